@@ -1,0 +1,9 @@
+//! mqttspec: plays scripted byte-level MQTT exchanges against any broker, judges every byte that comes back, and keeps a
+//! snapshot of each exchange for review.
+//!
+//! The modules form a pipeline, and each knows only those before it:
+//! `statements` → `wire` → `transcript` → `rules` → `scenario` → `target` → `play` → `suite` → `report` → `cli`,
+//! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only.
+
+pub mod statements;
+pub mod wire;

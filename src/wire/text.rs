@@ -1,0 +1,246 @@
+//! Strings and payloads as they are on the wire.
+
+use std::fmt;
+use std::hash::Hasher;
+
+use bytes::Bytes;
+use twox_hash::XxHash64;
+
+/// A string field: its bytes as they are, so that ill-formed UTF-8 can be held, shown and sent.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Text(pub Bytes);
+
+impl Text {
+    /// The text, where it is UTF-8.
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The length in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether it has no byte at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Text {
+        Text(Bytes::copy_from_slice(text.as_bytes()))
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Text {
+        Text(text.into_bytes().into())
+    }
+}
+
+impl From<Bytes> for Text {
+    fn from(bytes: Bytes) -> Text {
+        Text(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Text {
+    fn from(bytes: Vec<u8>) -> Text {
+        Text(bytes.into())
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for Text {
+    /// In quotes with control characters escaped; ill-formed UTF-8 as `hex "ff fe"`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show_bytes(&self.0, f)
+    }
+}
+
+/// The payload of a PUBLISH: whole where it is short, by length and digest where it is long.
+#[derive(Clone)]
+pub enum Payload {
+    /// All of it.
+    Bytes(Bytes),
+    /// `len` times the same byte: how a script writes a long one without holding it.
+    Fill { len: u64, byte: u8 },
+    /// What is kept of a long one that came: its length in bytes and its digest.
+    Long { len: u64, hash: u64 },
+}
+
+impl Payload {
+    /// The length in bytes.
+    pub fn len(&self) -> u64 {
+        match self {
+            Payload::Bytes(bytes) => bytes.len() as u64,
+            Payload::Fill { len, .. } | Payload::Long { len, .. } => *len,
+        }
+    }
+
+    /// Whether it has no byte at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes, where they are held.
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match self {
+            Payload::Bytes(bytes) => Some(bytes),
+            Payload::Fill { .. } | Payload::Long { .. } => None,
+        }
+    }
+
+    /// The digest by which long payloads are compared (XXH64 with seed 0).
+    pub fn hash(&self) -> u64 {
+        let mut hasher = XxHash64::with_seed(0);
+        match self {
+            Payload::Long { hash, .. } => return *hash,
+            Payload::Bytes(bytes) => hasher.write(bytes),
+            Payload::Fill { len, byte } => {
+                let block = [*byte; 64 * 1024];
+                let mut left = *len;
+                while left > 0 {
+                    let n = left.min(block.len() as u64);
+                    hasher.write(&block[..n as usize]);
+                    left -= n;
+                }
+            }
+        }
+        hasher.finish()
+    }
+}
+
+impl Default for Payload {
+    fn default() -> Payload {
+        Payload::Bytes(Bytes::new())
+    }
+}
+
+impl PartialEq for Payload {
+    /// The same bytes, however they are held; where one is not held, the same length and digest.
+    fn eq(&self, other: &Payload) -> bool {
+        match (self, other) {
+            (Payload::Bytes(a), Payload::Bytes(b)) => a == b,
+            (a, b) => a.len() == b.len() && a.hash() == b.hash(),
+        }
+    }
+}
+
+impl Eq for Payload {}
+
+impl From<&str> for Payload {
+    fn from(text: &str) -> Payload {
+        Payload::Bytes(Bytes::copy_from_slice(text.as_bytes()))
+    }
+}
+
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Payload {
+        Payload::Bytes(bytes)
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Payload::Bytes(bytes) => show_bytes(bytes, f),
+            Payload::Fill { len, byte } => write!(f, "{len} bytes of {byte:02x}"),
+            Payload::Long { len, hash } => write!(f, "{len} bytes with digest {hash:016x}"),
+        }
+    }
+}
+
+/// Shows bytes as text in quotes where they are UTF-8, else as hex. Long ones are cut in the middle.
+pub(crate) fn show_bytes(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    const WHOLE: usize = 200;
+    const END: usize = 40;
+    if bytes.len() > WHOLE {
+        show_whole(&bytes[..END], f)?;
+        write!(f, " … ")?;
+        show_whole(&bytes[bytes.len() - END..], f)?;
+        return write!(f, " ({} bytes)", bytes.len());
+    }
+    show_whole(bytes, f)
+}
+
+fn show_whole(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => {
+            write!(f, "\"")?;
+            for c in text.chars() {
+                match c {
+                    '"' => write!(f, "\\\"")?,
+                    '\\' => write!(f, "\\\\")?,
+                    c if c.is_control() || ('\u{fdd0}'..='\u{fdef}').contains(&c) || (c as u32) & 0xfffe == 0xfffe => {
+                        write!(f, "\\u{{{:x}}}", c as u32)?
+                    }
+                    '\u{feff}' => write!(f, "\\u{{feff}}")?,
+                    c => write!(f, "{c}")?,
+                }
+            }
+            write!(f, "\"")
+        }
+        Err(_) => {
+            write!(f, "hex \"")?;
+            for (i, b) in bytes.iter().enumerate() {
+                write!(f, "{}{b:02x}", if i == 0 { "" } else { " " })?;
+            }
+            write!(f, "\"")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_equal_to_itself_however_it_is_held() {
+        let whole = Payload::Bytes(Bytes::from(vec![b'x'; 100_000]));
+        let fill = Payload::Fill {
+            len: 100_000,
+            byte: b'x',
+        };
+        let long = Payload::Long {
+            len: 100_000,
+            hash: whole.hash(),
+        };
+        assert!(whole == fill && fill == long && long == whole);
+        assert!(
+            fill != Payload::Fill {
+                len: 100_000,
+                byte: b'y'
+            }
+        );
+        assert!(
+            fill != Payload::Fill {
+                len: 99_999,
+                byte: b'x'
+            }
+        );
+    }
+
+    #[test]
+    fn text_shows_what_cannot_be_printed() {
+        assert_eq!(Text::from("a\"b\u{0}").to_string(), r#""a\"b\u{0}""#);
+        assert_eq!(Text::from(vec![0xff, 0xfe]).to_string(), r#"hex "ff fe""#);
+    }
+}
