@@ -1,6 +1,7 @@
 //! What came of playing one case.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use crate::scenario::Place;
 use crate::statements::StatementId;
@@ -87,4 +88,27 @@ pub struct Advice {
     pub text: String,
     /// Index of the event in the transcript.
     pub event: Option<usize>,
+}
+
+/// A span of time for a person: `1.5 s`, `20 ms`.
+pub fn seconds(span: Duration) -> String {
+    let ms = span.as_millis();
+    if ms < 1000 {
+        return format!("{ms} ms");
+    }
+    let text = format!("{:.3}", span.as_secs_f64());
+    format!("{} s", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_shown_as_people_write_them() {
+        assert_eq!(seconds(Duration::from_millis(20)), "20 ms");
+        assert_eq!(seconds(Duration::from_secs(2)), "2 s");
+        assert_eq!(seconds(Duration::from_millis(1500)), "1.5 s");
+        assert_eq!(seconds(Duration::from_millis(30_000)), "30 s");
+    }
 }
