@@ -4,9 +4,15 @@
 //! Decoding is total: it never panics and never allocates more than the input warrants. Encoding gives the canonical
 //! bytes, or wrong ones on purpose. No I/O.
 
+mod access;
+mod fields;
 mod packet;
+pub mod property;
 mod text;
 mod value;
+
+pub use access::{field, property_field, property_value};
+pub use fields::{FieldSpec, Kind, field_named, field_names};
 
 pub use packet::{
     Ack, Auth, ConnAck, Connect, Disconnect, Packet, PacketType, Properties, Property, PropertyValue, Publish, SubAck,
@@ -16,3 +22,6 @@ pub use text::{Payload, Text};
 pub use value::Value;
 
 pub use crate::statements::{StatementId, Version};
+
+/// The largest Variable Byte Integer, and so the largest Remaining Length (5.0, section 1.5.5): 268 435 455.
+pub const VARIABLE_MAX: u32 = 0x0fff_ffff;
