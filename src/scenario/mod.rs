@@ -4,13 +4,17 @@
 //! all errors of all files. What a script still leaves open (`$m`, `$ns`) is resolved while it is played: [`Scope`].
 
 mod build;
+mod diagnostic;
 mod eval;
 mod matching;
 pub mod model;
+mod node;
 pub mod print;
 mod scope;
+mod yaml;
 
 pub use build::{Built, BuiltPart, default_client_id};
+pub use diagnostic::{Diagnostic, render_all};
 pub use eval::BuildError;
 pub use matching::Mismatch;
 pub use model::*;
