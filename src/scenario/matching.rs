@@ -261,7 +261,10 @@ fn meets_list(patterns: &[Pattern], found: &Value, spec: Option<&FieldSpec>, sco
     let items: Vec<Value> = match found {
         Value::Ints(numbers) => numbers.iter().map(|n| Value::Int(*n)).collect(),
         Value::Texts(texts) => texts.iter().cloned().map(Value::Text).collect(),
-        Value::Pairs(pairs) => pairs.iter().map(|pair| Value::Pairs(vec![pair.clone()])).collect(),
+        Value::Pairs(pairs) => pairs
+            .iter()
+            .map(|(name, value)| Value::Texts(vec![name.clone(), value.clone()]))
+            .collect(),
         Value::List(items) => items.clone(),
         _ => return false,
     };

@@ -31,6 +31,18 @@ pub(super) struct Scalar {
 }
 
 impl Node {
+    /// Nothing, as the value of a key that has none.
+    pub fn null(place: &Place) -> Node {
+        Node {
+            place: place.clone(),
+            what: What::Scalar(Scalar {
+                text: Arc::from(""),
+                plain: true,
+                own: false,
+            }),
+        }
+    }
+
     /// The text of a scalar.
     pub fn text(&self) -> Option<&str> {
         match &self.what {

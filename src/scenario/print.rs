@@ -45,7 +45,7 @@ pub fn expect(client: &str, expect: &Expect, scope: &Scope) -> String {
             let text = bytes(pattern, scope);
             match within(*w) {
                 None => format!("bytes: '{text}'"),
-                Some(w) => format!("bytes: {{ is: '{text}', within: {w} }}"),
+                Some(w) => format!("bytes: {{ hex: '{text}', within: {w} }}"),
             }
         }
         Expect::Nothing { quiet: None } => "nothing".to_owned(),
