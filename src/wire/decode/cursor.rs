@@ -1,0 +1,273 @@
+//! Reads one element of a packet after the other, and notes each as a field with its span.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::{Breach, Field};
+use crate::wire::ids::{self, Rule};
+use crate::wire::variable::{Variable, read_variable, variable_len};
+use crate::wire::{PacketType, Side, Value, Version};
+
+/// A place in a packet, and what was found up to there.
+pub(super) struct Cursor<'a> {
+    pub version: Version,
+    pub from: Side,
+    data: &'a Bytes,
+    pos: usize,
+    /// Where the current part ends: the packet, or a block of properties in it.
+    end: usize,
+    /// What a part that ends too early breaches.
+    short: Rule,
+    /// Whether the packet goes on behind `data`, which is then no breach by itself.
+    cut: bool,
+    pub fields: Vec<Field>,
+    pub breaches: Vec<Breach>,
+}
+
+impl<'a> Cursor<'a> {
+    /// At the beginning of `data`. Where the packet is `cut` it goes on behind `data`, and what is missing is no breach.
+    pub fn new(data: &'a Bytes, cut: bool, version: Version, from: Side) -> Cursor<'a> {
+        Cursor {
+            version,
+            from,
+            data,
+            pos: 0,
+            end: data.len(),
+            short: ids::LAYOUT,
+            cut,
+            fields: Vec::new(),
+            breaches: Vec::new(),
+        }
+    }
+
+    pub fn v5(&self) -> bool {
+        self.version == Version::V5
+    }
+
+    pub fn pos(&self) -> usize {
+        self.pos
+    }
+
+    /// How many bytes the current part has left.
+    pub fn left(&self) -> usize {
+        self.end - self.pos
+    }
+
+    /// Ends the packet at `end`, if it has so many bytes; those behind it are not read.
+    pub fn set_end(&mut self, end: usize) {
+        self.end = end.clamp(self.pos, self.data.len());
+    }
+
+    /// Notes the breach that the part ends too early, unless the packet goes on where we cannot see it.
+    fn too_early(&mut self, rule: Rule, span: Range<usize>, text: String) {
+        let goes_on = self.cut && self.end == self.data.len();
+        if !goes_on {
+            self.breach(rule, span, text);
+        }
+    }
+
+    /// Notes a breach, if this version has a statement against it.
+    pub fn breach(&mut self, rule: Rule, span: Range<usize>, text: impl Into<String>) {
+        let mut statements = rule.statements(self.version);
+        if let Some(statement) = statements.next() {
+            self.breaches.push(Breach {
+                statement,
+                also: statements.collect(),
+                span,
+                text: text.into(),
+            });
+        }
+    }
+
+    /// Notes a field that begins at `start` and ends here.
+    pub fn field(&mut self, name: impl Into<Cow<'static, str>>, value: Value, start: usize) {
+        self.fields.push(Field {
+            name: name.into(),
+            value,
+            span: start..self.pos,
+        });
+    }
+
+    /// Takes what is left of the part as a field without a meaning of its own, if there is something.
+    pub fn rest(&mut self, name: impl Into<Cow<'static, str>>) -> Option<Range<usize>> {
+        let start = self.pos;
+        if start == self.end {
+            return None;
+        }
+        self.pos = self.end;
+        let bytes = self.data.slice(start..self.end);
+        self.field(name, Value::Binary(bytes), start);
+        Some(start..self.end)
+    }
+
+    /// Takes what is left as the beginning of a field that does not fit, and notes the breach.
+    pub fn too_short(&mut self, name: impl Into<Cow<'static, str>>, rule: Rule, needs: usize) {
+        let name = name.into();
+        let have = self.left();
+        let text = format!("{name} takes {}, {} left", count(needs), are(have));
+        let span = self.pos..self.end;
+        self.too_early(rule, span, text);
+        self.rest(name);
+    }
+
+    /// The next `N` bytes without a field, or the breach that they are not there.
+    fn take<const N: usize>(&mut self, name: &str) -> Option<[u8; N]> {
+        if self.left() < N {
+            self.too_short(name.to_owned(), self.short, N);
+            return None;
+        }
+        let bytes = self.data[self.pos..self.pos + N].try_into().ok()?;
+        self.pos += N;
+        Some(bytes)
+    }
+
+    /// A byte, whose field the caller notes.
+    pub fn raw_byte(&mut self, name: &'static str) -> Option<u8> {
+        self.take::<1>(name).map(|[b]| b)
+    }
+
+    pub fn byte(&mut self, name: impl Into<Cow<'static, str>>) -> Option<u8> {
+        let (name, start) = (name.into(), self.pos);
+        let [n] = self.take::<1>(&name)?;
+        self.field(name, Value::Int(n.into()), start);
+        Some(n)
+    }
+
+    pub fn u16(&mut self, name: impl Into<Cow<'static, str>>) -> Option<u16> {
+        let (name, start) = (name.into(), self.pos);
+        let n = u16::from_be_bytes(self.take::<2>(&name)?);
+        self.field(name, Value::Int(n.into()), start);
+        Some(n)
+    }
+
+    /// A number without a field of its own: the value of a property.
+    pub fn bare_number(&mut self, name: &'static str, bytes: usize) -> Option<u32> {
+        match bytes {
+            1 => self.take::<1>(name).map(|[b]| b.into()),
+            2 => self.take::<2>(name).map(|b| u16::from_be_bytes(b).into()),
+            _ => self.take::<4>(name).map(u32::from_be_bytes),
+        }
+    }
+
+    /// A Variable Byte Integer without a field of its own. More bytes than the value needs are a breach, and taken.
+    pub fn bare_variable(&mut self, name: &'static str) -> Option<u32> {
+        let start = self.pos;
+        match read_variable(&self.data[start..self.end]) {
+            Variable::Value { value, len } => {
+                self.pos += len;
+                let shortest = variable_len(value);
+                if len > shortest {
+                    let text = format!("{name} {value} is written in {len} bytes, {shortest} would do");
+                    self.breach(ids::MINIMAL, start..start + len, text);
+                }
+                Some(value)
+            }
+            Variable::Incomplete => {
+                let text = format!("{name} is not complete");
+                self.too_early(self.short, start..self.end, text);
+                self.rest(name);
+                None
+            }
+            Variable::TooLong => {
+                let text = format!("{name} goes on after its fourth byte");
+                self.breach(ids::LENGTH_BYTES, start..start + 4, text);
+                self.rest(name);
+                None
+            }
+        }
+    }
+
+    /// Two bytes of length and as many bytes, without a field of its own.
+    pub fn bare_bytes(&mut self, name: &str) -> Option<Bytes> {
+        let start = self.pos;
+        let len = usize::from(u16::from_be_bytes(self.take::<2>(name)?));
+        if self.left() < len {
+            let text = format!("{name} says that it has {}, {} left", count(len), are(self.left()));
+            self.too_early(self.short, start..start + 2, text);
+            self.pos = start;
+            self.rest(name.to_owned());
+            return None;
+        }
+        self.pos += len;
+        Some(self.data.slice(start + 2..self.pos))
+    }
+
+    pub fn binary(&mut self, name: impl Into<Cow<'static, str>>) -> Option<Bytes> {
+        let (name, start) = (name.into(), self.pos);
+        let bytes = self.bare_bytes(&name)?;
+        self.field(name, Value::Binary(bytes.clone()), start);
+        Some(bytes)
+    }
+
+    /// What is left, without a field.
+    pub fn bare_rest(&mut self) -> Bytes {
+        let bytes = self.data.slice(self.pos..self.end);
+        self.pos = self.end;
+        bytes
+    }
+
+    /// The span of the first field called `name`; empty and here where there is none.
+    pub fn span_of(&self, name: &str) -> Range<usize> {
+        let found = self.fields.iter().find(|f| f.name == name);
+        found.map_or(self.pos..self.pos, |f| f.span.clone())
+    }
+
+    /// A packet identifier, which is never 0.
+    pub fn packet_id(&mut self, packet_type: PacketType) -> Option<u16> {
+        let start = self.pos;
+        let id = self.u16("packet_id")?;
+        if id == 0 {
+            let rule = ids::packet_id(packet_type, self.from);
+            self.breach(rule, start..start + 2, "the packet identifier is 0");
+        }
+        Some(id)
+    }
+
+    /// Runs `read` with the end of the part `len` bytes from here, or where the part ends if that is earlier.
+    pub fn within<T>(&mut self, len: usize, short: Rule, read: impl FnOnce(&mut Self) -> T) -> T {
+        let (outer_end, outer_short) = (self.end, self.short);
+        self.end = self.end.min(self.pos + len);
+        self.short = short;
+        let result = read(self);
+        self.end = outer_end;
+        self.short = outer_short;
+        result
+    }
+
+    /// The end of the packet: nothing may follow.
+    pub fn finish(&mut self, rule: Rule) {
+        let left = self.left();
+        if let Some(span) = self.rest("extra bytes") {
+            let text = format!("{} after the last field of the packet", count(left));
+            self.breach(rule, span, text);
+        }
+    }
+
+    /// Whether `len` bytes are left; if not, notes that a length at `span` promises more.
+    pub fn has(&mut self, len: usize, rule: Rule, span: Range<usize>, name: &str) -> bool {
+        if self.left() >= len {
+            return true;
+        }
+        let text = format!("{name} is {len}, but {} left", are(self.left()));
+        self.too_early(rule, span, text);
+        false
+    }
+}
+
+fn count(n: usize) -> String {
+    if n == 1 {
+        "1 byte".to_owned()
+    } else {
+        format!("{n} bytes")
+    }
+}
+
+fn are(n: usize) -> String {
+    match n {
+        0 => "none is".to_owned(),
+        1 => "1 is".to_owned(),
+        n => format!("{n} are"),
+    }
+}

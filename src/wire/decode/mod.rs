@@ -1,0 +1,247 @@
+//! Bytes of a packet → the packet, the place of each of its fields, and every breach that it shows by itself.
+//!
+//! In: a [`Frame`], the version of the connection, who sent it. Out: [`Decoded`]. It is strict (every violation is
+//! reported) and total (whatever the bytes are, reading goes on as far as it makes sense). What takes a second packet to
+//! see, such as an identifier in use, is for the rules over a transcript.
+
+mod connect;
+mod cursor;
+mod properties;
+mod publish;
+mod strings;
+mod subscribe;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use self::cursor::Cursor;
+use super::encode::fixed_flags;
+use super::{Blob, Frame, Packet, PacketType, Side, StatementId, Value, Version, ids};
+use crate::statements::{Level, catalogue};
+
+/// What the bytes of one packet say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// `None` for a type that the version reserves: 0, and before 5.0 also 15.
+    pub packet_type: Option<PacketType>,
+    /// `None` where no packet can be made of the bytes.
+    pub packet: Option<Packet>,
+    /// Every element, in the order of the wire; together they cover every byte.
+    pub fields: Vec<Field>,
+    /// Every violation, in the order of the wire.
+    pub breaches: Vec<Breach>,
+    /// Whether all that matters of the packet was kept. If not, it was too long (see [`WHOLE_MAX`](super::WHOLE_MAX)): there
+    /// is no packet, and what lies behind the kept head was not judged. A long PUBLISH is complete without its payload.
+    pub kept: bool,
+}
+
+/// One element of a packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// The language's name where it has one (`topic`, `reason_code`, `will.topic`, `subscription_ids`), else words.
+    pub name: Cow<'static, str>,
+    pub value: Value,
+    /// Its bytes, counted from the first of the packet; the length of a string is part of it.
+    pub span: Range<usize>,
+}
+
+/// One violation of the standard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// The statement that is breached.
+    pub statement: StatementId,
+    /// Others that say the same, or that oblige the receiver to react.
+    pub also: Vec<StatementId>,
+    /// The bytes at fault, counted from the first of the packet; empty where something is missing.
+    pub span: Range<usize>,
+    /// What is wrong, in one clause without a full stop.
+    pub text: String,
+}
+
+impl Breach {
+    /// Whether the statement is a MUST; a breach of a SHOULD is advice.
+    pub fn is_must(&self) -> bool {
+        // A statement that the catalogue lacks would be a fault of ours, which a test excludes; it counts as a MUST.
+        catalogue()
+            .get(self.statement)
+            .map(|s| s.level)
+            .is_none_or(Level::is_must)
+    }
+
+    /// The statement and those that say the same.
+    pub fn statements(&self) -> impl Iterator<Item = StatementId> + '_ {
+        std::iter::once(self.statement).chain(self.also.iter().copied())
+    }
+}
+
+/// Decodes one packet that `from` sent on a connection of `version`.
+///
+/// A CONNECT is read by the layout of `version`, whatever level it names: who wants to follow it asks
+/// [`Frame::connect_level`] first.
+pub fn decode(frame: &Frame, version: Version, from: Side) -> Decoded {
+    let head = frame.raw.head();
+    let announced = frame.header_len as u64 + u64::from(frame.remaining_length);
+    let long = matches!(frame.raw, Blob::Long(_));
+    let cut = frame.raw.len() < announced || long;
+    let mut cursor = Cursor::new(head, cut, version, from);
+
+    let packet_type = frame
+        .packet_type()
+        .filter(|t| *t != PacketType::Auth || version == Version::V5);
+    let header = fixed_header(&mut cursor, frame, packet_type);
+    let packet = match header {
+        Some(()) => body(&mut cursor, frame, packet_type),
+        None => None,
+    };
+    cursor.rest("not read");
+    beyond(&mut cursor, frame, announced);
+
+    let is_publish = matches!(packet, Some(Packet::Publish(_)));
+    let complete = !long || is_publish;
+    let Cursor {
+        fields, mut breaches, ..
+    } = cursor;
+    breaches.sort_by_key(|b| b.span.start);
+    Decoded {
+        packet_type,
+        packet: packet.filter(|_| complete && frame.raw.len() >= announced),
+        fields,
+        breaches,
+        kept: complete,
+    }
+}
+
+/// Decodes what a [`Splitter`](super::Splitter) calls broken, or any other beginning of a packet.
+pub fn decode_bytes(bytes: &Bytes, version: Version, from: Side) -> Decoded {
+    match Frame::loose(bytes.clone()) {
+        Some(frame) => decode(&frame, version, from),
+        None => Decoded {
+            packet_type: None,
+            packet: None,
+            fields: Vec::new(),
+            breaches: Vec::new(),
+            kept: true,
+        },
+    }
+}
+
+/// The first byte and the remaining length; `None` where nothing behind them can be found.
+fn fixed_header(cursor: &mut Cursor<'_>, frame: &Frame, packet_type: Option<PacketType>) -> Option<()> {
+    cursor.raw_byte("type and flags")?;
+    cursor.field("type and flags", first_byte_value(frame, packet_type), 0);
+    match packet_type {
+        None => {
+            let text = format!("the packet type {} is reserved", frame.first_byte >> 4);
+            cursor.breach(ids::TYPE, 0..1, text);
+        }
+        Some(packet_type) => {
+            check_direction(cursor, packet_type);
+            check_flags(cursor, packet_type, frame.flags());
+        }
+    }
+    let start = cursor.pos();
+    if cursor.left() == 0 {
+        cursor.breach(ids::LAYOUT, start..start, "the packet has no remaining length");
+        return None;
+    }
+    let length = cursor.bare_variable("remaining_length")?;
+    cursor.field("remaining_length", Value::Int(length.into()), start);
+    let there = frame.raw.len() - cursor.pos() as u64;
+    if there < u64::from(length) {
+        let text = format!("the packet says that {length} bytes follow, {there} do");
+        cursor.breach(ids::LAYOUT, start..cursor.pos(), text);
+    }
+    cursor.set_end(cursor.pos() + length as usize);
+    Some(())
+}
+
+fn first_byte_value(frame: &Frame, packet_type: Option<PacketType>) -> Value {
+    match packet_type {
+        Some(PacketType::Publish) => {
+            let (dup, qos, retain) = publish::publish_flags(frame.flags());
+            Value::Map(vec![
+                ("dup", Value::Bool(dup)),
+                ("qos", Value::Int(qos.into())),
+                ("retain", Value::Bool(retain)),
+            ])
+        }
+        _ => Value::Int(frame.first_byte.into()),
+    }
+}
+
+fn check_direction(cursor: &mut Cursor<'_>, packet_type: PacketType) {
+    let may = match cursor.from {
+        Side::Client => packet_type.from_client(cursor.version),
+        Side::Server => packet_type.from_server(cursor.version),
+    };
+    if !may {
+        let text = format!("{packet_type} is not for a {} to send", cursor.from);
+        cursor.breach(ids::DIRECTION, 0..1, text);
+    }
+}
+
+fn check_flags(cursor: &mut Cursor<'_>, packet_type: PacketType, flags: u8) {
+    let fixed = fixed_flags(packet_type);
+    let wrong = match (packet_type, cursor.version) {
+        (PacketType::Publish, _) => false,
+        // In 3.1 DUP is free where a packet is acknowledged, and RETAIN merely unused (sections 3.6, 3.8 and 3.10).
+        (PacketType::PubRel | PacketType::Subscribe | PacketType::Unsubscribe, Version::V3_1) => {
+            if flags & 1 != 0 {
+                cursor.breach(ids::UNUSED, 0..1, format!("RETAIN is 1 in {packet_type}"));
+            }
+            flags & 0b0110 != fixed
+        }
+        _ => flags != fixed,
+    };
+    if wrong {
+        let text = format!("the flags of {packet_type} are {flags:04b}, not {fixed:04b}");
+        cursor.breach(ids::flags(packet_type), 0..1, text);
+    }
+}
+
+fn body(cursor: &mut Cursor<'_>, frame: &Frame, packet_type: Option<PacketType>) -> Option<Packet> {
+    Some(match packet_type? {
+        PacketType::Connect => Packet::Connect(cursor.connect()?),
+        PacketType::ConnAck => Packet::ConnAck(cursor.connack()?),
+        PacketType::Publish => Packet::Publish(cursor.publish(frame)?),
+        PacketType::PubAck => Packet::PubAck(cursor.ack(PacketType::PubAck)?),
+        PacketType::PubRec => Packet::PubRec(cursor.ack(PacketType::PubRec)?),
+        PacketType::PubRel => Packet::PubRel(cursor.ack(PacketType::PubRel)?),
+        PacketType::PubComp => Packet::PubComp(cursor.ack(PacketType::PubComp)?),
+        PacketType::Subscribe => Packet::Subscribe(cursor.subscribe()?),
+        PacketType::SubAck => Packet::SubAck(cursor.suback()?),
+        PacketType::Unsubscribe => Packet::Unsubscribe(cursor.unsubscribe()?),
+        PacketType::UnsubAck => Packet::UnsubAck(cursor.unsuback()?),
+        PacketType::PingReq => empty(cursor, Packet::PingReq),
+        PacketType::PingResp => empty(cursor, Packet::PingResp),
+        PacketType::Disconnect => Packet::Disconnect(cursor.disconnect()?),
+        PacketType::Auth => Packet::Auth(cursor.auth()?),
+    })
+}
+
+fn empty(cursor: &mut Cursor<'_>, packet: Packet) -> Packet {
+    cursor.finish(ids::LAYOUT);
+    packet
+}
+
+/// What stands behind the end of the packet, and what of a long one was not kept.
+fn beyond(cursor: &mut Cursor<'_>, frame: &Frame, announced: u64) {
+    cursor.set_end(usize::MAX);
+    if let Some(span) = cursor.rest("behind the packet") {
+        let text = format!("the packet says that it has {announced} bytes, more follow");
+        cursor.breach(ids::LAYOUT, span, text);
+    }
+    let (kept, len) = (cursor.pos(), usize::try_from(frame.raw.len()).unwrap_or(usize::MAX));
+    let covered = cursor.fields.last().map_or(0, |f| f.span.end);
+    if covered < len {
+        cursor.fields.push(Field {
+            name: "not kept".into(),
+            value: Value::Int((len - kept) as u64),
+            span: kept..len,
+        });
+    }
+}

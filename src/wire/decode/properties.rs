@@ -1,0 +1,111 @@
+//! The block of properties of a packet or will (5.0, section 2.2.2).
+
+use super::cursor::Cursor;
+use super::strings::{self, Role};
+use crate::wire::ids;
+use crate::wire::property::{DataType, Place, PropertySpec, id, property};
+use crate::wire::{PacketType, Properties, Property, PropertyValue, Side, Value, access::property_value};
+
+impl Cursor<'_> {
+    /// The properties, with their length before them. `None` where the block does not fit into the packet, so that nothing
+    /// behind it can be found.
+    pub fn properties(&mut self, place: Place) -> Option<Properties> {
+        if !self.v5() {
+            return Some(Properties::default());
+        }
+        let prefix = if place == Place::Will { "will." } else { "" };
+        let start = self.pos();
+        if self.left() == 0 {
+            self.too_short(format!("{prefix}property_length"), ids::PROPERTY_LENGTH_MISSING, 1);
+            return None;
+        }
+        let len = self.bare_variable("property_length")?;
+        self.field(format!("{prefix}property_length"), Value::Int(len.into()), start);
+        let span = start..self.pos();
+        let fits = self.has(len as usize, ids::PROPERTY_LENGTH, span, "the Property Length");
+        let properties = self.within(len as usize, ids::PROPERTY_LENGTH, |cursor| cursor.block(place, prefix));
+        fits.then_some(properties)
+    }
+
+    fn block(&mut self, place: Place, prefix: &str) -> Properties {
+        let mut properties = Properties::default();
+        while self.left() > 0 {
+            let start = self.pos();
+            let Some(id) = self.bare_variable("property identifier") else {
+                break;
+            };
+            let Some(spec) = property(id) else {
+                // Without knowing its type nobody can say where the next property begins.
+                self.breach(
+                    ids::PROPERTY_ALLOWED,
+                    start..self.pos(),
+                    format!("no property has the identifier 0x{id:02x}"),
+                );
+                let value = Value::Binary(self.bare_rest());
+                self.field(format!("{prefix}property 0x{id:02x}"), value, start);
+                break;
+            };
+            self.check_place(spec, place, &properties, start);
+            let Some(value) = self.property_value(spec) else { break };
+            if let (Some(number), Some(legal), Some(rule)) = (value.number(), &spec.legal, ids::property_value(id))
+                && !legal.contains(&number)
+            {
+                self.breach(rule, start..self.pos(), format!("{} is {number}", spec.title));
+            }
+            self.field(format!("{prefix}{}", spec.name), property_value(&value), start);
+            properties.0.push(Property { id, value });
+        }
+        properties
+    }
+
+    fn check_place(&mut self, spec: &PropertySpec, place: Place, before: &Properties, start: usize) {
+        let span = start..self.pos();
+        if !spec.allowed(place) {
+            let whose = match place {
+                Place::Packet(packet) => packet.name(),
+                Place::Will => "a will",
+            };
+            let text = format!("{} is no property of {whose}", spec.title);
+            self.breach(ids::PROPERTY_ALLOWED, span.clone(), text);
+        }
+        if before.get(spec.id).is_some() && !spec.repeatable(place) {
+            let text = format!("{} stands here a second time", spec.title);
+            self.breach(ids::PROPERTY_SINGLE_USE, span.clone(), text);
+        }
+        match (spec.id, place, self.from) {
+            (id::SUBSCRIPTION_IDENTIFIER, Place::Packet(PacketType::Publish), Side::Client) => {
+                let text = "a client publishes with a Subscription Identifier";
+                self.breach(ids::SUBSCRIPTION_ID_FROM_CLIENT, span, text);
+            }
+            (id::SESSION_EXPIRY_INTERVAL, Place::Packet(PacketType::Disconnect), Side::Server) => {
+                let text = "a server disconnects with a Session Expiry Interval";
+                self.breach(ids::SESSION_EXPIRY_FROM_SERVER, span, text);
+            }
+            _ => {}
+        }
+    }
+
+    fn property_value(&mut self, spec: &PropertySpec) -> Option<PropertyValue> {
+        let name = spec.name;
+        Some(match spec.data_type {
+            DataType::Byte => PropertyValue::Byte(self.bare_number(name, 1)? as u8),
+            DataType::U16 => PropertyValue::U16(self.bare_number(name, 2)? as u16),
+            DataType::U32 => PropertyValue::U32(self.bare_number(name, 4)?),
+            DataType::VarInt => PropertyValue::VarInt(self.bare_variable(name)?),
+            DataType::Text => PropertyValue::Text(self.bare_text(name, role(spec.id))?),
+            DataType::Pair => {
+                let key = self.bare_text(name, strings::PAIR)?;
+                PropertyValue::Pair(key, self.bare_text(name, strings::PAIR)?)
+            }
+            DataType::Binary => PropertyValue::Binary(self.bare_bytes(name)?),
+        })
+    }
+}
+
+fn role(id: u32) -> Role {
+    match id {
+        id::RESPONSE_TOPIC => strings::RESPONSE_TOPIC,
+        id::CONTENT_TYPE => strings::CONTENT_TYPE,
+        _ => strings::PLAIN,
+    }
+}

@@ -1,0 +1,99 @@
+//! PUBLISH and its acknowledgements.
+
+use super::cursor::Cursor;
+use super::strings;
+use crate::wire::ids;
+use crate::wire::property::{Place, id};
+use crate::wire::{Ack, Blob, Frame, PacketType, Payload, Publish, Side, Value};
+
+impl Cursor<'_> {
+    pub fn publish(&mut self, frame: &Frame) -> Option<Publish> {
+        let (dup, qos, retain) = publish_flags(frame.flags());
+        if qos == 3 {
+            self.breach(ids::QOS_3, 0..1, "the QoS is 3");
+        }
+        if qos == 0 && dup {
+            self.breach(ids::DUP_QOS_0, 0..1, "DUP is 1 at QoS 0");
+        }
+        let start = self.pos();
+        let role = if self.v5() {
+            strings::TOPIC_OR_ALIAS
+        } else {
+            strings::TOPIC
+        };
+        let topic = self.text("topic", role)?;
+        let packet_id = match qos {
+            0 => None,
+            _ => Some(self.packet_id(PacketType::Publish)?),
+        };
+        let properties = self.properties(Place::Packet(PacketType::Publish))?;
+        if self.v5() && topic.is_empty() && properties.get(id::TOPIC_ALIAS).is_none() {
+            let text = "topic is empty and no Topic Alias stands for it";
+            self.breach(ids::TOPIC_EMPTY, start..start + 2, text);
+        }
+        let payload = self.payload(frame)?;
+        if properties.number(id::PAYLOAD_FORMAT_INDICATOR) == Some(1) {
+            self.check_payload(&payload);
+        }
+        Some(Publish {
+            dup,
+            qos,
+            retain,
+            topic,
+            packet_id,
+            properties,
+            payload,
+        })
+    }
+
+    /// What is left. A long payload is known by its length and digest alone.
+    fn payload(&mut self, frame: &Frame) -> Option<Payload> {
+        let start = self.pos();
+        let Blob::Long(long) = &frame.raw else {
+            let payload = Payload::Bytes(self.bare_rest());
+            self.field("payload", Value::Payload(payload.clone()), start);
+            return Some(payload);
+        };
+        let digest = long.digests.iter().find(|d| d.start == start as u64)?;
+        let payload = Payload::Long {
+            len: long.len.checked_sub(digest.start)?,
+            hash: digest.hash,
+        };
+        self.bare_rest();
+        self.field("payload", Value::Payload(payload.clone()), start);
+        if let Some(field) = self.fields.last_mut() {
+            field.span.end = usize::try_from(long.len).unwrap_or(usize::MAX);
+        }
+        Some(payload)
+    }
+
+    /// The promise is the publisher's: a server passes the payload on and need not look at it (5.0, section 3.3.2.3.2).
+    fn check_payload(&mut self, payload: &Payload) {
+        if self.from == Side::Client
+            && let Payload::Bytes(bytes) = payload
+            && let Some(bad) = strings::ill_formed_payload(bytes)
+        {
+            let at = self.pos() - bytes.len();
+            let text = "the payload is not the UTF-8 that its format indicator promises";
+            self.breach(ids::PAYLOAD_NOT_UTF8, at + bad.start..at + bad.end, text);
+        }
+    }
+
+    /// PUBACK, PUBREC, PUBREL or PUBCOMP.
+    pub fn ack(&mut self, packet_type: PacketType) -> Option<Ack> {
+        let mut ack = Ack::new(self.packet_id(packet_type)?);
+        if self.v5() && self.left() > 0 {
+            ack.reason_code = self.reason_code(packet_type)?;
+            if self.left() > 0 {
+                ack.properties = self.properties(Place::Packet(packet_type))?;
+            }
+        }
+        self.finish(ids::LAYOUT);
+        Some(ack)
+    }
+}
+
+/// DUP, QoS and RETAIN.
+pub(super) fn publish_flags(flags: u8) -> (bool, u8, bool) {
+    (flags & 0b1000 != 0, flags >> 1 & 0b11, flags & 1 != 0)
+}
