@@ -6,4 +6,5 @@
 //! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only.
 
 pub mod statements;
+pub mod target;
 pub mod wire;
