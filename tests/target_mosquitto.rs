@@ -84,3 +84,8 @@ async fn starts_restarts_and_ends(file: &str) {
 async fn mosquitto_of_debian() {
     starts_restarts_and_ends("ci/brokers/mosquitto.yaml").await;
 }
+
+#[tokio::test]
+async fn mosquitto_of_the_backports() {
+    starts_restarts_and_ends("ci/brokers/mosquitto-bpo.yaml").await;
+}

@@ -66,31 +66,51 @@ pub(super) fn connect(version: Version, client_id: &str, login: Option<&Login>) 
     packet
 }
 
-/// Opens a connection, sends the CONNECT, reads the answer until `deadline`, and says goodbye where it was welcome.
+/// How long an answer is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wait {
+    /// For the next byte, anew after each.
+    pub(super) patience: Duration,
+    /// For everything, however the bytes dribble in.
+    pub(super) deadline: Instant,
+}
+
+impl Wait {
+    /// When the wait for the next byte ends.
+    fn next(self) -> Instant {
+        self.deadline.min(Instant::now() + self.patience)
+    }
+
+    /// When a wait for something unimportant ends.
+    fn moment(self) -> Instant {
+        self.next().min(Instant::now() + Duration::from_millis(200))
+    }
+}
+
+/// Opens a connection, sends the CONNECT, reads the answer, and says goodbye where it was welcome.
 ///
 /// # Errors
 /// The connection could not be opened.
-pub(super) async fn greet(address: &Address, connect: &[u8], deadline: Instant) -> std::io::Result<Reply> {
+pub(super) async fn greet(address: &Address, connect: &[u8], wait: Wait) -> std::io::Result<Reply> {
     let opening = TcpStream::connect((address.host(), address.port()));
-    let mut stream = match timeout_at(deadline, opening).await {
+    let mut stream = match timeout_at(wait.next(), opening).await {
         Ok(stream) => stream?,
         Err(_) => return Err(std::io::ErrorKind::TimedOut.into()),
     };
     stream.set_nodelay(true)?;
     // A peer that closes at once may make the write fail. What it sent before, if anything, decides.
-    let _ = timeout_at(deadline, stream.write_all(connect)).await;
-    let reply = read_connack(&mut stream, deadline).await;
+    let _ = timeout_at(wait.next(), stream.write_all(connect)).await;
+    let reply = read_connack(&mut stream, wait).await;
     if let Reply::Connack { code: 0, .. } = reply {
-        let _ = timeout_at(deadline, stream.write_all(&[0xe0, 0x00])).await;
-        let _ = timeout_at(deadline, stream.shutdown()).await;
+        let _ = timeout_at(wait.moment(), stream.write_all(&[0xe0, 0x00])).await;
+        let _ = timeout_at(wait.moment(), stream.shutdown()).await;
         // The broker's own close is awaited for a moment, so that the client id is free again.
-        let moment = deadline.min(Instant::now() + Duration::from_millis(200));
-        let _ = timeout_at(moment, stream.read(&mut [0; 64])).await;
+        let _ = timeout_at(wait.moment(), stream.read(&mut [0; 64])).await;
     }
     Ok(reply)
 }
 
-async fn read_connack(stream: &mut (impl AsyncRead + Unpin), deadline: Instant) -> Reply {
+async fn read_connack(stream: &mut (impl AsyncRead + Unpin), wait: Wait) -> Reply {
     let mut raw = Vec::new();
     loop {
         match whole_connack(&raw) {
@@ -100,13 +120,13 @@ async fn read_connack(stream: &mut (impl AsyncRead + Unpin), deadline: Instant) 
                 return Reply::Connack { raw, code };
             }
             Shape::Foreign => {
-                read_a_little_more(stream, &mut raw, deadline).await;
+                read_a_little_more(stream, &mut raw, wait).await;
                 return Reply::Foreign(raw);
             }
             Shape::Part => {}
         }
         let mut chunk = [0; 1024];
-        match timeout_at(deadline, stream.read(&mut chunk)).await {
+        match timeout_at(wait.next(), stream.read(&mut chunk)).await {
             Ok(Ok(0) | Err(_)) => return Reply::Closed,
             Ok(Ok(length)) => raw.extend_from_slice(&chunk[..length]),
             Err(_) => return Reply::Silent,
@@ -115,8 +135,8 @@ async fn read_connack(stream: &mut (impl AsyncRead + Unpin), deadline: Instant) 
 }
 
 /// Reads on for a moment, so that a message can show the beginning of what a stranger said, and not only its first byte.
-async fn read_a_little_more(stream: &mut (impl AsyncRead + Unpin), raw: &mut Vec<u8>, deadline: Instant) {
-    let moment = deadline.min(Instant::now() + Duration::from_millis(100));
+async fn read_a_little_more(stream: &mut (impl AsyncRead + Unpin), raw: &mut Vec<u8>, wait: Wait) {
+    let moment = wait.moment();
     let mut chunk = [0; 256];
     while raw.len() < 16 {
         match timeout_at(moment, stream.read(&mut chunk)).await {
@@ -227,9 +247,13 @@ mod tests {
 
     #[tokio::test]
     async fn reads_a_connack_and_nothing_after_it() {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let patience = Duration::from_secs(5);
+        let wait = Wait {
+            patience,
+            deadline: Instant::now() + patience,
+        };
         let mut bytes: &[u8] = &[0x20, 0x03, 0x00, 0x84, 0x00, 0xd0, 0x00];
-        let reply = read_connack(&mut bytes, deadline).await;
+        let reply = read_connack(&mut bytes, wait).await;
         assert_eq!(
             reply,
             Reply::Connack {
@@ -238,10 +262,10 @@ mod tests {
             }
         );
         let mut cut: &[u8] = &[0x20, 0x02, 0x00];
-        assert_eq!(read_connack(&mut cut, deadline).await, Reply::Closed);
+        assert_eq!(read_connack(&mut cut, wait).await, Reply::Closed);
         let mut long: &[u8] = &[0x20, 0x82, 0x00, 0x00, 0x05];
         assert!(matches!(
-            read_connack(&mut long, deadline).await,
+            read_connack(&mut long, wait).await,
             Reply::Connack { code: 5, .. }
         ));
     }

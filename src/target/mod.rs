@@ -7,6 +7,8 @@
 mod address;
 mod glob;
 mod greet;
+mod launch;
+mod probe;
 mod process;
 mod profile;
 mod template;
@@ -14,6 +16,8 @@ mod version;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
 pub use glob::Glob;
+pub use launch::{BoxFuture, Fixed, Instance, Launcher, ProcessLauncher};
+pub use probe::{Answer, ProbeError, Spoken, probe};
 pub use process::{Broker, Exit, StartError, ask_version, kill_all, live_groups};
 pub use profile::{
     Auth, Endpoints, Fails, Known, Login, MAX_SIZE, Place, Process, Profile, ProfileError, Supports, parse_duration,

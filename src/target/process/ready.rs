@@ -33,7 +33,10 @@ pub(super) async fn wait(
     for (version, address) in whom_to_greet(addresses) {
         let connect = greet::connect(version, "mqttspecready", profile.login.as_ref());
         loop {
-            let one_try = deadline.min(Instant::now() + ONE_TRY);
+            let one_try = greet::Wait {
+                patience: ONE_TRY,
+                deadline,
+            };
             let mut exit = started.watch();
             let reply = tokio::select! {
                 biased;
