@@ -7,4 +7,5 @@
 
 pub mod scenario;
 pub mod statements;
+pub mod target;
 pub mod wire;
