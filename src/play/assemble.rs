@@ -11,7 +11,6 @@ use crate::wire::property::id;
 use crate::wire::{Chunk, Decoded, Frame, Packet, PacketType, Piece, Publish, Side, Splitter, Text, Version, decode};
 
 /// One connection's two byte streams, on their way to packets.
-#[derive(Debug)]
 pub struct Assembler {
     /// That of the last CONNECT; the case's until there is one.
     version: Version,

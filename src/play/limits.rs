@@ -4,7 +4,7 @@
 use crate::scenario::{Built, BuiltPart, Facts, Scope};
 use crate::statements::Version;
 use crate::wire::property::id;
-use crate::wire::{Packet, Publish, Subscribe, Will};
+use crate::wire::{self, Packet, Publish, Subscribe, Will};
 
 use super::matcher::Client;
 use super::{Limits, Settings};
@@ -16,7 +16,8 @@ const LARGEST: u64 = crate::wire::VARIABLE_MAX as u64 + 5;
 pub fn beyond(built: &Built, version: Version, client: &Client, scope: &Scope, settings: &Settings) -> Option<String> {
     let stated = Stated::new(&settings.limits, client.connected.then(|| scope.facts(&client.name)).flatten(), version);
     let mut open = client.outgoing.len() as u64;
-    for (part, size) in built.parts.iter().zip(built.part_sizes()) {
+    for part in &built.parts {
+        let size = size(part, version);
         if size > stated.maximum_packet_size {
             return Some(format!(
                 "the broker takes packets of up to {} bytes, this one has {size}",
@@ -38,6 +39,14 @@ pub fn beyond(built: &Built, version: Version, client: &Client, scope: &Scope, s
         }
     }
     None
+}
+
+/// The length in bytes of one part of a write.
+fn size(part: &BuiltPart, version: Version) -> u64 {
+    match part {
+        BuiltPart::Packet { packet, overrides } => wire::encode(packet, version, overrides).iter().map(|c| c.len()).sum(),
+        BuiltPart::Bytes(bytes) => bytes.len() as u64,
+    }
 }
 
 /// The limits in force on one connection.

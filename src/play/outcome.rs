@@ -1,8 +1,8 @@
 //! What came of playing one case.
 
-use std::ops::Range;
 use std::time::Duration;
 
+pub use crate::scenario::Mismatch;
 use crate::scenario::Place;
 use crate::statements::StatementId;
 use crate::transcript::Transcript;
@@ -69,16 +69,6 @@ pub struct Awaited {
     pub what: String,
     /// Why it was not met: "nothing came within 2 s".
     pub why: String,
-}
-
-/// A field that is not what the script names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
-    pub field: String,
-    pub expected: String,
-    pub found: String,
-    /// The field's bytes in the packet.
-    pub span: Option<Range<usize>>,
 }
 
 /// Something that a broker's author should know, though no MUST is breached.

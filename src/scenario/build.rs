@@ -43,7 +43,7 @@ impl Write {
             match part {
                 Part::Packet(template) => {
                     let (packet, overrides) = template.build(version, scope, client)?;
-                    chunks.extend(wire::encode_with(&packet, version, &overrides));
+                    chunks.extend(wire::encode(&packet, version, &overrides));
                     parts.push(BuiltPart::Packet { packet, overrides });
                 }
                 Part::Bytes(template) => {
@@ -75,7 +75,8 @@ impl Write {
 }
 
 impl ByteTemplate {
-    fn first_byte(&self) -> Option<u8> {
+    /// The first byte, where the template fixes it.
+    pub fn first_byte(&self) -> Option<u8> {
         match self.0.first()? {
             super::BytePart::Bytes(bytes) => bytes.first().copied(),
             _ => None,

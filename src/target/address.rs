@@ -59,6 +59,17 @@ impl Address {
         self.port
     }
 
+    /// The socket address behind the name.
+    ///
+    /// # Errors
+    /// Where the system does not know the host.
+    pub async fn resolve(&self) -> std::io::Result<std::net::SocketAddr> {
+        let mut found = tokio::net::lookup_host((self.host(), self.port())).await?;
+        found
+            .next()
+            .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address"))
+    }
+
     /// Whether the text looks like an address rather than the name of a file: it has a scheme.
     pub fn is_address(text: &str) -> bool {
         text.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme))

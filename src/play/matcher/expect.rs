@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::scenario::{Expect, Step, StepKind, Take, Within};
+use crate::scenario::{print, Expect, Step, StepKind, Take, Within};
 use crate::transcript::StepId;
 
 use super::fence::Fence;
@@ -246,13 +246,13 @@ impl Matcher {
                 Probe::Met(_) => "met".to_owned(),
             };
             Some(Awaited {
-                what: what.show(client, &self.scope),
+                what: print::expect(client, what, &self.scope),
                 why: reason,
             })
         };
         match &step.what {
             StepKind::Expect { client, what } => vec![Awaited {
-                what: what.show(client, &self.scope),
+                what: print::expect(client, what, &self.scope),
                 why: why.to_owned(),
             }],
             StepKind::OneOf(alternatives) => alternatives.iter().filter_map(|a| each(a.first()?)).collect(),

@@ -110,7 +110,7 @@ impl Matcher {
             (Which::Control, Some(steps)) => (Stage::Control, steps),
             _ => (Stage::Script, &script.steps),
         };
-        let setup: Arc<[Step]> = program::setup(&script.clients).into();
+        let setup: Arc<[Step]> = program::setup(&script.clients, case.version, &scope).into();
         Matcher {
             version: case.version,
             settings: Arc::clone(settings),

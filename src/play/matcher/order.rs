@@ -91,7 +91,7 @@ impl Matcher {
                 decoded.packet_type == Some(pattern.packet_type)
                     && pattern.matches(decoded, topic.as_ref(), self.version, scope).is_ok()
             }
-            Expect::Bytes { pattern, .. } => pattern.matches(raw.head(), raw.bytes().is_some(), scope).is_ok(),
+            Expect::Bytes { pattern, .. } => raw.bytes().is_some_and(|b| pattern.matches(b, scope).is_ok()),
             _ => false,
         }
     }

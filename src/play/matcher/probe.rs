@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::scenario::{ByteTemplate, Expect, PacketPattern, Pattern, Scope, Take, Within};
+use crate::scenario::{print, ByteTemplate, Expect, PacketPattern, Pattern, Scope, Take, Within};
 use crate::transcript::{Event, What};
-use crate::wire::{Decoded, Packet, Version};
+use crate::wire::{Decoded, Packet, Text, Version};
 
 use super::Matcher;
 use crate::play::outcome::seconds;
@@ -97,7 +97,7 @@ impl Matcher {
         for arrived in inbox {
             let event = &self.events[arrived.event];
             let What::Packet { decoded, topic, .. } = &event.what else { continue };
-            if !pattern.key_matches(decoded, topic.as_ref(), &scope) {
+            if !self.has_key(pattern, decoded, topic.as_ref(), &scope) {
                 continue;
             }
             let mut bound = scope.clone();
@@ -121,6 +121,14 @@ impl Matcher {
         self.nothing_there(client, &format!("no {} came", pattern.packet_type))
     }
 
+    /// Whether a packet is one that the pattern may take: one that is too damaged to be read goes by its type.
+    fn has_key(&self, pattern: &PacketPattern, decoded: &Decoded, topic: Option<&Text>, scope: &Scope) -> bool {
+        match &decoded.packet {
+            Some(packet) => pattern.key_matches(packet, topic, self.version, scope),
+            None => decoded.packet_type == Some(pattern.packet_type),
+        }
+    }
+
     /// Matches one event against a pattern whose key it has.
     fn try_take(&self, index: usize, pattern: &PacketPattern, scope: &mut Scope) -> Result<Vec<Advice>, Refusal> {
         let event = &self.events[index];
@@ -142,7 +150,7 @@ impl Matcher {
     }
 
     fn probe_bytes(&self, client: usize, pattern: &ByteTemplate, within: Within, scope: &Scope) -> Probe {
-        let first = pattern.first_fixed_byte();
+        let first = pattern.first_byte();
         for arrived in &self.clients[client].inbox {
             let event = &self.events[arrived.event];
             let What::Packet { raw, .. } = &event.what else { continue };
@@ -151,8 +159,7 @@ impl Matcher {
                 continue;
             }
             let mut bound = scope.clone();
-            let whole = raw.bytes().is_some();
-            let result = match pattern.matches(head, whole, &mut bound) {
+            let result = match pattern.matches(head, &mut bound) {
                 Ok(()) => self.in_time(event, arrived.event, within),
                 Err(at) => Err(Refusal {
                     why: "the bytes differ".to_owned(),
@@ -214,7 +221,7 @@ impl Matcher {
 
     /// Another code in the goodbye than the script names is no failure: no statement demands the goodbye itself.
     fn other_code(&self, wanted: &Pattern, said: Option<usize>, scope: &Scope) -> Option<Advice> {
-        let shown = wanted.show(scope);
+        let shown = print::code_pattern(wanted, scope);
         let Some(index) = said else {
             return (self.version == Version::V5).then(|| Advice {
                 statement: None,
@@ -223,7 +230,7 @@ impl Matcher {
             });
         };
         let code = self.events[index].packet()?.packet.as_ref()?.reason_code()?;
-        (!wanted.admits_number(code.into(), scope)).then(|| Advice {
+        (!wanted.permits_code(code, scope)).then(|| Advice {
             statement: None,
             text: format!("the reason code is 0x{code:02x}; {shown} fits better"),
             event: Some(index),

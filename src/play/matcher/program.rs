@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scenario::{
-    ClientSpec, Expect, FieldPattern, Outside, PacketPattern, PacketTemplate, Part, Pattern, Place, Send, Split, Start,
+    ClientSpec, Expect, Expr, FieldPattern, Outside, PacketPattern, PacketTemplate, Part, Pattern, Scope, Send, Split, Start,
     Step, StepKind, Take, Within, Write,
 };
 use crate::transcript::{Author, StepId};
-use crate::wire::PacketType;
+use crate::wire::{Packet, PacketType, Version};
 
 use super::farewell::Farewell;
 use super::{Matcher, Poll, Stage, Waiting};
@@ -206,7 +206,7 @@ impl Matcher {
 }
 
 /// The steps that bring the clients to where they begin.
-pub fn setup(clients: &[ClientSpec]) -> Vec<Step> {
+pub fn setup(clients: &[ClientSpec], version: Version, scope: &Scope) -> Vec<Step> {
     let mut steps = Vec::new();
     for client in clients {
         let send = |what| StepKind::Send {
@@ -238,7 +238,7 @@ pub fn setup(clients: &[ClientSpec]) -> Vec<Step> {
         add(expect(PacketType::ConnAck, Vec::new()));
         if let Some(subscribe) = &client.subscribe {
             add(send(write(subscribe)));
-            add(expect(PacketType::SubAck, granted(subscribe, &client.place)));
+            add(expect(PacketType::SubAck, granted(subscribe, client, version, scope)));
         }
     }
     steps
@@ -254,14 +254,15 @@ fn write(template: &PacketTemplate) -> Send {
 }
 
 /// A subscription of the set-up must be granted as asked for: a case that goes on with less would show nothing.
-fn granted(subscribe: &PacketTemplate, place: &Place) -> Vec<FieldPattern> {
-    let Some(codes) = subscribe.requested_qos() else {
+fn granted(subscribe: &PacketTemplate, client: &ClientSpec, version: Version, scope: &Scope) -> Vec<FieldPattern> {
+    let Ok((Packet::Subscribe(subscribe), _)) = subscribe.build(version, scope, &client.name) else {
+        // It names what is not known yet; a grant at any QoS must do.
         return Vec::new();
     };
-    let codes = codes.into_iter().map(|qos| Pattern::Is(crate::scenario::Expr::Int(qos.into())));
+    let codes = subscribe.subscriptions.iter().map(|s| Pattern::Is(Expr::Int(s.qos().into())));
     vec![FieldPattern {
         name: "reason_codes".to_owned(),
-        place: place.clone(),
+        place: client.place.clone(),
         pattern: Pattern::List(codes.collect()),
     }]
 }

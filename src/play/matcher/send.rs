@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::scenario::{BuiltPart, NoValue, Send, Step, StepKind, Write};
+use crate::scenario::{BuiltPart, Send, Step, StepKind, Write};
 use crate::wire::{Overrides, Packet};
 
 use super::{Matcher, Poll, Waiting};
@@ -76,9 +76,9 @@ impl Matcher {
         let built = match write.build(self.version, &self.scope, &name, &step.place) {
             Ok(built) => built,
             Err(error) => {
-                match error.reason {
-                    NoValue::NotInProfile(_) => self.skip(error.to_string()),
-                    _ => self.end = Some(PlayEnd::Error(error.to_string())),
+                match error.skip {
+                    true => self.skip(error.message),
+                    false => self.end = Some(PlayEnd::Error(error.message)),
                 }
                 return None;
             }
