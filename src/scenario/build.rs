@@ -75,8 +75,7 @@ impl Write {
 }
 
 impl ByteTemplate {
-    /// The first byte, where the template fixes it.
-    pub fn first_byte(&self) -> Option<u8> {
+    pub(super) fn first_byte(&self) -> Option<u8> {
         match self.0.first()? {
             super::BytePart::Bytes(bytes) => bytes.first().copied(),
             _ => None,
@@ -89,19 +88,12 @@ fn frame(bytes: &[u8], place: &Place) -> Result<Vec<u8>, BuildError> {
     let Some((first, rest)) = bytes.split_first() else {
         return Err(BuildError::new(place, "a frame has at least its first byte"));
     };
-    let mut length = match u32::try_from(rest.len()) {
+    let length = match u32::try_from(rest.len()) {
         Ok(length) if length <= wire::VARIABLE_MAX => length,
         _ => return Err(BuildError::new(place, "a frame holds at most 268 435 455 bytes")),
     };
     let mut all = vec![*first];
-    loop {
-        let low = (length & 0x7f) as u8;
-        length >>= 7;
-        all.push(if length > 0 { low | 0x80 } else { low });
-        if length == 0 {
-            break;
-        }
-    }
+    all.extend_from_slice(&wire::encode_variable(length));
     all.extend_from_slice(rest);
     Ok(all)
 }

@@ -96,7 +96,11 @@ impl<'a> Reader<'a> {
     fn variable(&mut self) -> Result<(), TextError> {
         match text::dollar(self.rest()) {
             Ok(Dollar::Var(var, len)) => {
-                self.parts.push(if var.0 == "login" { self.login(len)? } else { BytePart::Id(var) });
+                self.parts.push(if var.0 == "login" {
+                    self.login(len)?
+                } else {
+                    BytePart::Id(var)
+                });
                 self.at += len;
                 Ok(())
             }

@@ -120,11 +120,18 @@ pub fn render_all(diagnostics: &[Diagnostic], colour: bool) -> String {
 /// Text of a file as it stands in a message: in backticks, control characters escaped, not too long.
 pub(super) fn quoted(text: &str) -> String {
     const MAX: usize = 60;
-    let mut shown: String = text.chars().take(MAX).flat_map(|c| {
-        let escaped: Box<dyn Iterator<Item = char>> =
-            if c.is_control() { Box::new(c.escape_default()) } else { Box::new(std::iter::once(c)) };
-        escaped
-    }).collect();
+    let mut shown: String = text
+        .chars()
+        .take(MAX)
+        .flat_map(|c| {
+            let escaped: Box<dyn Iterator<Item = char>> = if c.is_control() {
+                Box::new(c.escape_default())
+            } else {
+                Box::new(std::iter::once(c))
+            };
+            escaped
+        })
+        .collect();
     if text.chars().nth(MAX).is_some() {
         shown.push('…');
     }
@@ -207,7 +214,11 @@ mod tests {
                 line: 9,
                 column: 9,
             };
-            assert!(Diagnostic::new(&source(), &place, "bad").render(false).starts_with("error: bad"));
+            assert!(
+                Diagnostic::new(&source(), &place, "bad")
+                    .render(false)
+                    .starts_with("error: bad")
+            );
         }
     }
 

@@ -7,7 +7,9 @@ use std::ops::Range;
 use super::print;
 use super::scope::Scope;
 use super::{BytePart, ByteTemplate, Expr, PacketPattern, Pattern};
-use crate::wire::{Decoded, FieldSpec, Packet, PacketType, Payload, Text, Value, Version, field, field_named};
+use crate::wire::{
+    Decoded, FieldSpec, Packet, PacketType, Payload, Text, Value, Version, field, field_named, reason_is_success,
+};
 
 /// A field that is not what the script names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,15 +54,19 @@ impl PacketPattern {
         version: Version,
         scope: &mut Scope,
     ) -> Result<(), Vec<Mismatch>> {
-        let packet = &decoded.packet;
-        if packet.packet_type() != self.packet_type {
+        let Some(packet) = decoded.packet.as_ref().filter(|p| p.packet_type() == self.packet_type) else {
+            let found = match (&decoded.packet, decoded.packet_type) {
+                (Some(packet), _) => packet.packet_type().to_string(),
+                (None, Some(packet_type)) => format!("a {packet_type} that does not decode"),
+                (None, None) => "bytes that are no packet".to_owned(),
+            };
             return Err(vec![Mismatch {
                 field: "packet".to_owned(),
                 expected: self.packet_type.to_string(),
-                found: packet.packet_type().to_string(),
+                found,
                 span: Some(0..1),
             }]);
-        }
+        };
         let mut trial = scope.clone();
         let mut mismatches = Vec::new();
         for wanted in &self.fields {
@@ -70,7 +76,7 @@ impl PacketPattern {
                 "wire_topic" => ("topic", field(packet, version, "topic")),
                 _ => (name, field(packet, version, name)),
             };
-            let span = decoded.span(wire_name);
+            let span = span_of(decoded, wire_name);
             let spec = field_named(self.packet_type, version, wire_name);
             let holds = match &wanted.pattern {
                 Pattern::Absent => is_absent(found.as_ref(), span.as_ref(), wire_name),
@@ -85,7 +91,7 @@ impl PacketPattern {
                 });
             }
         }
-        mismatches.extend(self.unnamed_code(decoded, version));
+        mismatches.extend(self.unnamed_code(packet, decoded, version));
         if mismatches.is_empty() {
             *scope = trial;
             Ok(())
@@ -95,44 +101,60 @@ impl PacketPattern {
     }
 
     /// An unnamed reason code means success: below 0x80 in 5.0; in 3.x CONNACK 0 and SUBACK not 0x80.
-    fn unnamed_code(&self, decoded: &Decoded, version: Version) -> Option<Mismatch> {
-        let named = |names: [&str; 2]| self.fields.iter().any(|f| names.contains(&f.name.as_str()));
+    fn unnamed_code(&self, packet: &Packet, decoded: &Decoded, version: Version) -> Option<Mismatch> {
         let v5 = version == Version::V5;
-        if let Some(code) = decoded
-            .packet
-            .reason_code()
-            .filter(|_| !named(["reason_code", "return_code"]))
-        {
-            let success = if v5 { code < 0x80 } else { code == 0 };
-            return (!success).then(|| Mismatch {
-                field: if v5 { "reason_code" } else { "return_code" }.to_owned(),
-                expected: if v5 { "success (below 0x80)" } else { "0" }.to_owned(),
-                found: format!("0x{code:02x}"),
-                span: decoded.span("reason_code"),
-            });
-        }
-        let codes = match &decoded.packet {
-            Packet::SubAck(p) => &p.reason_codes,
-            Packet::UnsubAck(p) => &p.reason_codes,
-            _ => return None,
+        let (names, codes, expected) = match packet {
+            Packet::SubAck(p) => (
+                ["reason_codes", "return_codes"],
+                p.reason_codes.clone(),
+                "success (none 0x80 or above)",
+            ),
+            Packet::UnsubAck(p) => (
+                ["reason_codes", "return_codes"],
+                p.reason_codes.clone(),
+                "success (each below 0x80)",
+            ),
+            packet => (
+                ["reason_code", "return_code"],
+                vec![packet.reason_code()?],
+                if v5 { "success (below 0x80)" } else { "success (0)" },
+            ),
         };
-        if named(["reason_codes", "return_codes"]) {
+        let is_named = self.fields.iter().any(|f| names.contains(&f.name.as_str()));
+        let success = |code: &u8| reason_is_success(*code, packet.packet_type(), version);
+        if is_named || codes.iter().all(success) {
             return None;
         }
-        let success = |code: u8| if v5 { code < 0x80 } else { code != 0x80 };
-        let all_succeed = codes.iter().all(|code| success(*code));
-        (!all_succeed).then(|| Mismatch {
-            field: if v5 { "reason_codes" } else { "return_codes" }.to_owned(),
-            expected: if v5 {
-                "success (each below 0x80)"
-            } else {
-                "success (none 0x80)"
-            }
-            .to_owned(),
-            found: print::codes(codes.iter().map(|c| u64::from(*c))),
-            span: decoded.span("reason_codes"),
+        let found = match codes.as_slice() {
+            [code] if names[0] == "reason_code" => format!("0x{code:02x}"),
+            codes => print::codes(codes.iter().map(|c| u64::from(*c))),
+        };
+        Some(Mismatch {
+            field: names[usize::from(!v5)].to_owned(),
+            expected: expected.to_owned(),
+            found,
+            span: span_of(decoded, names[0]),
         })
     }
+}
+
+/// The bytes of a field: of all its elements where it has several.
+fn span_of(decoded: &Decoded, name: &str) -> Option<Range<usize>> {
+    // DUP, QoS and RETAIN are bits of the first byte.
+    if matches!(name, "dup" | "qos" | "retain") {
+        return Some(0..1);
+    }
+    let names = match name {
+        "reason_code" | "return_code" => ["reason_code", "return_code"],
+        "reason_codes" | "return_codes" => ["reason_codes", "return_codes"],
+        name => [name, name],
+    };
+    decoded
+        .fields
+        .iter()
+        .filter(|f| names.contains(&&*f.name))
+        .map(|f| f.span.clone())
+        .reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
 }
 
 /// The topic after an alias is resolved; the one on the wire where the caller knows no better.

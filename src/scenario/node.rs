@@ -130,8 +130,7 @@ impl Node {
             let end = self.place.span.end;
             return source.place(end.saturating_sub(1).max(self.place.span.start)..end);
         };
-        let begin = offset(range.start)
-            .and_then(|at| written.get(at..)?.find(first).map(|found| at + found));
+        let begin = offset(range.start).and_then(|at| written.get(at..)?.find(first).map(|found| at + found));
         let (Some(begin), Some(end)) = (begin, offset(range.end)) else {
             return self.place.clone();
         };

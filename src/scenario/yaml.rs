@@ -81,7 +81,10 @@ struct Open {
 
 enum OpenKind {
     List(Vec<Node>),
-    Map { entries: Vec<(Node, Node)>, key: Option<Node> },
+    Map {
+        entries: Vec<(Node, Node)>,
+        key: Option<Node>,
+    },
 }
 
 impl<'a> Reader<'a> {
@@ -91,7 +94,12 @@ impl<'a> Reader<'a> {
             source,
             bytes_of: (!text.is_ascii()).then(|| text.char_indices().map(|(i, _)| i).collect()),
             line_starts: std::iter::once(0)
-                .chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1))
+                .chain(
+                    text.bytes()
+                        .enumerate()
+                        .filter(|(_, b)| *b == b'\n')
+                        .map(|(i, _)| i + 1),
+                )
                 .collect(),
             open: Vec::new(),
             nodes: 0,
@@ -112,7 +120,11 @@ impl<'a> Reader<'a> {
 
     fn place(&self, start: usize, end: usize) -> Place {
         let line = self.line_starts.partition_point(|s| *s <= start).max(1);
-        let text = self.source.text.get(self.line_starts[line - 1]..start).unwrap_or_default();
+        let text = self
+            .source
+            .text
+            .get(self.line_starts[line - 1]..start)
+            .unwrap_or_default();
         Place {
             span: start..end.max(start),
             line: line as u32,
@@ -133,7 +145,8 @@ impl<'a> Reader<'a> {
                 self.documents += 1;
                 if self.documents > 1 {
                     let place = self.place(start, end);
-                    return Err(self.error(&place, "a second YAML document in one file")
+                    return Err(self
+                        .error(&place, "a second YAML document in one file")
                         .help("write each scenario into a file of its own"));
                 }
             }
@@ -250,7 +263,9 @@ impl<'a> Reader<'a> {
 
     fn check_key(&mut self, key: &Node, entries: &[(Node, Node)]) -> Result<(), Diagnostic> {
         let Some(text) = key.text() else {
-            return Err(self.error(&key.place, format!("{} as a key", key.kind())).help("a key is text"));
+            return Err(self
+                .error(&key.place, format!("{} as a key", key.kind()))
+                .help("a key is text"));
         };
         if text == "<<" && key.is_plain() {
             return Err(self.error(&key.place, "merge keys are not part of the language"));

@@ -41,7 +41,8 @@ impl<'a> Cx<'a> {
 
     /// Adds an error that says what is allowed.
     pub fn error_help(&mut self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
-        self.errors.push(Diagnostic::new(self.source, place, message).help(help));
+        self.errors
+            .push(Diagnostic::new(self.source, place, message).help(help));
     }
 
     /// Adds an error in a part of a scalar's text.
@@ -56,7 +57,9 @@ impl<'a> Cx<'a> {
 
     /// Adds an error for a word that is none of those allowed.
     pub fn unknown(&mut self, place: &Place, what: &str, found: &str, allowed: &[&str]) {
-        let help = meant(found, allowed.iter().copied(), || format!("allowed here: {}", allowed.join(", ")));
+        let help = meant(found, allowed.iter().copied(), || {
+            format!("allowed here: {}", allowed.join(", "))
+        });
         self.error_help(place, format!("unknown {what} {}", quoted(found)), help);
     }
 

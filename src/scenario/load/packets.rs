@@ -8,9 +8,7 @@ use super::values::{lone_var, number};
 use crate::scenario::bytes::Use;
 use crate::scenario::diagnostic::{meant, quoted};
 use crate::scenario::node::Node;
-use crate::scenario::{
-    ByteTemplate, Expr, FieldExpr, FieldPattern, PacketPattern, PacketTemplate, Place, Split, Take, Within,
-};
+use crate::scenario::{Expr, FieldExpr, FieldPattern, PacketPattern, PacketTemplate, Place, Split, Take, Within};
 use crate::statements::Version;
 use crate::wire::{FieldSpec, Kind, PacketType, field_names};
 
@@ -97,7 +95,10 @@ impl Cx<'_> {
             return Some(template);
         }
         let Some(entries) = body.map() else {
-            self.error(&body.place, format!("the fields of a {packet_type} are a map, not {}", body.kind()));
+            self.error(
+                &body.place,
+                format!("the fields of a {packet_type} are a map, not {}", body.kind()),
+            );
             return None;
         };
         let fields = field_names(packet_type, self.version);
@@ -138,7 +139,11 @@ impl Cx<'_> {
         let optional = matches!(spec.name, "username" | "password" | "will")
             || (packet_type == PacketType::Publish && spec.name == "packet_id");
         let left_out = optional && value.is_plain() && value.text() == Some("absent");
-        let expr = if left_out { Expr::Absent } else { self.expr(value, spec.name, &spec.kind)? };
+        let expr = if left_out {
+            Expr::Absent
+        } else {
+            self.expr(value, spec.name, &spec.kind)?
+        };
         template.fields.push(FieldExpr {
             name: spec.name.to_owned(),
             place: join(&key.place, &value.place),
@@ -158,7 +163,10 @@ impl Cx<'_> {
                 let hex = match self.map(value, "`properties`", &["hex"])? {
                     [(key, hex)] if key.key() == "hex" => hex,
                     _ => {
-                        self.error(&value.place, "`properties` is `{ hex: \"21 00 01\" }`: the bytes of the block");
+                        self.error(
+                            &value.place,
+                            "`properties` is `{ hex: \"21 00 01\" }`: the bytes of the block",
+                        );
                         return None;
                     }
                 };
@@ -166,11 +174,16 @@ impl Cx<'_> {
             }
             _ => {
                 let (flags, login) = match value.text().and_then(|t| t.split_once('|')) {
-                    Some((flags, var)) if lone_var(var.trim()).is_some_and(|v| v.0 == "login") => (number(flags.trim()), true),
+                    Some((flags, var)) if lone_var(var.trim()).is_some_and(|v| v.0 == "login") => {
+                        (number(flags.trim()), true)
+                    }
                     _ => (value.text().and_then(number), false),
                 };
                 let Some(flags) = flags.and_then(|f| u8::try_from(f).ok()) else {
-                    self.error(&value.place, "`connect_flags` is a byte such as `0x03`, or `0x03|$login`");
+                    self.error(
+                        &value.place,
+                        "`connect_flags` is a byte such as `0x03`, or `0x03|$login`",
+                    );
                     return None;
                 };
                 template.connect_flags = Some(flags);
@@ -191,7 +204,7 @@ impl Cx<'_> {
                 );
                 return None;
             };
-            return Some(variable_byte_integer(length).into());
+            return Some(crate::wire::encode_variable(length));
         }
         match node.text().map(|t| hex::decode(t.replace(' ', ""))) {
             Some(Ok(bytes)) if !bytes.is_empty() => Some(bytes.into()),
@@ -250,7 +263,10 @@ impl Cx<'_> {
                     format!("allowed here: {}", allowed.join(", "))
                 }
             }),
-            versions => format!("it has one at {}: what applies at one version stands in a `v5:` map", versions.join(", ")),
+            versions => format!(
+                "it has one at {}: what applies at one version stands in a `v5:` map",
+                versions.join(", ")
+            ),
         };
         let message = format!("{packet_type} has no field {} at {version}", quoted(name));
         self.error_help(&key.place, message, help);
@@ -316,7 +332,10 @@ impl Cx<'_> {
             return Some(pattern);
         }
         let Some(entries) = body.map() else {
-            self.error(&body.place, format!("the fields of a {packet_type} are a map, not {}", body.kind()));
+            self.error(
+                &body.place,
+                format!("the fields of a {packet_type} are a map, not {}", body.kind()),
+            );
             return None;
         };
         let fields = pattern_fields(packet_type, self.version);
@@ -348,7 +367,13 @@ impl Cx<'_> {
     }
 
     /// A group of fields, such as a will.
-    pub fn group(&mut self, node: &Node, what: &str, fields: &[FieldSpec], more: &[&str]) -> Option<Vec<(String, Expr)>> {
+    pub fn group(
+        &mut self,
+        node: &Node,
+        what: &str,
+        fields: &[FieldSpec],
+        more: &[&str],
+    ) -> Option<Vec<(String, Expr)>> {
         let names: Vec<&str> = fields.iter().map(|f| f.name).chain(more.iter().copied()).collect();
         let entries = self.map(node, what, &names)?;
         self.each(entries, |cx, (key, value)| {
@@ -428,22 +453,4 @@ pub(super) fn join(first: &Place, last: &Place) -> Place {
         span: first.span.start..last.span.end.max(first.span.end),
         ..first.clone()
     }
-}
-
-/// 5.0, section 1.5.5.
-fn variable_byte_integer(mut n: u32) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = (n & 0x7f) as u8;
-        n >>= 7;
-        bytes.push(if n > 0 { low | 0x80 } else { low });
-        if n == 0 {
-            return bytes;
-        }
-    }
-}
-
-/// Whether bytes begin like a CONNECT.
-pub(super) fn begins_connect(template: &ByteTemplate) -> bool {
-    template.first_byte().is_some_and(|b| b >> 4 == 1)
 }

@@ -79,8 +79,14 @@ impl Cx<'_> {
                 self.errors.push(error);
                 good = false;
             }
-            if let Some(missing) = rows.first().and_then(|f| f.values.keys().find(|k| !row.values.contains_key(*k))) {
-                self.error(&item.place, format!("this row has no `{missing}`, which the first row has"));
+            if let Some(missing) = rows
+                .first()
+                .and_then(|f| f.values.keys().find(|k| !row.values.contains_key(*k)))
+            {
+                self.error(
+                    &item.place,
+                    format!("this row has no `{missing}`, which the first row has"),
+                );
                 good = false;
             }
             rows.push(row);
@@ -90,7 +96,10 @@ impl Cx<'_> {
 
     fn listed_row(&mut self, item: &Node) -> Option<Row> {
         let Some(entries) = item.map().filter(|e| !e.is_empty()) else {
-            self.error(&item.place, format!("a row is a map such as `{{ packet: PUBREL }}`, not {}", item.kind()));
+            self.error(
+                &item.place,
+                format!("a row is a map such as `{{ packet: PUBREL }}`, not {}", item.kind()),
+            );
             return None;
         };
         let mut values = BTreeMap::new();
@@ -123,7 +132,10 @@ impl Cx<'_> {
         let mut good = true;
         for (key, values) in columns {
             if ROW_KEYS.contains(&key.key()) {
-                self.error(&key.place, format!("`{}` is for rows that are written as a list", key.key()));
+                self.error(
+                    &key.place,
+                    format!("`{}` is for rows that are written as a list", key.key()),
+                );
                 return None;
             }
             self.column(key)?;
@@ -153,7 +165,11 @@ impl Cx<'_> {
                 .flat_map(|row| choices.iter().map(move |choice| (row, choice)))
                 .map(|(row, (name, value))| {
                     let mut row = row.clone();
-                    row.name = if row.name.is_empty() { name.clone() } else { format!("{}.{name}", row.name) };
+                    row.name = if row.name.is_empty() {
+                        name.clone()
+                    } else {
+                        format!("{}.{name}", row.name)
+                    };
                     row.values.insert(key.key().to_owned(), value.clone());
                     row
                 })
@@ -173,7 +189,13 @@ impl Cx<'_> {
     fn column(&mut self, key: &Node) -> Option<()> {
         let name = key.key();
         if !text::is_name(name) {
-            self.error(&key.place, format!("{} is no name of a column: letters a to z, digits and `_`", quoted(name)));
+            self.error(
+                &key.place,
+                format!(
+                    "{} is no name of a column: letters a to z, digits and `_`",
+                    quoted(name)
+                ),
+            );
             return None;
         }
         if matches!(name, "ns" | "i" | "login" | "auth" | "share") || self.clients.iter().any(|c| **c == *name) {
@@ -187,7 +209,10 @@ impl Cx<'_> {
         let name = self.text(node, "a row's name")?;
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if name.is_empty() || !name.chars().all(allowed) {
-            self.error(&node.place, "a row's name is made of a to z, A to Z, 0 to 9, `.`, `_` and `-`");
+            self.error(
+                &node.place,
+                "a row's name is made of a to z, A to Z, 0 to 9, `.`, `_` and `-`",
+            );
             return None;
         }
         Some(name.to_owned())
@@ -243,10 +268,17 @@ impl Cx<'_> {
         for (key, value) in entries.iter().filter(|(k, _)| version(k).is_none()) {
             let key = fill_key(key, row);
             if all.iter().any(|(k, _)| k.key() == key.key()) {
-                self.error(&key.place, format!("with this row the key {} occurs twice", quoted(key.key())));
+                self.error(
+                    &key.place,
+                    format!("with this row the key {} occurs twice", quoted(key.key())),
+                );
                 continue;
             }
-            let value = if key.key() == "user_properties" { self.filled_values(value, row) } else { self.filled(value, row) };
+            let value = if key.key() == "user_properties" {
+                self.filled_values(value, row)
+            } else {
+                self.filled(value, row)
+            };
             all.push((key, value));
         }
         if let Some((_, more)) = own {
@@ -257,7 +289,10 @@ impl Cx<'_> {
                     all.push((key.clone(), value.clone()));
                 }
             } else if !more.is_null() {
-                self.error(&more.place, format!("what applies at one version is a map, not {}", more.kind()));
+                self.error(
+                    &more.place,
+                    format!("what applies at one version is a map, not {}", more.kind()),
+                );
             }
         }
         Node {

@@ -8,9 +8,7 @@ use super::rows::versions_of;
 use crate::scenario::bytes::Use;
 use crate::scenario::diagnostic::{meant, quoted};
 use crate::scenario::node::{Node, What};
-use crate::scenario::{
-    BrokerAction, Expect, Part, Place, Send, Step, StepKind, Take, Within, Write,
-};
+use crate::scenario::{BrokerAction, Expect, Part, Place, Send, Step, StepKind, Take, Within, Write};
 
 /// What stands after `c -> ` beside packets and the keys with a value.
 pub(in crate::scenario) const ACTIONS: [(&str, Send); 6] = [
@@ -22,7 +20,8 @@ pub(in crate::scenario) const ACTIONS: [(&str, Send); 6] = [
     ("read", Send::Read),
 ];
 /// The keys of steps that name no client; `only` is followed by versions.
-pub(in crate::scenario) const KEYWORDS: [&str; 7] = ["one of", "in any order", "repeat", "wait", "broker", "note", "only"];
+pub(in crate::scenario) const KEYWORDS: [&str; 7] =
+    ["one of", "in any order", "repeat", "wait", "broker", "note", "only"];
 /// What stands after `c <- ` beside packets.
 pub(in crate::scenario) const AWAITED: [&str; 6] = ["bytes", "nothing", "closed", "refused", "one of", "in any order"];
 /// How often a `repeat` may turn.
@@ -78,7 +77,10 @@ impl Cx<'_> {
                 }
             },
             _ => {
-                self.error(&item.place, format!("{what} is one key with its value, not {}", item.kind()));
+                self.error(
+                    &item.place,
+                    format!("{what} is one key with its value, not {}", item.kind()),
+                );
                 None
             }
         }
@@ -107,7 +109,9 @@ impl Cx<'_> {
                 })?;
                 self.check_alternatives(alternatives, value)?
             }
-            "in any order" => self.steps(value, "`in any order`").and_then(|s| self.any_order(s, value))?,
+            "in any order" => self
+                .steps(value, "`in any order`")
+                .and_then(|s| self.any_order(s, value))?,
             "repeat" => self.repeat(value)?,
             "wait" => StepKind::Wait(self.duration(value, "`wait`")?),
             "broker" => StepKind::Broker(self.broker(value)?),
@@ -170,17 +174,25 @@ impl Cx<'_> {
     /// `c -> ...` and `c <- ...`
     fn client_step(&mut self, entry: &Entry<'_>) -> Option<StepKind> {
         let key = entry.key.key();
-        let arrow = key.find("->").map(|at| (at, true)).or_else(|| key.find("<-").map(|at| (at, false)));
+        let arrow = key
+            .find("->")
+            .map(|at| (at, true))
+            .or_else(|| key.find("<-").map(|at| (at, false)));
         let Some((at, sends)) = arrow else {
             let help = meant(key, KEYWORDS, || {
-                format!("a step is `client -> ...`, `client <- ...` or one of: {}", KEYWORDS.join(", "))
+                format!(
+                    "a step is `client -> ...`, `client <- ...` or one of: {}",
+                    KEYWORDS.join(", ")
+                )
             });
             self.error_help(&entry.key.place, format!("{} is no step", quoted(key)), help);
             return None;
         };
         let client = self.client(entry.key, key[..at].trim());
         let what = key[at + 2..].trim();
-        let place = entry.key.part(self.source, key.len() - key[at + 2..].trim_start().len()..key.len());
+        let place = entry
+            .key
+            .part(self.source, key.len() - key[at + 2..].trim_start().len()..key.len());
         let value = entry.value.as_ref();
         if sends {
             let what = self.send(what, &place, value);
@@ -214,7 +226,9 @@ impl Cx<'_> {
         let names: Vec<String> = self.clients.iter().map(|c| c.to_string()).collect();
         let start = key.key().find(name).unwrap_or(0);
         let place = key.part(self.source, start..start + name.len());
-        let help = meant(name, names.iter().map(String::as_str), || format!("the clients are: {}", names.join(", ")));
+        let help = meant(name, names.iter().map(String::as_str), || {
+            format!("the clients are: {}", names.join(", "))
+        });
         self.error_help(&place, format!("no client {}", quoted(name)), help);
         None
     }
@@ -271,11 +285,16 @@ impl Cx<'_> {
                     self.error(&hex.place, format!("`{what}` has at least one byte"));
                     return None;
                 }
-                Some(if what == "bytes" { Part::Bytes(template) } else { Part::Frame(template) })
+                Some(if what == "bytes" {
+                    Part::Bytes(template)
+                } else {
+                    Part::Frame(template)
+                })
             }
             _ if !what.is_empty() && what.bytes().all(|b| b.is_ascii_uppercase()) => {
                 let packet_type = self.packet_type(what, place)?;
-                self.packet_template(packet_type, place, value, manner).map(Part::Packet)
+                self.packet_template(packet_type, place, value, manner)
+                    .map(Part::Packet)
             }
             _ => {
                 let mut allowed = vec!["a packet such as PUBLISH", "bytes", "frame"];
@@ -283,7 +302,9 @@ impl Cx<'_> {
                     allowed.push("together");
                     allowed.extend(ACTIONS.map(|(name, _)| name));
                 }
-                let help = meant(what, allowed.iter().copied(), || format!("allowed here: {}", allowed.join(", ")));
+                let help = meant(what, allowed.iter().copied(), || {
+                    format!("allowed here: {}", allowed.join(", "))
+                });
                 self.error_help(place, format!("{} is nothing that can be sent", quoted(what)), help);
                 None
             }
@@ -293,7 +314,10 @@ impl Cx<'_> {
     /// A map with `main` and how it is written: the node under `main`.
     fn with_manner<'n>(&mut self, value: &'n Node, main: &str, manner: &mut Manner) -> Option<&'n Node> {
         let entries = self.map(value, "this", &[main, "split", "pause", "probe"])?;
-        for (key, value) in entries.iter().filter(|(k, _)| super::packets::MANNER.contains(&k.key())) {
+        for (key, value) in entries
+            .iter()
+            .filter(|(k, _)| super::packets::MANNER.contains(&k.key()))
+        {
             self.manner(key.key(), value, manner)?;
         }
         let found = value.get(main);
@@ -312,7 +336,11 @@ impl Cx<'_> {
                 Some(Expect::Bytes { pattern, within })
             }
             "nothing" => {
-                let quiet = if value.is_null() { None } else { Some(self.duration(value, "`nothing`")?) };
+                let quiet = if value.is_null() {
+                    None
+                } else {
+                    Some(self.duration(value, "`nothing`")?)
+                };
                 Some(Expect::Nothing { quiet })
             }
             "closed" => {
@@ -346,7 +374,11 @@ impl Cx<'_> {
                     let help = meant(what, AWAITED, || {
                         format!("allowed here: {}, {}", allowed.join(", "), AWAITED.join(", "))
                     });
-                    self.error_help(place, format!("{} is nothing that can be waited for", quoted(what)), help);
+                    self.error_help(
+                        place,
+                        format!("{} is nothing that can be waited for", quoted(what)),
+                        help,
+                    );
                     return None;
                 }
                 let packet_type = self.packet_type(name, place)?;
@@ -409,7 +441,10 @@ impl Cx<'_> {
         };
         if let Some(other) = steps.iter().find(|s| !packet(s)) {
             let place = other.place.clone();
-            self.error(&place, "in `in any order` stand only packets and bytes that are waited for");
+            self.error(
+                &place,
+                "in `in any order` stand only packets and bytes that are waited for",
+            );
             return None;
         }
         if steps.len() < 2 {
@@ -435,11 +470,13 @@ impl Cx<'_> {
             });
             if !decides {
                 let place = alternative.first().map_or(node.place.clone(), |s| s.place.clone());
-                self.error(&place, "an alternative begins with what decides for it: `c <- ...`, without `maybe`");
+                self.error(
+                    &place,
+                    "an alternative begins with what decides for it: `c <- ...`, without `maybe`",
+                );
                 return None;
             }
         }
         Some(StepKind::OneOf(alternatives))
     }
 }
-

@@ -30,7 +30,8 @@ pub(super) fn duration_of(text: &str) -> Option<Duration> {
         Some(digits) => (digits, 0.001),
         None => (text.strip_suffix('s')?, 1.0),
     };
-    let simple = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.starts_with(|c: char| c.is_ascii_digit());
+    let simple =
+        digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.starts_with(|c: char| c.is_ascii_digit());
     let number: f64 = digits.parse().ok().filter(|_| simple)?;
     (number * unit < 86_400.0).then(|| Duration::from_millis((number * unit * 1000.0).round() as u64))
 }
@@ -41,7 +42,10 @@ impl Cx<'_> {
         let found = node.text().and_then(duration_of);
         if found.is_none() {
             let shown = node.text().map_or(node.kind().to_owned(), quoted);
-            self.error(&node.place, format!("{what} is a time such as `1.5s` or `200ms`, not {shown}"));
+            self.error(
+                &node.place,
+                format!("{what} is a time such as `1.5s` or `200ms`, not {shown}"),
+            );
         }
         found
     }
@@ -90,7 +94,10 @@ impl Cx<'_> {
             return None;
         };
         if found > max {
-            self.error(&node.place, format!("{found} is more than {max}, the most that {what} can be"));
+            self.error(
+                &node.place,
+                format!("{found} is more than {max}, the most that {what} can be"),
+            );
             return None;
         }
         Some(found)
@@ -139,12 +146,15 @@ impl Cx<'_> {
             Kind::Text | Kind::Binary => self.data(node, &what, STRING_MAX),
             Kind::Payload => self.data(node, &what, PAYLOAD_MAX),
             Kind::Numbers { max } => match node.list() {
-                Some(items) => self.each(items, |cx, item| cx.number_expr(item, &what, *max)).map(Expr::List),
+                Some(items) => self
+                    .each(items, |cx, item| cx.number_expr(item, &what, *max))
+                    .map(Expr::List),
                 None => self.number_expr(node, &what, *max).map(|one| Expr::List(vec![one])),
             },
             Kind::Texts => {
                 let items = self.list(node, &what)?;
-                self.each(items, |cx, item| cx.data(item, &what, STRING_MAX)).map(Expr::List)
+                self.each(items, |cx, item| cx.data(item, &what, STRING_MAX))
+                    .map(Expr::List)
             }
             Kind::Pairs => {
                 let pairs = self.pairs(node, &what)?;
@@ -246,7 +256,10 @@ impl Cx<'_> {
             })
             .collect();
         if pairs.is_none() || node.list().is_none() {
-            self.error(&node.place, format!("{what} is a map, or a list of pairs such as `[[a, b], [a, c]]`"));
+            self.error(
+                &node.place,
+                format!("{what} is a map, or a list of pairs such as `[[a, b], [a, c]]`"),
+            );
             return None;
         }
         pairs
@@ -311,24 +324,37 @@ impl Cx<'_> {
             if let Some((var, plus)) = counted_var(part) {
                 return Some(Pattern::Is(Expr::Var { var, plus }));
             }
-            let range = part.split_once("..").and_then(|(a, b)| Some((number(a.trim())?, number(b.trim())?)));
+            let range = part
+                .split_once("..")
+                .and_then(|(a, b)| Some((number(a.trim())?, number(b.trim())?)));
             let (from, to) = match range.or_else(|| number(part).map(|n| (n, n))) {
                 Some(range) => range,
                 None => {
-                    let message = format!("{what} is a number, a range such as `5..9` or a variable, not {}", quoted(part));
+                    let message = format!(
+                        "{what} is a number, a range such as `5..9` or a variable, not {}",
+                        quoted(part)
+                    );
                     cx.part_message(node, part, &message);
                     return None;
                 }
             };
             if from.max(to) > max {
-                cx.part_message(node, part, &format!("{} is more than {max}, the most that {what} can be", from.max(to)));
+                cx.part_message(
+                    node,
+                    part,
+                    &format!("{} is more than {max}, the most that {what} can be", from.max(to)),
+                );
                 return None;
             }
             if from > to {
                 cx.part_message(node, part, "the end of this range is below its beginning");
                 return None;
             }
-            Some(if part.contains("..") { Pattern::Range(from, to) } else { Pattern::Is(Expr::Int(from)) })
+            Some(if part.contains("..") {
+                Pattern::Range(from, to)
+            } else {
+                Pattern::Is(Expr::Int(from))
+            })
         })
     }
 
