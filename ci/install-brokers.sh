@@ -44,30 +44,47 @@ install_mosquitto() {
     packages mosquitto
 }
 
-# A newer mosquitto from bookworm-backports, unpacked beside the installed one, whose libraries it uses. apt works with
-# lists of its own for this, so that nothing changes for the system.
+# A newer mosquitto from bookworm-backports, unpacked beside the installed one, whose libraries it uses as far as they go.
+# apt works with lists of its own for this, so that nothing changes for the system.
 install_mosquitto_bpo() {
     place=$folder/mosquitto-bpo
-    [ -x "$place/root/usr/sbin/mosquitto" ] && return
+    runs_mosquitto "$place/root" && return
     [ -r "$sources" ] || { fail "no $sources, so this is not Debian 12"; return 1; }
     grep -q '^Suites:.*bookworm' "$sources" || { fail "bookworm-backports is for Debian 12 only"; return 1; }
     install_mosquitto || return 1
     rm -rf "$place"
     mkdir -p "$place/lists/partial" "$place/cache/archives/partial" "$place/parts" "$place/debs" || { fail "cannot write $place"; return 1; }
-    # The first mirror of the system, with the other suite.
+    # The first mirror of the system, with the other suite too.
     awk 'BEGIN { RS = "" } NR == 1' "$sources" |
-        sed 's/^Suites:.*/Suites: bookworm-backports/' >"$place/parts/bpo.sources"
+        sed 's/^Suites:.*/Suites: bookworm bookworm-backports/' >"$place/parts/bpo.sources"
     (
         cd "$place/debs" || exit 1
         set -- -qq -o Dir::State::lists="$place/lists" -o Dir::Cache="$place/cache" \
             -o Dir::Etc::sourceparts="$place/parts" -o Dir::Etc::sourcelist=/dev/null -o APT::Sandbox::User=root
         apt-get "$@" update &&
-            apt-get "$@" download mosquitto/bookworm-backports libmosquitto1/bookworm-backports &&
+            apt-get "$@" download mosquitto/bookworm-backports libmosquitto1/bookworm-backports libwebsockets17 &&
             for deb in *.deb; do dpkg -x "$deb" "$place/root.part" || exit 1; done
     ) >"$folder/mosquitto-bpo.log" 2>&1 || { fail "could not fetch it from bookworm-backports (see $folder/mosquitto-bpo.log)"; return 1; }
     rm -rf "$place/lists" "$place/cache" "$place/debs"
+    runs_mosquitto "$place/root.part" || { fail "it does not run here: $(missing_libraries "$place/root.part")"; return 1; }
     # Moved last, so that what is there is whole.
     mv "$place/root.part" "$place/root"
+}
+
+# The folders of a root's libraries; Debian names them after the processor.
+libraries_of() {
+    set -- "$1"/usr/lib/*-linux-gnu*
+    printf '%s' "$1"
+}
+
+# Whether the mosquitto in this root starts and says its version.
+runs_mosquitto() {
+    [ -x "$1/usr/sbin/mosquitto" ] || return
+    LD_LIBRARY_PATH=$(libraries_of "$1") "$1/usr/sbin/mosquitto" -h 2>/dev/null | grep -q '^mosquitto version'
+}
+
+missing_libraries() {
+    LD_LIBRARY_PATH=$(libraries_of "$1") ldd "$1/usr/sbin/mosquitto" 2>&1 | awk '/not found/ { printf "%s ", $1 }'
 }
 
 names=''

@@ -50,7 +50,7 @@ while read -r what group; do
     end) case $live in *" $group "*) live="${live%% $group *} ${live#* $group }" ;; esac ;;
   esac
 done
-for group in $live; do kill -KILL -- "-$group" 2>/dev/null; done
+for group in $live; do kill -s KILL -- "-$group" 2>/dev/null; done
 "#;
 
 /// Notes a group that has just been started.

@@ -103,7 +103,9 @@ impl Broker {
             addresses,
             life: watch::Sender::new(Life::Restarting),
         };
-        broker.start_again(&mut *broker.process.lock().await).await?;
+        broker
+            .bring_up(&mut *broker.process.lock().await, Duration::ZERO)
+            .await?;
         Ok(broker)
     }
 
@@ -178,7 +180,7 @@ impl Broker {
         {
             self.log.note("it did not end in time: SIGKILL");
         }
-        self.start_again(&mut process).await
+        self.bring_up(&mut process, PORT_WAIT).await
     }
 
     /// Kills the broker's group (SIGKILL) and starts it again in the same folder on the same ports.
@@ -192,7 +194,7 @@ impl Broker {
         if let Some(process) = process.as_mut() {
             process.kill().await;
         }
-        self.start_again(&mut process).await
+        self.bring_up(&mut process, PORT_WAIT).await
     }
 
     /// Ends the broker gracefully for good. The folder is removed when the broker is dropped.
@@ -205,15 +207,16 @@ impl Broker {
         *process = None;
     }
 
-    /// Starts the process, whose predecessor has ended, and waits until it is ready.
-    async fn start_again(&self, process: &mut Option<Spawned>) -> Result<(), StartError> {
+    /// Starts the process, whose predecessor (if any) has ended and has let go of its ports within `port_wait`, and waits
+    /// until it is ready.
+    async fn bring_up(&self, process: &mut Option<Spawned>, port_wait: Duration) -> Result<(), StartError> {
         // Whatever goes wrong below, and also when nobody waits for the result any more: without success it is down.
         let mut down = DownUnless {
             life: &self.life,
             up: false,
         };
         *process = None;
-        self.wait_for_ports().await?;
+        self.wait_for_ports(port_wait).await?;
         let spawned = self.spawn()?;
         let started = process.insert(spawned);
         match ready::wait(started, &self.command, &self.profile, &self.addresses, &self.log).await {
@@ -231,8 +234,8 @@ impl Broker {
     }
 
     /// The ports have to be free before the start, so that whoever answers afterwards is the started broker.
-    async fn wait_for_ports(&self) -> Result<(), StartError> {
-        let deadline = Instant::now() + PORT_WAIT;
+    async fn wait_for_ports(&self, at_most: Duration) -> Result<(), StartError> {
+        let deadline = Instant::now() + at_most;
         for address in self.addresses.values().filter(|address| ready::is_loopback(address)) {
             while !ports::is_free(address.port()) {
                 if Instant::now() >= deadline {

@@ -240,8 +240,11 @@ fn form_error_message(error: &FormError) -> String {
         message.truncate(message.strip_suffix(&suffix).unwrap_or(&message).len());
     }
     let path = error.path().to_string();
-    // The YAML reader puts the path in front of some messages itself.
-    let message = message.strip_prefix(&format!("{path}: ")).unwrap_or(&message);
+    // The YAML reader puts the path, or that of the map around it, in front of some messages itself.
+    let message = match message.split_once(": ") {
+        Some((head, tail)) if path.starts_with(head) => tail,
+        _ => &message,
+    };
     let message = message
         .replacen("unknown field", "unknown key", 1)
         .replacen("missing field", "missing key", 1);
