@@ -25,3 +25,6 @@ pub use matching::Mismatch;
 pub use model::*;
 pub use scope::{EnhancedAuth, FACT_NAMES, Facts, Login, Outside, Scope, Unbound};
 pub use set::Files;
+
+#[cfg(test)]
+mod tests;
