@@ -13,6 +13,7 @@ pub mod model;
 mod node;
 pub mod print;
 mod scope;
+mod set;
 mod text;
 mod yaml;
 
@@ -23,3 +24,7 @@ pub use load::load;
 pub use matching::Mismatch;
 pub use model::*;
 pub use scope::{EnhancedAuth, FACT_NAMES, Facts, Login, Outside, Scope, Unbound};
+pub use set::Files;
+
+#[cfg(test)]
+mod tests;
