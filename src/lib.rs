@@ -5,6 +5,11 @@
 //! `statements` → `wire` → `transcript` → `rules` → `scenario` → `target` → `play` → `suite` → `report` → `cli`,
 //! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only.
 
+pub mod play;
+pub mod report;
+pub mod rules;
 pub mod scenario;
 pub mod statements;
+pub mod suite;
+pub mod transcript;
 pub mod wire;

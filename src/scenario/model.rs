@@ -239,9 +239,15 @@ pub enum Expr {
     /// `{ hex: "ff fe" }`
     Hex(ByteTemplate),
     /// A variable that stands alone, such as `$m`, `$c.receive_maximum + 1`: keeps its kind.
-    Var { var: Var, plus: i64 },
+    Var {
+        var: Var,
+        plus: i64,
+    },
     /// `{ size: n, fill: x }`
-    Fill { len: u64, byte: u8 },
+    Fill {
+        len: u64,
+        byte: u8,
+    },
     List(Vec<Expr>),
     /// Named values: a will, one subscription. Pairs of a user property list are two-element `List`s.
     Map(Vec<(String, Expr)>),
@@ -285,12 +291,22 @@ pub enum BytePart {
 pub enum Expect {
     Packet(PacketPattern),
     /// One packet of exactly these bytes.
-    Bytes { pattern: ByteTemplate, within: Within },
+    Bytes {
+        pattern: ByteTemplate,
+        within: Within,
+    },
     /// A fence, after this span of silence.
-    Nothing { quiet: Option<Duration> },
-    Closed { within: Within },
+    Nothing {
+        quiet: Option<Duration>,
+    },
+    Closed {
+        within: Within,
+    },
     /// Closed after the goodbye that the version permits; the code is advice.
-    Refused { code: Option<Pattern>, within: Within },
+    Refused {
+        code: Option<Pattern>,
+        within: Within,
+    },
 }
 
 /// `within: 3s..15s`: counts from the end of the previous step and replaces patience.
