@@ -11,5 +11,6 @@ pub mod rules;
 pub mod scenario;
 pub mod statements;
 pub mod suite;
+pub mod target;
 pub mod transcript;
 pub mod wire;

@@ -13,7 +13,7 @@ mod conn;
 mod connack;
 mod delivery;
 mod exchange;
-mod filter;
+pub mod filter;
 mod finding;
 mod flow;
 mod history;

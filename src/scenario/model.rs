@@ -157,6 +157,15 @@ pub enum BrokerAction {
     Kill,
 }
 
+impl std::fmt::Display for BrokerAction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            BrokerAction::Restart => "restart",
+            BrokerAction::Kill => "kill",
+        })
+    }
+}
+
 /// What a client does.
 #[derive(Debug, Clone)]
 pub enum Send {
@@ -213,6 +222,8 @@ pub struct PacketTemplate {
     /// Written as given.
     pub remaining_length: Option<Bytes>,
     pub connect_flags: Option<u8>,
+    /// `connect_flags: 0x03|$login`: the flags are given, and yet the target's login is carried and its two flags are set.
+    pub places_login: bool,
     /// `properties: { hex: ... }`: replaces the block.
     pub properties: Option<ByteTemplate>,
     pub property_length: Option<Bytes>,
@@ -248,6 +259,14 @@ pub enum Expr {
         len: u64,
         byte: u8,
     },
+    /// `{ start: $ns/, size: n, fill: x }`: text that is filled up to `len` bytes, at most 65 535.
+    Padded {
+        start: TextTemplate,
+        len: usize,
+        byte: u8,
+    },
+    /// `absent`: an optional field that is left out on purpose, such as the login that the profile would give.
+    Absent,
     List(Vec<Expr>),
     /// Named values: a will, one subscription. Pairs of a user property list are two-element `List`s.
     Map(Vec<(String, Expr)>),
@@ -278,8 +297,12 @@ pub enum BytePart {
     Text(TextTemplate),
     /// `s"text"`: two bytes of length and the text.
     String(TextTemplate),
-    /// `$m`: two bytes, big-endian.
+    /// `$m`: a number as two bytes, big-endian; text and binary data as they are.
     Id(Var),
+    /// `$login`: user name and password as two fields of a CONNECT's payload; nothing where the target asks for none.
+    Login,
+    /// `03|$login`: connect flags, with the flags of the login set where the target asks for one.
+    LoginFlags(u8),
     /// `..`, in expectations only.
     AnyByte,
     /// `...`, in expectations only, last.
