@@ -6,6 +6,7 @@
 //! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only.
 
 pub mod play;
+pub mod report;
 pub mod rules;
 pub mod scenario;
 pub mod statements;

@@ -76,7 +76,11 @@ pub fn target(target: &TargetInfo) -> String {
 
 /// The transcript in which a finding, or the failure, lies.
 pub fn transcript_of(case: &CaseResult, control: bool) -> Option<&Transcript> {
-    if control { case.control.as_ref() } else { case.transcript.as_ref() }
+    if control {
+        case.control.as_ref()
+    } else {
+        case.transcript.as_ref()
+    }
 }
 
 /// `1 case`, `2 cases`.

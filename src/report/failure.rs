@@ -12,7 +12,9 @@ use crate::play::{Failure, Mismatch, Stage};
 use crate::scenario::Place;
 use crate::statements::{StatementId, catalogue};
 use crate::suite::{CaseResult, TargetInfo, Verdict};
-use crate::transcript::{Event, HexLine, Transcript, What, line, name, printable, seconds, secrets, trace, value};
+use crate::transcript::{
+    Event, HexLine, Transcript, What, line, name, printable, seconds, secrets, shown, trace, value,
+};
 
 /// How much of the packet that came is shown, in bytes.
 const HEX: usize = 32;
@@ -61,7 +63,11 @@ pub fn report(case: &CaseResult, target: &TargetInfo, options: Options) -> Strin
 
 /// The command that runs this one case again.
 pub fn again(case: &CaseResult, target: &TargetInfo) -> String {
-    let argument = target.argument.as_deref().map(|a| format!(" {}", quoted(a))).unwrap_or_default();
+    let argument = target
+        .argument
+        .as_deref()
+        .map(|a| format!(" {}", quoted(a)))
+        .unwrap_or_default();
     format!("mqttspec run{argument} -e {} --trace always", quoted(&case.id))
 }
 
@@ -85,7 +91,11 @@ fn headline(case: &CaseResult, target: &TargetInfo) -> String {
     );
     let _ = writeln!(out, "{}", printable(&case.title));
     if case.plays > 1 {
-        let _ = writeln!(out, "played {} times: this machine was too late for a time of its own before", case.plays);
+        let _ = writeln!(
+            out,
+            "played {} times: this machine was too late for a time of its own before",
+            case.plays
+        );
     }
     out
 }
@@ -115,7 +125,9 @@ fn excerpt(case: &CaseResult, failure: &Failure, options: Options) -> String {
 }
 
 fn fits(place: &Place, text: &str) -> bool {
-    place.span.start <= place.span.end && text.is_char_boundary(place.span.start) && text.is_char_boundary(place.span.end)
+    place.span.start <= place.span.end
+        && text.is_char_boundary(place.span.start)
+        && text.is_char_boundary(place.span.end)
 }
 
 fn expected(failure: &Failure) -> String {
@@ -155,8 +167,10 @@ fn packet(event: &Event, spans: &[Range<usize>], mismatches: &[Mismatch]) -> Str
     if !underline.is_empty() {
         let _ = writeln!(out, "{INDENT}{}", paint(RED, underline));
     }
-    let shown: Vec<(String, String)> =
-        decoded.fields.iter().map(|f| (f.name.to_string(), value(f.name.as_ref(), &f.value))).collect();
+    let shown: Vec<(String, String)> = shown(decoded)
+        .iter()
+        .map(|f| (f.name.to_string(), value(&f.name, &f.value)))
+        .collect();
     out.push_str(&fields(&shown, mismatches));
     out
 }
@@ -173,7 +187,10 @@ fn fields(shown: &[(String, String)], mismatches: &[Mismatch]) -> String {
             }
         }
     }
-    for m in mismatches.iter().filter(|m| shown.iter().all(|(name, _)| *name != m.field)) {
+    for m in mismatches
+        .iter()
+        .filter(|m| shown.iter().all(|(name, _)| *name != m.field))
+    {
         wrong(&mut out, m, width);
     }
     out
@@ -181,7 +198,12 @@ fn fields(shown: &[(String, String)], mismatches: &[Mismatch]) -> String {
 
 fn wrong(out: &mut String, m: &Mismatch, width: usize) {
     let found = paint(RED, printable(&m.found));
-    let _ = writeln!(out, "{INDENT}{:<width$}  {found}  expected {}", m.field, printable(&m.expected));
+    let _ = writeln!(
+        out,
+        "{INDENT}{:<width$}  {found}  expected {}",
+        m.field,
+        printable(&m.expected)
+    );
 }
 
 /// The statements breached, with level and text: what rules found, and where the script failed, what the case proves.
@@ -189,9 +211,17 @@ fn statements(case: &CaseResult) -> String {
     let mut out = String::new();
     for (finding, control) in breaches(case) {
         let event = transcript_of(case, control).and_then(|t| t.events.get(finding.event));
-        out.push_str(&statement(finding.statement, if out.is_empty() { "breached" } else { "" }));
+        out.push_str(&statement(
+            finding.statement,
+            if out.is_empty() { "breached" } else { "" },
+        ));
         let whose = if control { " in the control" } else { "" };
-        let _ = writeln!(out, "{INDENT}rule {}{whose}: {}", paint(CYAN, finding.rule), printable(&finding.text));
+        let _ = writeln!(
+            out,
+            "{INDENT}rule {}{whose}: {}",
+            paint(CYAN, finding.rule),
+            printable(&finding.text)
+        );
         if let Some(event) = event {
             let spans: Vec<_> = finding.span.iter().cloned().collect();
             let shown = packet(event, &spans, &[]);
@@ -201,7 +231,10 @@ fn statements(case: &CaseResult) -> String {
             }
         }
     }
-    let script_failed = case.failure.as_ref().is_some_and(|f| matches!(f.stage, Stage::Script | Stage::Control));
+    let script_failed = case
+        .failure
+        .as_ref()
+        .is_some_and(|f| matches!(f.stage, Stage::Script | Stage::Control));
     if script_failed || case.verdict == Verdict::Crash {
         for (i, id) in case.proves.iter().enumerate() {
             out.push_str(&statement(*id, if i == 0 { "proves" } else { "" }));
@@ -213,7 +246,13 @@ fn statements(case: &CaseResult) -> String {
 fn statement(id: StatementId, first: &str) -> String {
     match catalogue().get(id) {
         Some(s) => {
-            format!("{}{} {}\n{INDENT}{}\n", label(first), paint(BOLD, id), paint(RED, s.level.keyword()), s.says)
+            format!(
+                "{}{} {}\n{INDENT}{}\n",
+                label(first),
+                paint(BOLD, id),
+                paint(RED, s.level.keyword()),
+                s.says
+            )
         }
         None => format!("{}{}\n", label(first), paint(BOLD, id)),
     }

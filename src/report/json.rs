@@ -8,7 +8,7 @@ use super::scores;
 use crate::play::{Advice, Stage};
 use crate::statements::{StatementId, catalogue};
 use crate::suite::{CaseResult, RunResult, Verdict};
-use crate::transcript::{Direction, End, Event, Lifecycle, Transcript, What, name, redacted, value};
+use crate::transcript::{Direction, End, Event, Lifecycle, Transcript, What, name, redacted, shown, value};
 
 /// The number of the format.
 pub const FORMAT: u32 = 1;
@@ -93,8 +93,10 @@ struct Entry {
 /// The whole run.
 pub fn run(run: &RunResult) -> String {
     let counts = Counts::of(run);
-    let mut summary: Map<String, Json> =
-        Verdict::ALL.into_iter().map(|v| (v.name().to_owned(), counts.get(v).into())).collect();
+    let mut summary: Map<String, Json> = Verdict::ALL
+        .into_iter()
+        .map(|v| (v.name().to_owned(), counts.get(v).into()))
+        .collect();
     summary.insert("advice".to_owned(), counts.advice.into());
     let document = Run {
         format: FORMAT,
@@ -206,10 +208,9 @@ fn entry(event: &Event) -> Entry {
             let bytes = redacted(raw, decoded);
             entry.bytes = Some(hex::encode(&bytes[..bytes.len().min(BYTES)]));
             entry.length = Some(raw.len());
-            let fields: Map<String, Json> = decoded
-                .fields
+            let fields: Vec<Json> = shown(decoded)
                 .iter()
-                .map(|f| (f.name.to_string(), Json::String(value(f.name.as_ref(), &f.value))))
+                .map(|f| json!({ "name": f.name, "value": value(&f.name, &f.value) }))
                 .collect();
             entry.packet = Some(json!({ "name": name(decoded), "fields": fields }));
             "packet"

@@ -8,13 +8,10 @@ pub mod failure;
 pub mod github;
 pub mod json;
 pub mod junit;
-pub mod review;
 mod score;
 pub mod snapshot;
 mod style;
 pub mod terminal;
-#[cfg(test)]
-mod testing;
 
 pub use case::{Counts, advices, breaches};
 pub use score::{Score, scores};

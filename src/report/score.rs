@@ -55,7 +55,11 @@ impl std::fmt::Display for Score {
         let version = self.version.name().trim_start_matches('v');
         write!(f, "{version}: {} of {} MUST statements held", self.held, self.tried)?;
         if self.own_tried > 0 {
-            write!(f, ", and {} of {} that the standard does not number", self.own_held, self.own_tried)?;
+            write!(
+                f,
+                ", and {} of {} that the standard does not number",
+                self.own_held, self.own_tried
+            )?;
         }
         Ok(())
     }

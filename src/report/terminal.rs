@@ -11,7 +11,12 @@ use crate::transcript::{printable, seconds};
 
 /// The first line of a run.
 pub fn began(target: &TargetInfo, cases: usize) -> String {
-    format!("{} against {} at {}\n", plural(cases, "case"), paint(BOLD, case::target(target)), printable(&target.address))
+    format!(
+        "{} against {} at {}\n",
+        plural(cases, "case"),
+        paint(BOLD, case::target(target)),
+        printable(&target.address)
+    )
 }
 
 /// One line about a case, as `-v` shows every case and the rest of the world the bad ones.
@@ -37,7 +42,12 @@ pub fn ended(case: &CaseResult, target: &TargetInfo, verbose: bool, options: fai
     if verbose {
         for advice in advices(case) {
             let statement = advice.statement.map(|s| format!(" {s}")).unwrap_or_default();
-            let _ = writeln!(out, "  {}{statement}: {}", paint(YELLOW, "advice"), printable(&advice.text));
+            let _ = writeln!(
+                out,
+                "  {}{statement}: {}",
+                paint(YELLOW, "advice"),
+                printable(&advice.text)
+            );
         }
     }
     out
@@ -65,7 +75,10 @@ pub fn summary(run: &RunResult) -> String {
     for note in &run.notes {
         let _ = writeln!(out, "{} {}", paint(YELLOW, "note:"), printable(note));
     }
-    let untriaged = run.cases.iter().filter(|c| c.verdict == Verdict::Known && c.reason.as_deref() == Some("untriaged"));
+    let untriaged = run
+        .cases
+        .iter()
+        .filter(|c| c.verdict == Verdict::Known && c.reason.as_deref() == Some("untriaged"));
     match untriaged.count() {
         0 => {}
         n => {
@@ -88,7 +101,11 @@ pub fn summary(run: &RunResult) -> String {
     if parts.is_empty() {
         parts.push("no case was played".to_owned());
     }
-    let interrupted = if run.interrupted { ", interrupted before the end" } else { "" };
+    let interrupted = if run.interrupted {
+        ", interrupted before the end"
+    } else {
+        ""
+    };
     let _ = writeln!(
         out,
         "{}: {} in {}{interrupted}",
@@ -103,7 +120,9 @@ pub fn summary(run: &RunResult) -> String {
 fn skips(run: &RunResult) -> String {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for case in run.cases.iter().filter(|c| c.verdict == Verdict::Skip) {
-        *reasons.entry(case.reason.as_deref().unwrap_or("no reason was given")).or_default() += 1;
+        *reasons
+            .entry(case.reason.as_deref().unwrap_or("no reason was given"))
+            .or_default() += 1;
     }
     let mut reasons: Vec<(&str, usize)> = reasons.into_iter().collect();
     reasons.sort_by_key(|(reason, count)| (usize::MAX - count, *reason));

@@ -5,24 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::exchange::Exchanges;
+use crate::wire::property::id;
 use crate::wire::{ConnAck, Connect, Text, Version};
-
-/// Identifiers of the 5.0 properties that rules read (5.0, table 2-4).
-pub mod property {
-    pub const SESSION_EXPIRY_INTERVAL: u32 = 0x11;
-    pub const ASSIGNED_CLIENT_ID: u32 = 0x12;
-    pub const AUTHENTICATION_METHOD: u32 = 0x15;
-    pub const REQUEST_PROBLEM_INFORMATION: u32 = 0x17;
-    pub const REQUEST_RESPONSE_INFORMATION: u32 = 0x19;
-    pub const RESPONSE_INFORMATION: u32 = 0x1a;
-    pub const REASON_STRING: u32 = 0x1f;
-    pub const RECEIVE_MAXIMUM: u32 = 0x21;
-    pub const TOPIC_ALIAS_MAXIMUM: u32 = 0x22;
-    pub const TOPIC_ALIAS: u32 = 0x23;
-    pub const USER_PROPERTY: u32 = 0x26;
-    pub const MAXIMUM_PACKET_SIZE: u32 = 0x27;
-    pub const SUBSCRIPTION_IDENTIFIER: u32 = 0x0b;
-}
 
 /// One connection.
 #[derive(Debug, Clone, Default)]
@@ -46,8 +30,6 @@ pub struct Conn {
     pub client: Option<Bytes>,
     pub connack: Option<ConnAck>,
     pub connacks: u32,
-    /// How often the broker had been restarted when it was opened.
-    pub restarts: u32,
     /// An accepted connection with a session that went on.
     pub resumed: bool,
     /// We sent DISCONNECT.
@@ -66,11 +48,6 @@ pub struct Conn {
 }
 
 impl Conn {
-    /// Whether the broker has accepted it.
-    pub fn connected(&self) -> bool {
-        self.connack.as_ref().is_some_and(|c| c.reason_code == 0)
-    }
-
     /// A number from the properties of the CONNECT.
     pub fn asked(&self, id: u32) -> Option<u32> {
         self.connect.as_ref()?.properties.number(id)
@@ -78,12 +55,12 @@ impl Conn {
 
     /// The client's Receive Maximum (5.0, 3.1.2.11.3), 65 535 where it named none.
     pub fn receive_maximum(&self) -> u32 {
-        self.asked(property::RECEIVE_MAXIMUM).unwrap_or(65_535)
+        self.asked(id::RECEIVE_MAXIMUM).unwrap_or(65_535)
     }
 
     /// The authentication method of the CONNECT.
     pub fn method(&self) -> Option<&crate::wire::PropertyValue> {
-        self.connect.as_ref()?.properties.get(property::AUTHENTICATION_METHOD)
+        self.connect.as_ref()?.properties.get(id::AUTHENTICATION_METHOD)
     }
 }
 

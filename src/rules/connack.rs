@@ -1,8 +1,8 @@
 //! Rules on the beginning of a connection.
 
-use super::conn::property::*;
 use super::history::Moment;
 use super::rule::{Found, Ids, Needs, RuleInfo};
+use crate::wire::property::id::*;
 use crate::wire::{Packet, PropertyValue, Version};
 
 const FIRST: Ids = Ids::new("", "MQTT-3.2.0-1", "MQTT-3.2.0-1");
@@ -67,7 +67,9 @@ fn connack_first(m: &Moment) -> Vec<Found> {
     let found = match packet {
         Packet::ConnAck(_) => return vec![],
         Packet::Auth(_) if m.version == Version::V5 => return vec![],
-        Packet::Disconnect(_) if m.version == Version::V5 => Found::new(EARLY_DISCONNECT, "DISCONNECT came before any CONNACK"),
+        Packet::Disconnect(_) if m.version == Version::V5 => {
+            Found::new(EARLY_DISCONNECT, "DISCONNECT came before any CONNACK")
+        }
         _ => Found::new(FIRST, format!("{name} came before any CONNACK")),
     };
     vec![found]
@@ -79,7 +81,10 @@ fn nothing_after_refusal(m: &Moment) -> Vec<Found> {
         Some(connack) if connack.reason_code != 0 => connack.reason_code,
         _ => return vec![],
     };
-    let text = format!("{} came after the CONNACK that refused the connection with 0x{code:02x}", packet.packet_type());
+    let text = format!(
+        "{} came after the CONNACK that refused the connection with 0x{code:02x}",
+        packet.packet_type()
+    );
     let found = match packet {
         // A second one is the next rule's.
         Packet::ConnAck(_) => return vec![],
@@ -103,9 +108,12 @@ fn assigned_client_id(m: &Moment) -> Vec<Found> {
     if p.reason_code != 0 || !connect.client_id.is_empty() || m.conn.connacks > 0 {
         return vec![];
     }
-    match p.properties.get(ASSIGNED_CLIENT_ID) {
+    match p.properties.get(ASSIGNED_CLIENT_IDENTIFIER) {
         Some(PropertyValue::Text(id)) if !id.is_empty() => vec![],
-        _ => vec![Found::new(ASSIGNED, "an empty client id was accepted without an Assigned Client Identifier")],
+        _ => vec![Found::new(
+            ASSIGNED,
+            "an empty client id was accepted without an Assigned Client Identifier",
+        )],
     }
 }
 
@@ -117,8 +125,11 @@ fn response_information(m: &Moment) -> Vec<Found> {
                 && p.properties.get(RESPONSE_INFORMATION).is_some() =>
         {
             vec![
-                Found::new(RESPONSE, "Response Information was returned, the CONNECT did not ask for it")
-                    .at(m.span("response_information")),
+                Found::new(
+                    RESPONSE,
+                    "Response Information was returned, the CONNECT did not ask for it",
+                )
+                .at(m.span("response_information")),
             ]
         }
         _ => vec![],
@@ -132,13 +143,108 @@ fn problem_information(m: &Moment) -> Vec<Found> {
     {
         return vec![];
     }
-    let Some(properties) = packet.properties() else { return vec![] };
-    [(REASON_STRING, "a Reason String", "reason_string"), (USER_PROPERTY, "a User Property", "user_properties")]
-        .into_iter()
-        .filter(|(id, ..)| properties.get(*id).is_some())
-        .map(|(_, what, field)| {
-            let text = format!("{} has {what}, the CONNECT asked for no problem information", packet.packet_type());
-            Found::new(PROBLEM, text).at(m.span(field))
+    let Some(properties) = packet.properties() else {
+        return vec![];
+    };
+    [
+        (REASON_STRING, "a Reason String", "reason_string"),
+        (USER_PROPERTY, "a User Property", "user_properties"),
+    ]
+    .into_iter()
+    .filter(|(id, ..)| properties.get(*id).is_some())
+    .map(|(_, what, field)| {
+        let text = format!(
+            "{} has {what}, the CONNECT asked for no problem information",
+            packet.packet_type()
+        );
+        Found::new(PROBLEM, text).at(m.span(field))
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use crate::wire::property::id::*;
+    use crate::wire::{Ack, ConnAck, Disconnect, Packet, PropertyValue, Version};
+
+    fn asked(version: Version) -> Talk {
+        Talk::new(version).open(1).to(1, connect(version, "c").into())
+    }
+
+    fn bye() -> Packet {
+        Packet::Disconnect(Disconnect {
+            reason_code: 0x87,
+            ..Disconnect::default()
         })
-        .collect()
+    }
+
+    #[test]
+    fn connack_comes_first() {
+        for version in Version::ALL {
+            assert!(asked(version).from(1, connack(0, false)).breaches().is_empty());
+        }
+        for version in [Version::V3_1_1, Version::V5] {
+            let t = asked(version).to(1, Packet::PingReq).from(1, Packet::PingResp);
+            assert_eq!(t.breaches(), ["MQTT-3.2.0-1"]);
+        }
+        assert_eq!(asked(Version::V5).from(1, bye()).breaches(), ["MQTT-3.14.0-1"]);
+    }
+
+    #[test]
+    fn nothing_follows_a_refusal() {
+        let refused = |v, code| asked(v).from(1, connack(code, false));
+        assert!(refused(Version::V3_1_1, 5).broker_closes(1).breaches().is_empty());
+        let t = refused(Version::V3_1_1, 5)
+            .to(1, Packet::PingReq)
+            .from(1, Packet::PingResp);
+        assert_eq!(t.breaches(), ["MQTT-3.2.2-5"]);
+        assert_eq!(refused(Version::V5, 0x87).from(1, bye()).breaches(), ["MQTT-3.14.0-1"]);
+    }
+
+    #[test]
+    fn connack_comes_once() {
+        let t = asked(Version::V5).from(1, connack(0, false)).from(1, connack(0, false));
+        assert_eq!(t.breaches(), ["MQTT-3.2.0-2"]);
+        // Also where we asked for it with a second CONNECT.
+        let t = Talk::new(Version::V5)
+            .connected(1, "c")
+            .to(1, connect(Version::V5, "c").into())
+            .from(1, connack(0, false));
+        assert_eq!(t.breaches(), ["MQTT-3.2.0-2"]);
+    }
+
+    #[test]
+    fn an_assigned_client_id_is_told() {
+        let asked = || Talk::new(Version::V5).open(1).to(1, connect(Version::V5, "").into());
+        let mut told = ConnAck::default();
+        told.properties
+            .push(ASSIGNED_CLIENT_IDENTIFIER, PropertyValue::Text("x1".into()));
+        assert!(asked().from(1, Packet::ConnAck(told)).breaches().is_empty());
+        assert_eq!(asked().from(1, connack(0, false)).breaches(), ["MQTT-3.2.2-16"]);
+        assert!(asked().from(1, connack(0x85, false)).breaches().is_empty());
+    }
+
+    #[test]
+    fn information_comes_on_request() {
+        let mut answer = ConnAck::default();
+        answer
+            .properties
+            .push(RESPONSE_INFORMATION, PropertyValue::Text("r".into()));
+        let answer = Packet::ConnAck(answer);
+        assert_eq!(asked(Version::V5).from(1, answer.clone()).breaches(), ["MQTT-3.1.2-28"]);
+        let mut c = connect(Version::V5, "c");
+        c.properties.push(REQUEST_RESPONSE_INFORMATION, PropertyValue::Byte(1));
+        c.properties.push(REQUEST_PROBLEM_INFORMATION, PropertyValue::Byte(0));
+        let t = Talk::new(Version::V5)
+            .open(1)
+            .to(1, c.into())
+            .from(1, answer)
+            .to(1, message("t", 1, 1, "a"));
+        let mut ack = Ack::new(1);
+        ack.reason_code = 0x10;
+        ack.properties.push(REASON_STRING, PropertyValue::Text("nobody".into()));
+        assert!(t.breaches().is_empty());
+        assert_eq!(t.from(1, Packet::PubAck(ack)).breaches(), ["MQTT-3.1.2-29"]);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::wire::{Ack, Publish, Subscribe, Text, Unsubscribe, Version};
+use crate::wire::{Ack, PacketType, Publish, Subscribe, Text, Unsubscribe, Version};
 
 /// A message that the broker sent with a packet identifier. It stays on record after its end, until the identifier is
 /// used again: the broker may not know yet that it has ended.
@@ -111,7 +111,10 @@ impl Exchanges {
     }
 
     pub fn client_unsubscribes(&mut self, p: &Unsubscribe) {
-        self.unsubscribes.entry(p.packet_id).or_default().push_back(p.filters.len());
+        self.unsubscribes
+            .entry(p.packet_id)
+            .or_default()
+            .push_back(p.filters.len());
     }
 
     pub fn broker_publishes(&mut self, p: &Publish, topic: &Text, connection: u32) {
@@ -134,18 +137,20 @@ impl Exchanges {
         );
     }
 
-    pub fn broker_acks(&mut self, kind: AckKind, id: u16, reason_code: u8) {
+    /// PUBACK, PUBREC or PUBCOMP.
+    pub fn broker_acks(&mut self, kind: PacketType, id: u16, reason_code: u8) {
         let owed = self.owed.entry(id).or_default();
         match kind {
-            AckKind::PubAck => owed.puback = owed.puback.saturating_sub(1),
-            AckKind::PubRec => {
+            PacketType::PubAck => owed.puback = owed.puback.saturating_sub(1),
+            PacketType::PubRec => {
                 owed.pubrec = owed.pubrec.saturating_sub(1);
                 owed.half_done = reason_code < 0x80;
             }
-            AckKind::PubComp => {
+            PacketType::PubComp => {
                 owed.pubcomp = owed.pubcomp.saturating_sub(1);
                 owed.half_done = false;
             }
+            _ => {}
         }
     }
 
@@ -157,14 +162,6 @@ impl Exchanges {
             delivery.stage = delivery.stage.max(Stage::Released);
         }
     }
-}
-
-/// An acknowledgement of a message of the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AckKind {
-    PubAck,
-    PubRec,
-    PubComp,
 }
 
 /// Whether a sender may repeat a packet on a connection that is still there: 3.x leaves it open, 5.0 forbids it

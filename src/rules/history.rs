@@ -1,15 +1,16 @@
 //! The fold over a transcript that all rules share: who has said what on which connection before an event.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::client::{Client, Held, SessionTerms};
-use super::conn::{Conn, property, version_of};
-use super::exchange::AckKind;
+use super::conn::{Conn, version_of};
 use super::order::Published;
 use crate::transcript::{Event, Transcript, What};
-use crate::wire::{ConnAck, Connect, Decoded, Packet, Publish, Text, Version};
+use crate::wire::property::id;
+use crate::wire::{ConnAck, Connect, Decoded, Packet, PacketType, PropertyValue, Publish, Text, Version};
 
 /// All that was said before some event.
 pub struct History<'t> {
@@ -23,6 +24,7 @@ pub struct History<'t> {
     pub restarts: u32,
     /// A packet of ours was wrong, on any connection.
     pub any_wrong: bool,
+    /// Stands for a connection of which nothing was seen yet.
     nobody: Conn,
 }
 
@@ -61,7 +63,10 @@ impl<'a> Moment<'a> {
     }
 
     /// Where a field lies in the packet.
-    pub fn span(&self, field: &str) -> Option<std::ops::Range<usize>> {
+    pub fn span(&self, field: &str) -> Option<Range<usize>> {
+        if matches!(field, "dup" | "qos" | "retain") {
+            return Some(0..1);
+        }
         let fields = &self.event.packet()?.fields;
         fields.iter().find(|f| f.name == field).map(|f| f.span.clone())
     }
@@ -84,7 +89,10 @@ impl<'t> History<'t> {
             published: Published::default(),
             restarts: 0,
             any_wrong: false,
-            nobody: Conn::default(),
+            nobody: Conn {
+                hole: true,
+                ..Conn::default()
+            },
         }
     }
 
@@ -111,13 +119,11 @@ impl<'t> History<'t> {
             }
             return;
         }
-        let restarts = self.restarts;
         let conn = self.conns.entry(event.connection).or_insert_with(|| Conn {
             number: event.connection,
             opened: matches!(event.what, What::Open),
             // A capture that starts midway, or a live connection whose opening was not recorded.
             hole: !matches!(event.what, What::Open),
-            restarts,
             ..Conn::default()
         });
         match (&event.what, event.from_broker()) {
@@ -131,7 +137,9 @@ impl<'t> History<'t> {
     }
 
     fn conn(&mut self, number: u32) -> &mut Conn {
-        self.conns.get_mut(&number).expect("an event's connection is there once the event is applied")
+        self.conns
+            .get_mut(&number)
+            .expect("an event's connection is there once the event is applied")
     }
 
     /// Notes that we sent something wrong on a connection, and so as its client id.
@@ -194,9 +202,12 @@ impl<'t> History<'t> {
             }
             Some(Packet::Subscribe(p)) => {
                 conn.exchanges.client_subscribes(p);
-                let identifier = p.properties.number(property::SUBSCRIPTION_IDENTIFIER);
+                let identifier = p.properties.number(id::SUBSCRIPTION_IDENTIFIER);
                 if let Some(client) = conn.client.clone() {
-                    let held = p.subscriptions.iter().map(|s| Held::new(s, number, p.packet_id, identifier));
+                    let held = p
+                        .subscriptions
+                        .iter()
+                        .map(|s| Held::new(s, number, p.packet_id, identifier));
                     self.clients.entry(client).or_default().filters.extend(held);
                 }
             }
@@ -204,7 +215,7 @@ impl<'t> History<'t> {
             Some(Packet::PingReq) => conn.pings += 1,
             Some(Packet::Disconnect(p)) => {
                 conn.client_left = true;
-                let expiry = p.properties.number(property::SESSION_EXPIRY_INTERVAL);
+                let expiry = p.properties.number(id::SESSION_EXPIRY_INTERVAL);
                 if let (Some(expiry), Some(client)) = (expiry, conn.client.clone())
                     && let Some(client) = self.clients.get_mut(&client)
                     && client.newest == Some(number)
@@ -239,25 +250,33 @@ impl<'t> History<'t> {
 
     fn broker_says(&mut self, number: u32, decoded: &Decoded, topic: Option<&Text>) {
         let conn = self.conn(number);
+        if decoded.packet_type == Some(PacketType::ConnAck) {
+            conn.connacks += 1;
+        }
         match &decoded.packet {
             Some(Packet::ConnAck(p)) => self.accepts(number, p),
             Some(Packet::Publish(p)) => {
                 if p.qos > 0 {
                     conn.quota = conn.quota.saturating_sub(1);
                 }
-                if let (Some(alias), false) = (p.properties.number(property::TOPIC_ALIAS), p.topic.is_empty()) {
+                if let (Some(alias), false) = (p.properties.number(id::TOPIC_ALIAS), p.topic.is_empty()) {
                     conn.aliases.insert(alias as u16, p.topic.clone());
                 }
                 let topic = topic.unwrap_or(&p.topic);
                 conn.exchanges.broker_publishes(p, topic, number);
                 self.published.deliver(number, topic, p);
             }
-            Some(Packet::PubAck(a)) => conn.exchanges.broker_acks(AckKind::PubAck, a.packet_id, a.reason_code),
-            Some(Packet::PubRec(a)) => conn.exchanges.broker_acks(AckKind::PubRec, a.packet_id, a.reason_code),
-            Some(Packet::PubComp(a)) => conn.exchanges.broker_acks(AckKind::PubComp, a.packet_id, a.reason_code),
+            Some(packet @ (Packet::PubAck(a) | Packet::PubRec(a) | Packet::PubComp(a))) => {
+                conn.exchanges
+                    .broker_acks(packet.packet_type(), a.packet_id, a.reason_code);
+            }
             Some(Packet::PubRel(a)) => conn.exchanges.broker_pubrel(a.packet_id),
             Some(Packet::SubAck(p)) => {
-                let asked = conn.exchanges.subscribes.get_mut(&p.packet_id).and_then(|q| q.pop_front());
+                let asked = conn
+                    .exchanges
+                    .subscribes
+                    .get_mut(&p.packet_id)
+                    .and_then(|q| q.pop_front());
                 let client = conn.client.clone();
                 if let (Some(asked), Some(client)) = (asked, client)
                     && asked.len() == p.reason_codes.len()
@@ -282,7 +301,6 @@ impl<'t> History<'t> {
         let restarts = self.restarts;
         let in_namespace = self.in_namespace(number);
         let conn = self.conn(number);
-        conn.connacks += 1;
         conn.connack = Some(connack.clone());
         let (Some(connect), Some(key)) = (conn.connect.clone(), conn.client.clone()) else {
             return;
@@ -304,8 +322,8 @@ impl<'t> History<'t> {
             clean: connect.clean_start,
             expiry: connack
                 .properties
-                .number(property::SESSION_EXPIRY_INTERVAL)
-                .or(connect.properties.number(property::SESSION_EXPIRY_INTERVAL))
+                .number(id::SESSION_EXPIRY_INTERVAL)
+                .or(connect.properties.number(id::SESSION_EXPIRY_INTERVAL))
                 .unwrap_or(0),
             restarts,
         });
@@ -314,7 +332,9 @@ impl<'t> History<'t> {
         if !resumed {
             return;
         }
-        let before = earlier.and_then(|n| self.conns.get(&n)).map(|c| (c.exchanges.clone(), c.hole || c.session_hole));
+        let before = earlier
+            .and_then(|n| self.conns.get(&n))
+            .map(|c| (c.exchanges.clone(), c.hole || c.session_hole));
         let conn = self.conn(number);
         match before {
             Some((exchanges, hole)) => {
@@ -328,7 +348,7 @@ impl<'t> History<'t> {
 
     /// Moves what was said under no client id to the one that the broker assigned (5.0, section 3.2.2.3.7).
     fn assign(&mut self, number: u32, key: Bytes, connack: &ConnAck) -> Bytes {
-        let Some(crate::wire::PropertyValue::Text(assigned)) = connack.properties.get(property::ASSIGNED_CLIENT_ID) else {
+        let Some(PropertyValue::Text(assigned)) = connack.properties.get(id::ASSIGNED_CLIENT_IDENTIFIER) else {
             return key;
         };
         if key.first() != Some(&0) {

@@ -9,7 +9,6 @@ use super::rule::{Found, Ids, Needs, RuleInfo};
 use crate::wire::{ConnAck, Connect, Packet, Version};
 
 const CLEAN: Ids = Ids::new("", "MQTT-3.2.2-1", "MQTT-3.2.2-2");
-const REFUSED: Ids = Ids::new("", "MQTT-3.2.2-4", "MQTT-3.2.2-6");
 const NOT_STORED: Ids = Ids::new("", "MQTT-3.2.2-3", "MQTT-3.2.2-3");
 const STORED: Ids = Ids::new("", "MQTT-3.2.2-2", "MQTT-3.2.2-3");
 
@@ -23,13 +22,6 @@ pub const RULES: &[RuleInfo] = &[
         ids: &[CLEAN],
         needs: Needs::Connection,
         check: no_session_after_clean,
-    },
-    RuleInfo {
-        name: "no-session-when-refused",
-        about: "A CONNACK that refuses has Session Present 0.",
-        ids: &[REFUSED],
-        needs: Needs::Bytes,
-        check: no_session_when_refused,
     },
     RuleInfo {
         name: "session-present-as-stored",
@@ -56,16 +48,6 @@ fn no_session_after_clean(m: &Moment) -> Vec<Found> {
     }
 }
 
-fn no_session_when_refused(m: &Moment) -> Vec<Found> {
-    match m.packet() {
-        Some(Packet::ConnAck(p)) if p.reason_code != 0 && p.session_present => {
-            let text = format!("the CONNACK refuses with 0x{:02x}, Session Present is 1", p.reason_code);
-            vec![Found::new(REFUSED, text).at(m.span("session_present"))]
-        }
-        _ => vec![],
-    }
-}
-
 fn session_present_as_stored(m: &Moment) -> Vec<Found> {
     let Some((p, connect)) = connack(m) else { return vec![] };
     // Client ids from outside the case may have been used before it.
@@ -79,7 +61,10 @@ fn session_present_as_stored(m: &Moment) -> Vec<Found> {
         Some((conn, terms)) => stored(m, conn, terms),
     };
     let found = match (stored, p.session_present) {
-        (Some(false), true) => Found::new(NOT_STORED, "Session Present is 1, there is no session of this client id"),
+        (Some(false), true) => Found::new(
+            NOT_STORED,
+            "Session Present is 1, there is no session of this client id",
+        ),
         (Some(true), false) => Found::new(STORED, "Session Present is 0, this client id has a session"),
         _ => return vec![],
     };
@@ -114,3 +99,48 @@ fn stored(m: &Moment, earlier: &Conn, terms: SessionTerms) -> Option<bool> {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use crate::wire::{Connect, Version};
+
+    #[test]
+    fn a_clean_session_is_not_present() {
+        for (version, id) in [(Version::V3_1_1, "MQTT-3.2.2-1"), (Version::V5, "MQTT-3.2.2-2")] {
+            assert!(Talk::new(version).connected(1, "c").breaches().is_empty());
+            let t = Talk::new(version)
+                .open(1)
+                .to(1, connect(version, "c").into())
+                .from(1, connack(0, true));
+            assert_eq!(t.breaches(), [id]);
+        }
+    }
+
+    #[test]
+    fn session_present_says_what_is_stored() {
+        for version in [Version::V3_1_1, Version::V5] {
+            let first = || Talk::new(version).resumed(1, "c", false);
+            assert!(first().breaches().is_empty());
+            assert_eq!(Talk::new(version).resumed(1, "c", true).breaches(), ["MQTT-3.2.2-3"]);
+            assert!(first().broker_closes(1).resumed(2, "c", true).breaches().is_empty());
+            let lost = if version == Version::V5 {
+                "MQTT-3.2.2-3"
+            } else {
+                "MQTT-3.2.2-2"
+            };
+            assert_eq!(first().broker_closes(1).resumed(2, "c", false).breaches(), [lost]);
+            assert!(first().restart().resumed(2, "c", false).breaches().is_empty());
+            let clean = || Talk::new(version).connected(1, "c").broker_closes(1);
+            assert!(clean().resumed(2, "c", false).breaches().is_empty());
+            assert_eq!(clean().resumed(2, "c", true).breaches(), ["MQTT-3.2.2-3"]);
+        }
+    }
+
+    #[test]
+    fn others_may_have_used_an_id_that_is_not_of_the_case() {
+        let mut c = Connect::new(Version::V5, "x");
+        c.clean_start = false;
+        let t = Talk::new(Version::V5).open(1).to(1, c.into()).from(1, connack(0, true));
+        assert!(t.breaches().is_empty());
+    }
+}

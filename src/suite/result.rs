@@ -93,7 +93,10 @@ pub struct CaseResult {
 impl CaseResult {
     /// Whether a person must act: fail, crash, fixed or error.
     pub fn is_bad(&self) -> bool {
-        matches!(self.verdict, Verdict::Fail | Verdict::Crash | Verdict::Fixed | Verdict::Error)
+        matches!(
+            self.verdict,
+            Verdict::Fail | Verdict::Crash | Verdict::Fixed | Verdict::Error
+        )
     }
 }
 

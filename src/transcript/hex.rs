@@ -32,9 +32,14 @@ impl HexLine {
     pub fn new(raw: &Blob, marks: &[Mark], focus: &[Range<usize>], limit: usize) -> HexLine {
         let head = raw.head();
         let total = usize::try_from(raw.len()).unwrap_or(usize::MAX);
-        let mut shown: Vec<Range<usize>> = vec![0..limit.min(head.len())];
+        let begin = if total > limit {
+            limit.saturating_sub(AROUND)
+        } else {
+            limit
+        };
+        let mut shown = Vec::new();
+        shown.push(0..begin.min(head.len()));
         if total > limit {
-            shown = vec![0..(limit.saturating_sub(AROUND)).min(head.len())];
             for span in focus {
                 let from = span.start.saturating_sub(AROUND);
                 let to = span.end.min(span.start + limit).saturating_add(AROUND).min(head.len());
@@ -133,6 +138,8 @@ pub fn printable(text: &str) -> String {
 }
 
 #[cfg(test)]
+// A list of one range is what is meant here.
+#[allow(clippy::single_range_in_vec_init)]
 mod tests {
     use super::*;
 

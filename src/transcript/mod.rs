@@ -12,4 +12,4 @@ mod text;
 pub use event::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, What};
 pub use hex::{HexLine, Mark, printable, redacted, secrets};
 pub use normalise::normalise;
-pub use text::{fields, line, name, seconds, trace, value};
+pub use text::{fields, line, name, seconds, shown, trace, value};

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::hex::{HexLine, Mark, printable, secrets};
-use super::text::{name, value};
+use super::text::{name, shown, value};
 use super::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, What};
 use crate::wire::{Blob, Decoded, Packet, PacketType, Value};
 
@@ -17,7 +17,12 @@ use crate::wire::{Blob, Decoded, Packet, PacketType, Value};
 const HEX: usize = 96;
 
 /// Fields whose values the broker chooses anew in every run.
-const CHOSEN: [&str; 4] = ["assigned_client_id", "authentication_data", "message_expiry", "topic_alias"];
+const CHOSEN: [&str; 4] = [
+    "assigned_client_id",
+    "authentication_data",
+    "message_expiry_interval",
+    "topic_alias",
+];
 
 /// The normalised text. `keep` are events that are shown although no step took them: the one at which a case failed.
 pub fn normalise(transcript: &Transcript, keep: &[usize]) -> String {
@@ -58,7 +63,10 @@ fn answers_setup(transcript: &Transcript, index: usize) -> bool {
     let Some(answer) = event.packet() else { return false };
     let (request, id) = match answer.packet_type {
         Some(PacketType::ConnAck) => (PacketType::Connect, None),
-        Some(PacketType::SubAck) => (PacketType::Subscribe, answer.packet.as_ref().and_then(Packet::packet_id)),
+        Some(PacketType::SubAck) => (
+            PacketType::Subscribe,
+            answer.packet.as_ref().and_then(Packet::packet_id),
+        ),
         _ => return false,
     };
     transcript.events[..index].iter().any(|e| {
@@ -115,14 +123,19 @@ impl<'t> Names<'t> {
 
     fn packet(&mut self, event: &Event, arrow: &str, raw: &Blob, decoded: &Decoded) -> String {
         let from_broker = event.from_broker();
-        let id_name = decoded.packet.as_ref().and_then(|p| self.chosen_id(&event.client, from_broker, p));
+        let id_name = decoded
+            .packet
+            .as_ref()
+            .and_then(|p| self.chosen_id(&event.client, from_broker, p));
         let mut marks = secrets(decoded);
         let mut fields = Vec::new();
-        for field in &decoded.fields {
+        for field in shown(decoded) {
             let name: &str = field.name.as_ref();
             let chosen = match name {
                 "packet_id" => id_name.clone(),
-                _ if from_broker && CHOSEN.contains(&name) => Some(self.bound(&field.value).unwrap_or(format!("<{name}>"))),
+                _ if from_broker && CHOSEN.contains(&name) => {
+                    Some(self.bound(&field.value).unwrap_or(format!("<{name}>")))
+                }
                 _ => None,
             };
             let shown = match chosen {
@@ -208,7 +221,11 @@ impl<'t> Names<'t> {
 }
 
 fn dollar(name: &str) -> String {
-    if name.starts_with('$') { name.to_owned() } else { format!("${name}") }
+    if name.starts_with('$') {
+        name.to_owned()
+    } else {
+        format!("${name}")
+    }
 }
 
 /// Drops marks inside others, and orders them.

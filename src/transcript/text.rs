@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::hex::{HexLine, printable, secrets};
 use super::{Author, Direction, End, Event, Transcript, What};
-use crate::wire::{Decoded, Value};
+use crate::wire::{Decoded, Field, Value};
 
 /// How much of a packet's hex a line of the trace holds, in bytes.
 const HEX: usize = 24;
@@ -60,7 +60,12 @@ pub fn line(event: &Event, width: usize) -> String {
         }
         What::Fragment(bytes) => {
             let raw = crate::wire::Blob::Whole(bytes.clone());
-            let _ = write!(out, "{arrow} {:<11}  {}", "fragment", HexLine::new(&raw, &[], &[], HEX).text());
+            let _ = write!(
+                out,
+                "{arrow} {:<11}  {}",
+                "fragment",
+                HexLine::new(&raw, &[], &[], HEX).text()
+            );
         }
         What::End(end) => {
             let _ = write!(out, "{arrow} {}", ended(*end));
@@ -100,13 +105,43 @@ pub fn name(decoded: &Decoded) -> &'static str {
 
 /// The fields on one line, `topic="a" qos=2`, without flags that are off.
 pub fn fields(decoded: &Decoded) -> String {
-    let shown: Vec<String> = decoded
-        .fields
+    let shown: Vec<String> = shown(decoded)
         .iter()
         .filter(|f| f.value != Value::Bool(false))
-        .map(|f| format!("{}={}", f.name, short(&value(f.name.as_ref(), &f.value))))
+        .map(|f| format!("{}={}", f.name, short(&value(&f.name, &f.value))))
         .collect();
     shown.join(" ")
+}
+
+/// The fields that say something to a person: flags one by one, lengths left out.
+pub fn shown(decoded: &Decoded) -> Vec<Field> {
+    let mut shown = Vec::new();
+    for field in &decoded.fields {
+        match (field.name.as_ref(), &field.value) {
+            ("type and flags", Value::Int(_))
+            | ("remaining_length" | "property_length" | "will.property_length", _) => {}
+            // That there is a user name or password is seen where it stands.
+            ("connect_flags", Value::Map(flags)) => {
+                let flags = flags
+                    .iter()
+                    .filter(|(name, _)| !matches!(*name, "password" | "username"));
+                shown.extend(flags.map(|(name, value)| part(field, name, value)));
+            }
+            ("type and flags" | "options", Value::Map(parts)) => {
+                shown.extend(parts.iter().map(|(name, value)| part(field, name, value)));
+            }
+            _ => shown.push(field.clone()),
+        }
+    }
+    shown
+}
+
+fn part(field: &Field, name: &'static str, value: &Value) -> Field {
+    Field {
+        name: name.into(),
+        value: value.clone(),
+        span: field.span.clone(),
+    }
 }
 
 /// A field's value as text. A password shows its length only.
