@@ -5,5 +5,6 @@
 //! `statements` → `wire` → `transcript` → `rules` → `scenario` → `target` → `play` → `suite` → `report` → `cli`,
 //! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only.
 
+pub mod reference;
 pub mod statements;
 pub mod wire;
