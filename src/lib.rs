@@ -5,5 +5,11 @@
 //! `statements` → `wire` → `transcript` → `rules` → `scenario` → `target` → `play` → `suite` → `report` → `cli`,
 //! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only.
 
+pub mod play;
+pub mod rules;
+pub mod scenario;
 pub mod statements;
+pub mod suite;
+pub mod target;
+pub mod transcript;
 pub mod wire;
