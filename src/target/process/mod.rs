@@ -6,6 +6,8 @@
 mod error;
 mod group;
 mod log;
+mod members;
+mod owner;
 mod ports;
 mod ready;
 mod spawn;
@@ -38,6 +40,8 @@ pub use version::ask_version;
 const LOG_IN_ERROR: usize = 2_000;
 /// How long a stopped broker's port may take to become free again.
 const PORT_WAIT: Duration = Duration::from_secs(5);
+/// How long a port may be busy before the first start. Whoever listens there longer is there to stay.
+const FIRST_PORT_WAIT: Duration = Duration::from_secs(1);
 
 /// A broker that this run has started. Dropping it kills it and removes its folder.
 #[derive(Debug)]
@@ -104,7 +108,7 @@ impl Broker {
             life: watch::Sender::new(Life::Restarting),
         };
         broker
-            .bring_up(&mut *broker.process.lock().await, Duration::ZERO)
+            .bring_up(&mut *broker.process.lock().await, FIRST_PORT_WAIT)
             .await?;
         Ok(broker)
     }
