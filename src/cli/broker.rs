@@ -8,7 +8,10 @@ use super::{Exit, fail, print};
 /// Runs the reference broker by itself, until it is ended.
 pub fn broker(args: &BrokerArgs) -> Exit {
     if args.list_disobey {
-        let lines: String = Disobey::all().iter().map(|d| format!("{:<32} {}\n", d.token(), d.what)).collect();
+        let lines: String = Disobey::all()
+            .iter()
+            .map(|d| format!("{:<32} {}\n", d.token(), d.what))
+            .collect();
         print(&lines);
         return Exit::Ok;
     }

@@ -11,7 +11,13 @@ pub fn check(args: &CheckArgs) -> Exit {
         [] => vec![Files::embedded()],
         paths => paths
             .iter()
-            .map(|path| if path.is_dir() { Files::of_dir(path) } else { Files::of_file(path) })
+            .map(|path| {
+                if path.is_dir() {
+                    Files::of_dir(path)
+                } else {
+                    Files::of_file(path)
+                }
+            })
             .collect(),
     };
     let mut diagnostics = Vec::new();

@@ -7,7 +7,12 @@ use super::{Exit, fail, print};
 
 /// Decodes bytes and names every breach in them.
 pub fn decode(args: &DecodeArgs) -> Exit {
-    let digits: String = args.hex.join("").chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
+    let digits: String = args
+        .hex
+        .join("")
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != ':')
+        .collect();
     let digits = digits.strip_prefix("0x").unwrap_or(&digits);
     let bytes = match hex::decode(digits) {
         Ok(bytes) if bytes.is_empty() => return fail(Exit::Usage, "there are no bytes to decode"),

@@ -56,7 +56,11 @@ fn text(statement: &Statement) -> String {
         Observe::Peer => "only by playing the server towards a client",
         Observe::Internal => "not from outside",
     };
-    let own = if statement.id.is_own() { " (an entry of our own: the standard does not number it)" } else { "" };
+    let own = if statement.id.is_own() {
+        " (an entry of our own: the standard does not number it)"
+    } else {
+        ""
+    };
     let mut out = format!(
         "{}{own}\n  section {}, {}\n  {} {}\n\n  {}\n\nSeen {observe}:\n  {}\n",
         statement.id,

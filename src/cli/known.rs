@@ -15,7 +15,10 @@ fn entries(case: &CaseResult) -> String {
     let mut names: Vec<String> = match case.verdict {
         Verdict::Crash => vec!["crash".to_owned()],
         Verdict::Fail => {
-            let script = case.failure.as_ref().and_then(|_| case.proves.first().map(ToString::to_string));
+            let script = case
+                .failure
+                .as_ref()
+                .and_then(|_| case.proves.first().map(ToString::to_string));
             let found = crate::report::breaches(case).map(|(f, _)| f.statement.to_string());
             script.into_iter().chain(found).collect()
         }
@@ -27,7 +30,13 @@ fn entries(case: &CaseResult) -> String {
 }
 
 fn entry(case: &CaseResult, fails: &str) -> String {
-    let why = case.reason.as_deref().unwrap_or_default().lines().next().unwrap_or_default();
+    let why = case
+        .reason
+        .as_deref()
+        .unwrap_or_default()
+        .lines()
+        .next()
+        .unwrap_or_default();
     format!(
         "  # {why}\n  - case: {}\n    fails: {}\n    untriaged: true\n",
         quoted(&case.id),

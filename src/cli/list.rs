@@ -27,8 +27,16 @@ pub fn list(args: &ListArgs) -> Exit {
         print(&format!("{:#}\n", json!({ "format": 1, "cases": all })));
         return Exit::Ok;
     }
-    let width = cases.iter().map(|c| c.id.chars().count()).max().unwrap_or_default().min(60);
-    let lines: String = cases.iter().map(|c| format!("{:<width$}  {}\n", c.id, c.title)).collect();
+    let width = cases
+        .iter()
+        .map(|c| c.id.chars().count())
+        .max()
+        .unwrap_or_default()
+        .min(60);
+    let lines: String = cases
+        .iter()
+        .map(|c| format!("{:<width$}  {}\n", c.id, c.title))
+        .collect();
     print(&lines);
     Exit::Ok
 }

@@ -14,7 +14,6 @@ mod new;
 mod run;
 mod set;
 mod show;
-mod snapshots;
 mod target;
 
 use std::io::IsTerminal;
@@ -46,14 +45,7 @@ pub fn main() -> ExitCode {
         Command::New(args) => new::new(&args),
         Command::Decode(args) => decode::decode(&args),
         Command::Explain(args) => explain::explain(&args),
-        Command::Schema => {
-            print(&crate::scenario::schema::text());
-            Exit::Ok
-        }
         Command::Broker(args) => broker::broker(&args),
-        Command::Review(args) => snapshots::review(&args),
-        Command::Accept(args) => snapshots::accept(&args),
-        Command::Reject(args) => snapshots::reject(&args),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             let mut script = Vec::new();
@@ -98,5 +90,9 @@ fn is_terminal() -> bool {
 
 /// Columns of the terminal, where they are known.
 fn width() -> usize {
-    std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).filter(|c| *c >= 40).unwrap_or(120)
+    std::env::var("COLUMNS")
+        .ok()
+        .and_then(|c| c.parse().ok())
+        .filter(|c| *c >= 40)
+        .unwrap_or(120)
 }

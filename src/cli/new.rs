@@ -9,13 +9,21 @@ use super::{Exit, fail, print};
 
 /// Writes a scenario to begin with. It is well-formed, and plays.
 pub fn new(args: &NewArgs) -> Exit {
-    let statement = match args.statement.as_deref().map(|token| catalogue().resolve(token)).transpose() {
+    let statement = match args
+        .statement
+        .as_deref()
+        .map(|token| catalogue().resolve(token))
+        .transpose()
+    {
         Ok(statement) => statement,
         Err(message) => return fail(Exit::Usage, message),
     };
     let depth = args.file.components().count().saturating_sub(1);
     let text = template(statement, depth);
-    let created = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file);
+    let created = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&args.file);
     match created.and_then(|mut file| file.write_all(text.as_bytes())) {
         Ok(()) => {
             print(&format!("wrote {}\n", args.file.display()));

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, watch};
 
 use crate::play::Player;
-use crate::report::{self, failure, snapshot, terminal};
+use crate::report::{self, failure, terminal};
 use crate::scenario::Case;
 use crate::suite::{self, RunEvent, RunOptions, RunResult, Target, Verdict};
 
@@ -169,11 +169,11 @@ fn report_all(args: &RunArgs, cases: &[Arc<Case>], result: &RunResult) -> Exit {
         if let Some(file) = file
             && let Err(error) = std::fs::write(file, text)
         {
-            exit = worse(exit, fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())));
+            exit = worse(
+                exit,
+                fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
+            );
         }
-    }
-    if let Some(folder) = &args.snapshots {
-        exit = worse(exit, compare_snapshots(folder, cases, result, is_whole(args)));
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
         print(&report::github::annotations(result));
@@ -189,27 +189,6 @@ fn append(file: &Path, text: &str) {
     let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
     if let Err(error) = opened.and_then(|mut f| f.write_all(text.as_bytes())) {
         print_error(&format!("note: cannot write {}: {error}\n", file.display()));
-    }
-}
-
-/// Whether the run plays the whole set: only then can it be told which snapshots no case has any more.
-fn is_whole(args: &RunArgs) -> bool {
-    let select = &args.select;
-    select.select.is_empty()
-        && select.mqtt.is_empty()
-        && select.statement.is_empty()
-        && select.tag.is_empty()
-        && select.shard.is_none()
-        && !args.failed
-}
-
-fn compare_snapshots(folder: &Path, cases: &[Arc<Case>], result: &RunResult, whole: bool) -> Exit {
-    match snapshot::compare_run(folder, cases, result, whole && !result.interrupted) {
-        Err(message) => fail(Exit::Unreachable, message),
-        Ok(outcome) => {
-            print(&outcome.text());
-            if outcome.changed() > 0 { Exit::Bad } else { Exit::Ok }
-        }
     }
 }
 
@@ -244,7 +223,12 @@ fn changed_verdicts(first: &RunResult, now: &RunResult) -> Exit {
     for case in &now.cases {
         let was = before.get(case.id.as_str()).copied().unwrap_or(case.verdict);
         if was != case.verdict {
-            print(&format!("changed: {} was {}, is {}\n", case.id, was.name(), case.verdict.name()));
+            print(&format!(
+                "changed: {} was {}, is {}\n",
+                case.id,
+                was.name(),
+                case.verdict.name()
+            ));
             exit = Exit::Bad;
         }
     }

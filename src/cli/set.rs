@@ -37,11 +37,17 @@ pub fn cases(set: &SetArgs, select: &SelectArgs, only: Option<Vec<String>>) -> R
             ..Selection::default()
         };
         if !all.iter().any(|case| alone.takes(case)) {
-            let hint = nearest(glob, all.iter()).map(|n| format!("; the nearest is `{n}`")).unwrap_or_default();
+            let hint = nearest(glob, all.iter())
+                .map(|n| format!("; the nearest is `{n}`"))
+                .unwrap_or_default();
             return Err(fail(Exit::Nothing, format!("no case fits `{glob}`{hint}")));
         }
     }
-    let taken: Vec<Arc<Case>> = all.into_iter().filter(|case| selection.takes(case)).map(Arc::new).collect();
+    let taken: Vec<Arc<Case>> = all
+        .into_iter()
+        .filter(|case| selection.takes(case))
+        .map(Arc::new)
+        .collect();
     if taken.is_empty() {
         return Err(fail(Exit::Nothing, "no case fits all that is asked for"));
     }
@@ -55,7 +61,10 @@ fn selection(args: &SelectArgs, only: Option<Vec<String>>) -> Result<Selection, 
             None => globs.push(glob.clone()),
             Some(file) => {
                 let text = std::fs::read_to_string(file).map_err(|e| format!("cannot read {file}: {e}"))?;
-                let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+                let lines = text
+                    .lines()
+                    .map(str::trim)
+                    .filter(|l| !l.is_empty() && !l.starts_with('#'));
                 globs.extend(lines.map(str::to_owned));
             }
         }

@@ -18,11 +18,20 @@ pub fn show(args: &ShowArgs) -> Exit {
     };
     let Some(scenario) = scenarios.iter().find(is_meant) else {
         let all = scenarios.iter().flat_map(|s| &s.cases);
-        let hint = nearest(&args.case, all).map(|n| format!("; the nearest is `{n}`")).unwrap_or_default();
-        return fail(Exit::Nothing, format!("there is no case or scenario `{}`{hint}", args.case));
+        let hint = nearest(&args.case, all)
+            .map(|n| format!("; the nearest is `{n}`"))
+            .unwrap_or_default();
+        return fail(
+            Exit::Nothing,
+            format!("there is no case or scenario `{}`{hint}", args.case),
+        );
     };
     let chosen: Vec<&Case> = scenario.cases.iter().filter(|c| c.id == args.case).collect();
-    let cases = if chosen.is_empty() { scenario.cases.iter().collect() } else { chosen };
+    let cases = if chosen.is_empty() {
+        scenario.cases.iter().collect()
+    } else {
+        chosen
+    };
     let source = &scenario.header.source;
     let mut out = format!("# {}\n{}\n", source.file, source.text.trim_end());
     for case in cases {

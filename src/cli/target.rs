@@ -11,7 +11,7 @@ use crate::scenario::{EnhancedAuth, Login};
 use crate::statements::Version;
 use crate::suite::{Target, TargetInfo};
 use crate::target::{
-    self, Address, Answer, BrokerVersion, Fixed, Launcher, ProcessLauncher, Profile, Supports, ask_version,
+    self, Address, Answer, BrokerVersion, Fixed, Instance, Launcher, ProcessLauncher, Profile, Supports, ask_version,
 };
 
 use super::{Embedded, Exit, colour, fail, print_error};
@@ -36,8 +36,7 @@ pub async fn target(argument: Option<&str>, disobey: &[String]) -> Result<(Targe
 }
 
 fn embedded(disobey: &[String]) -> Result<(Target, Settings), Exit> {
-    let disobey =
-        Disobey::parse_all(disobey.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
+    let disobey = Disobey::parse_all(disobey.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
     let target = Target {
         info: TargetInfo {
             name: "reference".to_owned(),
@@ -46,7 +45,7 @@ fn embedded(disobey: &[String]) -> Result<(Target, Settings), Exit> {
             argument: None,
         },
         launcher: Arc::new(Embedded::new(disobey)),
-        supports: Supports::all_of(&["restart", "persistence", "durable"]),
+        supports: Supports::of(&["restart", "persistence", "durable"], &[]),
         known: Vec::new(),
         broker_version: None,
         not_offered: BTreeMap::new(),
@@ -58,8 +57,14 @@ fn embedded(disobey: &[String]) -> Result<(Target, Settings), Exit> {
 
 async fn address(text: &str) -> Result<(Target, Settings), Exit> {
     let address: Address = text.parse().map_err(|e| fail(Exit::Usage, e))?;
-    let spoken = target::probe(&address, None, PROBE).await.map_err(|e| fail(Exit::Unreachable, e))?;
-    let not_offered = spoken.answers.iter().filter_map(|(v, answer)| Some((*v, why_not(*v, answer)?))).collect();
+    let spoken = target::probe(&address, None, PROBE)
+        .await
+        .map_err(|e| fail(Exit::Unreachable, e))?;
+    let not_offered = spoken
+        .answers
+        .iter()
+        .filter_map(|(v, answer)| Some((*v, why_not(*v, answer)?)))
+        .collect();
     let target = Target {
         info: TargetInfo {
             name: address.to_string(),
@@ -84,7 +89,9 @@ fn why_not(version: Version, answer: &Answer) -> Option<String> {
         Answer::Offered { .. } => None,
         Answer::NotOffered { code } => Some(format!("the broker does not offer {version} (CONNACK 0x{code:02x})")),
         Answer::Refused { code } => Some(format!("the broker refuses us at {version} (CONNACK 0x{code:02x})")),
-        Answer::Closed => Some(format!("the broker does not offer {version} (closed without a CONNACK)")),
+        Answer::Closed => Some(format!(
+            "the broker does not offer {version} (closed without a CONNACK)"
+        )),
         Answer::Silent => Some(format!("the broker does not answer a CONNECT of {version}")),
     }
 }
@@ -102,7 +109,10 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
     let mut not_offered = BTreeMap::new();
     if let Some(versions) = &profile.versions {
         for version in Version::ALL.into_iter().filter(|v| !versions.contains(v)) {
-            not_offered.insert(version, format!("the profile says that the broker does not offer {version}"));
+            not_offered.insert(
+                version,
+                format!("the profile says that the broker does not offer {version}"),
+            );
         }
     }
     let (launcher, address): (Arc<dyn Launcher>, String) = match &profile.process {
@@ -113,18 +123,20 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
         None => {
             let fixed = Fixed::of_profile(&profile).map_err(|e| fail(Exit::Malformed, e))?;
             for version in Version::ALL {
-                if fixed.offers(version).is_none() {
-                    not_offered.entry(version).or_insert_with(|| format!("the profile has no address for {version}"));
+                if Instance::address(&fixed, version).is_none() {
+                    not_offered
+                        .entry(version)
+                        .or_insert_with(|| format!("the profile has no address for {version}"));
                 }
             }
             (Arc::new(fixed), profile.mqtt.texts().collect::<Vec<_>>().join(", "))
         }
     };
-    let version = ask_version(&profile).await;
+    let version = ask_version(&profile).await.map_err(|e| fail(Exit::Unreachable, e))?;
     let target = Target {
         info: TargetInfo {
             name: profile.name.clone(),
-            version: version.as_ref().map(BrokerVersion::to_string),
+            version: version.as_ref().map(|v: &BrokerVersion| v.to_string()),
             address,
             argument: Some(argument.to_owned()),
         },

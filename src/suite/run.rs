@@ -58,6 +58,7 @@ pub async fn run(
         gone: AtomicBool::new(false),
         bad: AtomicUsize::new(0),
         notes: Mutex::new(Vec::new()),
+        under_load: Mutex::new(Vec::new()),
     });
     let mut results: Vec<Option<CaseResult>> = vec![None; cases.len()];
     let mut interrupted = false;
@@ -98,7 +99,9 @@ pub async fn run(
         }
         let bad = shared.bad.load(Ordering::Relaxed);
         if options.max_fail.is_some_and(|max| bad >= max) {
-            shared.note(format!("ended after {bad} bad results, as --max-fail asks")).await;
+            shared
+                .note(format!("ended after {bad} bad results, as --max-fail asks"))
+                .await;
             interrupted = true;
             break;
         }
@@ -113,6 +116,7 @@ pub async fn run(
         duration: began.elapsed(),
         cases: results.into_iter().flatten().collect(),
         notes,
+        crashes_under_load: std::mem::take(&mut *shared.under_load.lock().await),
         interrupted,
     };
     let _ = events.send(RunEvent::Ended(Arc::new(result.clone())));
@@ -134,6 +138,7 @@ struct Shared {
     gone: AtomicBool,
     bad: AtomicUsize,
     notes: Mutex<Vec<String>>,
+    under_load: Mutex<Vec<String>>,
 }
 
 async fn one(shared: Arc<Shared>, case: Arc<Case>, index: usize) -> (usize, CaseResult) {
@@ -218,14 +223,19 @@ impl Shared {
                     self.lost(&instance).await;
                     let (outcome, more, log) = Box::pin(self.play_alone(case)).await;
                     if !matches!(outcome, Outcome::Played { crashed: true, .. }) {
-                        self.note(format!("crash under load: the broker went away while {} was played: {why}", case.id))
-                            .await;
+                        self.note(format!(
+                            "crash under load: the broker went away while {} was played: {why}",
+                            case.id
+                        ))
+                        .await;
+                        self.under_load.lock().await.push(case.id.clone());
                         self.bad.fetch_add(1, Ordering::Relaxed);
                     }
                     return (outcome, plays + more, log);
                 }
                 PlayEnd::BrokerGone(why) => {
-                    self.note(format!("the broker went away while {} was played: {why}", case.id)).await;
+                    self.note(format!("the broker went away while {} was played: {why}", case.id))
+                        .await;
                     self.gone.store(true, Ordering::Relaxed);
                 }
                 _ => {}
