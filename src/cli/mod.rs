@@ -15,9 +15,11 @@ mod run;
 mod set;
 mod show;
 mod target;
+mod trials;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser};
 
@@ -25,6 +27,7 @@ pub use args::Cli;
 use args::Command;
 pub use embedded::Embedded;
 pub use exit::Exit;
+pub use trials::trials;
 
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
@@ -86,6 +89,12 @@ fn colour() -> bool {
 /// Whether a person looks on.
 fn is_terminal() -> bool {
     std::io::stderr().is_terminal()
+}
+
+/// Where this run's namespaces begin. Two runs on one broker at one time must not meet.
+fn seed() -> u64 {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    time.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
 }
 
 /// Columns of the terminal, where they are known.

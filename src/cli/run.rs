@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -68,7 +68,7 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
     }
     target.jobs = args.jobs.unwrap_or(target.jobs);
     settings.patience = args.patience.unwrap_or(settings.patience);
-    let player = Player::new(settings, seed());
+    let player = Player::new(settings, super::seed());
     let options = RunOptions {
         strict: args.strict,
         max_fail: args.max_fail,
@@ -253,10 +253,4 @@ fn check_known(target: &Target, args: &super::args::SetArgs) -> Result<(), Strin
             known.case
         )),
     }
-}
-
-/// Where this run's namespaces begin. Two runs on one broker at one time must not meet.
-fn seed() -> u64 {
-    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    time.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
 }
