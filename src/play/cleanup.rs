@@ -39,7 +39,9 @@ pub fn traces(transcript: &Transcript) -> Traces {
     let mut traces = Traces::default();
     let mut last_connect: std::collections::BTreeMap<u32, &Connect> = Default::default();
     for event in &transcript.events {
-        let What::Packet { decoded, .. } = &event.what else { continue };
+        let What::Packet { decoded, .. } = &event.what else {
+            continue;
+        };
         match &decoded.packet {
             Some(Packet::Connect(connect)) if !event.from_broker() => {
                 last_connect.insert(event.connection, connect);
@@ -93,14 +95,20 @@ pub async fn remove(
     let patience = settings.patience.max(Duration::from_secs(2));
     let own = Text::from(namespace);
     for client_id in traces.client_ids.iter().chain([&own]) {
-        let retained: Vec<&Text> = if *client_id == own { traces.topics.iter().collect() } else { Vec::new() };
+        let retained: Vec<&Text> = if *client_id == own {
+            traces.topics.iter().collect()
+        } else {
+            Vec::new()
+        };
         let visit = visit(address, version, settings, client_id, &retained);
         match tokio::time::timeout(patience, visit).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(format!("the broker is not there any more: {address}: {error}")),
             Err(_) => {
                 let waited = seconds(patience);
-                return Err(format!("the broker does not answer any more: {address}: no CONNACK within {waited}"));
+                return Err(format!(
+                    "the broker does not answer any more: {address}: no CONNACK within {waited}"
+                ));
             }
         }
     }
@@ -122,7 +130,9 @@ async fn visit(
         connect.password.clone_from(&login.password);
     }
     let mut splitter = Splitter::default();
-    stream.write_all(&encode_bytes(&Packet::Connect(connect), version)).await?;
+    stream
+        .write_all(&encode_bytes(&Packet::Connect(connect), version))
+        .await?;
     wait_for(&mut stream, &mut splitter, PacketType::ConnAck).await?;
     if !retained.is_empty() {
         for topic in retained {
@@ -131,13 +141,17 @@ async fn visit(
                 topic: (*topic).clone(),
                 ..Publish::default()
             };
-            stream.write_all(&encode_bytes(&Packet::Publish(publish), version)).await?;
+            stream
+                .write_all(&encode_bytes(&Packet::Publish(publish), version))
+                .await?;
         }
         stream.write_all(&encode_bytes(&Packet::PingReq, version)).await?;
         wait_for(&mut stream, &mut splitter, PacketType::PingResp).await?;
     }
     // The broker may close first; what matters has been done.
-    let _ = stream.write_all(&encode_bytes(&Packet::Disconnect(Disconnect::default()), version)).await;
+    let _ = stream
+        .write_all(&encode_bytes(&Packet::Disconnect(Disconnect::default()), version))
+        .await;
     let _ = stream.shutdown().await;
     Ok(())
 }

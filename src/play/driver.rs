@@ -93,7 +93,10 @@ impl Driver<'_> {
                 Poll::Done => return,
                 Poll::Do(action) => {
                     // Even a step that never returns, such as a write that nobody reads, ends with the case.
-                    if tokio::time::timeout_at(deadline.into(), self.act(action)).await.is_err() {
+                    if tokio::time::timeout_at(deadline.into(), self.act(action))
+                        .await
+                        .is_err()
+                    {
                         self.matcher.expire(limit);
                     }
                 }
@@ -116,7 +119,9 @@ impl Driver<'_> {
     /// Turns what a connection's reader tells into events.
     fn arrived(&mut self, arrival: Arrival) {
         let at = arrival.at.saturating_duration_since(self.began);
-        let Some(assembler) = self.assemblers.get_mut(&arrival.connection) else { return };
+        let Some(assembler) = self.assemblers.get_mut(&arrival.connection) else {
+            return;
+        };
         let event = |what| Event {
             at,
             client: Arc::clone(&arrival.client),
@@ -217,13 +222,17 @@ impl Driver<'_> {
     ) {
         // Out of the map while it is written to, since what arrives meanwhile is looked at too: a broker that waits for
         // us to read would else wait for ever.
-        let Some(mut connection) = self.connections.remove(client) else { return };
+        let Some(mut connection) = self.connections.remove(client) else {
+            return;
+        };
         let number = connection.number();
         for (i, write) in writes.iter().enumerate() {
             if i > 0 && pause > Duration::ZERO {
                 tokio::time::sleep(pause).await;
             }
-            let Some(assembler) = self.assemblers.get_mut(&number) else { break };
+            let Some(assembler) = self.assemblers.get_mut(&number) else {
+                break;
+            };
             let sent = assembler.sent(write);
             let incomplete = assembler.our_pending() > 0;
             for what in sent {
@@ -263,12 +272,15 @@ impl Driver<'_> {
         }
         self.connections.clear();
         if let Err(error) = done {
-            self.matcher.stop(PlayEnd::Error(format!("the broker did not come back: {error}")));
+            self.matcher
+                .stop(PlayEnd::Error(format!("the broker did not come back: {error}")));
             return;
         }
         match instance.address(self.version) {
             Some(address) => self.address = address,
-            None => self.matcher.stop(PlayEnd::Error("the broker came back without its address".to_owned())),
+            None => self
+                .matcher
+                .stop(PlayEnd::Error("the broker came back without its address".to_owned())),
         }
         self.note_at(Arc::from(""), 0, step, Author::Script, What::Lifecycle(what));
     }
@@ -322,7 +334,10 @@ impl Driver<'_> {
 
 fn kept(what: &What) -> u64 {
     match what {
-        What::Packet { raw: Blob::Whole(bytes), .. } => bytes.len() as u64,
+        What::Packet {
+            raw: Blob::Whole(bytes),
+            ..
+        } => bytes.len() as u64,
         What::Packet { raw, .. } => raw.head().len() as u64,
         What::Fragment(bytes) => bytes.len() as u64,
         _ => 0,
@@ -332,7 +347,13 @@ fn kept(what: &What) -> u64 {
 /// Whether a client of the case stops reading: its sockets then get a small receive buffer.
 fn stops_reading(steps: &[Step]) -> bool {
     any_step(steps, &|step| {
-        matches!(step.what, StepKind::Send { what: SendStep::StopReading, .. })
+        matches!(
+            step.what,
+            StepKind::Send {
+                what: SendStep::StopReading,
+                ..
+            }
+        )
     })
 }
 
@@ -375,9 +396,16 @@ pub fn is_timed(case: &Case) -> bool {
 }
 
 /// Removes what the case left at the broker, and says whether the broker is still there.
-pub async fn clean_up(played: &Played, instance: &dyn Instance, settings: &Settings, namespace: &str) -> Result<(), String> {
+pub async fn clean_up(
+    played: &Played,
+    instance: &dyn Instance,
+    settings: &Settings,
+    namespace: &str,
+) -> Result<(), String> {
     let version = played.transcript.version;
-    let Some(address) = instance.address(version) else { return Ok(()) };
+    let Some(address) = instance.address(version) else {
+        return Ok(());
+    };
     let mut traces = cleanup::traces(&played.transcript);
     if let Some(control) = &played.control {
         traces.add(cleanup::traces(control));

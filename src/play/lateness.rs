@@ -106,6 +106,9 @@ mod tests {
         assert_eq!(meter.worst(at(4), at(4)), Duration::ZERO);
         // One turn of the ring later the first slot is another one.
         meter.note(at(SLOTS as u32 + 3), Duration::from_millis(1));
-        assert_eq!(meter.worst(at(SLOTS as u32 + 3), at(SLOTS as u32 + 3)), Duration::from_millis(1));
+        assert_eq!(
+            meter.worst(at(SLOTS as u32 + 3), at(SLOTS as u32 + 3)),
+            Duration::from_millis(1)
+        );
     }
 }

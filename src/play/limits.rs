@@ -14,7 +14,11 @@ const LARGEST: u64 = crate::wire::VARIABLE_MAX as u64 + 5;
 
 /// Why what is to be sent goes beyond a stated limit; `None` where it does not.
 pub fn beyond(built: &Built, version: Version, client: &Client, scope: &Scope, settings: &Settings) -> Option<String> {
-    let stated = Stated::new(&settings.limits, client.connected.then(|| scope.facts(&client.name)).flatten(), version);
+    let stated = Stated::new(
+        &settings.limits,
+        client.connected.then(|| scope.facts(&client.name)).flatten(),
+        version,
+    );
     let mut open = client.outgoing.len() as u64;
     for part in &built.parts {
         let size = size(part, version);
@@ -24,7 +28,9 @@ pub fn beyond(built: &Built, version: Version, client: &Client, scope: &Scope, s
                 stated.maximum_packet_size
             ));
         }
-        let BuiltPart::Packet { packet, .. } = part else { continue };
+        let BuiltPart::Packet { packet, .. } = part else {
+            continue;
+        };
         let reason = match packet {
             Packet::Connect(connect) => connect.will.as_ref().and_then(|will| stated.will(will)),
             Packet::Publish(publish) => {
@@ -44,7 +50,9 @@ pub fn beyond(built: &Built, version: Version, client: &Client, scope: &Scope, s
 /// The length in bytes of one part of a write.
 fn size(part: &BuiltPart, version: Version) -> u64 {
     match part {
-        BuiltPart::Packet { packet, overrides } => wire::encode(packet, version, overrides).iter().map(|c| c.len()).sum(),
+        BuiltPart::Packet { packet, overrides } => {
+            wire::encode(packet, version, overrides).iter().map(|c| c.len()).sum()
+        }
         BuiltPart::Bytes(bytes) => bytes.len() as u64,
     }
 }
@@ -66,7 +74,8 @@ struct Stated<'a> {
 impl<'a> Stated<'a> {
     fn new(profile: &'a Limits, facts: Option<&Facts>, version: Version) -> Stated<'a> {
         let facts = facts.filter(|_| version == Version::V5);
-        let available = |profile: Option<bool>, connack: Option<bool>| profile.unwrap_or(true) && connack.unwrap_or(true);
+        let available =
+            |profile: Option<bool>, connack: Option<bool>| profile.unwrap_or(true) && connack.unwrap_or(true);
         let size = profile.maximum_packet_size.unwrap_or(LARGEST);
         let connack_size = facts.and_then(|f| f.maximum_packet_size).map_or(LARGEST, u64::from);
         Stated {

@@ -67,11 +67,14 @@ impl Replayer<'_> {
     fn act(&mut self, action: &Action) {
         let (client, events) = match action {
             Action::Open { client, .. } => {
-                self.assemblers.insert(client.clone(), Assembler::new(self.case.version));
+                self.assemblers
+                    .insert(client.clone(), Assembler::new(self.case.version));
                 (client.clone(), 1)
             }
             Action::Write { client, writes, .. } => {
-                let Some(assembler) = self.assemblers.get_mut(client) else { return };
+                let Some(assembler) = self.assemblers.get_mut(client) else {
+                    return;
+                };
                 let sent: usize = writes.iter().map(|w| assembler.sent(w).len()).sum();
                 let incomplete = assembler.our_pending() > 0;
                 self.take(sent);
@@ -101,7 +104,9 @@ impl Replayer<'_> {
     fn take(&mut self, ours: usize) {
         let mut left = ours;
         while left > 0 {
-            let Some(event) = self.recorded.get(self.next).cloned() else { return };
+            let Some(event) = self.recorded.get(self.next).cloned() else {
+                return;
+            };
             self.next += 1;
             self.now = self.now.max(event.at);
             left -= usize::from(event.author != Author::Broker);

@@ -108,7 +108,10 @@ impl Judge<'_> {
         }
         let mut failed = vec![Failed {
             statements: case.proves.clone(),
-            step: failure.place.as_ref().map(|p| case.header.source.text[p.span.clone()].trim().to_owned()),
+            step: failure
+                .place
+                .as_ref()
+                .map(|p| case.header.source.text[p.span.clone()].trim().to_owned()),
         }];
         failed.extend(breaches.iter().chain(control_breaches).map(of_finding));
         Fault::Fail(failure.summary.clone(), failed)
@@ -184,5 +187,8 @@ fn names(known: &Known, failed: &Failed) -> bool {
     let Fails::By(text) = &known.fails else { return false };
     let text = text.trim();
     failed.statements.iter().any(|s| s.to_string() == text || s.id == text)
-        || failed.step.as_deref().is_some_and(|step| step == text || step.starts_with(&format!("{text}:")))
+        || failed
+            .step
+            .as_deref()
+            .is_some_and(|step| step == text || step.starts_with(&format!("{text}:")))
 }

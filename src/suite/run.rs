@@ -98,7 +98,9 @@ pub async fn run(
         }
         let bad = shared.bad.load(Ordering::Relaxed);
         if options.max_fail.is_some_and(|max| bad >= max) {
-            shared.note(format!("ended after {bad} bad results, as --max-fail asks")).await;
+            shared
+                .note(format!("ended after {bad} bad results, as --max-fail asks"))
+                .await;
             interrupted = true;
             break;
         }
@@ -218,14 +220,18 @@ impl Shared {
                     self.lost(&instance).await;
                     let (outcome, more, log) = Box::pin(self.play_alone(case)).await;
                     if !matches!(outcome, Outcome::Played { crashed: true, .. }) {
-                        self.note(format!("crash under load: the broker went away while {} was played: {why}", case.id))
-                            .await;
+                        self.note(format!(
+                            "crash under load: the broker went away while {} was played: {why}",
+                            case.id
+                        ))
+                        .await;
                         self.bad.fetch_add(1, Ordering::Relaxed);
                     }
                     return (outcome, plays + more, log);
                 }
                 PlayEnd::BrokerGone(why) => {
-                    self.note(format!("the broker went away while {} was played: {why}", case.id)).await;
+                    self.note(format!("the broker went away while {} was played: {why}", case.id))
+                        .await;
                     self.gone.store(true, Ordering::Relaxed);
                 }
                 _ => {}

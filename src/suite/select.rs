@@ -50,14 +50,18 @@ impl Selection {
     fn by_statement(&self, case: &Case) -> bool {
         self.statements.iter().any(|glob| {
             let glob = Glob::new(glob.as_str());
-            case.proves.iter().any(|s| glob.matches(s.id) || glob.matches(&s.to_string()))
+            case.proves
+                .iter()
+                .any(|s| glob.matches(s.id) || glob.matches(&s.to_string()))
         })
     }
 }
 
 /// A glob fits a case by its whole id, by its scenario's path, or by a folder above it.
 fn fits(glob: &str, case: &Case) -> bool {
-    let glob_text = glob.strip_suffix('/').map_or_else(|| glob.to_owned(), |folder| format!("{folder}/*"));
+    let glob_text = glob
+        .strip_suffix('/')
+        .map_or_else(|| glob.to_owned(), |folder| format!("{folder}/*"));
     let glob = Glob::new(glob_text);
     glob.matches(&case.id) || glob.matches(&case.header.path)
 }

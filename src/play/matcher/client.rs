@@ -169,7 +169,13 @@ impl Client {
                 }
                 if let Some(id) = publish.packet_id.filter(|_| publish.qos > 0) {
                     let fence = author == Author::Fence;
-                    self.outgoing.insert(id, Outgoing { qos: publish.qos, fence });
+                    self.outgoing.insert(
+                        id,
+                        Outgoing {
+                            qos: publish.qos,
+                            fence,
+                        },
+                    );
                 }
             }
             Packet::PubAck(ack) | Packet::PubComp(ack) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::scenario::{print, Expect, Step, StepKind, Take, Within};
+use crate::scenario::{Expect, Step, StepKind, Take, Within, print};
 use crate::transcript::StepId;
 
 use super::fence::Fence;
@@ -108,7 +108,9 @@ impl Matcher {
     pub(super) fn choose(&mut self, alternatives: &[Vec<Step>]) -> bool {
         for alternative in alternatives {
             let Some(first) = alternative.first() else { continue };
-            let StepKind::Expect { client, what } = &first.what else { continue };
+            let StepKind::Expect { client, what } = &first.what else {
+                continue;
+            };
             let client = self.client(client);
             if let Probe::Met(met) = self.probe(client, what, &self.scope) {
                 let id = Some(self.id_of(first));
@@ -125,10 +127,14 @@ impl Matcher {
     fn all_refused(&self, alternatives: &[Vec<Step>]) -> Option<Refusal> {
         let mut kept: Option<Refusal> = None;
         for alternative in alternatives {
-            let StepKind::Expect { client, what } = &alternative.first()?.what else { return None };
+            let StepKind::Expect { client, what } = &alternative.first()?.what else {
+                return None;
+            };
             match self.probe(self.client(client), what, &self.scope) {
                 Probe::Failed(refusal) => {
-                    let better = kept.as_ref().is_none_or(|k| k.found.is_none() && refusal.found.is_some());
+                    let better = kept
+                        .as_ref()
+                        .is_none_or(|k| k.found.is_none() && refusal.found.is_some());
                     if better {
                         kept = Some(refusal);
                     }
@@ -140,7 +146,9 @@ impl Matcher {
     }
 
     fn wait_on(&mut self, now: Duration, client: usize, what: &Expect, why: String) -> Option<Poll> {
-        let Waiting::Step { until } = self.waiting else { return None };
+        let Waiting::Step { until } = self.waiting else {
+            return None;
+        };
         // A packet that is still coming in keeps the patience up, unless the script names the time.
         let until = match (within_of(what).to, self.clients[client].progress) {
             (None, Some(at)) => until.max(at + self.settings.patience),
@@ -158,7 +166,9 @@ impl Matcher {
     }
 
     fn wait_for_any(&mut self, now: Duration) -> Option<Poll> {
-        let Waiting::Step { until } = self.waiting else { return None };
+        let Waiting::Step { until } = self.waiting else {
+            return None;
+        };
         let progress = self.clients.iter().filter_map(|c| c.progress).max();
         let until = progress.map_or(until, |at| until.max(at + self.settings.patience));
         if now < until {
@@ -239,7 +249,9 @@ impl Matcher {
     /// Every alternative of a step, and why it is not met.
     fn awaited(&self, step: &Step, why: &str) -> Vec<Awaited> {
         let each = |step: &Step| -> Option<Awaited> {
-            let StepKind::Expect { client, what } = &step.what else { return None };
+            let StepKind::Expect { client, what } = &step.what else {
+                return None;
+            };
             let reason = match self.probe(self.client(client), what, &self.scope) {
                 Probe::Failed(refusal) => refusal.why,
                 Probe::Pending(why) => why,
@@ -283,4 +295,3 @@ fn expectations(what: &StepKind) -> impl Iterator<Item = &Expect> {
         _ => None,
     })
 }
-

@@ -22,7 +22,9 @@ const ROUNDS: u32 = 2;
 impl Matcher {
     /// Takes the farewell one step further.
     pub(super) fn farewell_goes_on(&mut self, now: Duration) -> Option<Poll> {
-        let Waiting::Farewell(farewell) = &mut self.waiting else { return None };
+        let Waiting::Farewell(farewell) = &mut self.waiting else {
+            return None;
+        };
         if let Some(until) = farewell.until {
             let silent = (0..self.clients.len()).find(|&i| self.awaits_fence_ping(i));
             match silent {
@@ -38,7 +40,9 @@ impl Matcher {
                 }
             }
         }
-        let Waiting::Farewell(farewell) = &mut self.waiting else { return None };
+        let Waiting::Farewell(farewell) = &mut self.waiting else {
+            return None;
+        };
         if farewell.rounds < ROUNDS {
             farewell.rounds += 1;
             farewell.until = Some(self.now + self.settings.patience);
@@ -68,7 +72,10 @@ impl Matcher {
                     name_of(&self.events[event])
                 ),
                 None if client.ended.is_some() && !client.end_settled => {
-                    format!("the broker closed the connection of {}, and no step expects it", client.name)
+                    format!(
+                        "the broker closed the connection of {}, and no step expects it",
+                        client.name
+                    )
                 }
                 None => {
                     let met = super::probe::Met {

@@ -30,15 +30,26 @@ pub struct Fence {
 #[derive(Debug)]
 enum Phase {
     /// The silence that the script asks for first.
-    Quiet { until: Duration },
+    Quiet {
+        until: Duration,
+    },
     Begin,
     /// Fence messages that have not arrived at the client yet, by their payloads.
-    Messages { awaited: Vec<Bytes>, until: Duration },
+    Messages {
+        awaited: Vec<Bytes>,
+        until: Duration,
+    },
     /// PINGRESPs awaited on the other clients.
-    Others { until: Duration },
+    Others {
+        until: Duration,
+    },
     /// A PINGRESP awaited on the client itself.
-    Itself { until: Duration },
-    Settle { until: Duration },
+    Itself {
+        until: Duration,
+    },
+    Settle {
+        until: Duration,
+    },
     Over,
 }
 
@@ -78,7 +89,9 @@ impl Matcher {
 
     /// Takes the fence one step further.
     pub(super) fn fence_goes_on(&mut self, now: Duration) -> Option<Poll> {
-        let Waiting::Fence(fence) = &self.waiting else { return None };
+        let Waiting::Fence(fence) = &self.waiting else {
+            return None;
+        };
         let client = fence.client;
         if let Some(crate::scenario::StepKind::OneOf(alternatives)) = self.step().map(|s| s.what.clone())
             && self.choose(&alternatives)
@@ -89,7 +102,9 @@ impl Matcher {
             return poll;
         }
         let next = {
-            let Waiting::Fence(fence) = &self.waiting else { return None };
+            let Waiting::Fence(fence) = &self.waiting else {
+                return None;
+            };
             match &fence.phase {
                 Phase::Quiet { until } if now < *until => Next::Wait(*until),
                 Phase::Quiet { until } => {
@@ -168,7 +183,10 @@ impl Matcher {
 
     fn send_fence_messages(&mut self, client: usize) -> Vec<Bytes> {
         let receiver = &self.clients[client];
-        let limited = receiver.connect.as_ref().is_some_and(|c| c.properties.0.iter().any(|p| p.id == 0x21 || p.id == 0x27));
+        let limited = receiver
+            .connect
+            .as_ref()
+            .is_some_and(|c| c.properties.0.iter().any(|p| p.id == 0x21 || p.id == 0x27));
         if limited || !receiver.incoming.is_empty() {
             // A message behind others that we hold back may rightly wait for them.
             return Vec::new();
@@ -288,8 +306,13 @@ impl Matcher {
     fn fence_is_through(&mut self) {
         let alternative = match self.step().map(|s| s.what.clone()) {
             Some(crate::scenario::StepKind::OneOf(alternatives)) => alternatives.into_iter().find(|a| {
-                matches!(a.first().map(|s| &s.what), Some(crate::scenario::StepKind::Expect {
-                    what: crate::scenario::Expect::Nothing { .. }, .. }))
+                matches!(
+                    a.first().map(|s| &s.what),
+                    Some(crate::scenario::StepKind::Expect {
+                        what: crate::scenario::Expect::Nothing { .. },
+                        ..
+                    })
+                )
             }),
             _ => None,
         };

@@ -80,13 +80,22 @@ enum Waiting {
     /// For nothing: the next step can begin.
     Ready,
     /// For what the step at hand expects.
-    Step { until: Duration },
+    Step {
+        until: Duration,
+    },
     /// For time to pass, then the step at hand is done.
-    Pause { until: Duration },
+    Pause {
+        until: Duration,
+    },
     /// For `settle` to pass, before the step at hand.
-    Settle { until: Duration },
+    Settle {
+        until: Duration,
+    },
     /// For the broker to close after our FIN, then the step at hand is done.
-    Drain { client: usize, until: Duration },
+    Drain {
+        client: usize,
+        until: Duration,
+    },
     /// For a fence that the step at hand needs.
     Fence(Fence),
     Farewell(Farewell),

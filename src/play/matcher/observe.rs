@@ -216,6 +216,8 @@ impl Matcher {
 
     /// Whether a connection that we have ended is not yet ended by the broker.
     pub fn awaits_ends(&self) -> bool {
-        self.clients.iter().any(|c| c.finished && c.connection.is_some() && c.ended.is_none())
+        self.clients
+            .iter()
+            .any(|c| c.finished && c.connection.is_some() && c.ended.is_none())
     }
 }

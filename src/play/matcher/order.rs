@@ -34,7 +34,9 @@ impl Matcher {
             let taken = |event: usize| holder.iter().any(|(e, _)| *e == event);
             let ended = self.clients[client].ended.is_some();
             return match self.probe(client, what, &self.scope) {
-                Probe::Failed(refusal) if ended || refusal.found.is_some_and(|e| !taken(e) && !self.fits_any(e, &wanted)) => {
+                Probe::Failed(refusal)
+                    if ended || refusal.found.is_some_and(|e| !taken(e) && !self.fits_any(e, &wanted)) =>
+                {
                     Probe::Failed(refusal)
                 }
                 Probe::Failed(refusal) => Probe::Pending(refusal.why),
@@ -46,7 +48,9 @@ impl Matcher {
         let mut scope = self.scope.clone();
         let mut takes = Vec::new();
         for (want, (client, what, step)) in wanted.iter().enumerate() {
-            let Some(&(event, _)) = holder.iter().find(|(_, w)| *w == want) else { continue };
+            let Some(&(event, _)) = holder.iter().find(|(_, w)| *w == want) else {
+                continue;
+            };
             if !self.meets(event, what, &mut scope) {
                 return Probe::Failed(Refusal::new("no assignment fits all the variables", Some(event)));
             }
@@ -73,7 +77,12 @@ impl Matcher {
 
     fn candidates(&self, client: usize, what: &Expect) -> Vec<usize> {
         let fits = |event: &usize| self.meets(*event, what, &mut self.scope.clone());
-        self.clients[client].inbox.iter().map(|a| a.event).filter(fits).collect()
+        self.clients[client]
+            .inbox
+            .iter()
+            .map(|a| a.event)
+            .filter(fits)
+            .collect()
     }
 
     fn fits_any(&self, event: usize, wanted: &[(usize, &Expect, &Step)]) -> bool {

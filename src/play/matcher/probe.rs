@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::scenario::{print, ByteTemplate, Expect, PacketPattern, Pattern, Scope, Take, Within};
+use crate::scenario::{ByteTemplate, Expect, PacketPattern, Pattern, Scope, Take, Within, print};
 use crate::transcript::{Event, What};
 use crate::wire::{Decoded, Packet, Text, Version};
 
@@ -96,7 +96,9 @@ impl Matcher {
         let mut scope = scope.clone();
         for arrived in inbox {
             let event = &self.events[arrived.event];
-            let What::Packet { decoded, topic, .. } = &event.what else { continue };
+            let What::Packet { decoded, topic, .. } = &event.what else {
+                continue;
+            };
             if !self.has_key(pattern, decoded, topic.as_ref(), &scope) {
                 continue;
             }
@@ -153,7 +155,9 @@ impl Matcher {
         let first = pattern.first_byte();
         for arrived in &self.clients[client].inbox {
             let event = &self.events[arrived.event];
-            let What::Packet { raw, .. } = &event.what else { continue };
+            let What::Packet { raw, .. } = &event.what else {
+                continue;
+            };
             let head = raw.head();
             if first.is_some_and(|f| head.first().is_some_and(|b| b >> 4 != f >> 4)) {
                 continue;
@@ -192,10 +196,14 @@ impl Matcher {
         let mut advice = Vec::new();
         for &index in &left.events {
             let event = &self.events[index];
-            let allowed = goodbye.is_some() && takes.is_empty() && is_goodbye(event.packet(), self.version, state.connected);
+            let allowed =
+                goodbye.is_some() && takes.is_empty() && is_goodbye(event.packet(), self.version, state.connected);
             if !allowed {
                 let came = name_of(event);
-                return Probe::Failed(Refusal::new(format!("{came} came before the connection was closed"), Some(index)));
+                return Probe::Failed(Refusal::new(
+                    format!("{came} came before the connection was closed"),
+                    Some(index),
+                ));
             }
             takes.push(index);
         }
@@ -203,7 +211,11 @@ impl Matcher {
             advice.extend(self.other_code(code, said, scope));
         }
         let Some((index, _)) = state.end(&self.events) else {
-            let open = if state.connection.is_some() { "the connection is still open" } else { "there is no connection" };
+            let open = if state.connection.is_some() {
+                "the connection is still open"
+            } else {
+                "there is no connection"
+            };
             return Probe::Pending(open.to_owned());
         };
         match self.in_time(&self.events[index], index, within) {
@@ -244,7 +256,11 @@ impl Matcher {
         let Some(from) = within.from.filter(|from| took < *from) else {
             return Ok(Vec::new());
         };
-        let text = format!("it came after {}, and not before {} is right", seconds(took), seconds(from));
+        let text = format!(
+            "it came after {}, and not before {} is right",
+            seconds(took),
+            seconds(from)
+        );
         if from - took > Duration::from_secs(1) {
             return Err(Refusal::new(text, Some(index)));
         }
@@ -319,9 +335,7 @@ fn is_goodbye(decoded: Option<&Decoded>, version: Version, connected: bool) -> b
             Version::V5 => connack.reason_code >= 0x80,
             Version::V3_1 | Version::V3_1_1 => connack.reason_code != 0,
         },
-        Some(Packet::Disconnect(disconnect)) => {
-            version == Version::V5 && connected && disconnect.reason_code >= 0x80
-        }
+        Some(Packet::Disconnect(disconnect)) => version == Version::V5 && connected && disconnect.reason_code >= 0x80,
         _ => false,
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scenario::{
-    ClientSpec, Expect, Expr, FieldPattern, Outside, PacketPattern, PacketTemplate, Part, Pattern, Scope, Send, Split, Start,
-    Step, StepKind, Take, Within, Write,
+    ClientSpec, Expect, Expr, FieldPattern, Outside, PacketPattern, PacketTemplate, Part, Pattern, Scope, Send, Split,
+    Start, Step, StepKind, Take, Within, Write,
 };
 use crate::transcript::{Author, StepId};
 use crate::wire::{Packet, PacketType, Version};
@@ -168,9 +168,9 @@ impl Matcher {
 
     /// The steps of the level at hand from the next one on.
     pub(super) fn steps_ahead(&self) -> &[Step] {
-        self.levels.last().map_or(&[], |level| {
-            level.steps.get(level.next + 1..).unwrap_or_default()
-        })
+        self.levels
+            .last()
+            .map_or(&[], |level| level.steps.get(level.next + 1..).unwrap_or_default())
     }
 
     /// The number and turns of the step at hand; 0 in the set-up, `None` in the farewell.
@@ -259,7 +259,10 @@ fn granted(subscribe: &PacketTemplate, client: &ClientSpec, version: Version, sc
         // It names what is not known yet; a grant at any QoS must do.
         return Vec::new();
     };
-    let codes = subscribe.subscriptions.iter().map(|s| Pattern::Is(Expr::Int(s.qos().into())));
+    let codes = subscribe
+        .subscriptions
+        .iter()
+        .map(|s| Pattern::Is(Expr::Int(s.qos().into())));
     vec![FieldPattern {
         name: "reason_codes".to_owned(),
         place: client.place.clone(),

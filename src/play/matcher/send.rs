@@ -84,7 +84,8 @@ impl Matcher {
             }
         };
         if !write.probe
-            && let Some(reason) = limits::beyond(&built, self.version, &self.clients[index], &self.scope, &self.settings)
+            && let Some(reason) =
+                limits::beyond(&built, self.version, &self.clients[index], &self.scope, &self.settings)
         {
             self.skip(reason);
             return None;
@@ -130,4 +131,3 @@ impl Matcher {
         false
     }
 }
-
