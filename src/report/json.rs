@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::case::{self, Counts, advices, breaches};
+use super::case::{self, Counts, breaches};
 use super::scores;
 use crate::play::{Advice, Stage};
 use crate::statements::{StatementId, catalogue};
@@ -146,7 +146,8 @@ fn case_of(case: &CaseResult) -> Case<'_> {
                 ..breach(Some(f.statement), &f.text, Some(f.event))
             })
             .collect(),
-        advice: advices(case)
+        advice: case
+            .advice
             .iter()
             .map(|Advice { statement, text, event }| breach(*statement, text, *event))
             .collect(),

@@ -2,7 +2,7 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::case::{self, advices};
+use super::case;
 use super::failure::{self, Options};
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
 
@@ -58,7 +58,7 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
     if case.verdict == Verdict::Known {
         notes.push(format!("known deviation: {reason}"));
     }
-    notes.extend(advices(case).iter().map(|a| match a.statement {
+    notes.extend(case.advice.iter().map(|a| match a.statement {
         Some(id) => format!("advice {id}: {}", a.text),
         None => format!("advice: {}", a.text),
     }));

@@ -11,22 +11,45 @@ use crate::transcript::{Direction, Transcript, What, name, normalise, printable}
 /// The tag of scenarios whose rows share one table.
 pub const GRID: &str = "grid";
 
-/// What `snapshots/<target>/` should hold: for each case its text, and one table for each grid. The key is what
-/// `review::file_name` makes a name of: the case's id, or of a grid its path.
-pub fn snapshots(run: &RunResult) -> BTreeMap<String, String> {
+/// One snapshot: a case, or a grid as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The case's id, or of a grid its path; [`file_name`](super::review::file_name) makes its file's name of it.
+    pub key: String,
+    pub title: String,
+    /// The scenario's file, as it is to be shown.
+    pub scenario: String,
+    pub text: String,
+}
+
+/// What `snapshots/<target>/` should hold of a run: for each case its text, and for each grid one table.
+pub fn snapshots(run: &RunResult) -> Vec<Snapshot> {
     let mut grids: BTreeMap<&str, Vec<&CaseResult>> = BTreeMap::new();
-    let mut all = BTreeMap::new();
+    let mut all = Vec::new();
     for case in run.cases.iter().filter(|c| is_kept(c)) {
-        if case.header.tags.iter().any(|t| t == GRID) {
+        if is_grid(case) {
             grids.entry(&case.header.path).or_default().push(case);
         } else {
-            all.insert(case.id.clone(), text(case));
+            all.push(Snapshot {
+                key: case.id.clone(),
+                title: case.title.clone(),
+                scenario: case.header.source.file.clone(),
+                text: text(case),
+            });
         }
     }
-    for (path, cases) in grids {
-        all.insert(path.to_owned(), grid(&cases));
-    }
+    all.extend(grids.into_iter().map(|(path, cases)| Snapshot {
+        key: path.to_owned(),
+        title: cases[0].header.title.clone(),
+        scenario: cases[0].header.source.file.clone(),
+        text: grid(&cases),
+    }));
     all
+}
+
+/// Whether the rows of the case's scenario share one table, which only a complete run can write.
+pub fn is_grid(case: &CaseResult) -> bool {
+    case.header.tags.iter().any(|t| t == GRID)
 }
 
 /// Whether a case has something to be kept: what was skipped or was our own fault says nothing about the broker.

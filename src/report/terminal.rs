@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::case::{self, Counts, advices, plural};
+use super::case::{self, Counts, plural};
 use super::style::{self, BOLD, DIM, YELLOW, paint};
 use super::{failure, scores};
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
@@ -40,7 +40,7 @@ pub fn ended(case: &CaseResult, target: &TargetInfo, verbose: bool, options: fai
         String::new()
     };
     if verbose {
-        for advice in advices(case) {
+        for advice in &case.advice {
             let statement = advice.statement.map(|s| format!(" {s}")).unwrap_or_default();
             let _ = writeln!(
                 out,
