@@ -74,6 +74,13 @@ fn load_tree(source: &Arc<Source>, path: &str, root: &Node, errors: &mut Vec<Dia
             let mut cx = Cx::new(source, version, &parts.versions);
             cx.clients.clone_from(&clients);
             let case = cx.case(root, &parts, row.as_ref(), versions.len() == 1);
+            if case.is_none() && cx.errors.is_empty() {
+                // Whoever gives up says why. Were that forgotten, the case must not be missing without a word.
+                cx.error(
+                    &root.place,
+                    "this cannot be read, and mqttspec does not know why: a fault of its own",
+                );
+            }
             errors.append(&mut cx.errors);
             cases.extend(case);
         }
