@@ -1,7 +1,8 @@
 //! What came of playing one case.
 
-use std::ops::Range;
+use std::time::Duration;
 
+pub use crate::scenario::Mismatch;
 use crate::scenario::Place;
 use crate::statements::StatementId;
 use crate::transcript::Transcript;
@@ -70,16 +71,6 @@ pub struct Awaited {
     pub why: String,
 }
 
-/// A field that is not what the script names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
-    pub field: String,
-    pub expected: String,
-    pub found: String,
-    /// The field's bytes in the packet.
-    pub span: Option<Range<usize>>,
-}
-
 /// Something that a broker's author should know, though no MUST is breached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
@@ -87,4 +78,27 @@ pub struct Advice {
     pub text: String,
     /// Index of the event in the transcript.
     pub event: Option<usize>,
+}
+
+/// A span of time for a person: `1.5 s`, `20 ms`.
+pub fn seconds(span: Duration) -> String {
+    let ms = span.as_millis();
+    if ms < 1000 {
+        return format!("{ms} ms");
+    }
+    let text = format!("{:.3}", span.as_secs_f64());
+    format!("{} s", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_shown_as_people_write_them() {
+        assert_eq!(seconds(Duration::from_millis(20)), "20 ms");
+        assert_eq!(seconds(Duration::from_secs(2)), "2 s");
+        assert_eq!(seconds(Duration::from_millis(1500)), "1.5 s");
+        assert_eq!(seconds(Duration::from_millis(30_000)), "30 s");
+    }
 }

@@ -79,7 +79,7 @@ impl Write {
 }
 
 impl ByteTemplate {
-    pub(super) fn first_byte(&self) -> Option<u8> {
+    pub fn first_byte(&self) -> Option<u8> {
         match self.0.first()? {
             super::BytePart::Bytes(bytes) => bytes.first().copied(),
             _ => None,

@@ -93,7 +93,10 @@ pub struct CaseResult {
 impl CaseResult {
     /// Whether a person must act: fail, crash, fixed or error.
     pub fn is_bad(&self) -> bool {
-        matches!(self.verdict, Verdict::Fail | Verdict::Crash | Verdict::Fixed | Verdict::Error)
+        matches!(
+            self.verdict,
+            Verdict::Fail | Verdict::Crash | Verdict::Fixed | Verdict::Error
+        )
     }
 }
 
@@ -106,6 +109,8 @@ pub struct RunResult {
     pub cases: Vec<CaseResult>,
     /// What is to be said of the run as a whole, such as a version that the target does not offer.
     pub notes: Vec<String>,
+    /// Cases in flight when a broker went away that none of them brings down alone.
+    pub crashes_under_load: Vec<String>,
     /// Ended by Ctrl-C or a limit before every case was played.
     pub interrupted: bool,
 }

@@ -11,8 +11,9 @@ use crate::wire::{Blob, Decoded, Text, Version};
 /// The name of a client in a scenario (or of a stream's client in a capture).
 pub type ClientName = Arc<str>;
 
-/// Which step of the script an event belongs to: its number in the order of the file, counted over the whole script with
-/// nested steps, and the turns of the `repeat`s around it (each from 1, the outermost first).
+/// Which step of the script an event belongs to: its number in the order of the file from 1, counted over the whole script
+/// with nested steps (0 is the set-up that `clients:` asks for), and the turns of the `repeat`s around it (each from 1, the
+/// outermost first).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId {
     pub number: u32,

@@ -1,0 +1,17 @@
+//! Reports: each a pure function of results.
+//!
+//! In: a [`RunResult`](crate::suite::RunResult) or [`CaseResult`](crate::suite::CaseResult). Out: text. Styles are ANSI
+//! escapes; who prints takes them out where they do not belong.
+
+mod case;
+pub mod failure;
+pub mod github;
+pub mod json;
+pub mod junit;
+mod score;
+pub mod snapshot;
+mod style;
+pub mod terminal;
+
+pub use case::{Counts, advices, breaches};
+pub use score::{Score, scores};
