@@ -14,6 +14,7 @@ mod new;
 mod run;
 mod set;
 mod show;
+mod snapshots;
 mod target;
 mod trials;
 
@@ -31,6 +32,7 @@ pub use trials::trials;
 
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
+    snapshots::prepare();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -49,6 +51,13 @@ pub fn main() -> ExitCode {
         Command::Decode(args) => decode::decode(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Broker(args) => broker::broker(&args),
+        Command::Schema => {
+            print(&crate::scenario::schema_text());
+            Exit::Ok
+        }
+        Command::Review(args) => snapshots::review(&args),
+        Command::Accept(args) => snapshots::accept(&args),
+        Command::Reject(args) => snapshots::reject(&args),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             let mut script = Vec::new();

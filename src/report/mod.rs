@@ -15,5 +15,5 @@ pub mod snapshot;
 mod style;
 pub mod terminal;
 
-pub use case::{Counts, breaches};
+pub use case::{Counts, breaches, plural};
 pub use score::{Score, scores};
