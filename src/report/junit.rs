@@ -96,3 +96,23 @@ fn xml(text: &str) -> String {
     let legal = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     text.chars().filter(legal).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, golden};
+
+    #[test]
+    fn every_case_is_a_test_case() {
+        golden!("junit", &super::run(&testing::run()));
+    }
+
+    #[test]
+    fn only_characters_of_xml_are_left() {
+        let text = super::run(&testing::run());
+        assert!(
+            text.chars()
+                .all(|c| matches!(c, '\n' | ' '..='\u{fffd}' | '\u{10000}'..)),
+            "{text}"
+        );
+    }
+}
