@@ -18,7 +18,8 @@ const PROFILE: &str = r#"
 name: test
 mqtt: mqtt://127.0.0.1:$port
 process:
-  command: [/bin/sh, -c, '"$BROKER" --exact as_a_broker --ignored & echo $! > child; wait']
+  command: [/bin/sh, -c, 'sh start & wait']
+  files: { start: 'echo $$ > child; exec "$BROKER" --exact as_a_broker --ignored' }
   env: { TEST_BROKER_PORT: $port, BROKER: EXE }
 "#;
 

@@ -37,16 +37,8 @@ pub enum Command {
     Decode(DecodeArgs),
     /// Explain a statement of the standard, and name the cases that prove it
     Explain(ExplainArgs),
-    /// Print the JSON Schema of scenario files
-    Schema,
     /// Run the embedded reference broker by itself
     Broker(BrokerArgs),
-    /// List the changed snapshots with their differences
-    Review(SnapshotArgs),
-    /// Take changed snapshots over
-    Accept(SnapshotArgs),
-    /// Throw changed snapshots away
-    Reject(SnapshotArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -129,9 +121,6 @@ pub struct RunArgs {
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
-    /// Compare each case with its snapshot in DIR
-    #[arg(long, value_name = "DIR", help_heading = "Reports")]
-    pub snapshots: Option<PathBuf>,
     /// Write a first list of known deviations, for a profile
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub write_known: Option<PathBuf>,
@@ -221,16 +210,11 @@ pub struct BrokerArgs {
     pub list_disobey: bool,
 }
 
-#[derive(Debug, Args)]
-pub struct SnapshotArgs {
-    /// Folders or files
-    #[arg(default_value = "snapshots")]
-    pub paths: Vec<PathBuf>,
-}
-
 /// Reads `1/4`.
 fn shard(text: &str) -> Result<(u32, u32), String> {
-    let parts = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    let parts = text
+        .split_once('/')
+        .and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
     match parts {
         Some((k, n)) if (1..=n).contains(&k) => Ok((k, n)),
         _ => Err("a shard is K/N with K from 1 to N".to_owned()),

@@ -12,7 +12,9 @@ mod matching;
 pub mod model;
 mod node;
 pub mod print;
+mod schema;
 mod scope;
+mod set;
 mod text;
 mod yaml;
 
@@ -22,4 +24,9 @@ pub use eval::BuildError;
 pub use load::load;
 pub use matching::Mismatch;
 pub use model::*;
+pub use schema::{schema, schema_text};
 pub use scope::{EnhancedAuth, FACT_NAMES, Facts, Login, Outside, Scope, Unbound};
+pub use set::Files;
+
+#[cfg(test)]
+mod tests;

@@ -109,6 +109,8 @@ pub struct RunResult {
     pub cases: Vec<CaseResult>,
     /// What is to be said of the run as a whole, such as a version that the target does not offer.
     pub notes: Vec<String>,
+    /// Cases in flight when a broker went away that none of them brings down alone.
+    pub crashes_under_load: Vec<String>,
     /// Ended by Ctrl-C or a limit before every case was played.
     pub interrupted: bool,
 }

@@ -303,10 +303,19 @@ fn properties(place: Place, version: Version, side: Side) -> BoxedStrategy<Prope
     let allowed: Vec<&PropertySpec> = PROPERTIES
         .iter()
         .filter(|p| p.allowed(place))
-        .filter(|p| match (p.id, place, side) {
-            (SUBSCRIPTION_IDENTIFIER, Place::Packet(PacketType::Publish), Side::Client) => false,
-            (SESSION_EXPIRY_INTERVAL, Place::Packet(PacketType::Disconnect), Side::Server) => false,
-            _ => true,
+        .filter(|p| {
+            !matches!(
+                (p.id, place, side),
+                (
+                    SUBSCRIPTION_IDENTIFIER,
+                    Place::Packet(PacketType::Publish),
+                    Side::Client
+                ) | (
+                    SESSION_EXPIRY_INTERVAL,
+                    Place::Packet(PacketType::Disconnect),
+                    Side::Server
+                )
+            )
         })
         .collect();
     if allowed.is_empty() {

@@ -16,11 +16,16 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::{members, ports};
+
 /// The id of a process group, which is the id of its first process.
 pub(super) type GroupId = i32;
 
 /// How long [`kill_all`] waits for what it killed to be gone.
 const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// How long the rest of a killed group may take to be gone. SIGKILL works at once, on a machine that is not overloaded.
+const REST_WAIT: Duration = Duration::from_millis(500);
 
 static GROUPS: Mutex<Groups> = Mutex::new(Groups {
     live: BTreeMap::new(),
@@ -71,14 +76,15 @@ pub(super) fn enter(group: GroupId, folder: Option<PathBuf>) -> std::io::Result<
 
 /// Starts a watchdog over these groups.
 fn start_watchdog<'a>(live: impl Iterator<Item = &'a GroupId>) -> std::io::Result<(Child, ChildStdin)> {
-    let mut child = Command::new("/bin/sh")
+    let mut shell = Command::new("/bin/sh");
+    shell
         .args(["-c", WATCHDOG])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         // Ctrl-C in a terminal goes to the run's group; the watchdog has to see the end of it.
-        .process_group(0)
-        .spawn()?;
+        .process_group(0);
+    let mut child = ports::while_none_is_looked_at(|| shell.spawn())?;
     let mut pipe = child.stdin.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
     for group in live {
         writeln!(pipe, "start {group}")?;
@@ -86,12 +92,16 @@ fn start_watchdog<'a>(live: impl Iterator<Item = &'a GroupId>) -> std::io::Resul
     Ok((child, pipe))
 }
 
-/// Ends what may be left of a group whose first process has just ended, and forgets it. From here on the number may belong
-/// to somebody else, so nobody signals it again.
+/// Ends what may be left of a group whose first process has just ended, waits until that is gone, and forgets the group.
+/// From here on the number may belong to somebody else, so nobody signals it again.
 pub(super) fn leave(group: GroupId) {
-    let mut groups = groups();
     // No such group is what we want to see here.
     let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    let deadline = Instant::now() + REST_WAIT;
+    while has_live_members(group) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let mut groups = groups();
     groups.live.remove(&group);
     if let Some((_, pipe)) = &mut groups.watchdog {
         // A watchdog that somebody killed is replaced at the next start.
@@ -105,6 +115,17 @@ pub(super) fn leave(group: GroupId) {
         drop(pipe);
         // It ends at once now that its input has ended. Waiting for it leaves no zombie.
         let _ = child.wait();
+    }
+}
+
+/// Whether a process of the group is left that is not just waiting to be reaped, which is up to the system's init.
+fn has_live_members(group: GroupId) -> bool {
+    if killpg(Pid::from_raw(group), None).is_err() {
+        return false;
+    }
+    match members::of(group) {
+        Some(members) => members.iter().any(|member| !member.is_dead),
+        None => true,
     }
 }
 

@@ -6,12 +6,15 @@
 mod error;
 mod group;
 mod log;
+mod members;
+mod owner;
 mod ports;
 mod ready;
 mod spawn;
 mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -38,6 +41,8 @@ pub use version::ask_version;
 const LOG_IN_ERROR: usize = 2_000;
 /// How long a stopped broker's port may take to become free again.
 const PORT_WAIT: Duration = Duration::from_secs(5);
+/// How long a port may be busy before the first start. Whoever listens there longer is there to stay.
+const FIRST_PORT_WAIT: Duration = Duration::from_secs(1);
 
 /// A broker that this run has started. Dropping it kills it and removes its folder.
 #[derive(Debug)]
@@ -104,7 +109,7 @@ impl Broker {
             life: watch::Sender::new(Life::Restarting),
         };
         broker
-            .bring_up(&mut *broker.process.lock().await, Duration::ZERO)
+            .bring_up(&mut *broker.process.lock().await, FIRST_PORT_WAIT)
             .await?;
         Ok(broker)
     }
@@ -325,4 +330,20 @@ fn write_files(process: &Process, words: &Words, folder: &Path) -> Result<(), St
             .map_err(|error| StartError::File { path, error })?;
     }
     Ok(())
+}
+impl Process {
+    /// Whether the program that `command` names is there to be started; nothing is started to find out.
+    pub fn is_installed(&self, here: &Path) -> bool {
+        let words = Words {
+            here: path_text(here),
+            ..Words::default()
+        };
+        let program = self.command.first().map(|p| words.fill(p)).unwrap_or_default();
+        if program.contains('/') {
+            return Path::new(&program).exists();
+        }
+        let path = self.env.get("PATH").map(|p| OsString::from(words.fill(p)));
+        let path = path.or_else(|| std::env::var_os("PATH")).unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(&program).exists())
+    }
 }

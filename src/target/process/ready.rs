@@ -1,5 +1,5 @@
-//! Waits until a started broker is ready: it answers a CONNECT with a CONNACK at each of its addresses. A connection that is
-//! merely accepted proves nothing, because some brokers listen long before they serve.
+//! Waits until a started broker is ready: it is alive, and answers a CONNECT with a CONNACK at each of its addresses, which
+//! are its own. A connection that is merely accepted proves nothing, because some brokers listen long before they serve.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use super::super::greet::{self, Reply};
 use super::super::profile::{Process, Profile};
 use super::log::Log;
 use super::spawn::Spawned;
-use super::{LOG_IN_ERROR, StartError};
+use super::{LOG_IN_ERROR, StartError, owner};
 use crate::statements::Version;
 
 /// How long one try waits for its CONNACK before the next connection is opened.
@@ -56,7 +56,14 @@ pub(super) async fn wait(
                 Some(Ok(Reply::Connack { code, .. })) if is_unavailable(version, code) => {
                     format!("it answers a CONNECT with code {code:#04x}, not available")
                 }
-                Some(Ok(Reply::Connack { .. })) => break,
+                Some(Ok(Reply::Connack { .. })) => {
+                    if is_loopback(address) && owner::listens(started.group(), address.port()) == Some(false) {
+                        return Err(StartError::PortTaken {
+                            address: address.clone(),
+                        });
+                    }
+                    break;
+                }
                 Some(Ok(Reply::Foreign(bytes))) => {
                     let (address, answer) = (address.clone(), greet::describe(&bytes));
                     return Err(StartError::NotMqtt {

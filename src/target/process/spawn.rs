@@ -11,9 +11,10 @@ use nix::sys::signal::Signal;
 use tokio::sync::watch;
 
 use super::group::{self, GroupId};
+use super::ports;
 
 /// How long dropping a process waits until it is gone.
-const DROP_WAIT: Duration = Duration::from_millis(500);
+const DROP_WAIT: Duration = Duration::from_secs(2);
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,12 +47,12 @@ impl Spawned {
     /// # Errors
     /// The program could not be started.
     pub(super) fn start(command: &mut Command, output: File, folder: Option<PathBuf>) -> std::io::Result<Spawned> {
-        let mut child = command
+        command
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
-            .process_group(0)
-            .spawn()?;
+            .process_group(0);
+        let mut child = ports::while_none_is_looked_at(|| command.spawn())?;
         // A process id is positive and fits: the kernel's own type is i32.
         let group = child.id() as GroupId;
         let (tell, exit) = watch::channel(None);
@@ -73,6 +74,11 @@ impl Spawned {
     /// The process id.
     pub(super) fn id(&self) -> u32 {
         self.group as u32
+    }
+
+    /// Its process group.
+    pub(super) fn group(&self) -> GroupId {
+        self.group
     }
 
     /// How it ended, or `None` while it runs.

@@ -81,6 +81,22 @@ impl Supports {
         NAMES.iter().map(|(name, _, meaning)| (*name, *meaning))
     }
 
+    /// What a target supports that no profile describes: features, and limits with their figures.
+    ///
+    /// # Panics
+    /// Where a name is none: they stand in the code.
+    pub fn of(features: &[&str], limits: &[(&str, u64)]) -> Supports {
+        let mut supports = Supports::default();
+        let listed = features.iter().map(|name| (*name, Value::Listed));
+        let stated = limits.iter().map(|(name, limit)| (*name, Value::Number(*limit)));
+        for (name, value) in listed.chain(stated) {
+            if let Err((what, allowed)) = supports.add(name, &value) {
+                panic!("{what}: {allowed}");
+            }
+        }
+        supports
+    }
+
     /// Whether the target has the feature. A name that is none is a feature that nobody has.
     pub fn has(&self, name: &str) -> bool {
         match (find(name), self.said.get(name)) {

@@ -1,0 +1,105 @@
+//! What the reference broker is told before it starts.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::disobey::Disobey;
+use crate::wire::{Text, Version};
+
+/// The whole configuration of one broker.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen. Only a loopback address is accepted; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// The versions that are offered.
+    pub versions: Vec<Version>,
+    /// Who may log in.
+    pub users: Vec<User>,
+    /// Whether a client without a user name is taken.
+    pub anonymous: bool,
+    /// Topic filters on which nobody may publish or subscribe: a topic that one of them matches is denied, and so is a
+    /// filter that is equal to one of them.
+    pub denied: Vec<Text>,
+    pub limits: Limits,
+    /// The folder of the store; without it nothing outlives the broker.
+    pub store: Option<PathBuf>,
+    /// What to break on purpose.
+    pub disobey: Disobey,
+}
+
+impl Default for Config {
+    /// Any free port on 127.0.0.1, every version, anyone may log in, nothing is stored and everything is obeyed.
+    fn default() -> Config {
+        Config {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            versions: Version::ALL.to_vec(),
+            users: Vec::new(),
+            anonymous: true,
+            denied: Vec::new(),
+            limits: Limits::default(),
+            store: None,
+            disobey: Disobey::default(),
+        }
+    }
+}
+
+/// One who may log in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    pub name: Text,
+    pub password: Bytes,
+}
+
+impl User {
+    pub fn new(name: &str, password: &str) -> User {
+        User {
+            name: name.into(),
+            password: Bytes::copy_from_slice(password.as_bytes()),
+        }
+    }
+}
+
+/// The limits of the broker. What differs from the standard's default is announced in a v5 CONNACK (5.0, 3.2.2.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How many QoS 2 exchanges a v5 client may have open, 1 to 65 535.
+    pub receive_maximum: u16,
+    /// The largest packet that is taken, in bytes with its fixed header; `None` is the protocol's own limit.
+    pub maximum_packet_size: Option<u32>,
+    /// 0, 1 or 2.
+    pub maximum_qos: u8,
+    pub retain_available: bool,
+    /// The highest topic alias that is taken; 0 takes none.
+    pub topic_alias_maximum: u16,
+    /// Replaces the Keep Alive of v5 clients, in seconds.
+    pub server_keep_alive: Option<u16>,
+    /// The longest Session Expiry Interval that is granted, in seconds.
+    pub session_expiry_maximum: u32,
+    pub wildcards: bool,
+    pub shared_subscriptions: bool,
+    pub subscription_ids: bool,
+    /// How long a connection may stay without CONNECT.
+    pub connect_timeout: Duration,
+}
+
+impl Default for Limits {
+    /// Low enough to be reached by a test, high enough not to be in the way of others.
+    fn default() -> Limits {
+        Limits {
+            receive_maximum: 200,
+            maximum_packet_size: None,
+            maximum_qos: 2,
+            retain_available: true,
+            topic_alias_maximum: 20,
+            server_keep_alive: None,
+            session_expiry_maximum: u32::MAX,
+            wildcards: true,
+            shared_subscriptions: true,
+            subscription_ids: true,
+            connect_timeout: Duration::from_secs(10),
+        }
+    }
+}

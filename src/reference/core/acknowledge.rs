@@ -1,0 +1,116 @@
+//! PUBACK, PUBREC, PUBREL and PUBCOMP from a client (3.1.1 and 5.0, sections 3.4 to 3.7 and 4.3).
+
+use super::reason::{self, is_failure};
+use super::state::Record;
+use super::{Broker, ConnectionId};
+use crate::reference::duty::Duty;
+use crate::wire::{Ack, Packet, Text, Version};
+
+impl Broker {
+    /// v3.1.1:MQTT-4.3.2-1, v5:MQTT-4.3.2-3: the exchange is over, whatever the code (v5:MQTT-4.4.0-2). One for an
+    /// identifier without a QoS 1 exchange changes nothing.
+    pub(super) fn pub_ack(&mut self, id: ConnectionId, ack: Ack) {
+        let client = self.connections[&id].client.clone();
+        if self.sent_qos(&client, ack.packet_id) == Some(1) {
+            self.finish(&client, ack.packet_id, ack.reason_code);
+        }
+    }
+
+    pub(super) fn pub_rec(&mut self, id: ConnectionId, ack: Ack) {
+        let client = self.connections[&id].client.clone();
+        let packet_id = ack.packet_id;
+        if self.sent_qos(&client, packet_id) == Some(2) {
+            if is_failure(ack.reason_code) {
+                // v5:MQTT-4.4.0-2: nothing more comes of it, PUBREL neither.
+                return self.finish(&client, packet_id, ack.reason_code);
+            }
+            // v3.1.1:MQTT-4.3.3-1, v5:MQTT-4.3.3-4 to -6.
+            self.record(Record::Release {
+                client: client.clone(),
+                packet_id,
+            });
+            return self.send(id, Packet::PubRel(Ack::new(packet_id)));
+        }
+        let is_released = (self.state.sessions.get(&client)).is_some_and(|s| s.released.contains(&packet_id));
+        // An identifier without an exchange: 5.0 has a code for it. 3.x has none, and there only a PUBREL lets the client
+        // come to an end.
+        let is_v5 = self.connections[&id].version == Version::V5;
+        let unknown = is_v5 && !is_released;
+        if is_v5 && is_failure(ack.reason_code) {
+            return;
+        }
+        self.send(
+            id,
+            Packet::PubRel(Ack {
+                reason_code: if unknown {
+                    reason::PACKET_ID_NOT_FOUND
+                } else {
+                    reason::SUCCESS
+                },
+                ..Ack::new(packet_id)
+            }),
+        );
+    }
+
+    /// v3.1.1:MQTT-4.3.3-2, v5:MQTT-4.3.3-11 and -12. The answer also comes where PUBREL is a repeat after a lost PUBCOMP.
+    pub(super) fn pub_rel(&mut self, id: ConnectionId, ack: Ack) {
+        let client = self.connections[&id].client.clone();
+        let packet_id = ack.packet_id;
+        let is_open = (self.state.sessions.get(&client)).is_some_and(|s| s.received.contains(&packet_id));
+        if is_open && self.must(Duty::FreeQos2Id) {
+            self.record(Record::Forget { client, packet_id });
+        }
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.open.remove(&packet_id);
+        }
+        let unknown = !is_open && self.connections[&id].version == Version::V5;
+        self.send(
+            id,
+            Packet::PubComp(Ack {
+                reason_code: if unknown {
+                    reason::PACKET_ID_NOT_FOUND
+                } else {
+                    reason::SUCCESS
+                },
+                ..Ack::new(packet_id)
+            }),
+        );
+    }
+
+    /// v3.1.1:MQTT-4.3.3-1, v5:MQTT-4.3.3-5.
+    pub(super) fn pub_comp(&mut self, id: ConnectionId, ack: Ack) {
+        let client = self.connections[&id].client.clone();
+        let is_released = (self.state.sessions.get(&client)).is_some_and(|s| s.released.contains(&ack.packet_id));
+        if is_released {
+            self.finish(&client, ack.packet_id, reason::SUCCESS);
+        }
+    }
+
+    /// The QoS of the PUBLISH that was sent under this identifier and waits for PUBACK or PUBREC.
+    fn sent_qos(&self, client: &Text, packet_id: u16) -> Option<u8> {
+        let session = self.state.sessions.get(client)?;
+        let message = session.in_flight.iter().find(|m| m.packet_id == packet_id)?;
+        Some(message.delivery.qos)
+    }
+
+    /// Ends an exchange, which makes room for the next message.
+    fn finish(&mut self, client: &Text, packet_id: u16, reason_code: u8) {
+        let session = self.state.sessions.get(client);
+        let refused = is_failure(reason_code)
+            .then(|| session?.in_flight.iter().find(|m| m.packet_id == packet_id).cloned())
+            .flatten();
+        let keeps = refused.is_some() && !self.must(Duty::RefusedIsAcknowledged);
+        if !keeps && self.must(Duty::AcknowledgedIsDone) {
+            self.record(Record::Finish {
+                client: client.clone(),
+                packet_id,
+            });
+        }
+        if let Some(refused) = refused
+            && !self.must(Duty::RefusedShareIsDropped)
+        {
+            self.offer_again(client, refused.delivery);
+        }
+        self.pump(client);
+    }
+}

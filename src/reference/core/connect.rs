@@ -1,0 +1,391 @@
+//! CONNECT and its CONNACK (3.1.1 and 5.0, sections 3.1 and 3.2).
+
+use super::connection::{Phase, seconds};
+use super::offence::Fault;
+use super::reason::{self, v3};
+use super::session::NEVER;
+use super::state::Record;
+use super::{Broker, Cause, ConnectionId, Effect, Received, encoded_len};
+use crate::reference::duty::Duty;
+use crate::statements::StatementId;
+use crate::wire::property::id;
+use crate::wire::{ConnAck, Connect, Packet, Properties, PropertyValue, Text, Version};
+
+/// A CONNECT that is refused.
+struct Refusal {
+    /// The return code of 3.x; `None` where 3.x closes without CONNACK.
+    v3: Option<u8>,
+    /// The reason code of 5.0.
+    v5: u8,
+    why: String,
+}
+
+impl Refusal {
+    fn new(v3: impl Into<Option<u8>>, v5: u8, why: &str) -> Refusal {
+        Refusal {
+            v3: v3.into(),
+            v5,
+            why: why.to_owned(),
+        }
+    }
+}
+
+impl Broker {
+    /// The first packet of a connection, which is a CONNECT.
+    pub(super) fn connect(&mut self, id: ConnectionId, received: Received) {
+        let version = received.version.filter(|v| self.config.versions.contains(v));
+        let Some(version) = version.or_else(|| self.tolerated_version(&received)) else {
+            return self.refuse_version(id, received);
+        };
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.version = version;
+        }
+        let too_large = (self.config.limits.maximum_packet_size).is_some_and(|limit| received.size > limit.into());
+        if too_large {
+            return self.refuse(
+                id,
+                Refusal::new(None, reason::PACKET_TOO_LARGE, "the packet is too large"),
+            );
+        }
+        // v3.1.1:MQTT-3.1.4-1, v5:MQTT-3.1.4-1: what does not have the form of a CONNECT is closed, in 3.x without CONNACK.
+        if let Some(fault) = self.unforgiven(received.faults) {
+            return self.refuse(id, Refusal::new(None, fault.reason, &fault.text));
+        }
+        let Some(Packet::Connect(connect)) = received.packet else {
+            return;
+        };
+        match self.check(version, &connect) {
+            Ok(client) => self.accept(id, version, client, connect),
+            Err(refusal) => self.refuse(id, refusal),
+        }
+    }
+
+    /// The newest version for which a wrong name or level is let through.
+    fn tolerated_version(&self, received: &Received) -> Option<Version> {
+        let named = received.packet.as_ref().and_then(|p| match p {
+            Packet::Connect(connect) => Some(&connect.protocol_name),
+            _ => None,
+        });
+        let lets = |version: Version, id| {
+            self.config.disobey.lets_through(StatementId::new(version, id)) && self.config.versions.contains(&version)
+        };
+        let wrong_name = named.is_some_and(|name| {
+            Version::ALL
+                .iter()
+                .all(|v| name.as_bytes() != v.protocol_name().as_bytes())
+        });
+        let statement = if wrong_name { "MQTT-3.1.2-1" } else { "MQTT-3.1.2-2" };
+        [Version::V5, Version::V3_1_1].into_iter().find(|v| lets(*v, statement))
+    }
+
+    /// A protocol name or level that is not offered.
+    ///
+    /// Which form the CONNACK should have is open where the level is none of the three: 3.1.1 says MUST (return code 1,
+    /// v3.1.1:MQTT-3.1.2-2), 5.0 says MAY (0x84, v5:MQTT-3.1.2-2). The MUST wins where 3.1.1 is offered. A wrong name gets
+    /// no answer at 3.x (v3.1.1:MQTT-3.1.2-1 leaves it open, and whoever speaks something else would not read it).
+    fn refuse_version(&mut self, id: ConnectionId, received: Received) {
+        let Some(Packet::Connect(connect)) = received.packet else {
+            return self.refuse(
+                id,
+                Refusal::new(None, reason::MALFORMED_PACKET, "not a CONNECT that can be read"),
+            );
+        };
+        let name = connect.protocol_name.as_bytes();
+        let known_name = Version::ALL.iter().any(|v| v.protocol_name().as_bytes() == name);
+        let offers_3 = self.config.versions.iter().any(|v| *v != Version::V5);
+        let as_v5 = match connect.protocol_level {
+            5 => true,
+            3 | 4 => false,
+            _ => !offers_3,
+        };
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.version = if as_v5 { Version::V5 } else { Version::V3_1_1 };
+        }
+        self.refuse(
+            id,
+            Refusal {
+                v3: known_name.then_some(v3::UNACCEPTABLE_VERSION),
+                v5: reason::UNSUPPORTED_VERSION,
+                why: "the protocol name or version is not offered".to_owned(),
+            },
+        );
+    }
+
+    /// What has to hold of a well-formed CONNECT; the client id to go on with.
+    fn check(&mut self, version: Version, connect: &Connect) -> Result<Text, Refusal> {
+        // v5:MQTT-4.12.0-1. No method of enhanced authentication is offered.
+        if version == Version::V5
+            && connect.properties.get(id::AUTHENTICATION_METHOD).is_some()
+            && self.must(Duty::RefuseUnknownAuthMethod)
+        {
+            return Err(Refusal::new(
+                None,
+                reason::BAD_AUTHENTICATION_METHOD,
+                "no authentication method is offered",
+            ));
+        }
+        self.check_login(connect)?;
+        self.check_will(version, connect)?;
+        self.client_id(version, connect)
+    }
+
+    /// v5:MQTT-3.1.4-2. In 3.x code 4 is for a login that is wrong, 5 for one that is missing (3.1.1, table 3.1).
+    fn check_login(&self, connect: &Connect) -> Result<(), Refusal> {
+        if !self.must(Duty::CheckLogin) {
+            return Ok(());
+        }
+        let Some(name) = &connect.username else {
+            return if self.config.anonymous {
+                Ok(())
+            } else {
+                Err(Refusal::new(
+                    v3::NOT_AUTHORIZED,
+                    reason::NOT_AUTHORIZED,
+                    "a user name is needed",
+                ))
+            };
+        };
+        let password = connect.password.clone().unwrap_or_default();
+        let known = (self.config.users.iter()).any(|u| u.name == *name && u.password == password);
+        // Without any users the broker is open to everyone, and a login that nobody asked for does no harm.
+        if known || self.config.users.is_empty() && self.config.anonymous {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            v3::BAD_USER_NAME_OR_PASSWORD,
+            reason::BAD_USER_NAME_OR_PASSWORD,
+            "the user name or password is wrong",
+        ))
+    }
+
+    /// v5:MQTT-3.2.2-12 and v5:MQTT-3.2.2-13. 3.x cannot be told of such limits and has no code for them.
+    fn check_will(&self, version: Version, connect: &Connect) -> Result<(), Refusal> {
+        let Some(will) = connect.will.as_ref().filter(|_| version == Version::V5) else {
+            return Ok(());
+        };
+        if will.qos > self.config.limits.maximum_qos && self.must(Duty::RefuseWillQos) {
+            return Err(Refusal::new(
+                None,
+                reason::QOS_NOT_SUPPORTED,
+                "the Will QoS is above the Maximum QoS",
+            ));
+        }
+        if will.retain && !self.config.limits.retain_available && self.must(Duty::RefuseWillRetain) {
+            return Err(Refusal::new(
+                None,
+                reason::RETAIN_NOT_SUPPORTED,
+                "retained messages are not available",
+            ));
+        }
+        Ok(())
+    }
+
+    fn client_id(&mut self, version: Version, connect: &Connect) -> Result<Text, Refusal> {
+        let given = &connect.client_id;
+        let rejected = |why: &str| Err(Refusal::new(v3::IDENTIFIER_REJECTED, reason::UNSPECIFIED, why));
+        if given.is_empty() {
+            // 3.1, section 3.1: the identifier has between 1 and 23 characters.
+            if version == Version::V3_1 && self.must(Duty::RefuseLongIdAt31) {
+                return rejected("the client id is empty");
+            }
+            // v3.1.1:MQTT-3.1.3-8 and v3.1.1:MQTT-3.1.3-7.
+            if version == Version::V3_1_1 && !connect.clean_start && self.must(Duty::RefuseEmptyIdWithoutClean) {
+                return rejected("an empty client id needs Clean Session 1");
+            }
+            return Ok(self.assign_client_id());
+        }
+        if version == Version::V3_1 && given.len() > 23 && self.must(Duty::RefuseLongIdAt31) {
+            return rejected("the client id is longer than 23 characters");
+        }
+        // v3.1.1:MQTT-3.1.3-5, v5:MQTT-3.1.3-5: 1 to 23 letters and digits have to be taken. Disobeyed, the ends of that
+        // range are not.
+        if !self.must(Duty::AcceptPlainIds) && (given.len() == 1 || given.len() == 23) {
+            return rejected("the client id is not to our taste");
+        }
+        Ok(given.clone())
+    }
+
+    /// An id that no session has (v3.1.1:MQTT-3.1.3-6, v5:MQTT-3.1.3-6, v5:MQTT-3.2.2-16).
+    fn assign_client_id(&mut self) -> Text {
+        loop {
+            if self.must(Duty::AssignUniqueIds) {
+                self.assigned += 1;
+            } else {
+                return "assigned".into();
+            }
+            let candidate: Text = format!("assigned{}", self.assigned).into();
+            if !self.state.sessions.contains_key(&candidate) {
+                return candidate;
+            }
+        }
+    }
+
+    fn refuse(&mut self, id: ConnectionId, refusal: Refusal) {
+        let version = self.connections[&id].version;
+        // v3.1.1:MQTT-3.2.2-4, v5:MQTT-3.2.2-6: Session Present is 0, which is the default.
+        let mut ack = ConnAck {
+            reason_code: if version == Version::V5 {
+                refusal.v5
+            } else {
+                refusal.v3.unwrap_or_default()
+            },
+            ..ConnAck::default()
+        };
+        if version == Version::V5 {
+            ack.properties
+                .push(id::REASON_STRING, PropertyValue::Text(refusal.why.into()));
+        }
+        if version == Version::V5 || refusal.v3.is_some() {
+            self.send(id, Packet::ConnAck(ack));
+        }
+        // v3.1.1:MQTT-3.2.2-5, v5:MQTT-3.2.2-7.
+        self.effects.push(Effect::Close(id, Cause::Refused));
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.phase = Phase::Refused;
+        }
+    }
+
+    fn accept(&mut self, id: ConnectionId, version: Version, client: Text, connect: Connect) {
+        self.take_session_over(&client);
+        let expiry = self.granted_expiry(version, &connect);
+        // v3.1.1:MQTT-3.1.2-4, v5:MQTT-3.1.2-5.
+        let goes_on = if connect.clean_start {
+            !self.must(Duty::CleanStartDiscards)
+        } else {
+            self.must(Duty::ResumeSession)
+        };
+        let resumed = goes_on && self.state.sessions.contains_key(&client);
+        if resumed {
+            // A new connection within the Will Delay takes the will away (v5:MQTT-3.1.3-9).
+            if self.must(Duty::CancelDelayedWill) {
+                self.set_pending_will(&client, None);
+            }
+        } else {
+            // v3.1.1:MQTT-3.1.2-6, v5:MQTT-3.1.2-4, v5:MQTT-3.1.2-6.
+            self.end_session(&client);
+            self.record(Record::Begin { client: client.clone() });
+        }
+        self.record(Record::Expire {
+            client: client.clone(),
+            seconds: expiry,
+            away_since: None,
+        });
+        let server_keep_alive = self.config.limits.server_keep_alive.filter(|_| version == Version::V5);
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.accept(version, client.clone(), &connect, self.now);
+            if let Some(keep_alive) = server_keep_alive {
+                connection.keep_alive = seconds(keep_alive);
+            }
+        }
+        if !self.must(Duty::KeepMaximumPacketSize)
+            && let Some(connection) = self.connections.get_mut(&id)
+        {
+            connection.maximum_packet_size = None;
+        }
+        if let Some(session) = self.state.sessions.get_mut(&client) {
+            session.connection = Some(id);
+            for message in &mut session.in_flight {
+                message.sent = false;
+            }
+        }
+        self.greet(id, version, &connect, resumed, expiry);
+        if self.connections[&id].phase == Phase::Connected {
+            self.resume(&client);
+        }
+    }
+
+    /// v3.1.1:MQTT-3.1.4-2, v5:MQTT-3.1.4-3: an older connection with this client id ends.
+    fn take_session_over(&mut self, client: &Text) {
+        if let Some(old) = self.state.sessions.get(client).and_then(|s| s.connection) {
+            let fault = Fault {
+                statements: Vec::new(),
+                reason: reason::SESSION_TAKEN_OVER,
+                text: "another connection uses this client id".to_owned(),
+            };
+            self.end(old, Cause::TakenOver, Some(&fault));
+        }
+    }
+
+    /// The Session Expiry Interval that holds. In 3.x Clean Session says it (3.1.1, section 3.1.2.4).
+    fn granted_expiry(&self, version: Version, connect: &Connect) -> u32 {
+        match version {
+            Version::V5 => {
+                let asked = connect.properties.number(id::SESSION_EXPIRY_INTERVAL).unwrap_or(0);
+                asked.min(self.config.limits.session_expiry_maximum)
+            }
+            _ if connect.clean_start => 0,
+            _ => NEVER,
+        }
+    }
+
+    /// The CONNACK that accepts (v3.1.1:MQTT-3.1.4-4, v5:MQTT-3.1.4-5). It is the first packet on the connection
+    /// (v3.1.1:MQTT-3.2.0-1, v5:MQTT-3.2.0-1).
+    fn greet(&mut self, id: ConnectionId, version: Version, connect: &Connect, resumed: bool, expiry: u32) {
+        let mut ack = ConnAck {
+            // v3.1.1:MQTT-3.2.2-1, -2 and -3, v5:MQTT-3.2.2-2 and -3. 3.1 has no such flag: the bit is reserved.
+            session_present: resumed && version != Version::V3_1,
+            ..ConnAck::default()
+        };
+        if version == Version::V5 {
+            ack.properties = self.announcements(connect, expiry);
+            // v5:MQTT-3.1.3-7.
+            if connect.client_id.is_empty() {
+                let client = self.connections[&id].client.clone();
+                ack.properties
+                    .push(id::ASSIGNED_CLIENT_IDENTIFIER, PropertyValue::Text(client));
+            }
+        }
+        let packet = Packet::ConnAck(ack);
+        // A client that cannot even take the CONNACK cannot be served, and v5:MQTT-3.1.2-24 forbids to send it.
+        let limit = self.connections[&id].maximum_packet_size;
+        if limit.is_some_and(|limit| encoded_len(&packet, version) > u64::from(limit)) {
+            return self.end(id, Cause::Refused, None);
+        }
+        self.send(id, packet);
+    }
+
+    /// The limits that differ from the standard's defaults (5.0, section 3.2.2.3).
+    fn announcements(&self, connect: &Connect, expiry: u32) -> Properties {
+        let limits = &self.config.limits;
+        let mut properties = Properties::default();
+        if connect.properties.number(id::SESSION_EXPIRY_INTERVAL).unwrap_or(0) != expiry {
+            properties.push(id::SESSION_EXPIRY_INTERVAL, PropertyValue::U32(expiry));
+        }
+        if limits.receive_maximum != u16::MAX {
+            properties.push(id::RECEIVE_MAXIMUM, PropertyValue::U16(limits.receive_maximum));
+        }
+        // v5:MQTT-3.2.2-9.
+        if limits.maximum_qos < 2 {
+            properties.push(id::MAXIMUM_QOS, PropertyValue::Byte(limits.maximum_qos));
+        }
+        if !limits.retain_available {
+            properties.push(id::RETAIN_AVAILABLE, PropertyValue::Byte(0));
+        }
+        if let Some(size) = limits.maximum_packet_size {
+            properties.push(id::MAXIMUM_PACKET_SIZE, PropertyValue::U32(size));
+        }
+        if limits.topic_alias_maximum > 0 {
+            properties.push(id::TOPIC_ALIAS_MAXIMUM, PropertyValue::U16(limits.topic_alias_maximum));
+        }
+        if let Some(keep_alive) = limits.server_keep_alive {
+            properties.push(id::SERVER_KEEP_ALIVE, PropertyValue::U16(keep_alive));
+        }
+        for (id, available) in [
+            (id::WILDCARD_SUBSCRIPTION_AVAILABLE, limits.wildcards),
+            (id::SUBSCRIPTION_IDENTIFIER_AVAILABLE, limits.subscription_ids),
+            (id::SHARED_SUBSCRIPTION_AVAILABLE, limits.shared_subscriptions),
+        ] {
+            if !available {
+                properties.push(id, PropertyValue::Byte(0));
+            }
+        }
+        properties
+    }
+}
+
+/// The version that a CONNECT names.
+pub fn named_version(connect: &Connect) -> Option<Version> {
+    Version::ALL.into_iter().find(|v| {
+        v.protocol_level() == connect.protocol_level && v.protocol_name().as_bytes() == connect.protocol_name.as_bytes()
+    })
+}

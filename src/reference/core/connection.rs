@@ -1,0 +1,100 @@
+//! What belongs to one network connection and ends with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::wire::property::id;
+use crate::wire::{Connect, Packet, Text, Version, Will};
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Open, without CONNECT.
+    Opened,
+    /// Its CONNECT was accepted.
+    Connected,
+    /// Its CONNECT was refused.
+    Refused,
+    /// Over. It is kept only until the network says so too.
+    Ended,
+}
+
+/// One network connection.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    pub phase: Phase,
+    /// The version of its CONNECT; of no meaning before that.
+    pub version: Version,
+    /// The client id, given or assigned.
+    pub client: Text,
+    /// Until when CONNECT has to come.
+    pub connect_by: Duration,
+    /// When the last packet came.
+    pub heard_at: Duration,
+    /// The Keep Alive that holds; `None` is off.
+    pub keep_alive: Option<Duration>,
+    pub will: Option<Will>,
+    /// The client's Receive Maximum (v5:MQTT-3.3.4-9). 3.x has none.
+    pub receive_maximum: u16,
+    /// The client's Maximum Packet Size in bytes.
+    pub maximum_packet_size: Option<u32>,
+    /// The topics that the client's aliases stand for (v5:MQTT-3.3.2-7: they end with the connection).
+    pub aliases: BTreeMap<u16, Text>,
+    /// The client's QoS 2 exchanges that were begun on this connection and are open: what the broker's Receive Maximum
+    /// counts (5.0, section 4.9).
+    pub open: BTreeSet<u16>,
+}
+
+impl Connection {
+    /// A connection on which CONNECT has to come until `connect_by`.
+    pub fn opened(connect_by: Duration) -> Connection {
+        Connection {
+            phase: Phase::Opened,
+            version: Version::V3_1_1,
+            client: Text::default(),
+            connect_by,
+            heard_at: Duration::ZERO,
+            keep_alive: None,
+            will: None,
+            receive_maximum: u16::MAX,
+            maximum_packet_size: None,
+            aliases: BTreeMap::new(),
+            open: BTreeSet::new(),
+        }
+    }
+
+    /// Takes over what the CONNECT says about the connection itself.
+    pub fn accept(&mut self, version: Version, client: Text, connect: &Connect, now: Duration) {
+        self.phase = Phase::Connected;
+        self.version = version;
+        self.client = client;
+        self.heard_at = now;
+        self.keep_alive = seconds(connect.keep_alive);
+        self.will = connect.will.clone();
+        if let Some(n) = connect.properties.number(id::RECEIVE_MAXIMUM) {
+            self.receive_maximum = u16::try_from(n).unwrap_or(u16::MAX);
+        }
+        self.maximum_packet_size = connect.properties.number(id::MAXIMUM_PACKET_SIZE);
+    }
+
+    /// Whether the packet is not larger than the client takes.
+    pub fn takes(&self, packet: &Packet) -> bool {
+        self.maximum_packet_size
+            .is_none_or(|limit| super::encoded_len(packet, self.version) <= u64::from(limit))
+    }
+
+    /// When its silence ends it: at one and a half times the Keep Alive (v3.1.1:MQTT-3.1.2-24, v5:MQTT-3.1.2-22), or when
+    /// CONNECT does not come.
+    pub fn silent_until(&self) -> Option<Duration> {
+        match self.phase {
+            Phase::Opened => Some(self.connect_by),
+            Phase::Connected => self.keep_alive.map(|keep_alive| self.heard_at + keep_alive * 3 / 2),
+            Phase::Refused | Phase::Ended => None,
+        }
+    }
+}
+
+/// A Keep Alive as a time; 0 switches it off.
+pub fn seconds(keep_alive: u16) -> Option<Duration> {
+    (keep_alive > 0).then(|| Duration::from_secs(keep_alive.into()))
+}

@@ -1,0 +1,180 @@
+//! PUBLISH to a client (3.1.1 and 5.0, sections 4.3, 4.4 and 4.9): queue, packet identifiers, flow control, and what is
+//! sent again when a session is resumed.
+
+use super::connection::Phase;
+use super::message::delivered_properties;
+use super::reason;
+use super::session::{Delivery, InFlight, Session};
+use super::state::Record;
+use super::{Broker, ConnectionId};
+use crate::reference::duty::Duty;
+use crate::wire::{Ack, Packet, Properties, Publish, Text, Version};
+
+impl Broker {
+    /// Hands a message to a session (v3.1.1:MQTT-4.5.0-1, v5:MQTT-4.5.0-1).
+    pub(super) fn deliver(&mut self, client: &Text, delivery: Delivery) {
+        let Some(session) = self.state.sessions.get(client) else {
+            return;
+        };
+        let connection = session.connection;
+        if delivery.qos == 0 {
+            // QoS 0 needs no acknowledgement, so it waits for nothing; it is not kept for who is away (3.1.1, section
+            // 3.1.2.4, leaves that open).
+            if let Some(id) = connection {
+                let packet = self.publish_packet(id, &delivery, None, false);
+                self.send(id, packet);
+            }
+            return;
+        }
+        // v3.1.1:MQTT-3.1.2-5.
+        if connection.is_none() && !self.must(Duty::QueueWhileAway) {
+            return;
+        }
+        self.record(Record::Queue {
+            client: client.clone(),
+            delivery,
+        });
+        self.pump(client);
+    }
+
+    /// A session has a connection again (v3.1.1:MQTT-4.4.0-1, v5:MQTT-4.4.0-1): PUBREL packets are repeated in the order
+    /// of the PUBRECs, then the unacknowledged PUBLISH packets in the order of their first sending (section 4.6), then
+    /// comes what was queued.
+    pub(super) fn resume(&mut self, client: &Text) {
+        let Some((id, session)) = self.connected_session(client) else {
+            return;
+        };
+        if self.must(Duty::RepeatOnResume) {
+            for packet_id in session.released.clone() {
+                self.send(id, Packet::PubRel(Ack::new(packet_id)));
+            }
+        } else if let Some(session) = self.state.sessions.get_mut(client) {
+            session.in_flight.iter_mut().for_each(|message| message.sent = true);
+        }
+        self.pump(client);
+    }
+
+    /// Sends as much as the client's Receive Maximum permits: repeats first, then the queue.
+    pub(super) fn pump(&mut self, client: &Text) {
+        while let Some((id, session)) = self.connected_session(client) {
+            // v5:MQTT-3.3.4-9, v5:MQTT-4.9.0-1 and v5:MQTT-4.9.0-2. Other packets do not wait (v5:MQTT-4.9.0-3).
+            let limit = usize::from(self.connections[&id].receive_maximum);
+            if session.open_exchanges() >= limit && self.must(Duty::KeepReceiveMaximum) {
+                return;
+            }
+            if let Some(message) = session.in_flight.iter().find(|m| !m.sent).cloned() {
+                self.repeat(id, client, &message);
+            } else if let Some(delivery) = session.queue.front().cloned() {
+                let Some(packet_id) = session.free_packet_id() else {
+                    return;
+                };
+                self.send_first(id, client, delivery, packet_id);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// v3.1.1:MQTT-3.3.1-1, v5:MQTT-3.3.1-1: DUP 1 and the identifier of the first sending.
+    fn repeat(&mut self, id: ConnectionId, client: &Text, message: &InFlight) {
+        let packet = self.publish_packet(id, &message.delivery, Some(message.packet_id), true);
+        let sent_before = |m: &&mut InFlight| m.packet_id == message.packet_id;
+        if let Some(session) = self.state.sessions.get_mut(client)
+            && let Some(message) = session.in_flight.iter_mut().find(sent_before)
+        {
+            message.sent = true;
+        }
+        // v5:MQTT-4.3.3-7: what was sent once does not expire.
+        let expires = message.delivery.message.is_expired(self.now) && !self.must(Duty::SentDoesNotExpire);
+        if self.connections[&id].takes(&packet) && !expires {
+            self.send(id, packet);
+        } else {
+            // Too large for what the client takes now: as if the sending had been finished (v5:MQTT-3.1.2-25).
+            self.record(Record::Finish {
+                client: client.clone(),
+                packet_id: message.packet_id,
+            });
+        }
+    }
+
+    fn send_first(&mut self, id: ConnectionId, client: &Text, delivery: Delivery, packet_id: u16) {
+        let client = client.clone();
+        // v5:MQTT-3.3.2-5: what has expired before its delivery began is deleted.
+        if delivery.message.is_expired(self.now) && self.must(Duty::DropExpired) {
+            return self.record(Record::Drop { client });
+        }
+        let packet = self.publish_packet(id, &delivery, Some(packet_id), false);
+        if !self.connections[&id].takes(&packet) {
+            // v5:MQTT-3.1.2-25: dropped, as if the sending had been finished.
+            if self.must(Duty::DropTooLarge) {
+                return self.record(Record::Drop { client });
+            }
+            return self.record(Record::Send { client, packet_id });
+        }
+        // The identifier is stored before the packet leaves: after a crash the repeat has to bear the same one.
+        self.record(Record::Send { client, packet_id });
+        self.send(id, packet);
+    }
+
+    fn publish_packet(&self, id: ConnectionId, delivery: &Delivery, packet_id: Option<u16>, repeat: bool) -> Packet {
+        let message = &delivery.message;
+        let properties = match self.connections[&id].version {
+            Version::V5 => delivered_properties(message, &delivery.subscription_ids, self.now),
+            _ => Properties::default(),
+        };
+        Packet::Publish(Publish {
+            // v3.1.1:MQTT-3.3.1-3, v5:MQTT-3.3.1-3: what the publisher's DUP was plays no part.
+            dup: repeat,
+            qos: delivery.qos,
+            retain: delivery.retain,
+            topic: message.topic.clone(),
+            packet_id,
+            properties,
+            payload: message.payload.clone(),
+        })
+    }
+
+    /// The session and its connection, where it has one.
+    fn connected_session(&self, client: &Text) -> Option<(ConnectionId, &Session)> {
+        let session = self.state.sessions.get(client)?;
+        let id = session.connection?;
+        (self.connections.get(&id)?.phase == Phase::Connected).then_some((id, session))
+    }
+
+    /// Disobeying v5:MQTT-4.8.2-4, -5 and -6: a delivery of one member is offered to another member of a share.
+    pub(super) fn offer_again(&mut self, refused_by: &Text, delivery: Delivery) {
+        let topic = &delivery.message.topic;
+        let other = self.state.sessions.iter().find(|(client, session)| {
+            *client != refused_by
+                && (session.subscriptions.iter()).any(|held| held.shared.is_some() && self.matches(held, topic))
+        });
+        if let Some((other, _)) = other {
+            let other = other.clone();
+            self.deliver(&other, delivery);
+        }
+    }
+
+    /// Sends DISCONNECT to a v5 client, with a Reason String where there is room for it (v5:MQTT-3.14.2-3).
+    pub(super) fn say_goodbye(&mut self, id: ConnectionId, code: u8, why: &str) {
+        let mut disconnect = crate::wire::Disconnect {
+            reason_code: code,
+            ..Default::default()
+        };
+        if reason::is_failure(code) && !why.is_empty() {
+            let text = crate::wire::PropertyValue::Text(why.into());
+            disconnect
+                .properties
+                .push(crate::wire::property::id::REASON_STRING, text);
+        }
+        let packet = Packet::Disconnect(disconnect);
+        if self.connections[&id].takes(&packet) {
+            self.send(id, packet);
+        } else {
+            let bare = crate::wire::Disconnect {
+                reason_code: code,
+                ..Default::default()
+            };
+            self.send(id, Packet::Disconnect(bare));
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What a client may not do and what only the broker's state can show: which statement it breaches, and what it is told.
+//!
+//! What the bytes of one packet show by themselves is found by the decoder and arrives as a [`Fault`].
+
+use super::reason;
+use crate::statements::{StatementId, Version};
+use crate::wire::PacketType;
+
+/// A breach of the standard by a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The statements that it breaches: where one of them is disobeyed, the breach is let through.
+    pub statements: Vec<StatementId>,
+    /// The reason code for CONNACK or DISCONNECT of 5.0.
+    pub reason: u8,
+    /// What was wrong, for the Reason String.
+    pub text: String,
+}
+
+/// A breach that depends on what went before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offence {
+    /// The first packet is not CONNECT.
+    FirstNotConnect,
+    SecondConnect,
+    /// A topic alias of 0, or above the announced maximum.
+    AliasOutOfRange,
+    /// An alias without a topic that was not set on this connection.
+    AliasUnknown,
+    /// No topic and no alias.
+    NoTopic,
+    /// A wildcard character in a topic name.
+    WildcardInTopic,
+    /// More QoS 2 exchanges open than the broker's Receive Maximum.
+    TooManyOpen,
+    PacketTooLarge,
+    QosTooHigh,
+    RetainNotAvailable,
+    /// AUTH although the CONNECT named no method.
+    AuthWithoutMethod,
+    /// A Session Expiry Interval in DISCONNECT where the CONNECT had none or 0.
+    ExpiryRaised,
+    SharedNoLocal,
+    /// A topic filter that is none.
+    BadFilter(PacketType),
+}
+
+impl Offence {
+    /// The breach as the connection's version sees it.
+    pub fn fault(self, version: Version) -> Fault {
+        let (v3, v5, reason, text): (&[&'static str], &[&'static str], u8, &str) = match self {
+            Offence::FirstNotConnect => (
+                &["MQTT-3.1.0-1"],
+                &["MQTT-3.1.0-1"],
+                reason::PROTOCOL_ERROR,
+                "the first packet is not CONNECT",
+            ),
+            Offence::SecondConnect => (
+                &["MQTT-3.1.0-2"],
+                &["MQTT-3.1.0-2"],
+                reason::PROTOCOL_ERROR,
+                "a second CONNECT",
+            ),
+            Offence::AliasOutOfRange => (
+                &[],
+                &["MQTT-3.2.2-17", "MQTT-3.2.2-18", "MQTT-3.3.2-8", "MQTT-3.3.2-9"],
+                reason::TOPIC_ALIAS_INVALID,
+                "the topic alias is 0 or above the maximum",
+            ),
+            Offence::AliasUnknown => (
+                &[],
+                &["MQTT-3.3.2-7"],
+                reason::PROTOCOL_ERROR,
+                "the topic alias is not set on this connection",
+            ),
+            Offence::NoTopic => (
+                &["MQTT-4.7.3-1"],
+                &["MQTT-4.7.3-1"],
+                reason::PROTOCOL_ERROR,
+                "no topic and no topic alias",
+            ),
+            Offence::WildcardInTopic => (
+                &["MQTT-3.3.2-2", "MQTT-4.7.1-1"],
+                &["MQTT-3.3.2-2", "MQTT-4.7.0-1"],
+                reason::TOPIC_NAME_INVALID,
+                "a wildcard in the topic name",
+            ),
+            Offence::TooManyOpen => (
+                &[],
+                &["MQTT-3.3.4-7"],
+                reason::RECEIVE_MAXIMUM_EXCEEDED,
+                "more exchanges open than the Receive Maximum",
+            ),
+            Offence::PacketTooLarge => (
+                &[],
+                &["MQTT-3.2.2-15"],
+                reason::PACKET_TOO_LARGE,
+                "the packet is larger than the Maximum Packet Size",
+            ),
+            Offence::QosTooHigh => (
+                &[],
+                &["MQTT-3.2.2-11"],
+                reason::QOS_NOT_SUPPORTED,
+                "the QoS is above the Maximum QoS",
+            ),
+            Offence::RetainNotAvailable => (
+                &[],
+                &["MQTT-3.2.2-14"],
+                reason::RETAIN_NOT_SUPPORTED,
+                "retained messages are not available",
+            ),
+            Offence::AuthWithoutMethod => (
+                &[],
+                &["MQTT-4.12.0-7"],
+                reason::PROTOCOL_ERROR,
+                "AUTH without an Authentication Method in CONNECT",
+            ),
+            Offence::ExpiryRaised => (
+                &[],
+                &["§3.14.2.2.2/expiry-from-zero"],
+                reason::PROTOCOL_ERROR,
+                "the Session Expiry Interval was 0 and cannot be raised",
+            ),
+            Offence::SharedNoLocal => (
+                &[],
+                &["MQTT-3.8.3-4"],
+                reason::PROTOCOL_ERROR,
+                "No Local on a shared subscription",
+            ),
+            Offence::BadFilter(_) => (
+                &["MQTT-4.7.1-2", "MQTT-4.7.1-3", "MQTT-4.7.3-1"],
+                &FILTER_STATEMENTS,
+                reason::FILTER_INVALID,
+                "not a topic filter",
+            ),
+        };
+        let ids = if version == Version::V5 { v5 } else { v3 };
+        Fault {
+            statements: ids.iter().map(|id| StatementId::new(version, id)).collect(),
+            reason,
+            text: text.to_owned(),
+        }
+    }
+}
+
+/// What 5.0 says about the form of a topic filter. A filter that breaks one of these is refused by its own code in SUBACK
+/// or UNSUBACK, 0x8F: "the Topic Filter is correctly formed but is not allowed" (section 3.9.3) is the one reason code
+/// that the standard has for it, and the other filters of the packet are none the worse for it. 3.1.1 and 3.1 have no
+/// such code: there the connection is closed (v3.1.1:MQTT-4.8.0-1).
+pub const FILTER_STATEMENTS: [&str; 5] = [
+    "MQTT-4.7.1-1",
+    "MQTT-4.7.1-2",
+    "MQTT-4.7.3-1",
+    "MQTT-4.8.2-1",
+    "MQTT-4.8.2-2",
+];
+
+impl Fault {
+    /// Whether only a topic filter is wrong, which 5.0 answers for that filter alone.
+    pub fn is_about_filter(&self) -> bool {
+        !self.statements.is_empty()
+            && self
+                .statements
+                .iter()
+                .all(|s| s.version == Version::V5 && FILTER_STATEMENTS.contains(&s.id))
+    }
+}

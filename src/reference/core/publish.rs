@@ -1,0 +1,254 @@
+//! PUBLISH from a client (3.1.1 and 5.0, sections 3.3 and 4.3): its checks, the retained messages, and who gets it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::message::Message;
+use super::offence::Offence;
+use super::reason;
+use super::session::{Delivery, Held};
+use super::state::Record;
+use super::{Broker, ConnectionId};
+use crate::reference::duty::Duty;
+use crate::reference::topic;
+use crate::wire::property::id;
+use crate::wire::{Ack, Packet, Publish, Text, Version};
+
+impl Broker {
+    pub(super) fn publish(&mut self, id: ConnectionId, publish: Publish) {
+        let version = self.connections[&id].version;
+        if version == Version::V5 && self.is_beyond_limits(id, &publish) {
+            return;
+        }
+        let Some(topic) = self.resolve_topic(id, &publish) else {
+            return;
+        };
+        if topic::has_wildcard(topic.as_bytes()) && self.punish(id, Offence::WildcardInTopic) {
+            return;
+        }
+        let packet_id = publish.packet_id.unwrap_or_default();
+        if self.is_denied(&topic) {
+            return self.deny_publish(id, publish.qos, packet_id);
+        }
+        let client = self.connections[&id].client.clone();
+        match publish.qos {
+            0 => self.take_over(topic, publish, client),
+            1 => {
+                self.take_over(topic, publish, client);
+                // v3.1.1:MQTT-4.3.2-2, v5:MQTT-4.3.2-4. The message is stored by now: an acknowledgement is a promise.
+                self.send(id, Packet::PubAck(Ack::new(packet_id)));
+            }
+            _ => self.receive_once(id, topic, publish, client, packet_id),
+        }
+    }
+
+    /// QoS 2 as a receiver (v3.1.1:MQTT-4.3.3-2, v5:MQTT-4.3.3-8 to -12). The message is passed on at its first PUBLISH,
+    /// which is the second of the two methods that figure 4.3 allows.
+    fn receive_once(&mut self, id: ConnectionId, topic: Text, publish: Publish, client: Text, packet_id: u16) {
+        let is_open = |b: &Broker| {
+            b.state
+                .sessions
+                .get(&client)
+                .is_some_and(|s| s.received.contains(&packet_id))
+        };
+        // v3.1.1:MQTT-4.3.3-2, v5:MQTT-4.3.3-10: until PUBREL the identifier stands for the message that we have.
+        if !(is_open(self) && self.must(Duty::DeliverQos2Once)) {
+            self.record(Record::Receive {
+                client: client.clone(),
+                packet_id,
+            });
+            self.take_over(topic, publish, client);
+        }
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.open.insert(packet_id);
+        }
+        self.send(id, Packet::PubRec(Ack::new(packet_id)));
+    }
+
+    /// What a v5 client was told in CONNACK and does not keep to.
+    fn is_beyond_limits(&mut self, id: ConnectionId, publish: &Publish) -> bool {
+        let limits = &self.config.limits;
+        let (maximum_qos, retain, receive_maximum) =
+            (limits.maximum_qos, limits.retain_available, limits.receive_maximum);
+        if publish.qos > maximum_qos && self.punish(id, Offence::QosTooHigh) {
+            return true;
+        }
+        if publish.retain && !retain && self.punish(id, Offence::RetainNotAvailable) {
+            return true;
+        }
+        let open = &self.connections[&id].open;
+        // QoS 1 is acknowledged before the next packet is looked at, so only QoS 2 can pile up.
+        let one_too_many = publish.qos == 2
+            && open.len() >= usize::from(receive_maximum)
+            && publish.packet_id.is_some_and(|packet_id| !open.contains(&packet_id));
+        one_too_many && self.punish(id, Offence::TooManyOpen)
+    }
+
+    /// The topic, an alias replaced by what it stands for (5.0, section 3.3.2.3.4). `None` where there is none, which has
+    /// ended the connection unless that is let through.
+    fn resolve_topic(&mut self, id: ConnectionId, publish: &Publish) -> Option<Text> {
+        let Some(alias) = publish.properties.number(id::TOPIC_ALIAS) else {
+            if publish.topic.is_empty() && self.punish(id, Offence::NoTopic) {
+                return None;
+            }
+            return Some(publish.topic.clone());
+        };
+        // v5:MQTT-3.2.2-17, v5:MQTT-3.3.2-8 and v5:MQTT-3.3.2-9; the maximum itself is taken (v5:MQTT-3.3.2-12).
+        let is_legal = (1..=u32::from(self.config.limits.topic_alias_maximum)).contains(&alias);
+        if !is_legal && self.punish(id, Offence::AliasOutOfRange) {
+            return None;
+        }
+        let alias = u16::try_from(alias).ok()?;
+        if publish.topic.is_empty() {
+            let known = self.connections[&id].aliases.get(&alias).cloned();
+            let known = known.or_else(|| self.alias_of_older_connection(id, alias));
+            if known.is_none() {
+                self.punish(id, Offence::AliasUnknown);
+            }
+            return known;
+        }
+        let client = self.connections[&id].client.clone();
+        self.connections
+            .get_mut(&id)?
+            .aliases
+            .insert(alias, publish.topic.clone());
+        if !self.must(Duty::ForgetAliases) {
+            self.kept_aliases.insert((client, alias), publish.topic.clone());
+        }
+        Some(publish.topic.clone())
+    }
+
+    /// v5:MQTT-3.3.2-7: aliases are not carried over. Disobeyed, they are.
+    fn alias_of_older_connection(&self, id: ConnectionId, alias: u16) -> Option<Text> {
+        let client = self.connections[&id].client.clone();
+        self.kept_aliases.get(&(client, alias)).cloned()
+    }
+
+    /// Whether the configuration denies the topic to everyone.
+    pub(super) fn is_denied(&self, topic: &Text) -> bool {
+        let denied = |filter: &Text| filter == topic || topic::matches(filter.as_bytes(), topic.as_bytes());
+        self.config.denied.iter().any(denied)
+    }
+
+    /// v3.1.1:MQTT-3.3.5-2: 3.x acknowledges as usual, since it has no code for this. 5.0 says no in PUBACK and PUBREC;
+    /// after such a PUBREC the identifier is free (v5:MQTT-4.3.3-9).
+    fn deny_publish(&mut self, id: ConnectionId, qos: u8, packet_id: u16) {
+        let is_v5 = self.connections[&id].version == Version::V5;
+        let ack = Ack {
+            reason_code: if is_v5 { reason::NOT_AUTHORIZED } else { reason::SUCCESS },
+            ..Ack::new(packet_id)
+        };
+        if !is_v5 && !self.must(Duty::AnswerDeniedPublish) {
+            return;
+        }
+        match qos {
+            0 => {}
+            1 => self.send(id, Packet::PubAck(ack)),
+            _ if !is_v5 || !self.must(Duty::FreeIdAfterRefusal) => {
+                let client = self.connections[&id].client.clone();
+                self.record(Record::Receive { client, packet_id });
+                self.send(id, Packet::PubRec(ack));
+            }
+            _ => self.send(id, Packet::PubRec(ack)),
+        }
+    }
+
+    /// The broker takes the message of a PUBLISH over.
+    pub(super) fn take_over(&mut self, topic: Text, publish: Publish, publisher: Text) {
+        let message = Message::from_publish(publish, topic, publisher, self.now);
+        self.distribute(message);
+    }
+
+    /// Keeps the message if it is a retained one and hands it to whoever has subscribed.
+    pub(super) fn distribute(&mut self, message: Message) {
+        let message = Arc::new(message);
+        if message.retain {
+            self.retain(&message);
+        }
+        for (client, delivery) in self.subscribers(&message) {
+            self.deliver(&client, delivery);
+        }
+    }
+
+    /// v3.1.1:MQTT-3.3.1-5, -7, -10 and -11, v5:MQTT-3.3.1-5, -6 and -7.
+    fn retain(&mut self, message: &Arc<Message>) {
+        let is_kept = !message.payload.is_empty() || !self.must(Duty::NeverRetainEmpty);
+        self.record(Record::Retain {
+            topic: message.topic.clone(),
+            message: is_kept.then(|| message.clone()),
+        });
+    }
+
+    /// Who gets the message, and how: one copy a session for its own subscriptions together, one for each share.
+    fn subscribers(&mut self, message: &Arc<Message>) -> Vec<(Text, Delivery)> {
+        let mut deliveries = Vec::new();
+        // The members of a share are those who hold the same share name and filter (5.0, section 4.8.2).
+        let mut shares: BTreeMap<(Text, Text), Vec<(Text, Held)>> = BTreeMap::new();
+        for (client, session) in &self.state.sessions {
+            let matching = (session.subscriptions.iter()).filter(|held| self.matches(held, &message.topic));
+            let (shared, own): (Vec<&Held>, Vec<&Held>) = matching.partition(|held| held.shared.is_some());
+            // v5:MQTT-3.8.3-3.
+            let own: Vec<&Held> = (own.into_iter())
+                .filter(|held| !(held.no_local() && *client == message.publisher && self.must(Duty::NoLocal)))
+                .collect();
+            if !own.is_empty() {
+                deliveries.push((client.clone(), self.delivery_for(message, &own)));
+            }
+            for held in shared {
+                if let Some(share) = held.shared.clone() {
+                    shares.entry(share).or_default().push((client.clone(), held.clone()));
+                }
+            }
+        }
+        for members in shares.into_values() {
+            if let Some((client, held)) = self.next_member(members) {
+                deliveries.push((client, self.delivery_for(message, &[&held])));
+            }
+        }
+        deliveries
+    }
+
+    /// v3.1.1:MQTT-3.3.2-3, v5:MQTT-3.3.2-3, and v3.1.1:MQTT-4.7.2-1, v5:MQTT-4.7.2-1 for `$`.
+    pub(super) fn matches(&self, held: &Held, topic: &Text) -> bool {
+        let (filter, topic) = (held.matched_by(), topic.as_bytes());
+        topic::matches_levels(filter, topic) && !(topic::is_hidden(filter, topic) && self.must(Duty::HideDollarTopics))
+    }
+
+    /// One delivery for all of a session's matching subscriptions.
+    fn delivery_for(&self, message: &Arc<Message>, matching: &[&Held]) -> Delivery {
+        let granted = matching.iter().map(|held| held.qos());
+        // v3.1.1:MQTT-3.3.5-1, v5:MQTT-3.3.4-2.
+        let granted = if self.must(Duty::HighestQosOfOverlap) {
+            granted.max()
+        } else {
+            granted.min()
+        };
+        Delivery {
+            message: message.clone(),
+            qos: self.lower_qos(message.qos, granted.unwrap_or_default()),
+            // v3.1.1:MQTT-3.3.1-9, v5:MQTT-3.3.1-12 and -13. 3.x has no Retain As Published: the option is 0 there.
+            retain: message.retain && matching.iter().any(|held| held.retain_as_published()),
+            // v5:MQTT-3.3.4-3 and v5:MQTT-3.3.4-4.
+            subscription_ids: matching.iter().filter_map(|held| held.id).collect(),
+        }
+    }
+
+    /// v3.1.1:MQTT-3.8.4-6, v5:MQTT-3.8.4-8.
+    pub(super) fn lower_qos(&self, published: u8, granted: u8) -> u8 {
+        if self.must(Duty::LowerQos) {
+            published.min(granted)
+        } else {
+            published
+        }
+    }
+
+    /// The members take turns; one without a connection gets its turn only where nobody has one.
+    fn next_member(&mut self, members: Vec<(Text, Held)>) -> Option<(Text, Held)> {
+        let is_connected = |client: &Text| self.state.sessions.get(client).is_some_and(|s| s.connection.is_some());
+        let (here, away): (Vec<_>, Vec<_>) = members.into_iter().partition(|(client, _)| is_connected(client));
+        let mut candidates = if here.is_empty() { away } else { here };
+        self.turn = self.turn.wrapping_add(1);
+        let next = self.turn.checked_rem(candidates.len())?;
+        Some(candidates.swap_remove(next))
+    }
+}

@@ -1,0 +1,247 @@
+//! SUBSCRIBE and UNSUBSCRIBE (3.1.1 and 5.0, sections 3.8 to 3.11), and the retained messages that a SUBSCRIBE brings.
+
+use std::sync::Arc;
+
+use super::message::Message;
+use super::offence::Offence;
+use super::reason::{self, v3};
+use super::session::{Delivery, Held};
+use super::state::Record;
+use super::{Broker, ConnectionId};
+use crate::reference::duty::Duty;
+use crate::reference::topic;
+use crate::wire::property::id;
+use crate::wire::{Packet, PacketType, SubAck, Subscribe, Subscription, Text, UnsubAck, Unsubscribe, Version};
+
+/// What became of one filter of a SUBSCRIBE.
+enum Outcome {
+    Refused(u8),
+    Granted {
+        held: Held,
+        /// Whether the retained messages are sent.
+        retained: bool,
+    },
+}
+
+impl Broker {
+    pub(super) fn subscribe(&mut self, id: ConnectionId, subscribe: Subscribe) {
+        let version = self.connections[&id].version;
+        for subscription in &subscribe.subscriptions {
+            if version != Version::V5 && self.ends_for_filter(id, &subscription.filter, PacketType::Subscribe) {
+                return;
+            }
+            let is_shared = version == Version::V5 && subscription.filter.as_bytes().starts_with(b"$share/");
+            if is_shared && subscription.no_local() && self.punish(id, Offence::SharedNoLocal) {
+                return;
+            }
+        }
+        let client = self.connections[&id].client.clone();
+        let subscription_id =
+            (subscribe.properties.number(id::SUBSCRIPTION_IDENTIFIER)).filter(|_| version == Version::V5);
+        let mut reason_codes = Vec::new();
+        let mut granted = Vec::new();
+        // v3.1.1:MQTT-3.8.4-4, v5:MQTT-3.8.4-5: one after the other, but one SUBACK, with a code for each in their order
+        // (v3.1.1:MQTT-3.8.4-5, v3.1.1:MQTT-3.9.3-1, v5:MQTT-3.8.4-6, v5:MQTT-3.9.3-1).
+        for subscription in subscribe.subscriptions {
+            match self.hold(&client, version, subscription, subscription_id) {
+                Outcome::Refused(code) => reason_codes.push(code),
+                Outcome::Granted { held, retained } => {
+                    reason_codes.push(held.qos());
+                    if retained {
+                        granted.push(held);
+                    }
+                }
+            }
+        }
+        // v3.1.1:MQTT-3.8.4-1 and -2, v5:MQTT-3.8.4-1 and -2.
+        self.send(
+            id,
+            Packet::SubAck(SubAck {
+                packet_id: subscribe.packet_id,
+                reason_codes,
+                ..SubAck::default()
+            }),
+        );
+        for held in granted {
+            self.send_retained(&client, &held);
+        }
+    }
+
+    /// Where there is no code to refuse one filter with, a bad filter ends the connection.
+    fn ends_for_filter(&mut self, id: ConnectionId, filter: &Text, packet: PacketType) -> bool {
+        topic::check_filter(filter.as_bytes()).is_err() && self.punish(id, Offence::BadFilter(packet))
+    }
+
+    /// Makes one subscription.
+    fn hold(&mut self, client: &Text, version: Version, wanted: Subscription, id: Option<u32>) -> Outcome {
+        if let Some(code) = self.refusal(version, &wanted, id) {
+            return Outcome::Refused(code);
+        }
+        let is_v5 = version == Version::V5;
+        let qos = wanted.qos().min(self.config.limits.maximum_qos);
+        let options = (wanted.options & !0b11) | qos;
+        let handling = if is_v5 { wanted.retain_handling() } else { 0 };
+        let held = Held::new(wanted.filter, is_v5, options, id);
+        let existed = (self.state.sessions.get(client))
+            .is_some_and(|s| s.subscriptions.iter().any(|old| old.filter == held.filter));
+        // v3.1.1:MQTT-3.8.4-3, v5:MQTT-3.8.4-3 and -4: it takes the old one's place. Disobeyed, the old one stays and
+        // nothing is sent for the new one.
+        if existed && !self.must(Duty::ReplaceSubscription) {
+            return Outcome::Granted { held, retained: false };
+        }
+        self.record(Record::Subscribe {
+            client: client.clone(),
+            held: held.clone(),
+        });
+        // v3.1.1:MQTT-3.3.1-6, v5:MQTT-3.3.1-9, -10 and -11. A shared subscription gets none (5.0, section 4.8.2).
+        let retained = held.shared.is_none() && (handling == 0 || handling == 1 && !existed);
+        Outcome::Granted { held, retained }
+    }
+
+    /// The code with which a filter is refused (v5:MQTT-3.8.4-7, v3.1.1:MQTT-3.9.3-2).
+    fn refusal(&self, version: Version, wanted: &Subscription, id: Option<u32>) -> Option<u8> {
+        let filter = wanted.filter.as_bytes();
+        let denied = self.config.denied.contains(&wanted.filter);
+        match version {
+            // 3.1 has no code that refuses a filter (3.1, section 3.9): it is acknowledged, and brings nothing.
+            Version::V3_1 => None,
+            Version::V3_1_1 => denied.then_some(v3::SUBSCRIPTION_FAILED),
+            Version::V5 => {
+                let limits = &self.config.limits;
+                let is_shared = filter.starts_with(b"$share/");
+                let fault = Offence::BadFilter(PacketType::Subscribe).fault(version);
+                if topic::check_v5_filter(filter).is_err() && !self.lets_through(&fault) {
+                    Some(reason::FILTER_INVALID)
+                } else if denied {
+                    Some(reason::NOT_AUTHORIZED)
+                } else if is_shared && !limits.shared_subscriptions {
+                    Some(reason::SHARED_NOT_SUPPORTED)
+                } else if topic::has_wildcard(filter) && !limits.wildcards {
+                    Some(reason::WILDCARDS_NOT_SUPPORTED)
+                } else if id.is_some() && !limits.subscription_ids {
+                    Some(reason::SUBSCRIPTION_IDS_NOT_SUPPORTED)
+                } else {
+                    None
+                }
+            }
+        }
+    }
+
+    fn send_retained(&mut self, client: &Text, held: &Held) {
+        let matching: Vec<Arc<Message>> = (self.state.retained.values())
+            .filter(|message| self.matches(held, &message.topic))
+            .filter(|message| !(message.is_expired(self.now) && self.must(Duty::DropExpired)))
+            .filter(|message| !(held.no_local() && message.publisher == *client))
+            .cloned()
+            .collect();
+        for message in matching {
+            let delivery = Delivery {
+                qos: self.lower_qos(message.qos, held.qos()),
+                // v3.1.1:MQTT-3.3.1-8.
+                retain: true,
+                subscription_ids: held.id.into_iter().collect(),
+                message,
+            };
+            self.deliver(client, delivery);
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: ConnectionId, unsubscribe: Unsubscribe) {
+        let version = self.connections[&id].version;
+        let client = self.connections[&id].client.clone();
+        for filter in &unsubscribe.filters {
+            if version != Version::V5 && self.ends_for_filter(id, filter, PacketType::Unsubscribe) {
+                return;
+            }
+        }
+        // v3.1.1:MQTT-3.10.4-6, v5:MQTT-3.10.4-6, and the order of the codes, v5:MQTT-3.11.3-1.
+        let codes: Vec<u8> = unsubscribe
+            .filters
+            .iter()
+            .map(|filter| self.let_go(&client, version, filter))
+            .collect();
+        // v3.1.1:MQTT-3.10.4-5, v5:MQTT-3.10.4-5: answered even where nothing was deleted.
+        let deleted = codes.contains(&reason::SUCCESS);
+        if !deleted && !self.must(Duty::AnswerEveryUnsubscribe) {
+            return;
+        }
+        self.send(
+            id,
+            Packet::UnsubAck(UnsubAck {
+                packet_id: unsubscribe.packet_id,
+                // 3.x has no payload in UNSUBACK.
+                reason_codes: if version == Version::V5 { codes } else { Vec::new() },
+                ..UnsubAck::default()
+            }),
+        );
+    }
+
+    /// Deletes one subscription. What is queued or in flight for it stays (v3.1.1:MQTT-3.10.4-3, v5:MQTT-3.10.4-3).
+    fn let_go(&mut self, client: &Text, version: Version, filter: &Text) -> u8 {
+        let fault = Offence::BadFilter(PacketType::Unsubscribe).fault(version);
+        let is_bad = version == Version::V5 && topic::check_v5_filter(filter.as_bytes()).is_err();
+        if is_bad && !self.lets_through(&fault) {
+            return reason::FILTER_INVALID;
+        }
+        if !self.must(Duty::FinishAfterUnsubscribe) {
+            self.drop_in_flight(client);
+        }
+        if !self.must(Duty::CompareFiltersExactly) {
+            return self.let_similar_go(client, filter);
+        }
+        // v3.1.1:MQTT-3.10.4-1 and -2, v5:MQTT-3.10.4-1 and -2.
+        let held =
+            (self.state.sessions.get(client)).is_some_and(|s| s.subscriptions.iter().any(|h| h.filter == *filter));
+        if !held {
+            return reason::NO_SUBSCRIPTION_EXISTED;
+        }
+        if self.must(Duty::StopAfterUnsubscribe) {
+            self.record(Record::Unsubscribe {
+                client: client.clone(),
+                filter: filter.clone(),
+            });
+        }
+        reason::SUCCESS
+    }
+
+    /// Disobeying v3.1.1:MQTT-3.10.4-1 and v5:MQTT-3.10.4-1: an exact match stays, and what is merely alike goes.
+    fn let_similar_go(&mut self, client: &Text, filter: &Text) -> u8 {
+        let alike = |held: &Held| {
+            held.filter != *filter
+                && (held.filter.as_bytes().eq_ignore_ascii_case(filter.as_bytes())
+                    || topic::matches_levels(held.filter.as_bytes(), filter.as_bytes())
+                    || topic::matches_levels(filter.as_bytes(), held.filter.as_bytes()))
+        };
+        let gone: Vec<Text> = (self.state.sessions.get(client).into_iter())
+            .flat_map(|s| s.subscriptions.iter().filter(|h| alike(h)).map(|h| h.filter.clone()))
+            .collect();
+        for filter in &gone {
+            self.record(Record::Unsubscribe {
+                client: client.clone(),
+                filter: filter.clone(),
+            });
+        }
+        if gone.is_empty() {
+            reason::NO_SUBSCRIPTION_EXISTED
+        } else {
+            reason::SUCCESS
+        }
+    }
+
+    fn drop_in_flight(&mut self, client: &Text) {
+        let open: Vec<u16> = (self.state.sessions.get(client).into_iter())
+            .flat_map(|s| {
+                s.in_flight
+                    .iter()
+                    .map(|m| m.packet_id)
+                    .chain(s.released.iter().copied())
+            })
+            .collect();
+        for packet_id in open {
+            self.record(Record::Finish {
+                client: client.clone(),
+                packet_id,
+            });
+        }
+    }
+}

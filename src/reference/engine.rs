@@ -1,0 +1,103 @@
+//! The core with the saboteur around it: what a server talks to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::Config;
+use super::core::state::{Record, State};
+use super::core::{Broker, ConnectionId, Effect, Input};
+use super::sabotage::{Arrival, Outgoing, Saboteur};
+use crate::wire::{Packet, Version};
+
+/// The broker as its clients meet it.
+pub struct Engine {
+    broker: Broker,
+    saboteur: Saboteur,
+}
+
+/// What a server has to do.
+pub enum Output {
+    Store(Record),
+    Send(ConnectionId, Version, Outgoing),
+    Close(ConnectionId),
+}
+
+impl Output {
+    /// The change to be stored, where it is one.
+    pub fn record(&self) -> Option<&Record> {
+        match self {
+            Output::Store(record) => Some(record),
+            _ => None,
+        }
+    }
+}
+
+impl Engine {
+    pub fn new(config: Arc<Config>, state: State, now: Duration) -> Engine {
+        Engine {
+            saboteur: Saboteur::new(config.disobey.acts()),
+            broker: Broker::new(config, state, now),
+        }
+    }
+
+    /// When the next [`Input::Tick`] is due.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.broker.next_deadline()
+    }
+
+    /// As [`Broker::handle`].
+    pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let input = match input {
+            Input::Gone(connection) => {
+                self.saboteur.gone(connection);
+                Input::Gone(connection)
+            }
+            Input::Received(connection, mut received) => {
+                if let Some(packet) = received.packet.take() {
+                    match self.arrival(connection, received.version, packet) {
+                        Arrival::Pass(packet) => received.packet = Some(packet),
+                        Arrival::Swallow(answers) => {
+                            let version = self.version(connection);
+                            let sends = answers
+                                .into_iter()
+                                .map(|answer| Output::Send(connection, version, answer));
+                            return sends.collect();
+                        }
+                    }
+                }
+                Input::Received(connection, received)
+            }
+            other => other,
+        };
+        for effect in self.broker.handle(input, now) {
+            match effect {
+                Effect::Store(record) => outputs.push(Output::Store(record)),
+                Effect::Send(connection, version, packet) => {
+                    let packets = self.saboteur.send(connection, packet).into_iter();
+                    outputs.extend(packets.map(|packet| Output::Send(connection, version, packet)));
+                }
+                Effect::Close(connection, cause) => {
+                    if !self.saboteur.keeps_open(connection, cause) {
+                        outputs.push(Output::Close(connection));
+                    }
+                }
+            }
+        }
+        outputs
+    }
+
+    fn arrival(&mut self, connection: ConnectionId, version: Option<Version>, packet: Packet) -> Arrival {
+        if self.saboteur.is_idle() {
+            return Arrival::Pass(packet);
+        }
+        self.saboteur
+            .receive(connection, version.unwrap_or(Version::V3_1_1), packet)
+    }
+
+    fn version(&self, connection: ConnectionId) -> Version {
+        self.broker
+            .connection(connection)
+            .map_or(Version::V3_1_1, |c| c.version)
+    }
+}

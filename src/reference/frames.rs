@@ -1,0 +1,266 @@
+//! Bytes of one connection → packets, with what is wrong with them.
+//!
+//! The wire module's own splitter keeps only a digest of what is long; a broker has to pass all of it on, so packets are
+//! cut out here, whole and without a copy.
+
+use bytes::{Bytes, BytesMut};
+
+use super::core::offence::Fault;
+use super::core::{Received, named_version, reason};
+use super::disobey::Disobey;
+use super::duty::Duty;
+use crate::statements::{StatementId, Version};
+use crate::wire::{Blob, Breach, Frame, Packet, PacketType, Side, decode};
+
+/// What a connection has sent and is not a whole packet yet.
+pub struct Frames {
+    /// Read into this, then call [`Frames::take`].
+    pub buffer: BytesMut,
+    version: Version,
+    /// The largest packet that is read at all, in bytes.
+    limit: Option<u64>,
+    /// The version whose layout a CONNECT with an unknown level is read by.
+    unknown_level: Version,
+    joins_pieces: bool,
+    is_broken: bool,
+}
+
+/// The beginning of a packet.
+enum Header {
+    Incomplete,
+    /// The remaining length goes on after its fourth byte.
+    Broken,
+    Complete {
+        len: usize,
+        remaining: u32,
+    },
+}
+
+impl Frames {
+    /// For a new connection. A packet above `limit` bytes is reported without being read.
+    pub fn new(limit: Option<u32>, disobey: &Disobey) -> Frames {
+        let tolerates = |version, id| disobey.lets_through(StatementId::new(version, id));
+        let reads_any = tolerates(Version::V5, "MQTT-3.2.2-15");
+        let as_v5 = tolerates(Version::V5, "MQTT-3.1.2-2") && !tolerates(Version::V3_1_1, "MQTT-3.1.2-2");
+        Frames {
+            buffer: BytesMut::new(),
+            version: Version::V3_1_1,
+            limit: limit.map(u64::from).filter(|_| !reads_any),
+            unknown_level: if as_v5 { Version::V5 } else { Version::V3_1_1 },
+            joins_pieces: disobey.obeys(Duty::JoinPieces),
+            is_broken: false,
+        }
+    }
+
+    /// The packets that are whole by now. After one that cannot be framed there are no more.
+    pub fn take(&mut self) -> Vec<Received> {
+        let mut packets = Vec::new();
+        while !self.is_broken && !self.buffer.is_empty() {
+            let Header::Complete { len, remaining } = header(&self.buffer) else {
+                if matches!(header(&self.buffer), Header::Broken) {
+                    packets.push(self.broken());
+                }
+                break;
+            };
+            let total = len as u64 + u64::from(remaining);
+            if self.limit.is_some_and(|limit| total > limit) {
+                packets.push(self.too_large(total));
+                break;
+            }
+            let total = total as usize;
+            if self.buffer.len() < total {
+                // A long packet gets its room at once: growing step by step would copy it again and again.
+                self.buffer.reserve(total - self.buffer.len());
+                break;
+            }
+            let bytes = self.buffer.split_to(total).freeze();
+            packets.push(self.decode(bytes, len, remaining));
+        }
+        // v3.1.1:MQTT-7.1.1-1, v5:MQTT-4.2.0-1: what is cut anywhere is put together again. Disobeyed, it is lost.
+        if self.is_broken || !self.joins_pieces {
+            self.buffer.clear();
+        }
+        packets
+    }
+
+    fn decode(&mut self, bytes: Bytes, header_len: usize, remaining_length: u32) -> Received {
+        let frame = Frame {
+            first_byte: bytes[0],
+            remaining_length,
+            header_len,
+            raw: Blob::Whole(bytes),
+        };
+        let packet_type = frame.packet_type();
+        if let Some(level) = frame.connect_level() {
+            let named = Version::ALL.into_iter().find(|v| v.protocol_level() == level);
+            self.version = named.unwrap_or(self.unknown_level);
+        }
+        let decoded = decode(&frame, self.version, Side::Client);
+        let version = match &decoded.packet {
+            Some(Packet::Connect(connect)) => named_version(connect),
+            // The version of a CONNECT that cannot be read to its end is known from its beginning.
+            _ if packet_type == Some(PacketType::Connect) => frame.connect_level().map(|_| self.version),
+            _ => None,
+        };
+        Received {
+            packet_type,
+            packet: decoded.packet,
+            version,
+            faults: decoded
+                .breaches
+                .iter()
+                .filter(|b| is_held_against(b))
+                .map(fault)
+                .collect(),
+            size: frame.raw.len(),
+        }
+    }
+
+    /// v3.1.1:§2.2.3/four-bytes, v5:§1.5.5/four-bytes.
+    fn broken(&mut self) -> Received {
+        self.is_broken = true;
+        let bytes = self.buffer.split_to(5).freeze();
+        let packet_type = PacketType::from_number(bytes[0] >> 4);
+        let decoded = crate::wire::decode_bytes(&bytes, self.version, Side::Client);
+        Received {
+            packet_type,
+            packet: None,
+            version: None,
+            faults: decoded
+                .breaches
+                .iter()
+                .filter(|b| is_held_against(b))
+                .map(fault)
+                .collect(),
+            size: 5,
+        }
+    }
+
+    fn too_large(&mut self, size: u64) -> Received {
+        self.is_broken = true;
+        Received {
+            packet_type: PacketType::from_number(self.buffer[0] >> 4),
+            packet: None,
+            version: None,
+            faults: Vec::new(),
+            size,
+        }
+    }
+}
+
+/// Reads a fixed header. Its bytes cannot be fewer than two.
+fn header(bytes: &[u8]) -> Header {
+    let mut remaining = 0;
+    for (i, byte) in bytes.iter().skip(1).take(4).enumerate() {
+        remaining |= u32::from(byte & 0x7f) << (7 * i);
+        if byte & 0x80 == 0 {
+            return Header::Complete { len: 2 + i, remaining };
+        }
+    }
+    if bytes.len() < 5 {
+        Header::Incomplete
+    } else {
+        Header::Broken
+    }
+}
+
+/// Whether a breach is a reason to refuse a packet. A SHOULD is not; the format of a payload is the affair of those who
+/// read it (5.0, section 3.3.2.3.2: a receiver may check it); and of the client id CONNACK tells more than a close would,
+/// so `core::connect` looks at that.
+fn is_held_against(breach: &Breach) -> bool {
+    let not_ours = [
+        StatementId::new(Version::V5, "§3.3.2.3.2/utf-8-payload"),
+        StatementId::new(Version::V5, "§3.1.3.2.3/utf-8-payload"),
+        StatementId::new(Version::V3_1, "§3.1/client-id-length"),
+        StatementId::new(Version::V3_1_1, "MQTT-3.1.3-7"),
+    ];
+    breach.is_must() && !not_ours.contains(&breach.statement)
+}
+
+fn fault(breach: &Breach) -> Fault {
+    Fault {
+        statements: breach.statements().collect(),
+        reason: reason_for(breach.statement.id),
+        text: breach.text.clone(),
+    }
+}
+
+/// The reason code of 5.0 for a breach: Protocol Error where the standard calls it so or the bytes can be read without
+/// doubt, a finer code where there is one, else Malformed Packet (5.0, section 4.13.1).
+fn reason_for(statement: &str) -> u8 {
+    match statement {
+        "MQTT-3.3.2-2" | "MQTT-4.7.0-1" => reason::TOPIC_NAME_INVALID,
+        "MQTT-3.3.2-8" => reason::TOPIC_ALIAS_INVALID,
+        "MQTT-4.7.1-1" | "MQTT-4.7.1-2" | "MQTT-4.8.2-1" | "MQTT-4.8.2-2" => reason::FILTER_INVALID,
+        "MQTT-3.1.2-1" | "MQTT-3.1.2-2" => reason::UNSUPPORTED_VERSION,
+        "MQTT-2.2.1-3" | "MQTT-2.2.1-5" | "MQTT-3.3.2-14" | "MQTT-3.3.4-6" | "MQTT-3.8.3-2" | "MQTT-3.8.3-4"
+        | "MQTT-3.10.3-2" | "MQTT-4.7.3-1" => reason::PROTOCOL_ERROR,
+        "§2.1.2/packet-type"
+        | "§2.2.2.2/single-use"
+        | "§3.1.2.11.3/not-zero"
+        | "§3.1.2.11.4/not-zero"
+        | "§3.1.2.11.6/values"
+        | "§3.1.2.11.7/values"
+        | "§3.1.2.11.10/needs-method"
+        | "§3.3.2.3.2/values"
+        | "§3.8.2.1.2/not-zero"
+        | "§3.8.3.1/maximum-qos"
+        | "§3.8.3.1/retain-handling"
+        | "§3.14.2.1/sent-by"
+        | "§3.15.2.1/sent-by"
+        | "§3.15.2.2.2/authentication-method" => reason::PROTOCOL_ERROR,
+        _ => reason::MALFORMED_PACKET,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames() -> Frames {
+        Frames::new(None, &Disobey::default())
+    }
+
+    const CONNECT: &[u8] = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a";
+
+    #[test]
+    fn a_stream_may_be_cut_anywhere() {
+        let stream = [CONNECT, b"\xc0\x00", b"\x30\x05\x00\x01abc"].concat();
+        let mut whole = frames();
+        whole.buffer.extend_from_slice(&stream);
+        let expected = whole.take();
+        assert_eq!(expected.len(), 3);
+        for cut in 0..stream.len() {
+            let mut frames = frames();
+            let mut packets = Vec::new();
+            for part in [&stream[..cut], &stream[cut..]] {
+                frames.buffer.extend_from_slice(part);
+                packets.extend(frames.take());
+            }
+            assert_eq!(packets, expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_framed_ends_the_stream() {
+        let mut frames = frames();
+        frames.buffer.extend_from_slice(b"\x30\xff\xff\xff\xff\x01\xc0\x00");
+        let packets = frames.take();
+        assert_eq!(packets.len(), 1);
+        assert!(!packets[0].faults.is_empty());
+        frames.buffer.extend_from_slice(b"\xc0\x00");
+        assert!(frames.take().is_empty());
+    }
+
+    #[test]
+    fn a_packet_above_the_limit_is_not_waited_for() {
+        let mut frames = Frames::new(Some(100), &Disobey::default());
+        frames.buffer.extend_from_slice(b"\x30\xff\xff\xff\x7f");
+        let packets = frames.take();
+        assert_eq!(packets.len(), 1);
+        assert_eq!(
+            (packets[0].size, packets[0].packet_type),
+            (268_435_460, Some(PacketType::Publish))
+        );
+    }
+}

@@ -1,0 +1,24 @@
+//! The reference broker: the standard written as code, for MQTT 3.1, 3.1.1 and 5.0.
+//!
+//! In: a [`Config`]. Out: a broker on a loopback address, strict, and able to break any one statement on purpose
+//! ([`Disobey`]), which is how the suite is tested.
+//!
+//! `core` decides and does no I/O. `server` puts sockets, a clock and `store` around it. `sabotage` and `disobey` are the
+//! ways of breaking it.
+
+mod config;
+pub mod core;
+mod disobey;
+mod duty;
+mod engine;
+mod frames;
+mod outgoing;
+mod sabotage;
+mod server;
+mod store;
+mod tolerance;
+mod topic;
+
+pub use config::{Config, Limits, User};
+pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam};
+pub use server::{Server, run};

@@ -1,0 +1,2 @@
+use super::Act;
+pub const ACTS: &[Act] = &[];
