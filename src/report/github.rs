@@ -62,6 +62,14 @@ pub fn summary(run: &RunResult) -> String {
     for score in scores(run) {
         let _ = writeln!(out, "- {score}");
     }
+    if !run.crashes_under_load.is_empty() {
+        let cases: Vec<String> = run.crashes_under_load.iter().map(|id| markdown(id)).collect();
+        let _ = writeln!(
+            out,
+            "- the broker ended while these were played, and by none of them alone: {}",
+            cases.join(", ")
+        );
+    }
     for note in &run.notes {
         let _ = writeln!(out, "- {}", markdown(note));
     }

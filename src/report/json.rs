@@ -26,6 +26,7 @@ struct Run<'a> {
     summary: Map<String, Json>,
     scores: Vec<Json>,
     notes: &'a [String],
+    crashes_under_load: &'a [String],
     cases: Vec<Case<'a>>,
 }
 
@@ -121,6 +122,7 @@ pub fn run(run: &RunResult) -> String {
             })
             .collect(),
         notes: &run.notes,
+        crashes_under_load: &run.crashes_under_load,
         cases: run.cases.iter().map(case_of).collect(),
     };
     let mut text = serde_json::to_string_pretty(&document).expect("strings, numbers and lists always serialise");

@@ -15,6 +15,14 @@ pub fn run(run: &RunResult) -> String {
     for case in &run.cases {
         suite.add_test_case(test_case(case, &run.target));
     }
+    if !run.crashes_under_load.is_empty() {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message("the broker ended while several cases were played, and by none of them alone");
+        status.set_description(xml(&run.crashes_under_load.join("\n")));
+        let mut test = TestCase::new("crash under load", status);
+        test.set_classname("mqttspec");
+        suite.add_test_case(test);
+    }
     let mut report = Report::new("mqttspec");
     report.set_time(run.duration);
     report.add_test_suite(suite);

@@ -75,6 +75,16 @@ pub fn summary(run: &RunResult) -> String {
     for note in &run.notes {
         let _ = writeln!(out, "{} {}", paint(YELLOW, "note:"), printable(note));
     }
+    if !run.crashes_under_load.is_empty() {
+        let what = paint(style::of(Verdict::Crash), "crash under load");
+        let _ = writeln!(
+            out,
+            "{what}: the broker ended while these were played, and by none of them alone:"
+        );
+        for id in &run.crashes_under_load {
+            let _ = writeln!(out, "  {id}");
+        }
+    }
     let untriaged = run
         .cases
         .iter()
