@@ -134,6 +134,10 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_new_then_unchanged_then_changed() {
+        if std::env::var_os("INSTA_UPDATE").is_some() {
+            // Whoever has golden files written in place has this one's change written as well.
+            return;
+        }
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         assert_eq!(compare(dir, &snapshot("a\nb\n")), Ok(Comparison::New));

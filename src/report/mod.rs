@@ -14,6 +14,8 @@ mod score;
 pub mod snapshot;
 mod style;
 pub mod terminal;
+#[cfg(test)]
+mod testing;
 
 pub use case::{Counts, breaches, plural};
 pub use score::{Score, scores};

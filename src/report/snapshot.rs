@@ -94,7 +94,8 @@ pub fn grid(cases: &[&CaseResult]) -> String {
     let mut out = String::new();
     for case in cases {
         let answer = transcript_of(case, false).map(answer).unwrap_or_default();
-        let _ = writeln!(out, "{:<width$}  {:<14}  {answer}", row(case), case::verdict(case));
+        let line = format!("{:<width$}  {:<14}  {answer}", row(case), case::verdict(case));
+        let _ = writeln!(out, "{}", line.trim_end());
     }
     out
 }
@@ -144,5 +145,35 @@ fn without(namespace: &str, text: &str) -> String {
         text
     } else {
         text.replace(namespace, "$ns")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, golden};
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_the_normalised_exchange() {
+        golden!("snapshot", &text(&testing::passed()));
+    }
+
+    #[test]
+    fn a_failure_shows_the_packet_that_stood_in_the_way() {
+        golden!("snapshot-failed", &text(&testing::failed()));
+    }
+
+    #[test]
+    fn a_grid_is_one_table() {
+        let mut run = testing::run();
+        let mut header = testing::header();
+        std::sync::Arc::get_mut(&mut header).unwrap().tags = vec![GRID.to_owned()];
+        for case in &mut run.cases {
+            case.header = header.clone();
+        }
+        let all = snapshots(&run);
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].key, "qos2/dup-before-pubrel");
+        golden!("grid", &all[0].text);
     }
 }
