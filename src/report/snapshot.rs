@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::case::{self, breaches, transcript_of};
-use crate::play::Stage;
 use crate::suite::{CaseResult, RunResult, Verdict};
 use crate::transcript::{Direction, Transcript, What, name, normalise, printable};
 
@@ -83,7 +82,7 @@ pub fn text(case: &CaseResult) -> String {
 
 /// Events that are shown although no step took them: the one at which it failed, and those that breach a rule.
 fn kept(case: &CaseResult, control: bool) -> Vec<usize> {
-    let failed = case.failure.as_ref().filter(|f| (f.stage == Stage::Control) == control);
+    let failed = case.failure.as_ref().filter(|f| f.control == control);
     let breached = breaches(case).filter(|(_, c)| *c == control).map(|(f, _)| f.event);
     failed.and_then(|f| f.found).into_iter().chain(breached).collect()
 }
