@@ -19,6 +19,8 @@ pub struct Snapshot {
     /// The scenario's file, as it is to be shown.
     pub scenario: String,
     pub text: String,
+    /// Whether it is the table of a grid. One made from a run that left cases out is not to be compared or kept.
+    pub is_grid: bool,
 }
 
 /// What `snapshots/<target>/` should hold of a run: for each case its text, and for each grid one table.
@@ -34,6 +36,7 @@ pub fn snapshots(run: &RunResult) -> Vec<Snapshot> {
                 title: case.title.clone(),
                 scenario: case.header.source.file.clone(),
                 text: text(case),
+                is_grid: false,
             });
         }
     }
@@ -42,6 +45,7 @@ pub fn snapshots(run: &RunResult) -> Vec<Snapshot> {
         title: cases[0].header.title.clone(),
         scenario: cases[0].header.source.file.clone(),
         text: grid(&cases),
+        is_grid: true,
     }));
     all
 }
@@ -172,6 +176,7 @@ mod tests {
         }
         let all = snapshots(&run);
         assert_eq!(all.len(), 1);
+        assert!(all[0].is_grid);
         assert_eq!(all[0].key, "qos2/dup-before-pubrel");
         golden!("grid", &all[0].text);
     }
