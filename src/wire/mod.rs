@@ -6,6 +6,7 @@
 
 mod access;
 mod decode;
+mod describe;
 mod encode;
 mod fields;
 mod frame;
@@ -20,6 +21,7 @@ mod variable;
 
 pub use access::{field, property_field, property_value};
 pub use decode::{Breach, Decoded, Field, decode, decode_bytes};
+pub use describe::{Description, describe, describe_bytes};
 pub use encode::{Chunk, Overrides, encode, encode_bytes};
 pub use fields::{FieldSpec, Kind, field_named, field_names};
 

@@ -1,5 +1,7 @@
 //! CONNECT and CONNACK, and how a connection ends: DISCONNECT and AUTH.
 
+use std::ops::Range;
+
 use super::cursor::Cursor;
 use super::strings;
 use crate::wire::ids;
@@ -239,6 +241,8 @@ impl Cursor<'_> {
             if self.left() > 0 {
                 packet.properties = self.properties(Place::Packet(PacketType::Disconnect))?;
             }
+        } else if self.v5() {
+            self.check_code(PacketType::Disconnect, 0, self.pos()..self.pos());
         }
         self.finish(ids::LAYOUT);
         Some(packet)
@@ -256,6 +260,8 @@ impl Cursor<'_> {
                 let text = "AUTH names no Authentication Method";
                 self.breach(ids::AUTH_METHOD_MISSING, start..self.pos(), text);
             }
+        } else {
+            self.check_code(PacketType::Auth, 0, start..start);
         }
         self.finish(ids::LAYOUT);
         Some(packet)
@@ -265,13 +271,12 @@ impl Cursor<'_> {
     pub fn reason_code(&mut self, packet_type: PacketType) -> Option<u8> {
         let start = self.pos();
         let code = self.byte(if self.v5() { "reason_code" } else { "return_code" })?;
-        self.check_code(packet_type, code, start);
+        self.check_code(packet_type, code, start..start + 1);
         Some(code)
     }
 
     /// Whether the packet, and who sends it, may use this code.
-    pub fn check_code(&mut self, packet_type: PacketType, code: u8, at: usize) {
-        let span = at..at + 1;
+    pub fn check_code(&mut self, packet_type: PacketType, code: u8, span: Range<usize>) {
         if let Some(rule) = ids::reason_code(packet_type)
             && !reason_allowed(code, packet_type, self.version)
         {

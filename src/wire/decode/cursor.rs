@@ -90,10 +90,11 @@ impl<'a> Cursor<'a> {
         });
     }
 
-    /// Takes what is left of the part as a field without a meaning of its own, if there is something.
+    /// Takes what is left of the part as a field without a meaning of its own, if there is something. An element of which
+    /// only the beginning was read belongs to it.
     pub fn rest(&mut self, name: impl Into<Cow<'static, str>>) -> Option<Range<usize>> {
-        let start = self.pos;
-        if start == self.end {
+        let start = self.fields.last().map_or(0, |f| f.span.end);
+        if start >= self.end {
             return None;
         }
         self.pos = self.end;

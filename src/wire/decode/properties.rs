@@ -22,9 +22,11 @@ impl Cursor<'_> {
         let len = self.bare_variable("property_length")?;
         self.field(format!("{prefix}property_length"), Value::Int(len.into()), start);
         let span = start..self.pos();
-        let fits = self.has(len as usize, ids::PROPERTY_LENGTH, span, "the Property Length");
-        let properties = self.within(len as usize, ids::PROPERTY_LENGTH, |cursor| cursor.block(place, prefix));
-        fits.then_some(properties)
+        if !self.has(len as usize, ids::PROPERTY_LENGTH, span, "the Property Length") {
+            self.rest(format!("{prefix}properties"));
+            return None;
+        }
+        Some(self.within(len as usize, ids::PROPERTY_LENGTH, |cursor| cursor.block(place, prefix)))
     }
 
     fn block(&mut self, place: Place, prefix: &str) -> Properties {

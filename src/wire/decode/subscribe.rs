@@ -123,7 +123,7 @@ impl Cursor<'_> {
         let value = Value::Ints(codes.iter().map(|c| u64::from(*c)).collect());
         self.field(name, value, start);
         for (i, code) in codes.iter().enumerate() {
-            self.check_code(packet_type, *code, start + i);
+            self.check_code(packet_type, *code, start + i..start + i + 1);
         }
         codes.into()
     }

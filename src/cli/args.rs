@@ -1,0 +1,265 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::statements::Version;
+
+/// Tells whether an MQTT broker does what the standard says, and shows the bytes where it does not.
+#[derive(Debug, Parser)]
+#[command(name = "mqttspec", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  mqttspec run                                    play the suite against the embedded reference broker
+  mqttspec run mqtt://127.0.0.1:1883              against a broker that is there
+  mqttspec run ci/brokers/mosquitto.yaml          against a broker that the profile starts
+  mqttspec run -e 'qos2/*' --mqtt v5              some of it
+  mqttspec decode 20020100                        a packet, field by field")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play the suite against a broker
+    Run(Box<RunArgs>),
+    /// List the cases, a line each
+    List(ListArgs),
+    /// Read scenario files and say what is wrong with them
+    Check(CheckArgs),
+    /// Show a scenario, and what its cases prove
+    Show(ShowArgs),
+    /// Write a new scenario file to begin with
+    New(NewArgs),
+    /// Decode the bytes of a packet, and name every breach of the standard in them
+    Decode(DecodeArgs),
+    /// Explain a statement of the standard, and name the cases that prove it
+    Explain(ExplainArgs),
+    /// Run the embedded reference broker by itself
+    Broker(BrokerArgs),
+    /// Print the JSON Schema of scenario files
+    Schema,
+    /// List the changed snapshots with their differences
+    Review(SnapshotArgs),
+    /// Take changed snapshots over
+    Accept(SnapshotArgs),
+    /// Throw changed snapshots away
+    Reject(SnapshotArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which scenario files are read.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SetArgs {
+    /// Read the scenarios in DIR in place of those inside the program
+    #[arg(long, value_name = "DIR", help_heading = "Scenarios")]
+    pub scenarios: Option<PathBuf>,
+    /// Read the scenarios in DIR too
+    #[arg(long, value_name = "DIR", help_heading = "Scenarios")]
+    pub also: Vec<PathBuf>,
+}
+
+/// Which cases are taken.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SelectArgs {
+    /// Only cases that fit: a path, a folder with `/`, or a pattern with `*`; `!` takes out, `@FILE` reads patterns
+    #[arg(short = 'e', value_name = "GLOB", help_heading = "Selection")]
+    pub select: Vec<String>,
+    /// Only this version of MQTT (v3.1, v3.1.1 or v5); may be repeated
+    #[arg(long, value_name = "VERSION", help_heading = "Selection")]
+    pub mqtt: Vec<Version>,
+    /// Only cases that prove a statement, such as `MQTT-3.1.*` or `v5:MQTT-4.3.3-10`
+    #[arg(long, value_name = "ID", help_heading = "Selection")]
+    pub statement: Vec<String>,
+    /// Only cases with this tag
+    #[arg(long, help_heading = "Selection")]
+    pub tag: Vec<String>,
+    /// Only part K of N, such as 1/4
+    #[arg(long, value_name = "K/N", value_parser = shard, help_heading = "Selection")]
+    pub shard: Option<(u32, u32)>,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// mqtt://HOST:PORT, or a profile (.yaml); without it the embedded reference broker
+    pub target: Option<String>,
+    #[command(flatten)]
+    pub set: SetArgs,
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Only the cases that were bad in the last run here
+    #[arg(long, help_heading = "Selection")]
+    pub failed: bool,
+    /// Cases side by side
+    #[arg(long, value_name = "N", help_heading = "Playing")]
+    pub jobs: Option<usize>,
+    /// How long to wait for what must come, such as 2s or 500ms
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Playing")]
+    pub patience: Option<Duration>,
+    /// End after so many bad results
+    #[arg(long, value_name = "N", help_heading = "Playing")]
+    pub max_fail: Option<usize>,
+    /// End the run after this time
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Playing")]
+    pub total_timeout: Option<Duration>,
+    /// Play the whole selection so many times, and report every verdict that changes
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Playing")]
+    pub repeat: u32,
+    /// A breach of a SHOULD is a failure too
+    #[arg(long, help_heading = "Playing")]
+    pub strict: bool,
+    /// Make the embedded broker break this statement on purpose; may be repeated
+    #[arg(long, value_name = "ID", help_heading = "Playing")]
+    pub disobey: Vec<String>,
+    /// When to show what crossed the wire
+    #[arg(long, value_name = "WHEN", default_value = "fail", help_heading = "Reports")]
+    pub trace: Trace,
+    /// Every case on a line of its own
+    #[arg(short, long, help_heading = "Reports")]
+    pub verbose: bool,
+    /// Write the results as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub json: Option<PathBuf>,
+    /// Write the results as JUnit XML
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub junit: Option<PathBuf>,
+    /// Compare each case with its snapshot in DIR
+    #[arg(long, value_name = "DIR", help_heading = "Reports")]
+    pub snapshots: Option<PathBuf>,
+    /// Write a first list of known deviations, for a profile
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub write_known: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Trace {
+    Always,
+    Fail,
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub set: SetArgs,
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Files or folders; without any, the scenarios inside the program
+    pub paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// A case or a scenario, such as qos2/dup-before-pubrel@v5
+    pub case: String,
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The file to write, such as scenarios/qos1/my-case.yaml
+    pub file: PathBuf,
+    /// The statement that it is to prove, such as v5:MQTT-3.12.4-1
+    #[arg(long, value_name = "ID")]
+    pub statement: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DecodeArgs {
+    /// The bytes in hex; blanks are allowed
+    #[arg(required = true)]
+    pub hex: Vec<String>,
+    /// The version of MQTT
+    #[arg(long, value_name = "VERSION", default_value = "v3.1.1")]
+    pub mqtt: Version,
+    /// Who sent it; without it, whoever may
+    #[arg(long, value_name = "SIDE")]
+    pub from: Option<From>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum From {
+    Client,
+    Server,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A statement, such as v5:MQTT-4.3.3-10
+    pub statement: String,
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct BrokerArgs {
+    /// Where to listen; a loopback address
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
+    pub listen: std::net::SocketAddr,
+    /// Keep retained messages and sessions in DIR
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// Break this statement on purpose; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub disobey: Vec<String>,
+    /// List what can be broken, and how
+    #[arg(long)]
+    pub list_disobey: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// Folders or files
+    #[arg(default_value = "snapshots")]
+    pub paths: Vec<PathBuf>,
+}
+
+/// Reads `1/4`.
+fn shard(text: &str) -> Result<(u32, u32), String> {
+    let parts = text
+        .split_once('/')
+        .and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
+    match parts {
+        Some((k, n)) if (1..=n).contains(&k) => Ok((k, n)),
+        _ => Err("a shard is K/N with K from 1 to N".to_owned()),
+    }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    crate::target::parse_duration(text).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_shard_is_a_part_of_a_whole() {
+        assert_eq!(shard("1/4"), Ok((1, 4)));
+        assert_eq!(shard("4/4"), Ok((4, 4)));
+        for wrong in ["0/4", "5/4", "1", "1/0", "a/b", ""] {
+            assert!(shard(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! `mqttspec run`
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::play::Player;
+use crate::report::{self, failure, terminal};
+use crate::scenario::Case;
+use crate::suite::{self, RunEvent, RunOptions, RunResult, Target, Verdict};
+
+use super::args::{RunArgs, Trace};
+use super::{Exit, fail, is_terminal, known, last, print, print_error, set, snapshots, target, width};
+
+/// Plays the suite.
+pub fn run(args: &RunArgs) -> Exit {
+    start_tracing(args.verbose);
+    let only = match args.failed.then(last::bad) {
+        None => None,
+        Some(Ok(ids)) => Some(ids),
+        Some(Err(message)) => return fail(Exit::Nothing, message),
+    };
+    let cases = match set::cases(&args.set, &args.select, only) {
+        Ok(cases) => cases,
+        Err(exit) => return exit,
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(Exit::Unreachable, format!("cannot start: {error}")),
+    };
+    let exit = runtime.block_on(run_all(args, cases));
+    // Tasks of brokers that are being torn down are not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    crate::target::kill_all();
+    exit
+}
+
+/// Logs to standard error, as `MQTTSPEC_LOG` asks for.
+fn start_tracing(verbose: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MQTTSPEC_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(if verbose { "mqttspec=info" } else { "off" }));
+    // A second call in one process keeps the first; nothing is lost by that.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(super::colour())
+        .try_init();
+}
+
+async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stop.send_replace(true);
+        }
+        // The channel stays open as long as the run.
+        std::future::pending::<()>().await;
+    });
+    let (mut target, mut settings) = match target::target(args.target.as_deref(), &args.disobey).await {
+        Ok(target) => target,
+        Err(exit) => return exit,
+    };
+    if let Err(message) = check_known(&target, &args.set) {
+        return fail(Exit::Malformed, message);
+    }
+    target.jobs = args.jobs.unwrap_or(target.jobs);
+    settings.patience = args.patience.unwrap_or(settings.patience);
+    let player = Player::new(settings, super::seed());
+    let options = RunOptions {
+        strict: args.strict,
+        max_fail: args.max_fail,
+        total_timeout: args.total_timeout,
+    };
+    let mut exit = Exit::Ok;
+    let mut before: Option<RunResult> = None;
+    for turn in 1..=args.repeat {
+        if args.repeat > 1 {
+            print(&format!("run {turn} of {}\n", args.repeat));
+        }
+        let result = one_run(args, &cases, &target, &player, &options, stopped.clone()).await;
+        exit = worse(exit, report_all(args, &result));
+        if let Some(before) = &before {
+            exit = worse(exit, changed_verdicts(before, &result));
+        }
+        if result.interrupted && *stopped.borrow() {
+            return Exit::Interrupted;
+        }
+        before.get_or_insert(result);
+    }
+    exit
+}
+
+/// Plays everything once, and says on the terminal what happens.
+async fn one_run(
+    args: &RunArgs,
+    cases: &[Arc<Case>],
+    target: &Target,
+    player: &Player,
+    options: &RunOptions,
+    stopped: watch::Receiver<bool>,
+) -> RunResult {
+    let (sender, events) = mpsc::unbounded_channel();
+    let printer = tokio::spawn(tell(events, args.trace, args.verbose));
+    let result = suite::run(cases, target, player, options, sender, stopped).await;
+    // It ends with the run, which has dropped its side of the channel.
+    let _ = printer.await;
+    result
+}
+
+/// Prints events as they come.
+async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, verbose: bool) {
+    let options = failure::Options {
+        trace: trace != Trace::Never,
+        width: width(),
+    };
+    let live = is_terminal();
+    let (mut done, mut all, mut bad) = (0, 0, 0);
+    let mut about = None;
+    let clear = if live { "\r\x1b[2K" } else { "" };
+    while let Some(event) = events.recv().await {
+        match event {
+            RunEvent::Began { target, cases } => {
+                all = cases;
+                print(&terminal::began(&target, cases));
+                about = Some(target);
+            }
+            RunEvent::CaseBegan { id } if live => {
+                let width = width().saturating_sub(1);
+                print_error(&format!("{clear}{}", terminal::progress(done, all, bad, &id, width)));
+            }
+            RunEvent::CaseEnded(case) => {
+                done += 1;
+                bad += usize::from(case.is_bad());
+                let Some(target) = &about else { continue };
+                let mut text = terminal::ended(&case, target, verbose || trace == Trace::Always, options);
+                if trace == Trace::Always && !case.is_bad() {
+                    for transcript in case.transcript.iter().chain(&case.control) {
+                        text.push_str(&crate::transcript::trace(transcript, usize::MAX));
+                    }
+                }
+                if !text.is_empty() {
+                    print_error(clear);
+                    print(&text);
+                }
+            }
+            RunEvent::Note(note) => print_error(&format!("{clear}note: {note}\n")),
+            RunEvent::Ended(result) => {
+                print_error(clear);
+                print(&terminal::summary(&result));
+            }
+            RunEvent::CaseBegan { .. } => {}
+        }
+    }
+}
+
+/// Writes what was asked for, and finds the exit code of a run.
+fn report_all(args: &RunArgs, result: &RunResult) -> Exit {
+    let mut exit = verdict_of(result);
+    last::keep(result);
+    let files = [
+        (&args.json, report::json::run(result)),
+        (&args.junit, report::junit::run(result)),
+        (&args.write_known, known::list(result)),
+    ];
+    for (file, text) in files {
+        if let Some(file) = file
+            && let Err(error) = std::fs::write(file, text)
+        {
+            exit = worse(
+                exit,
+                fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
+            );
+        }
+    }
+    if let Some(folder) = &args.snapshots {
+        let whole = is_whole(args) && !result.interrupted;
+        exit = worse(exit, snapshots::compare_run(folder, result, whole));
+    }
+    if std::env::var_os("GITHUB_ACTIONS").is_some() {
+        print(&report::github::annotations(result));
+        if let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY") {
+            append(Path::new(&file), &report::github::summary(result));
+        }
+    }
+    exit
+}
+
+fn append(file: &Path, text: &str) {
+    use std::io::Write;
+    let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
+    if let Err(error) = opened.and_then(|mut f| f.write_all(text.as_bytes())) {
+        print_error(&format!("note: cannot write {}: {error}\n", file.display()));
+    }
+}
+
+/// Whether the run plays the whole set: only then can it be told which snapshots no case has any more.
+fn is_whole(args: &RunArgs) -> bool {
+    let select = &args.select;
+    select.select.is_empty()
+        && select.mqtt.is_empty()
+        && select.statement.is_empty()
+        && select.tag.is_empty()
+        && select.shard.is_none()
+        && !args.failed
+}
+
+/// The exit code of the verdicts alone.
+fn verdict_of(result: &RunResult) -> Exit {
+    let any = |verdict| result.cases.iter().any(|c| c.verdict == verdict);
+    if any(Verdict::Error) {
+        return Exit::Unreachable;
+    }
+    let bad = [Verdict::Fail, Verdict::Crash, Verdict::Fixed].into_iter().any(any);
+    if bad || result.interrupted || !result.crashes_under_load.is_empty() {
+        return Exit::Bad;
+    }
+    Exit::Ok
+}
+
+/// 130 before 5 before 1 before 0.
+fn worse(a: Exit, b: Exit) -> Exit {
+    let rank = |exit| match exit {
+        Exit::Interrupted => 3,
+        Exit::Unreachable => 2,
+        Exit::Ok => 0,
+        _ => 1,
+    };
+    if rank(b) > rank(a) { b } else { a }
+}
+
+/// Tells every case whose verdict is not that of the first run.
+fn changed_verdicts(first: &RunResult, now: &RunResult) -> Exit {
+    let before: BTreeMap<&str, Verdict> = first.cases.iter().map(|c| (c.id.as_str(), c.verdict)).collect();
+    let mut exit = Exit::Ok;
+    for case in &now.cases {
+        let was = before.get(case.id.as_str()).copied().unwrap_or(case.verdict);
+        if was != case.verdict {
+            print(&format!(
+                "changed: {} was {}, is {}\n",
+                case.id,
+                was.name(),
+                case.verdict.name()
+            ));
+            exit = Exit::Bad;
+        }
+    }
+    exit
+}
+
+/// An entry of `known` that no case has is an error: most likely a slip, or a case that was renamed.
+fn check_known(target: &Target, args: &super::args::SetArgs) -> Result<(), String> {
+    if target.known.is_empty() || args.scenarios.is_some() {
+        return Ok(());
+    }
+    let all = match set::scenarios(args) {
+        Ok(scenarios) => scenarios,
+        Err(_) => return Ok(()),
+    };
+    let ids: Vec<&str> = all.iter().flat_map(|s| &s.cases).map(|c| c.id.as_str()).collect();
+    match target.known.iter().find(|k| !ids.iter().any(|id| k.case.matches(id))) {
+        None => Ok(()),
+        Some(known) => Err(format!(
+            "{}: `known` names `{}`, which no case has",
+            target.info.argument.as_deref().unwrap_or_default(),
+            known.case
+        )),
+    }
+}

@@ -1,0 +1,80 @@
+//! The scenarios and cases that a command works on.
+
+use std::sync::Arc;
+
+use crate::scenario::{Case, Diagnostic, Files, Scenario, render_all};
+use crate::suite::{Selection, nearest};
+
+use super::args::{SelectArgs, SetArgs};
+use super::{Exit, colour, fail, print_error};
+
+/// Reads every scenario that the arguments name.
+pub fn scenarios(args: &SetArgs) -> Result<Vec<Scenario>, Exit> {
+    let mut files = match &args.scenarios {
+        Some(dir) => Files::of_dir(dir),
+        None => Files::embedded(),
+    };
+    for dir in &args.also {
+        files = files.also_dir(dir);
+    }
+    files.load_all().map_err(|diagnostics| malformed(&diagnostics))
+}
+
+/// Shows what is wrong with scenario files.
+pub fn malformed(diagnostics: &[Diagnostic]) -> Exit {
+    print_error(&render_all(diagnostics, colour()));
+    Exit::Malformed
+}
+
+/// Every case that is selected, in the order of the set.
+pub fn cases(set: &SetArgs, select: &SelectArgs, only: Option<Vec<String>>) -> Result<Vec<Arc<Case>>, Exit> {
+    let all: Vec<Case> = scenarios(set)?.into_iter().flat_map(|s| s.cases).collect();
+    let selection = selection(select, only).map_err(|message| fail(Exit::Usage, message))?;
+    // A pattern that fits nothing is most likely a slip, also where others fit.
+    for glob in &selection.globs {
+        let alone = Selection {
+            globs: vec![glob.trim_start_matches('!').to_owned()],
+            ..Selection::default()
+        };
+        if !all.iter().any(|case| alone.takes(case)) {
+            let hint = nearest(glob, all.iter())
+                .map(|n| format!("; the nearest is `{n}`"))
+                .unwrap_or_default();
+            return Err(fail(Exit::Nothing, format!("no case fits `{glob}`{hint}")));
+        }
+    }
+    let taken: Vec<Arc<Case>> = all
+        .into_iter()
+        .filter(|case| selection.takes(case))
+        .map(Arc::new)
+        .collect();
+    if taken.is_empty() {
+        return Err(fail(Exit::Nothing, "no case fits all that is asked for"));
+    }
+    Ok(taken)
+}
+
+fn selection(args: &SelectArgs, only: Option<Vec<String>>) -> Result<Selection, String> {
+    let mut globs = Vec::new();
+    for glob in &args.select {
+        match glob.strip_prefix('@') {
+            None => globs.push(glob.clone()),
+            Some(file) => {
+                let text = std::fs::read_to_string(file).map_err(|e| format!("cannot read {file}: {e}"))?;
+                let lines = text
+                    .lines()
+                    .map(str::trim)
+                    .filter(|l| !l.is_empty() && !l.starts_with('#'));
+                globs.extend(lines.map(str::to_owned));
+            }
+        }
+    }
+    Ok(Selection {
+        globs,
+        versions: args.mqtt.clone(),
+        statements: args.statement.clone(),
+        tags: args.tag.clone(),
+        shard: args.shard,
+        only,
+    })
+}

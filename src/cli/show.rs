@@ -1,0 +1,46 @@
+//! `mqttspec show`
+
+use crate::scenario::{Case, Scenario};
+use crate::statements::catalogue;
+use crate::suite::nearest;
+
+use super::args::ShowArgs;
+use super::{Exit, fail, print, set};
+
+/// Shows a scenario's file, and what its cases prove.
+pub fn show(args: &ShowArgs) -> Exit {
+    let scenarios = match set::scenarios(&args.set) {
+        Ok(scenarios) => scenarios,
+        Err(exit) => return exit,
+    };
+    let is_meant = |scenario: &&Scenario| {
+        scenario.header.path == args.case || scenario.cases.iter().any(|case| case.id == args.case)
+    };
+    let Some(scenario) = scenarios.iter().find(is_meant) else {
+        let all = scenarios.iter().flat_map(|s| &s.cases);
+        let hint = nearest(&args.case, all)
+            .map(|n| format!("; the nearest is `{n}`"))
+            .unwrap_or_default();
+        return fail(
+            Exit::Nothing,
+            format!("there is no case or scenario `{}`{hint}", args.case),
+        );
+    };
+    let chosen: Vec<&Case> = scenario.cases.iter().filter(|c| c.id == args.case).collect();
+    let cases = if chosen.is_empty() {
+        scenario.cases.iter().collect()
+    } else {
+        chosen
+    };
+    let source = &scenario.header.source;
+    let mut out = format!("# {}\n{}\n", source.file, source.text.trim_end());
+    for case in cases {
+        out.push_str(&format!("\n{}\n", case.id));
+        for id in &case.proves {
+            let says = catalogue().get(*id).map(|s| s.says.as_str()).unwrap_or_default();
+            out.push_str(&format!("  {id}  {says}\n"));
+        }
+    }
+    print(&out);
+    Exit::Ok
+}

@@ -1,0 +1,203 @@
+//! What stands for TARGET on the command line → the suite's [`Target`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::play::{Limits, Settings};
+use crate::reference::Disobey;
+use crate::scenario::{EnhancedAuth, Login};
+use crate::statements::Version;
+use crate::suite::{Target, TargetInfo};
+use crate::target::{
+    self, Address, Answer, BrokerVersion, Fixed, Instance, Launcher, ProcessLauncher, Profile, Supports, ask_version,
+};
+
+use super::{Embedded, Exit, colour, fail, print_error};
+
+/// Cases side by side, unless the profile or the command line says otherwise.
+const JOBS: usize = 64;
+/// Brokers side by side, for cases that restart theirs.
+const INSTANCES: usize = 4;
+/// The embedded broker costs next to nothing.
+const EMBEDDED_INSTANCES: usize = 32;
+/// How long a bare address may take to answer the CONNECTs that ask for its versions.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// Finds out what the argument names, and how cases are to be played against it.
+pub async fn target(argument: Option<&str>, disobey: &[String]) -> Result<(Target, Settings), Exit> {
+    match argument {
+        None => embedded(disobey),
+        Some(_) if !disobey.is_empty() => Err(fail(Exit::Usage, "--disobey is for the embedded reference broker")),
+        Some(argument) if Address::is_address(argument) => address(argument).await,
+        Some(file) => profile(Path::new(file), file).await,
+    }
+}
+
+fn embedded(disobey: &[String]) -> Result<(Target, Settings), Exit> {
+    let disobey = Disobey::parse_all(disobey.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
+    Ok((reference_that(disobey), Settings::default()))
+}
+
+/// The embedded reference broker, breaking what `disobey` says.
+pub fn reference_that(disobey: Disobey) -> Target {
+    Target {
+        info: TargetInfo {
+            name: "reference".to_owned(),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            address: "127.0.0.1 (embedded)".to_owned(),
+            argument: None,
+        },
+        launcher: Arc::new(Embedded::new(disobey)),
+        supports: Supports::of(&["restart", "persistence", "durable"], &[]),
+        known: Vec::new(),
+        broker_version: None,
+        not_offered: BTreeMap::new(),
+        jobs: JOBS,
+        instances: EMBEDDED_INSTANCES,
+    }
+}
+
+/// The embedded reference broker, obeying everything.
+pub fn reference() -> Target {
+    reference_that(Disobey::default())
+}
+
+/// Whether the program that a profile starts is there. A profile that cannot be read counts as there, so that it is
+/// tried and its error is seen.
+pub fn is_installed(profile: &str) -> bool {
+    let Ok(profile) = Profile::read(Path::new(profile)) else {
+        return true;
+    };
+    profile
+        .process
+        .as_ref()
+        .is_none_or(|process| process.is_installed(&profile.here))
+}
+
+async fn address(text: &str) -> Result<(Target, Settings), Exit> {
+    let address: Address = text.parse().map_err(|e| fail(Exit::Usage, e))?;
+    let spoken = target::probe(&address, None, PROBE)
+        .await
+        .map_err(|e| fail(Exit::Unreachable, e))?;
+    let not_offered = spoken
+        .answers
+        .iter()
+        .filter_map(|(v, answer)| Some((*v, why_not(*v, answer)?)))
+        .collect();
+    let target = Target {
+        info: TargetInfo {
+            name: address.to_string(),
+            version: None,
+            address: address.to_string(),
+            argument: Some(text.to_owned()),
+        },
+        launcher: Arc::new(Fixed::new(&address, &spoken.offered())),
+        supports: Supports::default(),
+        known: Vec::new(),
+        broker_version: None,
+        not_offered,
+        jobs: JOBS,
+        instances: 1,
+    };
+    Ok((target, Settings::default()))
+}
+
+/// Why a version is not played; `None` where it is.
+fn why_not(version: Version, answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Offered { .. } => None,
+        Answer::NotOffered { code } => Some(format!("the broker does not offer {version} (CONNACK 0x{code:02x})")),
+        Answer::Refused { code } => Some(format!("the broker refuses us at {version} (CONNACK 0x{code:02x})")),
+        Answer::Closed => Some(format!(
+            "the broker does not offer {version} (closed without a CONNACK)"
+        )),
+        Answer::Silent => Some(format!("the broker does not answer a CONNECT of {version}")),
+    }
+}
+
+async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit> {
+    let profile = Profile::read(file).map_err(|error| {
+        let renderer = match colour() {
+            true => annotate_snippets::Renderer::styled(),
+            false => annotate_snippets::Renderer::plain(),
+        };
+        print_error(&format!("{}\n", error.render(&renderer)));
+        Exit::Malformed
+    })?;
+    let profile = Arc::new(profile);
+    let mut not_offered = BTreeMap::new();
+    if let Some(versions) = &profile.versions {
+        for version in Version::ALL.into_iter().filter(|v| !versions.contains(v)) {
+            not_offered.insert(
+                version,
+                format!("the profile says that the broker does not offer {version}"),
+            );
+        }
+    }
+    let (launcher, address): (Arc<dyn Launcher>, String) = match &profile.process {
+        Some(process) => (
+            Arc::new(ProcessLauncher::new(Arc::clone(&profile), false)),
+            process.command.join(" "),
+        ),
+        None => {
+            let fixed = Fixed::of_profile(&profile).map_err(|e| fail(Exit::Malformed, e))?;
+            for version in Version::ALL {
+                if Instance::address(&fixed, version).is_none() {
+                    not_offered
+                        .entry(version)
+                        .or_insert_with(|| format!("the profile has no address for {version}"));
+                }
+            }
+            (Arc::new(fixed), profile.mqtt.texts().collect::<Vec<_>>().join(", "))
+        }
+    };
+    let version = ask_version(&profile).await.map_err(|e| fail(Exit::Unreachable, e))?;
+    let target = Target {
+        info: TargetInfo {
+            name: profile.name.clone(),
+            version: version.as_ref().map(|v: &BrokerVersion| v.to_string()),
+            address,
+            argument: Some(argument.to_owned()),
+        },
+        launcher,
+        supports: profile.supports.clone(),
+        known: profile.known.clone(),
+        broker_version: version,
+        not_offered,
+        jobs: profile.jobs.unwrap_or(JOBS),
+        instances: profile.instances.unwrap_or(INSTANCES),
+    };
+    let settings = settings(&profile);
+    Ok((target, settings))
+}
+
+fn settings(profile: &Profile) -> Settings {
+    let limit = |name| profile.supports.limit(name);
+    let login = |l: &target::Login| Login {
+        username: l.username.clone().unwrap_or_default().into(),
+        password: l.password.clone().map(|p| p.into_bytes().into()),
+    };
+    let defaults = Settings::default();
+    let data = |messages: &[Vec<u8>]| messages.iter().map(|m| m.clone().into()).collect();
+    Settings {
+        patience: profile.patience.unwrap_or(defaults.patience),
+        settle: profile.settle,
+        login: profile.login.as_ref().map(login),
+        auth: profile.auth.as_ref().map(|auth| EnhancedAuth {
+            method: auth.method.clone(),
+            good: data(&auth.good),
+            bad: data(&auth.bad),
+        }),
+        limits: Limits {
+            maximum_qos: limit("max_qos").map(|n| n.min(2) as u8),
+            maximum_packet_size: limit("max_packet"),
+            receive_maximum: limit("receive_maximum").map(|n| u16::try_from(n).unwrap_or(u16::MAX)),
+            retain_available: Some(profile.supports.has("retain")),
+            wildcard_subscription_available: Some(profile.supports.has("wildcard")),
+            shared_subscription_available: Some(profile.supports.has("shared")),
+            denies: profile.denies.clone(),
+        },
+    }
+}

@@ -1,0 +1,37 @@
+//! What the matcher asks the driver to do.
+
+use std::time::Duration;
+
+use crate::scenario::BrokerAction;
+use crate::transcript::{Author, ClientName, StepId};
+use crate::wire::Chunk;
+
+/// One thing to do, on behalf of a step or of a fence. Each is done before the matcher is asked again.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Open the client's connection.
+    Open { client: ClientName, step: Option<StepId> },
+    /// Write, one piece after the other.
+    Write {
+        client: ClientName,
+        step: Option<StepId>,
+        author: Author,
+        /// Each is one write.
+        writes: Vec<Vec<Chunk>>,
+        /// Between two writes.
+        pause: Duration,
+    },
+    /// FIN, and go on reading.
+    Finish {
+        client: ClientName,
+        step: Option<StepId>,
+        /// `half close`, and not `close` or what follows a DISCONNECT.
+        half: bool,
+    },
+    /// RST.
+    Reset { client: ClientName, step: Option<StepId> },
+    /// Stop taking bytes from the socket, or go on.
+    Reading { client: ClientName, on: bool },
+    /// Restart or kill the broker; every connection ends.
+    Broker { action: BrokerAction, step: Option<StepId> },
+}

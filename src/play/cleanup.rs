@@ -1,0 +1,177 @@
+//! What a case leaves at the broker, read off its transcript, and how it is removed. Never part of a verdict, a transcript
+//! or a snapshot.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::statements::Version;
+use crate::target::Address;
+use crate::transcript::{Transcript, What};
+use crate::wire::property::id;
+use crate::wire::{
+    Connect, Disconnect, Packet, PacketType, Piece, PropertyValue, Publish, Splitter, Text, encode_bytes,
+};
+
+use super::Settings;
+use super::outcome::seconds;
+
+/// What a case leaves: sessions that outlive their connections, and retained messages.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Traces {
+    pub client_ids: BTreeSet<Text>,
+    pub topics: BTreeSet<Text>,
+}
+
+impl Traces {
+    /// Those of another exchange too.
+    pub fn add(&mut self, other: Traces) {
+        self.client_ids.extend(other.client_ids);
+        self.topics.extend(other.topics);
+    }
+}
+
+/// Reads off a transcript what it leaves at the broker.
+pub fn traces(transcript: &Transcript) -> Traces {
+    let mut traces = Traces::default();
+    let mut last_connect: std::collections::BTreeMap<u32, &Connect> = Default::default();
+    for event in &transcript.events {
+        let What::Packet { decoded, .. } = &event.what else {
+            continue;
+        };
+        match &decoded.packet {
+            Some(Packet::Connect(connect)) if !event.from_broker() => {
+                last_connect.insert(event.connection, connect);
+                if outlives(connect) && !connect.client_id.is_empty() {
+                    traces.client_ids.insert(connect.client_id.clone());
+                }
+                if let Some(will) = connect.will.as_ref().filter(|w| w.retain) {
+                    traces.topics.insert(will.topic.clone());
+                }
+            }
+            Some(Packet::ConnAck(connack)) => {
+                let lives = last_connect.get(&event.connection).is_some_and(|c| outlives(c));
+                if let Some(PropertyValue::Text(assigned)) = connack.properties.get(id::ASSIGNED_CLIENT_IDENTIFIER)
+                    && lives
+                {
+                    traces.client_ids.insert(assigned.clone());
+                }
+            }
+            Some(Packet::Publish(publish)) if !event.from_broker() && publish.retain => {
+                traces.topics.insert(publish.topic.clone());
+            }
+            _ => {}
+        }
+    }
+    traces.topics.retain(is_topic_name);
+    traces
+}
+
+/// Whether something of the session can be left when the connection ends: the session, or a will that is delayed.
+fn outlives(connect: &Connect) -> bool {
+    let expiry = connect.properties.number(id::SESSION_EXPIRY_INTERVAL).unwrap_or(0);
+    !connect.clean_start || expiry > 0
+}
+
+fn is_topic_name(topic: &Text) -> bool {
+    let text = topic.as_str();
+    text.is_some_and(|t| !t.is_empty() && !t.contains(['+', '#', '\0']))
+}
+
+/// Removes the traces, and shows on the way that the broker is still there: that takes one connection at least.
+///
+/// # Errors
+/// The broker does not accept a connection, or does not answer a CONNECT, within the patience.
+pub async fn remove(
+    traces: &Traces,
+    address: &Address,
+    version: Version,
+    settings: &Settings,
+    namespace: &str,
+) -> Result<(), String> {
+    let patience = settings.patience.max(Duration::from_secs(2));
+    let own = Text::from(namespace);
+    for client_id in traces.client_ids.iter().chain([&own]) {
+        let retained: Vec<&Text> = if *client_id == own {
+            traces.topics.iter().collect()
+        } else {
+            Vec::new()
+        };
+        let visit = visit(address, version, settings, client_id, &retained);
+        match tokio::time::timeout(patience, visit).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(format!("the broker is not there any more: {address}: {error}")),
+            Err(_) => {
+                let waited = seconds(patience);
+                return Err(format!(
+                    "the broker does not answer any more: {address}: no CONNACK within {waited}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn visit(
+    address: &Address,
+    version: Version,
+    settings: &Settings,
+    client_id: &Text,
+    retained: &[&Text],
+) -> io::Result<()> {
+    let mut stream = TcpStream::connect(address.resolve().await?).await?;
+    stream.set_nodelay(true)?;
+    let mut connect = Connect::new(version, client_id.clone());
+    if let Some(login) = &settings.login {
+        connect.username = Some(login.username.clone());
+        connect.password.clone_from(&login.password);
+    }
+    let mut splitter = Splitter::default();
+    stream
+        .write_all(&encode_bytes(&Packet::Connect(connect), version))
+        .await?;
+    wait_for(&mut stream, &mut splitter, PacketType::ConnAck).await?;
+    if !retained.is_empty() {
+        for topic in retained {
+            let publish = Publish {
+                retain: true,
+                topic: (*topic).clone(),
+                ..Publish::default()
+            };
+            stream
+                .write_all(&encode_bytes(&Packet::Publish(publish), version))
+                .await?;
+        }
+        stream.write_all(&encode_bytes(&Packet::PingReq, version)).await?;
+        wait_for(&mut stream, &mut splitter, PacketType::PingResp).await?;
+    }
+    // The broker may close first; what matters has been done.
+    let _ = stream
+        .write_all(&encode_bytes(&Packet::Disconnect(Disconnect::default()), version))
+        .await;
+    let _ = stream.shutdown().await;
+    Ok(())
+}
+
+/// Reads until a packet of this type has come. A connection that the broker ends is an answer too.
+async fn wait_for(stream: &mut TcpStream, splitter: &mut Splitter, packet_type: PacketType) -> io::Result<()> {
+    let mut buffer = [0; 4096];
+    loop {
+        let n = match stream.read(&mut buffer).await {
+            Ok(0) => return Ok(()),
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for piece in splitter.push(&buffer[..n]) {
+            match piece {
+                Piece::Frame(frame) if frame.first_byte >> 4 == packet_type.number() => return Ok(()),
+                Piece::Frame(_) => {}
+                Piece::Broken { .. } => return Ok(()),
+            }
+        }
+    }
+}

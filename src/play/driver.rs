@@ -1,0 +1,414 @@
+//! The driver: sockets and clock around the matcher.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::scenario::{BrokerAction, Case, Send as SendStep, Step, StepKind};
+use crate::statements::Version;
+use crate::target::{Address, Instance};
+use crate::transcript::{Author, ClientName, End, Event, Lifecycle, StepId, Transcript, What};
+use crate::wire::{Blob, Chunk, Disconnect, Packet, encode_bytes};
+
+use super::assemble::Assembler;
+use super::connection::{Arrival, Arrived, Connection, QUEUE};
+use super::matcher::{Matcher, Poll, Which};
+use super::{Action, Advice, PlayEnd, Played, Settings, cleanup};
+
+/// A broker may send so many bytes in one exchange that are kept; beyond it the exchange ends with a failure.
+const KEPT_MAX: u64 = 24 * 1024 * 1024;
+/// And so many packets.
+const EVENTS_MAX: usize = 50_000;
+/// How long trailing bytes are read after the farewell. What comes then is judged by rules only.
+const TRAILING: Duration = Duration::from_millis(250);
+
+/// Plays one exchange of `case` against `instance`, and says what came of it. Nothing is left behind but what
+/// [`cleanup`] removes.
+pub async fn play_exchange(
+    case: &Case,
+    which: Which,
+    namespace: &str,
+    instance: &dyn Instance,
+    settings: &Arc<Settings>,
+) -> (Transcript, PlayEnd, Vec<Advice>) {
+    let matcher = Matcher::new(case, which, namespace, settings);
+    let Some(address) = instance.address(case.version) else {
+        let mut matcher = matcher;
+        matcher.stop(PlayEnd::Skipped(format!("the target does not offer {}", case.version)));
+        return matcher.finish();
+    };
+    let (sender, arrivals) = mpsc::channel(QUEUE);
+    let mut driver = Driver {
+        matcher,
+        instance,
+        address,
+        settings,
+        version: case.version,
+        began: Instant::now(),
+        connections: BTreeMap::new(),
+        assemblers: BTreeMap::new(),
+        opened: 0,
+        small_buffer: stops_reading(&case.script.steps),
+        kept: 0,
+        sender,
+        arrivals,
+    };
+    let limit = case.header.timeout + declared_waits(&case.script.steps);
+    driver.run(limit).await;
+    driver.farewell().await;
+    driver.matcher.finish()
+}
+
+struct Driver<'a> {
+    matcher: Matcher,
+    instance: &'a dyn Instance,
+    address: Address,
+    settings: &'a Arc<Settings>,
+    version: Version,
+    began: Instant,
+    connections: BTreeMap<ClientName, Connection>,
+    /// By connection number.
+    assemblers: BTreeMap<u32, Assembler>,
+    opened: u32,
+    small_buffer: bool,
+    kept: u64,
+    sender: mpsc::Sender<Arrival>,
+    arrivals: mpsc::Receiver<Arrival>,
+}
+
+impl Driver<'_> {
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    async fn run(&mut self, limit: Duration) {
+        let deadline = self.began + limit;
+        loop {
+            while let Ok(arrival) = self.arrivals.try_recv() {
+                self.arrived(arrival);
+            }
+            match self.matcher.poll(self.now()) {
+                Poll::Done => return,
+                Poll::Do(action) => {
+                    // Even a step that never returns, such as a write that nobody reads, ends with the case.
+                    if tokio::time::timeout_at(deadline.into(), self.act(action))
+                        .await
+                        .is_err()
+                    {
+                        self.matcher.expire(limit);
+                    }
+                }
+                Poll::Wait { until } => {
+                    let until = (self.began + until).min(deadline);
+                    tokio::select! {
+                        biased;
+                        Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
+                        how = self.instance.died() => self.matcher.stop(PlayEnd::BrokerGone(how)),
+                        () = tokio::time::sleep_until(until.into()) => {}
+                    }
+                    if Instant::now() >= deadline {
+                        self.matcher.expire(limit);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Turns what a connection's reader tells into events.
+    fn arrived(&mut self, arrival: Arrival) {
+        let at = arrival.at.saturating_duration_since(self.began);
+        let Some(assembler) = self.assemblers.get_mut(&arrival.connection) else {
+            return;
+        };
+        let event = |what| Event {
+            at,
+            client: Arc::clone(&arrival.client),
+            connection: arrival.connection,
+            step: None,
+            author: Author::Broker,
+            what,
+        };
+        match arrival.what {
+            Arrived::Bytes(bytes) => {
+                for what in assembler.received(&bytes) {
+                    self.kept += kept(&what);
+                    self.matcher.observe(event(what));
+                }
+                if assembler.their_pending() {
+                    self.matcher.progress(&arrival.client, at);
+                }
+            }
+            Arrived::End(end) => {
+                if let Some(rest) = assembler.their_rest() {
+                    self.matcher.observe(event(What::Fragment(rest)));
+                }
+                self.matcher.observe(event(What::End(end)));
+            }
+        }
+        if self.kept > KEPT_MAX || self.matcher.events().len() > EVENTS_MAX {
+            self.matcher.overwhelmed();
+        }
+    }
+
+    async fn act(&mut self, action: Action) {
+        match action {
+            Action::Open { client, step } => self.open(client, step).await,
+            Action::Write {
+                client,
+                step,
+                author,
+                writes,
+                pause,
+            } => self.write(&client, step, author, &writes, pause).await,
+            Action::Finish { client, step, half } => {
+                if let Some(connection) = self.connections.get_mut(&client) {
+                    connection.finish().await;
+                    let end = if half { End::HalfClose } else { End::Fin };
+                    self.note(client, step, Author::Script, What::End(end));
+                }
+            }
+            Action::Reset { client, step } => {
+                if let Some(connection) = self.connections.remove(&client) {
+                    let number = connection.number();
+                    connection.reset().await;
+                    self.note_at(client, number, step, Author::Script, What::End(End::Reset));
+                }
+            }
+            Action::Reading { client, on } => {
+                if let Some(connection) = self.connections.get(&client) {
+                    connection.set_reading(on);
+                }
+            }
+            Action::Broker { action, step } => self.broker(action, step).await,
+        }
+    }
+
+    async fn open(&mut self, client: ClientName, step: Option<StepId>) {
+        if let Some(mut left) = self.connections.remove(&client) {
+            left.finish().await;
+        }
+        self.opened += 1;
+        let number = self.opened;
+        let opened = match self.address.resolve().await {
+            Ok(address) => {
+                let patience = self.settings.patience;
+                let sender = self.sender.clone();
+                Connection::open(address, client.clone(), number, self.small_buffer, patience, sender).await
+            }
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok(connection) => {
+                self.assemblers.insert(number, Assembler::new(self.version));
+                self.connections.insert(client.clone(), connection);
+                self.note_at(client, number, step, Author::Script, What::Open);
+            }
+            Err(error) => {
+                let text = format!("cannot connect to {}: {error}", self.address);
+                self.matcher.stop(PlayEnd::BrokerGone(text));
+            }
+        }
+    }
+
+    async fn write(
+        &mut self,
+        client: &ClientName,
+        step: Option<StepId>,
+        author: Author,
+        writes: &[Vec<Chunk>],
+        pause: Duration,
+    ) {
+        // Out of the map while it is written to, since what arrives meanwhile is looked at too: a broker that waits for
+        // us to read would else wait for ever.
+        let Some(mut connection) = self.connections.remove(client) else {
+            return;
+        };
+        let number = connection.number();
+        for (i, write) in writes.iter().enumerate() {
+            if i > 0 && pause > Duration::ZERO {
+                tokio::time::sleep(pause).await;
+            }
+            let Some(assembler) = self.assemblers.get_mut(&number) else {
+                break;
+            };
+            let sent = assembler.sent(write);
+            let incomplete = assembler.our_pending() > 0;
+            for what in sent {
+                self.note_at(client.clone(), number, step.clone(), author, what);
+            }
+            self.matcher.incomplete(client, incomplete);
+            let writing = connection.write(write);
+            tokio::pin!(writing);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut writing => break,
+                    Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
+                }
+            }
+        }
+        self.connections.insert(client.clone(), connection);
+        self.matcher.at(self.now());
+    }
+
+    async fn broker(&mut self, action: BrokerAction, step: Option<StepId>) {
+        let instance = self.instance;
+        let (done, what) = match action {
+            BrokerAction::Restart => (instance.restart(), Lifecycle::Restart),
+            BrokerAction::Kill => (instance.kill(), Lifecycle::Kill),
+        };
+        tokio::pin!(done);
+        let done = loop {
+            tokio::select! {
+                biased;
+                Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
+                done = &mut done => break done,
+            }
+        };
+        while let Ok(arrival) = self.arrivals.try_recv() {
+            self.arrived(arrival);
+        }
+        self.connections.clear();
+        if let Err(error) = done {
+            self.matcher
+                .stop(PlayEnd::Error(format!("the broker did not come back: {error}")));
+            return;
+        }
+        match instance.address(self.version) {
+            Some(address) => self.address = address,
+            None => self
+                .matcher
+                .stop(PlayEnd::Error("the broker came back without its address".to_owned())),
+        }
+        self.note_at(Arc::from(""), 0, step, Author::Script, What::Lifecycle(what));
+    }
+
+    /// DISCONNECT and FIN on every connection that is still there.
+    async fn farewell(&mut self) {
+        let names: Vec<ClientName> = self.connections.keys().cloned().collect();
+        let goodbye = encode_bytes(&Packet::Disconnect(Disconnect::default()), self.version);
+        for name in names {
+            if self.matcher.may_say_goodbye(&name) {
+                let writes = [vec![Chunk::Bytes(goodbye.clone())]];
+                let write = self.write(&name, None, Author::Cleanup, &writes, Duration::ZERO);
+                // A broker that does not read any more is not waited for.
+                if tokio::time::timeout(TRAILING, write).await.is_err() {
+                    continue;
+                }
+            }
+            if let Some(connection) = self.connections.get_mut(&name) {
+                connection.finish().await;
+                self.note(name, None, Author::Cleanup, What::End(End::Fin));
+            }
+        }
+        let until = Instant::now() + TRAILING;
+        while self.matcher.awaits_ends() {
+            tokio::select! {
+                biased;
+                Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
+                () = tokio::time::sleep_until(until.into()) => break,
+            }
+        }
+    }
+
+    fn note(&mut self, client: ClientName, step: Option<StepId>, author: Author, what: What) {
+        if let Some(number) = self.connections.get(&client).map(Connection::number) {
+            self.note_at(client, number, step, author, what);
+        }
+    }
+
+    fn note_at(&mut self, client: ClientName, connection: u32, step: Option<StepId>, author: Author, what: What) {
+        let event = Event {
+            at: self.now(),
+            client,
+            connection,
+            step,
+            author,
+            what,
+        };
+        self.matcher.observe(event);
+    }
+}
+
+fn kept(what: &What) -> u64 {
+    match what {
+        What::Packet {
+            raw: Blob::Whole(bytes),
+            ..
+        } => bytes.len() as u64,
+        What::Packet { raw, .. } => raw.head().len() as u64,
+        What::Fragment(bytes) => bytes.len() as u64,
+        _ => 0,
+    }
+}
+
+/// Whether a client of the case stops reading: its sockets then get a small receive buffer.
+fn stops_reading(steps: &[Step]) -> bool {
+    any_step(steps, &|step| {
+        matches!(
+            step.what,
+            StepKind::Send {
+                what: SendStep::StopReading,
+                ..
+            }
+        )
+    })
+}
+
+/// Whether any step, nested ones too, is as asked for.
+pub fn any_step(steps: &[Step], test: &dyn Fn(&Step) -> bool) -> bool {
+    steps.iter().any(|step| {
+        test(step)
+            || match &step.what {
+                StepKind::OneOf(alternatives) => alternatives.iter().any(|a| any_step(a, test)),
+                StepKind::InAnyOrder(steps) | StepKind::Repeat { steps, .. } => any_step(steps, test),
+                _ => false,
+            }
+    })
+}
+
+/// How long the script itself asks to wait: the deadline of the case comes on top.
+pub fn declared_waits(steps: &[Step]) -> Duration {
+    use crate::scenario::Expect;
+    steps
+        .iter()
+        .map(|step| match &step.what {
+            StepKind::Wait(time) => *time,
+            StepKind::Repeat { times, steps } => declared_waits(steps) * *times,
+            StepKind::OneOf(alternatives) => alternatives.iter().map(|a| declared_waits(a)).max().unwrap_or_default(),
+            StepKind::Expect { what, .. } => match what {
+                Expect::Packet(pattern) => pattern.within.to.unwrap_or_default(),
+                Expect::Bytes { within, .. } | Expect::Closed { within } | Expect::Refused { within, .. } => {
+                    within.to.unwrap_or_default()
+                }
+                Expect::Nothing { quiet } => quiet.unwrap_or_default(),
+            },
+            _ => Duration::ZERO,
+        })
+        .sum()
+}
+
+/// Whether the case's verdict hangs on the time at which things happen.
+pub fn is_timed(case: &Case) -> bool {
+    declared_waits(&case.script.steps) > Duration::ZERO
+}
+
+/// Removes what the case left at the broker, and says whether the broker is still there.
+pub async fn clean_up(
+    played: &Played,
+    instance: &dyn Instance,
+    settings: &Settings,
+    namespace: &str,
+) -> Result<(), String> {
+    let version = played.transcript.version;
+    let Some(address) = instance.address(version) else {
+        return Ok(());
+    };
+    let mut traces = cleanup::traces(&played.transcript);
+    if let Some(control) = &played.control {
+        traces.add(cleanup::traces(control));
+    }
+    cleanup::remove(&traces, &address, version, settings, namespace).await
+}

@@ -1,0 +1,157 @@
+//! What a broker states that it does not go beyond: a case that does is skipped, with the figure, unless its step says
+//! `probe: true`.
+
+use crate::scenario::{Built, BuiltPart, Facts, Scope};
+use crate::statements::Version;
+use crate::wire::property::id;
+use crate::wire::{self, Packet, Publish, Subscribe, Will};
+
+use super::matcher::Client;
+use super::{Limits, Settings};
+
+/// The largest packet of 3.x and of a 5.0 connection without a limit, in bytes: the fixed header and 268 435 455 bytes.
+const LARGEST: u64 = crate::wire::VARIABLE_MAX as u64 + 5;
+
+/// Why what is to be sent goes beyond a stated limit; `None` where it does not.
+pub fn beyond(built: &Built, version: Version, client: &Client, scope: &Scope, settings: &Settings) -> Option<String> {
+    let stated = Stated::new(
+        &settings.limits,
+        client.connected.then(|| scope.facts(&client.name)).flatten(),
+        version,
+    );
+    let mut open = client.outgoing.len() as u64;
+    for part in &built.parts {
+        let size = size(part, version);
+        if size > stated.maximum_packet_size {
+            return Some(format!(
+                "the broker takes packets of up to {} bytes, this one has {size}",
+                stated.maximum_packet_size
+            ));
+        }
+        let BuiltPart::Packet { packet, .. } = part else {
+            continue;
+        };
+        let reason = match packet {
+            Packet::Connect(connect) => connect.will.as_ref().and_then(|will| stated.will(will)),
+            Packet::Publish(publish) => {
+                open += u64::from(publish.qos > 0 && !publish.dup);
+                stated.publish(publish, open)
+            }
+            Packet::Subscribe(subscribe) => stated.subscribe(subscribe),
+            _ => None,
+        };
+        if reason.is_some() {
+            return reason;
+        }
+    }
+    None
+}
+
+/// The length in bytes of one part of a write.
+fn size(part: &BuiltPart, version: Version) -> u64 {
+    match part {
+        BuiltPart::Packet { packet, overrides } => {
+            wire::encode(packet, version, overrides).iter().map(|c| c.len()).sum()
+        }
+        BuiltPart::Bytes(bytes) => bytes.len() as u64,
+    }
+}
+
+/// The limits in force on one connection.
+struct Stated<'a> {
+    maximum_qos: u8,
+    maximum_packet_size: u64,
+    receive_maximum: u16,
+    retain: bool,
+    wildcard: bool,
+    shared: bool,
+    identifiers: bool,
+    /// `None` before the CONNACK: the limit is not known yet.
+    topic_alias_maximum: Option<u16>,
+    denies: &'a [String],
+}
+
+impl<'a> Stated<'a> {
+    fn new(profile: &'a Limits, facts: Option<&Facts>, version: Version) -> Stated<'a> {
+        let facts = facts.filter(|_| version == Version::V5);
+        let available =
+            |profile: Option<bool>, connack: Option<bool>| profile.unwrap_or(true) && connack.unwrap_or(true);
+        let size = profile.maximum_packet_size.unwrap_or(LARGEST);
+        let connack_size = facts.and_then(|f| f.maximum_packet_size).map_or(LARGEST, u64::from);
+        Stated {
+            maximum_qos: profile.maximum_qos.unwrap_or(2).min(facts.map_or(2, |f| f.maximum_qos)),
+            maximum_packet_size: size.min(connack_size),
+            receive_maximum: profile
+                .receive_maximum
+                .unwrap_or(u16::MAX)
+                .min(facts.map_or(u16::MAX, |f| f.receive_maximum)),
+            retain: available(profile.retain_available, facts.map(|f| f.retain_available)),
+            wildcard: available(
+                profile.wildcard_subscription_available,
+                facts.map(|f| f.wildcard_subscription_available),
+            ),
+            shared: available(
+                profile.shared_subscription_available,
+                facts.map(|f| f.shared_subscription_available),
+            ),
+            identifiers: facts.is_none_or(|f| f.subscription_identifier_available),
+            topic_alias_maximum: facts.map(|f| f.topic_alias_maximum),
+            denies: &profile.denies,
+        }
+    }
+
+    fn will(&self, will: &Will) -> Option<String> {
+        if will.qos <= 2 && will.qos > self.maximum_qos {
+            return Some(self.qos(will.qos));
+        }
+        (will.retain && !self.retain).then(|| "the broker does not keep retained messages".to_owned())
+    }
+
+    fn publish(&self, publish: &Publish, open: u64) -> Option<String> {
+        // QoS 3 is wrong at every broker, and no limit.
+        if publish.qos <= 2 && publish.qos > self.maximum_qos {
+            return Some(self.qos(publish.qos));
+        }
+        if publish.retain && !self.retain {
+            return Some("the broker does not keep retained messages".to_owned());
+        }
+        if publish.qos > 0 && open > u64::from(self.receive_maximum) {
+            return Some(format!(
+                "the broker takes {} unacknowledged messages at a time, this would be number {open}",
+                self.receive_maximum
+            ));
+        }
+        match (publish.properties.number(id::TOPIC_ALIAS), self.topic_alias_maximum) {
+            (Some(alias), Some(most)) if alias > u32::from(most) => Some(format!(
+                "the broker takes topic aliases up to {most}, this one is {alias}"
+            )),
+            _ => None,
+        }
+    }
+
+    fn subscribe(&self, subscribe: &Subscribe) -> Option<String> {
+        if !self.identifiers && subscribe.properties.get(id::SUBSCRIPTION_IDENTIFIER).is_some() {
+            return Some("the broker does not take subscription identifiers".to_owned());
+        }
+        for subscription in &subscribe.subscriptions {
+            let filter = subscription.filter.as_bytes();
+            if subscription.qos() <= 2 && subscription.qos() > self.maximum_qos {
+                return Some(self.qos(subscription.qos()));
+            }
+            if !self.shared && filter.starts_with(b"$share/") {
+                return Some("the broker does not take shared subscriptions".to_owned());
+            }
+            if !self.wildcard && filter.iter().any(|b| matches!(b, b'+' | b'#')) {
+                return Some("the broker does not take wildcards".to_owned());
+            }
+            if let Some(denied) = self.denies.iter().find(|d| d.as_bytes() == filter) {
+                return Some(format!("the broker's access list refuses the filter {denied}"));
+            }
+        }
+        None
+    }
+
+    fn qos(&self, asked: u8) -> String {
+        format!("the broker offers QoS up to {}, this needs {asked}", self.maximum_qos)
+    }
+}

@@ -1,0 +1,297 @@
+//! Steps that wait: one expectation, alternatives, and several in any order.
+
+use std::time::Duration;
+
+use crate::scenario::{Expect, Step, StepKind, Take, Within, print};
+use crate::transcript::StepId;
+
+use super::fence::Fence;
+use super::probe::{Met, Probe, Refusal};
+use super::{Matcher, Maybe, Poll, Waiting};
+use crate::play::outcome::seconds;
+use crate::play::{Awaited, Failure};
+
+impl Matcher {
+    /// Begins to wait for what a `c <- ...` step expects.
+    pub(super) fn begin_expectation(&mut self, what: &Expect) {
+        match what {
+            Expect::Packet(pattern) if pattern.how == Take::Maybe => {
+                if let (Some(step), Some(client)) = (self.step_id(), self.expecting_client()) {
+                    self.maybes.push(Maybe {
+                        client,
+                        pattern: pattern.clone(),
+                        step,
+                    });
+                }
+                self.step_done();
+            }
+            Expect::Nothing { quiet } => self.begin_fence(*quiet),
+            _ => {
+                let until = self.since + within_of(what).to.unwrap_or(self.settings.patience);
+                self.waiting = Waiting::Step { until };
+            }
+        }
+    }
+
+    /// Begins to wait for one of several, or for several in any order.
+    pub(super) fn begin_alternatives(&mut self, what: &StepKind) {
+        let silent = match what {
+            StepKind::OneOf(alternatives) => alternatives.iter().find_map(|a| match &a.first()?.what {
+                StepKind::Expect {
+                    client,
+                    what: Expect::Nothing { quiet },
+                } => Some((self.client(client), *quiet)),
+                _ => None,
+            }),
+            _ => None,
+        };
+        if let Some((client, quiet)) = silent {
+            // Silence can only be told by a fence; it runs while the other alternatives are looked for.
+            self.waiting = Waiting::Fence(Fence::new(client, quiet.map(|q| self.since + q)));
+            return;
+        }
+        let longest = expectations(what).filter_map(|e| within_of(e).to).max();
+        self.waiting = Waiting::Step {
+            until: self.since + longest.unwrap_or(self.settings.patience),
+        };
+    }
+
+    fn expecting_client(&self) -> Option<usize> {
+        match &self.step()?.what {
+            StepKind::Expect { client, .. } => Some(self.client(client)),
+            _ => None,
+        }
+    }
+
+    /// Looks whether the step at hand is met.
+    pub(super) fn expectation(&mut self, now: Duration) -> Option<Poll> {
+        let step = self.step()?.clone();
+        let refusal = match &step.what {
+            StepKind::Expect { client, what } => {
+                let client = self.client(client);
+                match self.probe(client, what, &self.scope) {
+                    Probe::Met(met) => {
+                        let id = self.step_id();
+                        self.take(client, met, id);
+                        self.step_done();
+                        return None;
+                    }
+                    Probe::Pending(why) => return self.wait_on(now, client, what, why),
+                    Probe::Failed(refusal) => refusal,
+                }
+            }
+            StepKind::OneOf(alternatives) => {
+                if self.choose(alternatives) {
+                    return None;
+                }
+                match self.all_refused(alternatives) {
+                    Some(refusal) => refusal,
+                    None => return self.wait_for_any(now),
+                }
+            }
+            StepKind::InAnyOrder(steps) => match self.in_any_order(steps) {
+                Probe::Met(_) => {
+                    self.step_done();
+                    return None;
+                }
+                Probe::Pending(_) => return self.wait_for_any(now),
+                Probe::Failed(refusal) => refusal,
+            },
+            _ => return None,
+        };
+        let failure = self.failure_at(&step, refusal);
+        self.fail(failure);
+        None
+    }
+
+    /// Goes into the first alternative whose first expectation is met. Says whether there is one.
+    pub(super) fn choose(&mut self, alternatives: &[Vec<Step>]) -> bool {
+        for alternative in alternatives {
+            let Some(first) = alternative.first() else { continue };
+            let StepKind::Expect { client, what } = &first.what else {
+                continue;
+            };
+            let client = self.client(client);
+            if let Probe::Met(met) = self.probe(client, what, &self.scope) {
+                let id = Some(self.id_of(first));
+                self.take(client, met, id);
+                self.since = self.now;
+                self.enter(&alternative[1..]);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A refusal where no alternative can be met any more: the first with something found.
+    fn all_refused(&self, alternatives: &[Vec<Step>]) -> Option<Refusal> {
+        let mut kept: Option<Refusal> = None;
+        for alternative in alternatives {
+            let StepKind::Expect { client, what } = &alternative.first()?.what else {
+                return None;
+            };
+            match self.probe(self.client(client), what, &self.scope) {
+                Probe::Failed(refusal) => {
+                    let better = kept
+                        .as_ref()
+                        .is_none_or(|k| k.found.is_none() && refusal.found.is_some());
+                    if better {
+                        kept = Some(refusal);
+                    }
+                }
+                _ => return None,
+            }
+        }
+        kept
+    }
+
+    fn wait_on(&mut self, now: Duration, client: usize, what: &Expect, why: String) -> Option<Poll> {
+        let Waiting::Step { until } = self.waiting else {
+            return None;
+        };
+        // A packet that is still coming in keeps the patience up, unless the script names the time.
+        let until = match (within_of(what).to, self.clients[client].progress) {
+            (None, Some(at)) => until.max(at + self.settings.patience),
+            _ => until,
+        };
+        if now < until {
+            return Some(Poll::Wait { until });
+        }
+        let waited = seconds(until.saturating_sub(self.since));
+        let step = self.step()?.clone();
+        let found = self.clients[client].inbox.iter().find(|a| !a.needless).map(|a| a.event);
+        let failure = self.failure_at(&step, Refusal::new(format!("{why} within {waited}"), found));
+        self.fail(failure);
+        None
+    }
+
+    fn wait_for_any(&mut self, now: Duration) -> Option<Poll> {
+        let Waiting::Step { until } = self.waiting else {
+            return None;
+        };
+        let progress = self.clients.iter().filter_map(|c| c.progress).max();
+        let until = progress.map_or(until, |at| until.max(at + self.settings.patience));
+        if now < until {
+            return Some(Poll::Wait { until });
+        }
+        let waited = seconds(until.saturating_sub(self.since));
+        let failure = self.unmet(&format!("nothing of it came within {waited}"));
+        self.fail(failure);
+        None
+    }
+
+    /// Marks what an expectation takes.
+    pub(super) fn take(&mut self, client: usize, met: Met, step: Option<StepId>) {
+        self.scope = met.scope;
+        for &index in &met.takes {
+            self.events[index].step.clone_from(&step);
+        }
+        let mut used: Vec<usize> = Vec::new();
+        for &(index, maybe) in &met.maybes {
+            self.events[index].step = Some(self.maybes[maybe].step.clone());
+            used.push(maybe);
+        }
+        let taken = |event: usize| met.takes.contains(&event) || met.maybes.iter().any(|(e, _)| *e == event);
+        self.clients[client].inbox.retain(|a| !taken(a.event));
+        used.sort_unstable_by(|a, b| b.cmp(a));
+        for maybe in used {
+            self.maybes.remove(maybe);
+        }
+        if met.ends {
+            self.clients[client].end_settled = true;
+            if let Some(end) = self.clients[client].ended {
+                self.events[end].step = step;
+            }
+        }
+        self.advice.extend(met.advice);
+    }
+
+    /// The failure of a step for one refusal.
+    pub(super) fn failure_at(&self, step: &Step, refusal: Refusal) -> Failure {
+        let awaited = self.awaited(step, &refusal.why);
+        let summary = match awaited.as_slice() {
+            [one] => format!("{}: {}", one.what, one.why),
+            many => format!("none of {} alternatives was met", many.len()),
+        };
+        Failure {
+            stage: self.stage,
+            place: Some(step.place.clone()),
+            summary,
+            awaited,
+            found: refusal.found,
+            mismatches: refusal.mismatches,
+        }
+    }
+
+    /// The failure of the step at hand because `why`.
+    pub(super) fn unmet(&self, why: &str) -> Failure {
+        match self.step().cloned() {
+            Some(step) => {
+                let found = self
+                    .clients
+                    .iter()
+                    .flat_map(|c| c.inbox.iter().filter(|a| !a.needless))
+                    .map(|a| a.event)
+                    .min();
+                self.failure_at(&step, Refusal::new(why, found))
+            }
+            None => Failure {
+                stage: self.stage,
+                place: None,
+                summary: why.to_owned(),
+                awaited: Vec::new(),
+                found: None,
+                mismatches: Vec::new(),
+            },
+        }
+    }
+
+    /// Every alternative of a step, and why it is not met.
+    fn awaited(&self, step: &Step, why: &str) -> Vec<Awaited> {
+        let each = |step: &Step| -> Option<Awaited> {
+            let StepKind::Expect { client, what } = &step.what else {
+                return None;
+            };
+            let reason = match self.probe(self.client(client), what, &self.scope) {
+                Probe::Failed(refusal) => refusal.why,
+                Probe::Pending(why) => why,
+                Probe::Met(_) => "met".to_owned(),
+            };
+            Some(Awaited {
+                what: print::expect(client, what, &self.scope),
+                why: reason,
+            })
+        };
+        match &step.what {
+            StepKind::Expect { client, what } => vec![Awaited {
+                what: print::expect(client, what, &self.scope),
+                why: why.to_owned(),
+            }],
+            StepKind::OneOf(alternatives) => alternatives.iter().filter_map(|a| each(a.first()?)).collect(),
+            StepKind::InAnyOrder(steps) => steps.iter().filter_map(each).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What an expectation says of its time.
+fn within_of(what: &Expect) -> Within {
+    match what {
+        Expect::Packet(pattern) => pattern.within,
+        Expect::Bytes { within, .. } | Expect::Closed { within } | Expect::Refused { within, .. } => *within,
+        Expect::Nothing { .. } => Within::default(),
+    }
+}
+
+/// The expectations that stand first in each alternative, or side by side.
+fn expectations(what: &StepKind) -> impl Iterator<Item = &Expect> {
+    let steps: Vec<&Step> = match what {
+        StepKind::OneOf(alternatives) => alternatives.iter().filter_map(|a| a.first()).collect(),
+        StepKind::InAnyOrder(steps) => steps.iter().collect(),
+        _ => Vec::new(),
+    };
+    steps.into_iter().filter_map(|step| match &step.what {
+        StepKind::Expect { what, .. } => Some(what),
+        _ => None,
+    })
+}

@@ -1,0 +1,105 @@
+//! The end of a case: a fence on all clients, then the account of everything that came and that no step took.
+
+use std::time::Duration;
+
+use crate::transcript::Author;
+use crate::wire::Packet;
+
+use super::probe::name_of;
+use super::{Matcher, Poll, Waiting};
+use crate::play::{Failure, PlayEnd};
+
+/// How far the farewell is. Two rounds of PINGREQs on all clients: what the last packet of one client caused at another
+/// has then had its turn.
+#[derive(Debug, Default)]
+pub struct Farewell {
+    rounds: u32,
+    until: Option<Duration>,
+}
+
+const ROUNDS: u32 = 2;
+
+impl Matcher {
+    /// Takes the farewell one step further.
+    pub(super) fn farewell_goes_on(&mut self, now: Duration) -> Option<Poll> {
+        let Waiting::Farewell(farewell) = &mut self.waiting else {
+            return None;
+        };
+        if let Some(until) = farewell.until {
+            let silent = (0..self.clients.len()).find(|&i| self.awaits_fence_ping(i));
+            match silent {
+                None => {}
+                Some(_) if now < until => return Some(Poll::Wait { until }),
+                Some(index) => {
+                    // What came is the better story, where anything did.
+                    if !self.account() {
+                        let why = self.no_pingresp(index);
+                        self.fail_plainly(why, None);
+                    }
+                    return None;
+                }
+            }
+        }
+        let Waiting::Farewell(farewell) = &mut self.waiting else {
+            return None;
+        };
+        if farewell.rounds < ROUNDS {
+            farewell.rounds += 1;
+            farewell.until = Some(self.now + self.settings.patience);
+            for index in 0..self.clients.len() {
+                if self.clients[index].may_ping() {
+                    self.answer(index, &Packet::PingReq, Author::Fence);
+                }
+            }
+            return None;
+        }
+        if !self.account() {
+            self.end.get_or_insert(PlayEnd::Met);
+        }
+        None
+    }
+
+    /// Fails the exchange where something is left, and says whether it did.
+    fn account(&mut self) -> bool {
+        for index in 0..self.clients.len() {
+            let left = self.leftovers(index, &self.scope);
+            let client = &self.clients[index];
+            let found = left.events.first().copied();
+            let summary = match found {
+                Some(event) => format!(
+                    "{} got {}, and no step takes it",
+                    client.name,
+                    name_of(&self.events[event])
+                ),
+                None if client.ended.is_some() && !client.end_settled => {
+                    format!(
+                        "the broker closed the connection of {}, and no step expects it",
+                        client.name
+                    )
+                }
+                None => {
+                    let met = super::probe::Met {
+                        takes: Vec::new(),
+                        maybes: left.maybes,
+                        scope: left.scope,
+                        ends: false,
+                        advice: Vec::new(),
+                    };
+                    self.take(index, met, None);
+                    continue;
+                }
+            };
+            let found = found.or(client.ended);
+            self.fail(Failure {
+                stage: self.stage,
+                place: None,
+                summary,
+                awaited: Vec::new(),
+                found,
+                mismatches: Vec::new(),
+            });
+            return true;
+        }
+        false
+    }
+}

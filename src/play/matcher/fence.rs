@@ -1,0 +1,359 @@
+//! `c <- nothing`: a fence that shows that nothing untaken is on its way. Absence is proved by a barrier, never by waiting
+//! and looking.
+//!
+//! The barrier of choice is causal: each client that published to `c` sends one more message on the same topic and at the
+//! same QoS, which the broker must deliver after the earlier ones (3.1.1 MQTT-4.6.0-6, 5.0 MQTT-4.6.0-5). Where that is not
+//! possible, PINGREQs go out on every client that said something, then on `c`, then `settle` is waited.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::transcript::Author;
+use crate::wire::{Chunk, Packet, Publish, Text, encode_bytes};
+
+use super::probe::{Refusal, name_of};
+use super::{Matcher, Poll, Waiting};
+use crate::play::Action;
+use crate::play::outcome::seconds;
+
+/// Packet identifiers of fence messages count down from here: scripts use small ones.
+const FENCE_ID: u16 = 0xfe00;
+
+/// A fence on its way.
+#[derive(Debug)]
+pub struct Fence {
+    client: usize,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// The silence that the script asks for first.
+    Quiet {
+        until: Duration,
+    },
+    Begin,
+    /// Fence messages that have not arrived at the client yet, by their payloads.
+    Messages {
+        awaited: Vec<Bytes>,
+        until: Duration,
+    },
+    /// PINGRESPs awaited on the other clients.
+    Others {
+        until: Duration,
+    },
+    /// A PINGRESP awaited on the client itself.
+    Itself {
+        until: Duration,
+    },
+    Settle {
+        until: Duration,
+    },
+    Over,
+}
+
+impl Fence {
+    pub fn new(client: usize, quiet_until: Option<Duration>) -> Fence {
+        Fence {
+            client,
+            phase: match quiet_until {
+                Some(until) => Phase::Quiet { until },
+                None => Phase::Begin,
+            },
+        }
+    }
+}
+
+/// What comes next in a fence.
+enum Next {
+    Phase(Phase),
+    Wait(Duration),
+    Fail(String),
+}
+
+impl Matcher {
+    /// Begins the fence of a `nothing` step, after `quiet` of silence.
+    pub(super) fn begin_fence(&mut self, quiet: Option<Duration>) {
+        let Some(crate::scenario::StepKind::Expect { client, .. }) = self.step().map(|s| &s.what) else {
+            return;
+        };
+        let client = self.client(&client.clone());
+        self.waiting = Waiting::Fence(Fence::new(client, quiet.map(|q| self.since + q)));
+    }
+
+    /// The payload that marks fence messages of this exchange.
+    pub(super) fn fence_marker(&self) -> String {
+        format!("{}~fence~", self.scope.namespace())
+    }
+
+    /// Takes the fence one step further.
+    pub(super) fn fence_goes_on(&mut self, now: Duration) -> Option<Poll> {
+        let Waiting::Fence(fence) = &self.waiting else {
+            return None;
+        };
+        let client = fence.client;
+        if let Some(crate::scenario::StepKind::OneOf(alternatives)) = self.step().map(|s| s.what.clone())
+            && self.choose(&alternatives)
+        {
+            return None;
+        }
+        if let Some(poll) = self.disturbed(client) {
+            return poll;
+        }
+        let next = {
+            let Waiting::Fence(fence) = &self.waiting else {
+                return None;
+            };
+            match &fence.phase {
+                Phase::Quiet { until } if now < *until => Next::Wait(*until),
+                Phase::Quiet { until } => {
+                    self.now = self.now.max(*until);
+                    Next::Phase(Phase::Begin)
+                }
+                Phase::Begin => self.begin_barrier(client),
+                Phase::Messages { awaited, until } => self.messages_arrive(client, awaited.clone(), *until, now),
+                Phase::Others { until } => self.others_answer(client, *until, now),
+                Phase::Itself { until } => self.itself_answers(client, *until, now),
+                Phase::Settle { until } if now < *until => Next::Wait(*until),
+                Phase::Settle { .. } => Next::Phase(Phase::Over),
+                Phase::Over => {
+                    self.fence_is_through();
+                    return None;
+                }
+            }
+        };
+        match next {
+            Next::Wait(until) => Some(Poll::Wait { until }),
+            Next::Fail(why) => {
+                let step = self.step()?.clone();
+                let failure = self.failure_at(&step, Refusal::new(why, None));
+                self.fail(failure);
+                None
+            }
+            Next::Phase(phase) => {
+                if let Waiting::Fence(fence) = &mut self.waiting {
+                    fence.phase = phase;
+                }
+                None
+            }
+        }
+    }
+
+    /// Whether something came that no step takes, or the connection ended: then the fence need not go on.
+    fn disturbed(&mut self, client: usize) -> Option<Option<Poll>> {
+        let is_nothing = matches!(
+            self.step().map(|s| &s.what),
+            Some(crate::scenario::StepKind::Expect { .. })
+        );
+        if !is_nothing {
+            return None;
+        }
+        let left = self.leftovers(client, &self.scope);
+        let state = &self.clients[client];
+        let why = match left.events.first() {
+            Some(&event) => Some((format!("{} came", name_of(&self.events[event])), Some(event))),
+            None if state.ended.is_some() && !state.end_settled => {
+                Some(("the broker closed the connection".to_owned(), state.ended))
+            }
+            None => None,
+        };
+        let (why, found) = why?;
+        let step = self.step()?.clone();
+        let failure = self.failure_at(&step, Refusal::new(why, found));
+        self.fail(failure);
+        Some(None)
+    }
+
+    /// Sends fence messages where they prove more, else PINGREQs.
+    fn begin_barrier(&mut self, client: usize) -> Next {
+        if !self.clients[client].may_ping() {
+            // Closed, or not to be disturbed: what the others said is all that can be waited for.
+            return self.ping_others(client);
+        }
+        let awaited = self.send_fence_messages(client);
+        if awaited.is_empty() {
+            return self.ping_others(client);
+        }
+        Next::Phase(Phase::Messages {
+            awaited,
+            until: self.now + self.settings.patience,
+        })
+    }
+
+    fn send_fence_messages(&mut self, client: usize) -> Vec<Bytes> {
+        let receiver = &self.clients[client];
+        let limited = receiver
+            .connect
+            .as_ref()
+            .is_some_and(|c| c.properties.0.iter().any(|p| p.id == 0x21 || p.id == 0x27));
+        if limited || !receiver.incoming.is_empty() {
+            // A message behind others that we hold back may rightly wait for them.
+            return Vec::new();
+        }
+        let mut sends: Vec<(usize, Text, u8)> = Vec::new();
+        for (index, publisher) in self.clients.iter().enumerate() {
+            if !publisher.may_ping() || publisher.outgoing.values().any(|o| !o.fence) {
+                continue;
+            }
+            for (topic, qos) in &publisher.published {
+                if receiver.must_get(topic, &publisher.name).is_some() {
+                    sends.push((index, topic.clone(), *qos));
+                }
+            }
+        }
+        let marker = self.fence_marker();
+        let mut awaited = Vec::new();
+        for (publisher, topic, qos) in sends {
+            self.fences += 1;
+            let payload = Bytes::from(format!("{marker}{}", self.fences));
+            let id = FENCE_ID.wrapping_sub(self.fences as u16);
+            let publish = Publish {
+                qos,
+                topic,
+                packet_id: (qos > 0).then_some(id),
+                payload: payload.clone().into(),
+                ..Publish::default()
+            };
+            self.answer(publisher, &Packet::Publish(publish), Author::Fence);
+            awaited.push(payload);
+        }
+        awaited
+    }
+
+    fn messages_arrive(&mut self, client: usize, awaited: Vec<Bytes>, until: Duration, now: Duration) -> Next {
+        let arrived = |payload: &Bytes| {
+            self.events.iter().any(|event| {
+                event.client == self.clients[client].name
+                    && event.from_broker()
+                    && matches!(event.packet().and_then(|d| d.packet.as_ref()),
+                        Some(Packet::Publish(p)) if p.payload.bytes() == Some(payload))
+            })
+        };
+        let left: Vec<Bytes> = awaited.into_iter().filter(|p| !arrived(p)).collect();
+        if left.is_empty() {
+            return Next::Phase(Phase::Over);
+        }
+        if now < until && self.clients[client].ended.is_none() {
+            let wait = Next::Wait(until);
+            if let Waiting::Fence(fence) = &mut self.waiting {
+                fence.phase = Phase::Messages { awaited: left, until };
+            }
+            return wait;
+        }
+        // A fence message that is lost is no finding of this step: PINGREQs must do.
+        self.now = self.now.max(until.min(now));
+        self.ping_others(client)
+    }
+
+    fn ping_others(&mut self, client: usize) -> Next {
+        for index in 0..self.clients.len() {
+            let other = &self.clients[index];
+            if index != client && other.may_ping() && other.spoke {
+                self.answer(index, &Packet::PingReq, Author::Fence);
+            }
+        }
+        Next::Phase(Phase::Others {
+            until: self.now + self.settings.patience,
+        })
+    }
+
+    fn others_answer(&mut self, client: usize, until: Duration, now: Duration) -> Next {
+        let silent = (0..self.clients.len()).find(|&i| i != client && self.awaits_fence_ping(i));
+        if let Some(index) = silent {
+            if now < until {
+                return Next::Wait(until);
+            }
+            return Next::Fail(self.no_pingresp(index));
+        }
+        if !self.clients[client].may_ping() {
+            return Next::Phase(Phase::Settle {
+                until: self.now + self.settings.settle,
+            });
+        }
+        self.answer(client, &Packet::PingReq, Author::Fence);
+        Next::Phase(Phase::Itself {
+            until: self.now + self.settings.patience,
+        })
+    }
+
+    fn itself_answers(&mut self, client: usize, until: Duration, now: Duration) -> Next {
+        if !self.awaits_fence_ping(client) {
+            return Next::Phase(Phase::Settle {
+                until: self.now + self.settings.settle,
+            });
+        }
+        if now < until {
+            return Next::Wait(until);
+        }
+        Next::Fail(self.no_pingresp(client))
+    }
+
+    /// Whether a PINGREQ of a fence is open on a connection that is still there.
+    pub(super) fn awaits_fence_ping(&self, index: usize) -> bool {
+        let client = &self.clients[index];
+        client.ended.is_none() && !client.finished && client.pings.contains(&Author::Fence)
+    }
+
+    pub(super) fn no_pingresp(&self, index: usize) -> String {
+        format!(
+            "{} got no PINGRESP within {} to the PINGREQ that was to show that nothing else comes",
+            self.clients[index].name,
+            seconds(self.settings.patience)
+        )
+    }
+
+    fn fence_is_through(&mut self) {
+        let alternative = match self.step().map(|s| s.what.clone()) {
+            Some(crate::scenario::StepKind::OneOf(alternatives)) => alternatives.into_iter().find(|a| {
+                matches!(
+                    a.first().map(|s| &s.what),
+                    Some(crate::scenario::StepKind::Expect {
+                        what: crate::scenario::Expect::Nothing { .. },
+                        ..
+                    })
+                )
+            }),
+            _ => None,
+        };
+        let client = match &self.waiting {
+            Waiting::Fence(fence) => fence.client,
+            _ => return,
+        };
+        let left = self.leftovers(client, &self.scope);
+        if let Some(alternative) = alternative {
+            if left.events.is_empty() {
+                self.since = self.now;
+                self.enter(&alternative[1..]);
+            } else {
+                let failure = self.unmet("something else came");
+                self.fail(failure);
+            }
+            return;
+        }
+        let met = super::probe::Met {
+            takes: Vec::new(),
+            maybes: left.maybes,
+            scope: left.scope,
+            ends: false,
+            advice: Vec::new(),
+        };
+        self.take(client, met, None);
+        self.step_done();
+    }
+
+    /// Has the harness itself send a packet on a client's connection.
+    pub(super) fn answer(&mut self, index: usize, packet: &Packet, author: Author) {
+        if author == Author::Fence && matches!(packet, Packet::PingReq) {
+            // Noted here and not when it is sent, so that nobody waits for an answer to a PINGREQ that is yet to go out.
+            self.clients[index].pings.push_back(Author::Fence);
+        }
+        self.outbox.push_back(Action::Write {
+            client: self.clients[index].name.clone(),
+            step: None,
+            author,
+            writes: vec![vec![Chunk::Bytes(encode_bytes(packet, self.version))]],
+            pause: Duration::ZERO,
+        });
+    }
+}

@@ -1,0 +1,223 @@
+//! What events change: the state of each client, what needs no step, and the answers that the harness owes.
+
+use std::time::Duration;
+
+use crate::statements::Version;
+use crate::transcript::{Author, Event, What};
+use crate::wire::{Ack, Packet, Publish};
+
+use super::Matcher;
+use super::client::{Arrived, Incoming, is_fence_message};
+
+/// What becomes of a packet that the broker sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// A step must take it.
+    Step,
+    /// A step may take it; left over, it is no failure.
+    Optional,
+    /// The harness's own business: a fence, or noise.
+    Absorbed,
+}
+
+impl Matcher {
+    /// Takes note of the next event of the transcript.
+    pub fn observe(&mut self, event: Event) {
+        self.now = self.now.max(event.at);
+        if let What::Lifecycle(_) = event.what {
+            self.events.push(event);
+            self.broker_was_away();
+            return;
+        }
+        let index = self.events.len();
+        let client = self.client(&event.client.clone());
+        match &event.what {
+            What::Open => self.clients[client].opened(event.connection),
+            What::End(_) if event.from_broker() => {
+                // The end of a connection that the client has replaced says nothing of the present one.
+                if self.clients[client].connection == Some(event.connection) {
+                    self.clients[client].ended = Some(index);
+                    self.clients[client].progress = None;
+                }
+            }
+            What::End(end) => {
+                if *end != crate::transcript::End::HalfClose {
+                    self.clients[client].finished = true;
+                    self.clients[client].end_settled = true;
+                }
+            }
+            What::Packet { decoded, topic, .. } => {
+                let decoded = std::sync::Arc::clone(decoded);
+                let topic = topic.clone();
+                if event.from_broker() {
+                    self.clients[client].progress = None;
+                    let role = match &decoded.packet {
+                        Some(packet) => self.received(client, packet, topic.as_ref(), !decoded.breaches.is_empty()),
+                        None => Use::Step,
+                    };
+                    if role != Use::Absorbed {
+                        self.clients[client].inbox.push(Arrived {
+                            event: index,
+                            needless: role == Use::Optional,
+                        });
+                    }
+                } else if let Some(packet) = &decoded.packet {
+                    self.clients[client].sent(packet, event.author);
+                } else if decoded.packet_type == Some(crate::wire::PacketType::Connect) {
+                    self.clients[client].connect_sent = true;
+                }
+            }
+            What::Fragment(_) if event.from_broker() => self.clients[client].inbox.push(Arrived {
+                event: index,
+                needless: false,
+            }),
+            What::Fragment(_) | What::Gap(_) | What::Lifecycle(_) => {}
+        }
+        self.events.push(event);
+    }
+
+    /// Bytes of an unfinished packet came from the broker.
+    pub fn progress(&mut self, client: &str, at: Duration) {
+        let client = self.client(client);
+        self.clients[client].progress = Some(at);
+    }
+
+    /// Whether our last write on this client left a packet unfinished.
+    pub fn incomplete(&mut self, client: &str, incomplete: bool) {
+        let client = self.client(client);
+        self.clients[client].incomplete = incomplete;
+    }
+
+    /// The broker was stopped and started: every connection has ended by our doing.
+    fn broker_was_away(&mut self) {
+        for client in &mut self.clients {
+            client.finished = client.connection.is_some();
+            client.end_settled = true;
+            // A 5.0 broker may say DISCONNECT 0x8B, server shutting down; what was on its way is nobody's fault.
+            for arrived in &mut client.inbox {
+                arrived.needless |= matches!(self.events[arrived.event].packet().and_then(|d| d.packet.as_ref()),
+                    Some(Packet::Disconnect(d)) if d.reason_code == 0x8b);
+            }
+        }
+    }
+
+    /// Decides what becomes of a packet from the broker, and answers it where the harness must.
+    fn received(&mut self, index: usize, packet: &Packet, topic: Option<&crate::wire::Text>, breached: bool) -> Use {
+        let version = self.version;
+        let marker = self.fence_marker();
+        let noise = !breached && self.is_noise(index, topic);
+        let client = &mut self.clients[index];
+        let auto = client.auto_acks;
+        let role = match packet {
+            Packet::Publish(publish) => {
+                let known = publish.packet_id.and_then(|id| client.incoming.get(&id).copied());
+                let absorbed = noise || is_fence_message(publish, &marker);
+                self.publish_came(index, publish, known, absorbed, auto)
+            }
+            Packet::PubRel(ack) => {
+                let known = client.incoming.get_mut(&ack.packet_id);
+                let (absorbed, repeat) = match known {
+                    Some(incoming) => (incoming.absorbed, std::mem::replace(&mut incoming.released, true)),
+                    None => (false, false),
+                };
+                if absorbed || auto {
+                    let author = if absorbed { Author::Fence } else { Author::Auto };
+                    self.answer(index, &Packet::PubComp(Ack::new(ack.packet_id)), author);
+                }
+                match (absorbed, auto || (repeat && version != Version::V5)) {
+                    (true, _) => Use::Absorbed,
+                    (false, true) => Use::Optional,
+                    (false, false) => Use::Step,
+                }
+            }
+            Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubComp(ack) => {
+                let fence = client.outgoing.get(&ack.packet_id).is_some_and(|o| o.fence);
+                if matches!(packet, Packet::PubRec(a) if a.reason_code < 0x80) && (fence || auto) {
+                    let author = if fence { Author::Fence } else { Author::Auto };
+                    self.answer(index, &Packet::PubRel(Ack::new(ack.packet_id)), author);
+                }
+                match (fence, auto) {
+                    (true, _) => Use::Absorbed,
+                    (false, true) => Use::Optional,
+                    (false, false) => Use::Step,
+                }
+            }
+            Packet::PingResp => match client.pings.pop_front() {
+                Some(Author::Fence) => Use::Absorbed,
+                _ => Use::Step,
+            },
+            _ => Use::Step,
+        };
+        self.clients[index].received(packet, version);
+        if let Packet::ConnAck(connack) = packet
+            && connack.reason_code == 0
+        {
+            let name = self.clients[index].name.clone();
+            let connect = self.clients[index].connect.clone();
+            self.scope.connected(&name, connect.as_ref(), connack);
+        }
+        role
+    }
+
+    fn publish_came(
+        &mut self,
+        index: usize,
+        publish: &Publish,
+        known: Option<Incoming>,
+        absorbed: bool,
+        auto: bool,
+    ) -> Use {
+        // In 3.x a sender may repeat what is not acknowledged at any time (3.1.1, 4.4: only in 5.0 is it forbidden).
+        let repeat = self.version != Version::V5 && publish.dup && known.is_some();
+        if let Some(id) = publish.packet_id.filter(|_| publish.qos > 0) {
+            let released = known.is_some_and(|k| k.released);
+            self.clients[index].incoming.insert(id, Incoming { released, absorbed });
+            if absorbed || auto {
+                let author = if absorbed { Author::Fence } else { Author::Auto };
+                let answer = match publish.qos {
+                    1 => Packet::PubAck(Ack::new(id)),
+                    _ => Packet::PubRec(Ack::new(id)),
+                };
+                self.answer(index, &answer, author);
+            }
+        }
+        match (absorbed, repeat) {
+            (true, _) => Use::Absorbed,
+            (false, true) => Use::Optional,
+            (false, false) => Use::Step,
+        }
+    }
+
+    /// Whether a delivery is other people's traffic that came through a filter wider than this case.
+    fn is_noise(&self, index: usize, topic: Option<&crate::wire::Text>) -> bool {
+        let namespace = self.scope.namespace().as_bytes();
+        topic.is_some_and(|topic| {
+            let ours = topic.as_bytes().windows(namespace.len()).any(|w| w == namespace);
+            !ours && self.clients[index].hears_others()
+        })
+    }
+
+    /// Advances the time without an event: a write took so long.
+    pub fn at(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+    }
+
+    /// The broker sent more than is kept: the exchange ends.
+    pub fn overwhelmed(&mut self) {
+        let packets = self.events.len();
+        self.fail_plainly(format!("the broker sends without end: {packets} packets came"), None);
+    }
+
+    /// Whether DISCONNECT can still be said on this client's connection.
+    pub fn may_say_goodbye(&self, client: &str) -> bool {
+        let client = &self.clients[self.client(client)];
+        client.is_open() && client.connected && !client.disconnect_sent && !client.incomplete
+    }
+
+    /// Whether a connection that we have ended is not yet ended by the broker.
+    pub fn awaits_ends(&self) -> bool {
+        self.clients
+            .iter()
+            .any(|c| c.finished && c.connection.is_some() && c.ended.is_none())
+    }
+}

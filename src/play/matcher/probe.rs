@@ -1,0 +1,370 @@
+//! Whether an expectation is met by what has come so far. Nothing changes here: the answer says what would.
+
+use std::time::Duration;
+
+use crate::scenario::{ByteTemplate, Expect, PacketPattern, Pattern, Scope, Take, Within, print};
+use crate::transcript::{Event, What};
+use crate::wire::{Decoded, Packet, Text, Version};
+
+use super::Matcher;
+use crate::play::outcome::seconds;
+use crate::play::{Advice, Mismatch};
+
+/// The answer.
+#[derive(Debug)]
+pub enum Probe {
+    Met(Met),
+    /// Not yet: why not, should the time run out.
+    Pending(String),
+    /// It can no longer be met.
+    Failed(Refusal),
+}
+
+/// What changes when an expectation is met.
+#[derive(Debug)]
+pub struct Met {
+    /// Indices of the events that are taken by the step.
+    pub takes: Vec<usize>,
+    /// Those taken by `maybe` steps before it: event and index of the maybe.
+    pub maybes: Vec<(usize, usize)>,
+    pub scope: Scope,
+    /// The end of the connection is what was awaited.
+    pub ends: bool,
+    pub advice: Vec<Advice>,
+}
+
+/// Why it can no longer be met.
+#[derive(Debug, Default)]
+pub struct Refusal {
+    pub why: String,
+    pub found: Option<usize>,
+    pub mismatches: Vec<Mismatch>,
+}
+
+impl Refusal {
+    pub fn new(why: impl Into<String>, found: Option<usize>) -> Refusal {
+        Refusal {
+            why: why.into(),
+            found,
+            mismatches: Vec::new(),
+        }
+    }
+}
+
+/// What a client has and no step has taken, once its `maybe`s have had their turn.
+pub struct Leftovers {
+    /// Events that must be taken.
+    pub events: Vec<usize>,
+    /// Event and index of the maybe that takes it.
+    pub maybes: Vec<(usize, usize)>,
+    pub scope: Scope,
+}
+
+impl Matcher {
+    /// Whether `what` is met on `client`.
+    pub(super) fn probe(&self, client: usize, what: &Expect, scope: &Scope) -> Probe {
+        match what {
+            Expect::Packet(pattern) => self.probe_packet(client, pattern, scope),
+            Expect::Bytes { pattern, within } => self.probe_bytes(client, pattern, *within, scope),
+            Expect::Closed { within } => self.probe_closed(client, None, *within, scope),
+            Expect::Refused { code, within } => self.probe_closed(client, Some(code.as_ref()), *within, scope),
+            // A fence decides; see `fence.rs`.
+            Expect::Nothing { .. } => Probe::Pending("the fence is not through yet".to_owned()),
+        }
+    }
+
+    fn probe_packet(&self, client: usize, pattern: &PacketPattern, scope: &Scope) -> Probe {
+        let inbox = &self.clients[client].inbox;
+        if pattern.how == Take::Next {
+            let left = self.leftovers(client, scope);
+            let Some(&first) = left.events.first() else {
+                return self.nothing_there(client, "no packet came");
+            };
+            let mut scope = left.scope.clone();
+            return match self.try_take(first, pattern, &mut scope) {
+                Ok(advice) => Probe::Met(Met {
+                    takes: vec![first],
+                    maybes: left.maybes,
+                    scope,
+                    ends: false,
+                    advice,
+                }),
+                Err(refusal) => Probe::Failed(refusal),
+            };
+        }
+        let mut maybes: Vec<(usize, usize)> = Vec::new();
+        let mut scope = scope.clone();
+        for arrived in inbox {
+            let event = &self.events[arrived.event];
+            let What::Packet { decoded, topic, .. } = &event.what else {
+                continue;
+            };
+            if !self.has_key(pattern, decoded, topic.as_ref(), &scope) {
+                continue;
+            }
+            let mut bound = scope.clone();
+            match self.try_take(arrived.event, pattern, &mut bound) {
+                Ok(advice) => {
+                    return Probe::Met(Met {
+                        takes: vec![arrived.event],
+                        maybes,
+                        scope: bound,
+                        ends: false,
+                        advice,
+                    });
+                }
+                Err(_) if arrived.needless => {}
+                Err(refusal) => match self.maybe_for(client, arrived.event, &maybes, &mut scope) {
+                    Some(maybe) => maybes.push((arrived.event, maybe)),
+                    None => return Probe::Failed(refusal),
+                },
+            }
+        }
+        self.nothing_there(client, &format!("no {} came", pattern.packet_type))
+    }
+
+    /// Whether a packet is one that the pattern may take: one that is too damaged to be read goes by its type.
+    fn has_key(&self, pattern: &PacketPattern, decoded: &Decoded, topic: Option<&Text>, scope: &Scope) -> bool {
+        match &decoded.packet {
+            Some(packet) => pattern.key_matches(packet, topic, self.version, scope),
+            None => decoded.packet_type == Some(pattern.packet_type),
+        }
+    }
+
+    /// Matches one event against a pattern whose key it has.
+    fn try_take(&self, index: usize, pattern: &PacketPattern, scope: &mut Scope) -> Result<Vec<Advice>, Refusal> {
+        let event = &self.events[index];
+        let What::Packet { decoded, topic, .. } = &event.what else {
+            return Err(Refusal::new("bytes came that are no packet", Some(index)));
+        };
+        if decoded.packet_type != Some(pattern.packet_type) {
+            let came = decoded.packet_type.map_or("a reserved packet type", |t| t.name());
+            return Err(Refusal::new(format!("the next packet is {came}"), Some(index)));
+        }
+        match pattern.matches(decoded, topic.as_ref(), self.version, scope) {
+            Ok(()) => self.in_time(event, index, pattern.within),
+            Err(mismatches) => Err(Refusal {
+                why: differs(&mismatches),
+                found: Some(index),
+                mismatches,
+            }),
+        }
+    }
+
+    fn probe_bytes(&self, client: usize, pattern: &ByteTemplate, within: Within, scope: &Scope) -> Probe {
+        let first = pattern.first_byte();
+        for arrived in &self.clients[client].inbox {
+            let event = &self.events[arrived.event];
+            let What::Packet { raw, .. } = &event.what else {
+                continue;
+            };
+            let head = raw.head();
+            if first.is_some_and(|f| head.first().is_some_and(|b| b >> 4 != f >> 4)) {
+                continue;
+            }
+            let mut bound = scope.clone();
+            let result = match pattern.matches(head, &mut bound) {
+                Ok(()) => self.in_time(event, arrived.event, within),
+                Err(at) => Err(Refusal {
+                    why: "the bytes differ".to_owned(),
+                    found: Some(arrived.event),
+                    mismatches: vec![at],
+                }),
+            };
+            match result {
+                Ok(advice) => {
+                    return Probe::Met(Met {
+                        takes: vec![arrived.event],
+                        maybes: Vec::new(),
+                        scope: bound,
+                        ends: false,
+                        advice,
+                    });
+                }
+                Err(_) if arrived.needless => {}
+                Err(refusal) => return Probe::Failed(refusal),
+            }
+        }
+        self.nothing_there(client, "no such packet came")
+    }
+
+    /// `closed` (`goodbye` is `None`) and `refused`.
+    fn probe_closed(&self, client: usize, goodbye: Option<Option<&Pattern>>, within: Within, scope: &Scope) -> Probe {
+        let left = self.leftovers(client, scope);
+        let state = &self.clients[client];
+        let mut takes = Vec::new();
+        let mut advice = Vec::new();
+        for &index in &left.events {
+            let event = &self.events[index];
+            let allowed =
+                goodbye.is_some() && takes.is_empty() && is_goodbye(event.packet(), self.version, state.connected);
+            if !allowed {
+                let came = name_of(event);
+                return Probe::Failed(Refusal::new(
+                    format!("{came} came before the connection was closed"),
+                    Some(index),
+                ));
+            }
+            takes.push(index);
+        }
+        if let (Some(Some(code)), Some(said)) = (goodbye, Some(takes.first().copied())) {
+            advice.extend(self.other_code(code, said, scope));
+        }
+        let Some((index, _)) = state.end(&self.events) else {
+            let open = if state.connection.is_some() {
+                "the connection is still open"
+            } else {
+                "there is no connection"
+            };
+            return Probe::Pending(open.to_owned());
+        };
+        match self.in_time(&self.events[index], index, within) {
+            Ok(more) => advice.extend(more),
+            Err(refusal) => return Probe::Failed(refusal),
+        }
+        Probe::Met(Met {
+            takes,
+            maybes: left.maybes,
+            scope: left.scope,
+            ends: true,
+            advice,
+        })
+    }
+
+    /// Another code in the goodbye than the script names is no failure: no statement demands the goodbye itself.
+    fn other_code(&self, wanted: &Pattern, said: Option<usize>, scope: &Scope) -> Option<Advice> {
+        let shown = print::code_pattern(wanted, scope);
+        let Some(index) = said else {
+            return (self.version == Version::V5).then(|| Advice {
+                statement: None,
+                text: format!("closed without saying why; a reason code of {shown} would tell the client"),
+                event: None,
+            });
+        };
+        let code = self.events[index].packet()?.packet.as_ref()?.reason_code()?;
+        (!wanted.permits_code(code, scope)).then(|| Advice {
+            statement: None,
+            text: format!("the reason code is 0x{code:02x}; {shown} fits better"),
+            event: Some(index),
+        })
+    }
+
+    /// Whether an event came within `within`. Up to one second early is advice, since brokers tick and the standard gives
+    /// whole seconds.
+    fn in_time(&self, event: &Event, index: usize, within: Within) -> Result<Vec<Advice>, Refusal> {
+        let took = event.at.saturating_sub(self.since);
+        let Some(from) = within.from.filter(|from| took < *from) else {
+            return Ok(Vec::new());
+        };
+        let text = format!(
+            "it came after {}, and not before {} is right",
+            seconds(took),
+            seconds(from)
+        );
+        if from - took > Duration::from_secs(1) {
+            return Err(Refusal::new(text, Some(index)));
+        }
+        Ok(vec![Advice {
+            statement: None,
+            text,
+            event: Some(index),
+        }])
+    }
+
+    /// Nothing fits yet; nothing will where the connection has ended.
+    fn nothing_there(&self, client: usize, why: &str) -> Probe {
+        let state = &self.clients[client];
+        match state.end(&self.events) {
+            Some((index, end)) => Probe::Failed(Refusal::new(
+                format!("{why}; the broker closed the connection ({end})"),
+                Some(self.last_word(client).unwrap_or(index)),
+            )),
+            None if state.connection.is_none() => Probe::Failed(Refusal::new("there is no connection", None)),
+            None => Probe::Pending(why.to_owned()),
+        }
+    }
+
+    /// The last packet that nothing took: often it says why the broker closed.
+    fn last_word(&self, client: usize) -> Option<usize> {
+        self.clients[client].inbox.last().map(|a| a.event)
+    }
+
+    /// What is left for `client` when its `maybe`s have taken what is theirs.
+    pub(super) fn leftovers(&self, client: usize, scope: &Scope) -> Leftovers {
+        let mut left = Leftovers {
+            events: Vec::new(),
+            maybes: Vec::new(),
+            scope: scope.clone(),
+        };
+        for arrived in self.clients[client].inbox.iter().filter(|a| !a.needless) {
+            match self.maybe_for(client, arrived.event, &left.maybes, &mut left.scope) {
+                Some(maybe) => left.maybes.push((arrived.event, maybe)),
+                None => left.events.push(arrived.event),
+            }
+        }
+        left
+    }
+
+    /// The first `maybe` of `client`, not among `used`, that takes this event.
+    fn maybe_for(&self, client: usize, event: usize, used: &[(usize, usize)], scope: &mut Scope) -> Option<usize> {
+        let What::Packet { decoded, topic, .. } = &self.events[event].what else {
+            return None;
+        };
+        self.maybes.iter().enumerate().position(|(i, maybe)| {
+            let free = maybe.client == client && used.iter().all(|(_, u)| *u != i);
+            let mut bound = scope.clone();
+            let takes = free
+                && decoded.packet_type == Some(maybe.pattern.packet_type)
+                && maybe
+                    .pattern
+                    .matches(decoded, topic.as_ref(), self.version, &mut bound)
+                    .is_ok();
+            if takes {
+                *scope = bound;
+            }
+            takes
+        })
+    }
+}
+
+/// What a broker may say before it closes: in 5.0 a CONNACK or, later, a DISCONNECT with a code of 0x80 or above; in 3.x a
+/// CONNACK with a code, and later nothing.
+fn is_goodbye(decoded: Option<&Decoded>, version: Version, connected: bool) -> bool {
+    match decoded.and_then(|d| d.packet.as_ref()) {
+        Some(Packet::ConnAck(connack)) if !connected => match version {
+            Version::V5 => connack.reason_code >= 0x80,
+            Version::V3_1 | Version::V3_1_1 => connack.reason_code != 0,
+        },
+        Some(Packet::Disconnect(disconnect)) => version == Version::V5 && connected && disconnect.reason_code >= 0x80,
+        _ => false,
+    }
+}
+
+/// An event in a sentence.
+pub(super) fn name_of(event: &Event) -> String {
+    match &event.what {
+        What::Packet { decoded, .. } => match (decoded.packet_type, &decoded.packet) {
+            (Some(kind), Some(packet)) => match packet.reason_code() {
+                Some(code) if code != 0 => format!("{kind} with 0x{code:02x}"),
+                _ => kind.to_string(),
+            },
+            (Some(kind), None) => format!("a malformed {kind}"),
+            (None, _) => "a packet of the reserved type 0".to_owned(),
+        },
+        What::Fragment(bytes) => format!("{} bytes that are no whole packet", bytes.len()),
+        What::End(end) => format!("the end of the connection ({end})"),
+        What::Open => "a connection".to_owned(),
+        What::Gap(_) => "a hole".to_owned(),
+        What::Lifecycle(_) => "a restart".to_owned(),
+    }
+}
+
+fn differs(mismatches: &[Mismatch]) -> String {
+    match mismatches {
+        [one] => format!("{} is {}, not {}", one.field, one.found, one.expected),
+        many => {
+            let fields: Vec<&str> = many.iter().map(|m| m.field.as_str()).collect();
+            format!("{} differ", fields.join(", "))
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Which step comes next: levels of nested steps, turns of `repeat`, and the set-up that `clients:` asks for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::scenario::{
+    ClientSpec, Expect, Expr, FieldPattern, Outside, PacketPattern, PacketTemplate, Part, Pattern, Scope, Send, Split,
+    Start, Step, StepKind, Take, Within, Write,
+};
+use crate::transcript::{Author, StepId};
+use crate::wire::{Packet, PacketType, Version};
+
+use super::farewell::Farewell;
+use super::{Matcher, Poll, Stage, Waiting};
+use crate::play::{Action, PlayEnd};
+
+/// Steps at one depth of nesting.
+#[derive(Debug)]
+pub struct Level {
+    steps: Arc<[Step]>,
+    next: usize,
+    turn: Option<Turn>,
+}
+
+#[derive(Debug)]
+struct Turn {
+    now: u32,
+    of: u32,
+    outside: Outside,
+}
+
+impl Level {
+    pub fn new(steps: Arc<[Step]>) -> Level {
+        Level {
+            steps,
+            next: 0,
+            turn: None,
+        }
+    }
+
+    pub fn current(&self) -> Option<&Step> {
+        self.steps.get(self.next)
+    }
+}
+
+impl Matcher {
+    /// Finds the next step and begins it.
+    pub(super) fn next_step(&mut self) -> Option<Poll> {
+        loop {
+            let Some(level) = self.levels.last_mut() else {
+                let Some((stage, steps)) = self.stages.pop_front() else {
+                    self.stage = Stage::Farewell;
+                    self.waiting = Waiting::Farewell(Farewell::default());
+                    return None;
+                };
+                self.stage = stage;
+                self.levels.push(Level::new(steps));
+                continue;
+            };
+            if level.current().is_some() {
+                return self.settle_first();
+            }
+            match &mut level.turn {
+                Some(turn) if turn.now < turn.of => {
+                    turn.now += 1;
+                    self.scope.turn(&turn.outside, turn.now);
+                    level.next = 0;
+                }
+                Some(turn) => {
+                    self.scope.leave_repeat(&turn.outside);
+                    self.levels.pop();
+                }
+                None => {
+                    self.levels.pop();
+                }
+            }
+        }
+    }
+
+    /// Waits for `settle` where a send follows a step on another connection.
+    fn settle_first(&mut self) -> Option<Poll> {
+        let settle = self.settings.settle;
+        let crosses = match self.step().map(|s| &s.what) {
+            Some(StepKind::Send { client, .. }) => self.last_client.as_ref().is_some_and(|last| last != client),
+            _ => false,
+        };
+        if crosses && settle > Duration::ZERO {
+            self.waiting = Waiting::Settle {
+                until: self.now + settle,
+            };
+            return None;
+        }
+        self.begin_step()
+    }
+
+    /// Begins the step at hand.
+    pub(super) fn begin_step(&mut self) -> Option<Poll> {
+        let level = self.levels.last()?;
+        let steps = Arc::clone(&level.steps);
+        let step = steps.get(level.next)?;
+        match &step.what {
+            StepKind::Send { client, what } => {
+                self.last_client = Some(Arc::clone(client));
+                return self.send(client, what, step);
+            }
+            StepKind::Expect { client, what } => {
+                self.last_client = Some(Arc::clone(client));
+                self.begin_expectation(what);
+            }
+            StepKind::OneOf(_) | StepKind::InAnyOrder(_) => self.begin_alternatives(&step.what),
+            StepKind::Repeat { times: 0, .. } => self.step_done(),
+            StepKind::Repeat { times, steps } => {
+                let outside = self.scope.enter_repeat();
+                self.scope.turn(&outside, 1);
+                self.advance();
+                self.levels.push(Level {
+                    steps: steps.as_slice().into(),
+                    next: 0,
+                    turn: Some(Turn {
+                        now: 1,
+                        of: *times,
+                        outside,
+                    }),
+                });
+                self.waiting = Waiting::Ready;
+            }
+            StepKind::Wait(time) => {
+                self.waiting = Waiting::Pause {
+                    until: self.now + *time + self.settings.settle,
+                }
+            }
+            StepKind::Broker(action) => {
+                let id = self.step_id();
+                self.waiting = Waiting::Pause { until: self.now };
+                return Some(Poll::Do(Action::Broker {
+                    action: *action,
+                    step: id,
+                }));
+            }
+            StepKind::Note(_) => self.step_done(),
+        }
+        None
+    }
+
+    /// Goes into the steps of an alternative that was chosen.
+    pub(super) fn enter(&mut self, steps: &[Step]) {
+        self.advance();
+        self.levels.push(Level::new(steps.into()));
+        self.waiting = Waiting::Ready;
+    }
+
+    /// The step at hand is done.
+    pub(super) fn step_done(&mut self) {
+        self.advance();
+        self.since = self.now;
+        self.waiting = Waiting::Ready;
+    }
+
+    fn advance(&mut self) {
+        if let Some(level) = self.levels.last_mut() {
+            level.next += 1;
+        }
+    }
+
+    pub(super) fn step(&self) -> Option<&Step> {
+        self.levels.last()?.current()
+    }
+
+    /// The steps of the level at hand from the next one on.
+    pub(super) fn steps_ahead(&self) -> &[Step] {
+        self.levels
+            .last()
+            .map_or(&[], |level| level.steps.get(level.next + 1..).unwrap_or_default())
+    }
+
+    /// The number and turns of the step at hand; 0 in the set-up, `None` in the farewell.
+    pub(super) fn step_id(&self) -> Option<StepId> {
+        let step = self.step()?;
+        Some(self.id_of(step))
+    }
+
+    pub(super) fn id_of(&self, step: &Step) -> StepId {
+        if self.stage == Stage::Setup {
+            return StepId {
+                number: 0,
+                turns: Vec::new(),
+            };
+        }
+        StepId {
+            number: step.number + 1,
+            turns: self.levels.iter().filter_map(|l| Some(l.turn.as_ref()?.now)).collect(),
+        }
+    }
+
+    pub(super) fn author(&self) -> Author {
+        match self.stage {
+            Stage::Setup => Author::Setup,
+            _ => Author::Script,
+        }
+    }
+
+    /// Ends the exchange since a case needs what the target does not offer.
+    pub(super) fn skip(&mut self, reason: String) {
+        self.end.get_or_insert(PlayEnd::Skipped(reason));
+    }
+}
+
+/// The steps that bring the clients to where they begin.
+pub fn setup(clients: &[ClientSpec], version: Version, scope: &Scope) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for client in clients {
+        let send = |what| StepKind::Send {
+            client: Arc::clone(&client.name),
+            what,
+        };
+        let expect = |packet_type, fields| StepKind::Expect {
+            client: Arc::clone(&client.name),
+            what: Expect::Packet(PacketPattern {
+                packet_type,
+                place: client.place.clone(),
+                fields,
+                how: Take::Oldest,
+                within: Within::default(),
+            }),
+        };
+        let mut add = |what| {
+            steps.push(Step {
+                number: 0,
+                place: client.place.clone(),
+                what,
+            })
+        };
+        add(send(Send::Open));
+        if client.start == Start::TcpOnly {
+            continue;
+        }
+        add(send(write(&client.connect)));
+        add(expect(PacketType::ConnAck, Vec::new()));
+        if let Some(subscribe) = &client.subscribe {
+            add(send(write(subscribe)));
+            add(expect(PacketType::SubAck, granted(subscribe, client, version, scope)));
+        }
+    }
+    steps
+}
+
+fn write(template: &PacketTemplate) -> Send {
+    Send::Write(Write {
+        parts: vec![Part::Packet(template.clone())],
+        split: Split::Whole,
+        pause: Duration::ZERO,
+        probe: false,
+    })
+}
+
+/// A subscription of the set-up must be granted as asked for: a case that goes on with less would show nothing.
+fn granted(subscribe: &PacketTemplate, client: &ClientSpec, version: Version, scope: &Scope) -> Vec<FieldPattern> {
+    let Ok((Packet::Subscribe(subscribe), _)) = subscribe.build(version, scope, &client.name) else {
+        // It names what is not known yet; a grant at any QoS must do.
+        return Vec::new();
+    };
+    let codes = subscribe
+        .subscriptions
+        .iter()
+        .map(|s| Pattern::Is(Expr::Int(s.qos().into())));
+    vec![FieldPattern {
+        name: "reason_codes".to_owned(),
+        place: client.place.clone(),
+        pattern: Pattern::List(codes.collect()),
+    }]
+}

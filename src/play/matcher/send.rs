@@ -1,0 +1,133 @@
+//! Steps that send: packets, bytes, and what is done to the TCP connection.
+
+use std::time::Duration;
+
+use crate::scenario::{BuiltPart, Send, Step, StepKind, Write};
+use crate::wire::{Overrides, Packet};
+
+use super::{Matcher, Poll, Waiting};
+use crate::play::limits;
+use crate::play::{Action, PlayEnd};
+
+impl Matcher {
+    /// Does what a `c -> ...` step says.
+    pub(super) fn send(&mut self, client: &str, what: &Send, step: &Step) -> Option<Poll> {
+        let index = self.client(client);
+        let name = self.clients[index].name.clone();
+        let id = self.step_id();
+        match what {
+            Send::Write(write) => self.write(index, write, step),
+            Send::Open => {
+                // A connection that the client leaves behind ends with the new one; its end is of our making.
+                self.after_change();
+                Some(Poll::Do(Action::Open { client: name, step: id }))
+            }
+            Send::Close => {
+                self.clients[index].end_settled = true;
+                self.drain(index);
+                (!self.clients[index].finished).then_some(Poll::Do(Action::Finish {
+                    client: name,
+                    step: id,
+                    half: false,
+                }))
+            }
+            Send::HalfClose => {
+                self.step_done();
+                Some(Poll::Do(Action::Finish {
+                    client: name,
+                    step: id,
+                    half: true,
+                }))
+            }
+            Send::Reset => {
+                self.clients[index].end_settled = true;
+                self.after_change();
+                Some(Poll::Do(Action::Reset { client: name, step: id }))
+            }
+            Send::StopReading | Send::Read => {
+                let on = matches!(what, Send::Read);
+                self.clients[index].reading = on;
+                self.step_done();
+                Some(Poll::Do(Action::Reading { client: name, on }))
+            }
+        }
+    }
+
+    /// The step at hand changes a connection: the target gets its `settle`, then the step is done.
+    fn after_change(&mut self) {
+        self.waiting = Waiting::Pause {
+            until: self.now + self.settings.settle,
+        };
+    }
+
+    fn drain(&mut self, client: usize) {
+        self.waiting = Waiting::Drain {
+            client,
+            until: self.now + self.settings.patience,
+        };
+    }
+
+    fn write(&mut self, index: usize, write: &Write, step: &Step) -> Option<Poll> {
+        if self.settings.login.is_some() && write.lacks_login() {
+            self.skip("the target asks for a login, and this CONNECT has no place for one".to_owned());
+            return None;
+        }
+        let name = self.clients[index].name.clone();
+        let built = match write.build(self.version, &self.scope, &name, &step.place) {
+            Ok(built) => built,
+            Err(error) => {
+                match error.skip {
+                    true => self.skip(error.message),
+                    false => self.end = Some(PlayEnd::Error(error.message)),
+                }
+                return None;
+            }
+        };
+        if !write.probe
+            && let Some(reason) =
+                limits::beyond(&built, self.version, &self.clients[index], &self.scope, &self.settings)
+        {
+            self.skip(reason);
+            return None;
+        }
+        let says_goodbye = built.parts.iter().any(|part| match part {
+            BuiltPart::Packet { packet, overrides } => {
+                matches!(packet, Packet::Disconnect(_)) && *overrides == Overrides::default()
+            }
+            BuiltPart::Bytes(_) => false,
+        });
+        if says_goodbye && !self.goes_on_sending(&name) {
+            // A client closes after its DISCONNECT (3.1.1 MQTT-3.14.4-1, 5.0 MQTT-3.14.4-1), and only when the broker
+            // has closed too has it seen the DISCONNECT for sure.
+            self.clients[index].end_settled = true;
+            self.outbox.push_back(Action::Finish {
+                client: name.clone(),
+                step: self.step_id(),
+                half: false,
+            });
+            self.drain(index);
+        } else {
+            self.waiting = Waiting::Pause { until: Duration::ZERO };
+        }
+        Some(Poll::Do(Action::Write {
+            client: name,
+            step: self.step_id(),
+            author: self.author(),
+            writes: built.writes,
+            pause: write.pause,
+        }))
+    }
+
+    /// Whether the script has something to do with this connection after its DISCONNECT: it sends more, or waits for the
+    /// broker to close first.
+    fn goes_on_sending(&self, client: &str) -> bool {
+        for step in self.steps_ahead() {
+            match &step.what {
+                StepKind::Send { client: c, what } if &**c == client => return !matches!(what, Send::Open),
+                StepKind::Expect { client: c, .. } if &**c == client => return true,
+                _ => {}
+            }
+        }
+        false
+    }
+}

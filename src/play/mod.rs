@@ -1,0 +1,28 @@
+//! Plays one case against one target: a driver with sockets around a pure matcher.
+//!
+//! In: a [`Case`](crate::scenario::Case) and the [`Instance`](crate::target::Instance) to play it against. Out:
+//! [`Played`]: the transcript and how it ended. The matcher alone, fed with a recorded transcript, comes to the same end.
+
+mod action;
+mod assemble;
+mod cleanup;
+mod connection;
+mod driver;
+mod lateness;
+mod limits;
+mod matcher;
+mod namespace;
+mod outcome;
+mod player;
+mod replay;
+mod settings;
+
+pub use action::Action;
+pub use driver::{any_step, declared_waits, is_timed};
+pub use lateness::Lateness;
+pub use matcher::{Matcher, Poll, Which};
+pub use namespace::Namespaces;
+pub use outcome::{Advice, Awaited, Failure, Mismatch, PlayEnd, Played, Stage};
+pub use player::Player;
+pub use replay::replay;
+pub use settings::{Limits, Settings};

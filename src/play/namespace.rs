@@ -1,0 +1,55 @@
+//! `$ns`: what keeps cases and runs apart on one broker.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How every namespace begins, so that what an aborted run left can be found.
+pub const PREFIX: &str = "ms";
+
+const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+/// 36 to the power of 6: six characters follow the prefix.
+const SPACE: u64 = 2_176_782_336;
+/// Without a common divisor with [`SPACE`] (whose primes are 2 and 3), so that a run meets every name before it meets one
+/// twice; large, so that neighbours do not look alike.
+const STRIDE: u64 = 1_337_006_921;
+
+/// Gives a namespace to each exchange of a run.
+#[derive(Debug)]
+pub struct Namespaces(AtomicU64);
+
+impl Namespaces {
+    /// `seed` sets where this run begins: two runs on one broker must differ in it.
+    pub fn new(seed: u64) -> Namespaces {
+        Namespaces(AtomicU64::new(seed % SPACE))
+    }
+
+    /// The next one: 8 characters of `[a-z0-9]`.
+    pub fn next(&self) -> String {
+        let mut number = self.0.fetch_add(STRIDE, Ordering::Relaxed) % SPACE;
+        let mut digits = [b'0'; 6];
+        for digit in digits.iter_mut().rev() {
+            *digit = DIGITS[(number % 36) as usize];
+            number /= 36;
+        }
+        let mut name = PREFIX.to_owned();
+        name.extend(digits.iter().map(|d| char::from(*d)));
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_eight_characters_and_differ() {
+        let namespaces = Namespaces::new(u64::MAX);
+        let names: BTreeSet<String> = (0..10_000).map(|_| namespaces.next()).collect();
+        assert_eq!(names.len(), 10_000);
+        for name in names {
+            assert_eq!(name.len(), 8);
+            assert!(name.starts_with(PREFIX) && name.bytes().all(|b| DIGITS.contains(&b)));
+        }
+    }
+}

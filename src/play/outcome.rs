@@ -1,0 +1,104 @@
+//! What came of playing one case.
+
+use std::time::Duration;
+
+pub use crate::scenario::Mismatch;
+use crate::scenario::Place;
+use crate::statements::StatementId;
+use crate::transcript::Transcript;
+
+/// Everything that one playing of a case yields. It is not yet a verdict: rules and known deviations come on top.
+#[derive(Debug, Clone)]
+pub struct Played {
+    pub transcript: Transcript,
+    /// The same for the control exchange, where the case has one.
+    pub control: Option<Transcript>,
+    pub end: PlayEnd,
+    /// What is to be told though it is no failure, such as another reason code than the one that the script names.
+    pub advice: Vec<Advice>,
+}
+
+/// How the playing ended.
+#[derive(Debug, Clone)]
+pub enum PlayEnd {
+    /// Every step was met and everything that came is accounted for.
+    Met,
+    /// An expectation was not met, or something came that no step takes.
+    Failed(Failure),
+    /// The target states that it does not offer what the case needs: the reason.
+    Skipped(String),
+    /// The harness was too late for its own bounds: the experiment is void.
+    Late(String),
+    /// The broker went away as a process, or no connection can be made any more.
+    BrokerGone(String),
+    /// Our own fault: the message.
+    Error(String),
+}
+
+/// Where in a case something failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The connections and subscriptions that `clients:` asks for.
+    Setup,
+    Script,
+    Control,
+    /// The fence and the accounting at the end.
+    Farewell,
+}
+
+/// An expectation that was not met.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    pub stage: Stage,
+    /// The step, or the client in `clients:`.
+    pub place: Option<Place>,
+    /// One line: what is wrong, such as "PUBREC expected, the connection was closed".
+    pub summary: String,
+    /// Each permitted alternative, and why it was not met.
+    pub awaited: Vec<Awaited>,
+    /// The event that stands in the way, as its index in the transcript (of the control's, in [`Stage::Control`]).
+    pub found: Option<usize>,
+    /// Fields of the found packet that differ.
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// One alternative that would have been right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited {
+    /// In the language, with variables resolved: `pub <- PUBREC: { packet_id: 7 }`.
+    pub what: String,
+    /// Why it was not met: "nothing came within 2 s".
+    pub why: String,
+}
+
+/// Something that a broker's author should know, though no MUST is breached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    pub statement: Option<StatementId>,
+    pub text: String,
+    /// Index of the event in the transcript.
+    pub event: Option<usize>,
+}
+
+/// A span of time for a person: `1.5 s`, `20 ms`.
+pub fn seconds(span: Duration) -> String {
+    let ms = span.as_millis();
+    if ms < 1000 {
+        return format!("{ms} ms");
+    }
+    let text = format!("{:.3}", span.as_secs_f64());
+    format!("{} s", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_shown_as_people_write_them() {
+        assert_eq!(seconds(Duration::from_millis(20)), "20 ms");
+        assert_eq!(seconds(Duration::from_secs(2)), "2 s");
+        assert_eq!(seconds(Duration::from_millis(1500)), "1.5 s");
+        assert_eq!(seconds(Duration::from_millis(30_000)), "30 s");
+    }
+}

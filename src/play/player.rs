@@ -1,0 +1,90 @@
+//! One case from beginning to end: the exchange, its control, and what is left behind removed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::scenario::Case;
+use crate::target::Instance;
+
+use super::driver::{clean_up, is_timed, play_exchange};
+use super::namespace::Namespaces;
+use super::{Failure, Lateness, PlayEnd, Played, Settings, Which};
+
+/// A timing experiment is void where the harness was later than this.
+const TIMED_LATENESS: Duration = Duration::from_millis(250);
+
+/// Plays cases against a target; one serves a whole run.
+#[derive(Debug, Clone)]
+pub struct Player {
+    pub settings: Arc<Settings>,
+    pub lateness: Lateness,
+    pub namespaces: Arc<Namespaces>,
+}
+
+impl Player {
+    /// A player; must be made within a tokio runtime.
+    pub fn new(settings: Settings, seed: u64) -> Player {
+        Player {
+            settings: Arc::new(settings),
+            lateness: Lateness::start(),
+            namespaces: Arc::new(Namespaces::new(seed)),
+        }
+    }
+
+    /// Plays a case once.
+    pub async fn play(&self, case: &Case, instance: &dyn Instance) -> Played {
+        let began = Instant::now();
+        let (transcript, mut end, mut advice) = self.exchange(case, Which::Case, instance).await;
+        let mut control = None;
+        if matches!(end, PlayEnd::Met) && case.script.control.is_some() {
+            let (transcript, control_end, more) = self.exchange(case, Which::Control, instance).await;
+            control = Some(transcript);
+            advice.extend(more);
+            end = control_end;
+        }
+        if let Some(late) = self.void(case, &end, began) {
+            end = PlayEnd::Late(late);
+        }
+        let mut played = Played {
+            transcript,
+            control,
+            end,
+            advice,
+        };
+        let namespace = self.namespaces.next();
+        if let Err(gone) = clean_up(&played, instance, &self.settings, &namespace).await {
+            played.end = PlayEnd::BrokerGone(gone);
+        }
+        if !instance.alive() {
+            played.end = PlayEnd::BrokerGone("the broker's process has ended".to_owned());
+        }
+        played
+    }
+
+    async fn exchange(
+        &self,
+        case: &Case,
+        which: Which,
+        instance: &dyn Instance,
+    ) -> (crate::transcript::Transcript, PlayEnd, Vec<super::Advice>) {
+        play_exchange(case, which, &self.namespaces.next(), instance, &self.settings).await
+    }
+
+    /// Why the experiment proves nothing: the harness itself was too late for its bounds.
+    fn void(&self, case: &Case, end: &PlayEnd, began: Instant) -> Option<String> {
+        let late = self.lateness.since(began);
+        let bound = match end {
+            // A failure may be one of ours: an answer that was there, and that we saw too late.
+            PlayEnd::Failed(Failure { .. }) => (self.settings.patience / 4).min(TIMED_LATENESS),
+            PlayEnd::Met if is_timed(case) => TIMED_LATENESS,
+            _ => return None,
+        };
+        (late > bound).then(|| {
+            format!(
+                "the harness was {} late where {} is the most",
+                super::outcome::seconds(late),
+                super::outcome::seconds(bound)
+            )
+        })
+    }
+}

@@ -1,0 +1,44 @@
+//! What is the same for every case of a run.
+
+use std::time::Duration;
+
+use crate::scenario::{EnhancedAuth, Login};
+
+/// How cases are played against this target.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long an expectation waits for what must come.
+    pub patience: Duration,
+    /// How long this target needs before another connection sees a change.
+    pub settle: Duration,
+    /// What every client logs in with unless the scenario says otherwise.
+    pub login: Option<Login>,
+    pub auth: Option<EnhancedAuth>,
+    pub limits: Limits,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            patience: Duration::from_secs(2),
+            settle: Duration::ZERO,
+            login: None,
+            auth: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What a profile states that its broker does not go beyond. A 5.0 CONNACK says the same for its connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub maximum_qos: Option<u8>,
+    /// In bytes, for a whole packet.
+    pub maximum_packet_size: Option<u64>,
+    pub receive_maximum: Option<u16>,
+    pub retain_available: Option<bool>,
+    pub wildcard_subscription_available: Option<bool>,
+    pub shared_subscription_available: Option<bool>,
+    /// Filters that the broker's default access list refuses.
+    pub denies: Vec<String>,
+}

@@ -1,0 +1,346 @@
+//! The report on one case that failed, in the order in which a person asks: what, where, what was expected, what came,
+//! which statements, everything that happened, and how to see it again.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use super::case::{self, breaches, transcript_of};
+use super::style::{self, BOLD, CYAN, DIM, RED, paint};
+use crate::play::{Failure, Mismatch, Stage};
+use crate::scenario::Place;
+use crate::statements::{StatementId, catalogue};
+use crate::suite::{CaseResult, TargetInfo, Verdict};
+use crate::transcript::{
+    Event, HexLine, Transcript, What, line, name, printable, seconds, secrets, shown, trace, value,
+};
+
+/// How much of the packet that came is shown, in bytes.
+const HEX: usize = 32;
+/// How many events of the trace are shown.
+const EVENTS: usize = 120;
+/// How many lines of a crashed broker's log are shown.
+const LOG_LINES: usize = 40;
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Whether the trace is part of it.
+    pub trace: bool,
+    /// Columns of the terminal.
+    pub width: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            trace: true,
+            width: 120,
+        }
+    }
+}
+
+/// The whole report.
+pub fn report(case: &CaseResult, target: &TargetInfo, options: Options) -> String {
+    let mut out = headline(case, target);
+    out.push('\n');
+    if let Some(failure) = &case.failure {
+        out.push_str(&excerpt(case, failure, options));
+        out.push_str(&expected(failure));
+        out.push_str(&came(case, failure));
+    } else if let Some(reason) = &case.reason {
+        let _ = writeln!(out, "{}", printable(reason));
+    }
+    out.push_str(&statements(case));
+    out.push_str(&log(case));
+    if options.trace {
+        out.push_str(&traces(case));
+    }
+    let _ = writeln!(out, "{}{}", label("again"), again(case, target));
+    out
+}
+
+/// The command that runs this one case again.
+pub fn again(case: &CaseResult, target: &TargetInfo) -> String {
+    let argument = target
+        .argument
+        .as_deref()
+        .map(|a| format!(" {}", quoted(a)))
+        .unwrap_or_default();
+    format!("mqttspec run{argument} -e {} --trace always", quoted(&case.id))
+}
+
+/// As a word for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", printable(word).replace('\'', "'\\''"))
+    }
+}
+
+fn headline(case: &CaseResult, target: &TargetInfo) -> String {
+    let verdict = paint(style::of(case.verdict), case::verdict(case).to_uppercase());
+    let mut out = format!(
+        "{verdict}  {}  {}  {}\n",
+        paint(BOLD, &case.id),
+        case::target(target),
+        seconds(case.duration)
+    );
+    let _ = writeln!(out, "{}", printable(&case.title));
+    if case.plays > 1 {
+        let _ = writeln!(
+            out,
+            "played {} times: this machine was too late for a time of its own before",
+            case.plays
+        );
+    }
+    out
+}
+
+/// The line of the script, with a caret under the step.
+fn excerpt(case: &CaseResult, failure: &Failure, options: Options) -> String {
+    let summary = printable(&failure.summary);
+    let Some(place) = failure.place.as_ref().filter(|p| fits(p, &case.header.source.text)) else {
+        return format!("{}: {summary}\n\n", paint(RED, "error"));
+    };
+    let source = &case.header.source;
+    let where_ = match failure.stage {
+        Stage::Setup => "while the clients were set up",
+        Stage::Script => "",
+        Stage::Control => "in the control, which is the same without the fault",
+        Stage::Farewell => "at the end of the case",
+    };
+    let mut annotation = AnnotationKind::Primary.span(place.span.clone());
+    if !where_.is_empty() {
+        annotation = annotation.label(where_);
+    }
+    let group = Level::ERROR
+        .primary_title(summary)
+        .element(Snippet::source(&source.text).path(&source.file).annotation(annotation));
+    // Escapes are always there; who prints takes them out.
+    format!("{}\n\n", Renderer::styled().term_width(options.width).render(&[group]))
+}
+
+fn fits(place: &Place, text: &str) -> bool {
+    place.span.start <= place.span.end
+        && text.is_char_boundary(place.span.start)
+        && text.is_char_boundary(place.span.end)
+}
+
+fn expected(failure: &Failure) -> String {
+    let mut out = String::new();
+    for (i, awaited) in failure.awaited.iter().enumerate() {
+        let label = label(if i == 0 { "expected" } else { "or" });
+        let _ = writeln!(out, "{label}{}", printable(&awaited.what));
+        let _ = writeln!(out, "{INDENT}{}", paint(DIM, printable(&awaited.why)));
+    }
+    out
+}
+
+/// What came instead, field by field, with the wrong bytes underlined.
+fn came(case: &CaseResult, failure: &Failure) -> String {
+    let transcript = transcript_of(case, failure.stage == Stage::Control);
+    let event = failure.found.and_then(|i| transcript?.events.get(i));
+    match event {
+        Some(event) => {
+            let spans: Vec<_> = failure.mismatches.iter().filter_map(|m| m.span.clone()).collect();
+            format!("{}{}", label("came"), packet(event, &spans, &failure.mismatches))
+        }
+        None if failure.mismatches.is_empty() => String::new(),
+        None => format!("{}{}", label("came"), fields(&[], &failure.mismatches)),
+    }
+}
+
+/// An event with its bytes underlined and its fields one a line. The first line goes on after a label.
+fn packet(event: &Event, spans: &[Range<usize>], mismatches: &[Mismatch]) -> String {
+    let What::Packet { raw, decoded, .. } = &event.what else {
+        return format!("{}\n", line(event, 0).trim_start());
+    };
+    let arrow = if event.from_broker() { '←' } else { '→' };
+    let mut out = format!("{} {arrow} {} at {}\n", event.client, name(decoded), seconds(event.at));
+    let hex = HexLine::new(raw, &secrets(decoded), spans, HEX);
+    let _ = writeln!(out, "{INDENT}{}", hex.text());
+    let underline = hex.underline(spans);
+    if !underline.is_empty() {
+        let _ = writeln!(out, "{INDENT}{}", paint(RED, underline));
+    }
+    let shown: Vec<(String, String)> = shown(decoded)
+        .iter()
+        .map(|f| (f.name.to_string(), value(&f.name, &f.value)))
+        .collect();
+    out.push_str(&fields(&shown, mismatches));
+    out
+}
+
+fn fields(shown: &[(String, String)], mismatches: &[Mismatch]) -> String {
+    let names = shown.iter().map(|(n, _)| n).chain(mismatches.iter().map(|m| &m.field));
+    let width = names.map(|n| n.chars().count()).max().unwrap_or(0);
+    let mut out = String::new();
+    for (name, value) in shown {
+        match mismatches.iter().find(|m| m.field == *name) {
+            Some(m) => wrong(&mut out, m, width),
+            None => {
+                let _ = writeln!(out, "{INDENT}{name:<width$}  {value}");
+            }
+        }
+    }
+    for m in mismatches
+        .iter()
+        .filter(|m| shown.iter().all(|(name, _)| *name != m.field))
+    {
+        wrong(&mut out, m, width);
+    }
+    out
+}
+
+fn wrong(out: &mut String, m: &Mismatch, width: usize) {
+    let found = paint(RED, printable(&m.found));
+    let _ = writeln!(
+        out,
+        "{INDENT}{:<width$}  {found}  expected {}",
+        m.field,
+        printable(&m.expected)
+    );
+}
+
+/// The statements breached, with level and text: what rules found, and where the script failed, what the case proves.
+fn statements(case: &CaseResult) -> String {
+    let mut out = String::new();
+    for (finding, control) in breaches(case) {
+        let event = transcript_of(case, control).and_then(|t| t.events.get(finding.event));
+        out.push_str(&statement(
+            finding.statement,
+            if out.is_empty() { "breached" } else { "" },
+        ));
+        let whose = if control { " in the control" } else { "" };
+        let _ = writeln!(
+            out,
+            "{INDENT}rule {}{whose}: {}",
+            paint(CYAN, finding.rule),
+            printable(&finding.text)
+        );
+        // What came was shown above already.
+        let shown_before = case
+            .failure
+            .as_ref()
+            .is_some_and(|f| f.found == Some(finding.event) && (f.stage == Stage::Control) == control);
+        if let Some(event) = event.filter(|_| !shown_before) {
+            let spans: Vec<_> = finding.span.iter().cloned().collect();
+            let shown = packet(event, &spans, &[]);
+            // The fields are in the trace; here the bytes say it.
+            for part in shown.lines().take(if spans.is_empty() { 2 } else { 3 }) {
+                let _ = writeln!(out, "{INDENT}{}", part.trim_start_matches(INDENT).trim_end());
+            }
+        }
+    }
+    let script_failed = case
+        .failure
+        .as_ref()
+        .is_some_and(|f| matches!(f.stage, Stage::Script | Stage::Control));
+    if script_failed || case.verdict == Verdict::Crash {
+        for (i, id) in case.proves.iter().enumerate() {
+            out.push_str(&statement(*id, if i == 0 { "at stake" } else { "" }));
+        }
+    }
+    out
+}
+
+fn statement(id: StatementId, first: &str) -> String {
+    match catalogue().get(id) {
+        Some(s) => {
+            format!(
+                "{}{} {}\n{INDENT}{}\n",
+                label(first),
+                paint(BOLD, id),
+                paint(RED, s.level.keyword()),
+                s.says
+            )
+        }
+        None => format!("{}{}\n", label(first), paint(BOLD, id)),
+    }
+}
+
+fn log(case: &CaseResult) -> String {
+    let Some(log) = case.log.as_deref().filter(|l| !l.trim().is_empty()) else {
+        return String::new();
+    };
+    let lines: Vec<&str> = log.lines().collect();
+    let from = lines.len().saturating_sub(LOG_LINES);
+    let mut out = paint(BOLD, "log of the broker");
+    if from > 0 {
+        let _ = write!(out, " (the last {LOG_LINES} of {} lines)", lines.len());
+    }
+    out.push('\n');
+    for text in &lines[from..] {
+        let _ = writeln!(out, "  {}", printable(text));
+    }
+    out
+}
+
+fn traces(case: &CaseResult) -> String {
+    let part = |title: &str, transcript: Option<&Transcript>| match transcript {
+        Some(t) if !t.events.is_empty() => format!("{}\n{}", paint(BOLD, title), trace(t, EVENTS)),
+        _ => String::new(),
+    };
+    part("trace", case.transcript.as_ref()) + &part("trace of the control", case.control.as_ref())
+}
+
+const INDENT: &str = "          ";
+
+fn label(text: &str) -> String {
+    paint(BOLD, format!("{text:<10}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_from_verdict_to_command() {
+        golden!("failure", &report(&failed(), &target(), Options::default()));
+    }
+
+    #[test]
+    fn a_crash_shows_the_log() {
+        let run = run();
+        golden!(
+            "crash",
+            &report(
+                &run.cases[2],
+                &target(),
+                Options {
+                    trace: false,
+                    width: 80
+                }
+            )
+        );
+    }
+
+    #[test]
+    fn the_command_is_fit_for_a_shell() {
+        let mut case = failed();
+        case.id = "a/b[it's; rm]@v5".to_owned();
+        let here = TargetInfo {
+            argument: None,
+            ..target()
+        };
+        assert_eq!(
+            again(&case, &here),
+            r"mqttspec run -e 'a/b[it'\''s; rm]@v5' --trace always"
+        );
+    }
+
+    #[test]
+    fn neither_a_control_character_nor_a_password_is_shown() {
+        let text = anstream::adapter::strip_str(&report(&failed(), &target(), Options::default())).to_string();
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+        assert!(
+            !text.contains("secret") && !text.contains("73 65 63 72 65 74"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! The run as JUnit XML, as CI systems read it: one test case a case.
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::case;
+use super::failure::{self, Options};
+use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
+
+/// The whole document.
+pub fn run(run: &RunResult) -> String {
+    let mut suite = TestSuite::new(xml(&case::target(&run.target)));
+    suite.set_time(run.duration);
+    suite.add_property(("target.address", xml(&run.target.address).as_str()));
+    suite.add_property(("mqttspec.version", env!("CARGO_PKG_VERSION")));
+    for case in &run.cases {
+        suite.add_test_case(test_case(case, &run.target));
+    }
+    if !run.crashes_under_load.is_empty() {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message("the broker ended while several cases were played, and by none of them alone");
+        status.set_description(xml(&run.crashes_under_load.join("\n")));
+        let mut test = TestCase::new("crash under load", status);
+        test.set_classname("mqttspec");
+        suite.add_test_case(test);
+    }
+    let mut report = Report::new("mqttspec");
+    report.set_time(run.duration);
+    report.add_test_suite(suite);
+    report
+        .to_string()
+        .expect("a report of well-formed text always serialises")
+}
+
+fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
+    let reason = xml(case.reason.as_deref().unwrap_or_default());
+    let mut status = match case.verdict {
+        Verdict::Pass | Verdict::Known => TestCaseStatus::success(),
+        Verdict::Skip => TestCaseStatus::skipped(),
+        Verdict::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Verdict::Fail | Verdict::Crash | Verdict::Fixed => TestCaseStatus::non_success(NonSuccessKind::Failure),
+    };
+    match case.verdict {
+        Verdict::Pass | Verdict::Known => {}
+        Verdict::Skip => {
+            status.set_message(reason.clone());
+        }
+        _ => {
+            let report = failure::report(
+                case,
+                target,
+                Options {
+                    trace: true,
+                    width: 120,
+                },
+            );
+            status.set_message(reason.clone());
+            status.set_type(case::verdict(case));
+            status.set_description(xml(&plain(&report)));
+        }
+    }
+    let (class, name) = name_of(case);
+    let mut test = TestCase::new(xml(name), status);
+    test.set_classname(xml(&class));
+    test.set_time(case.duration);
+    let mut notes: Vec<String> = Vec::new();
+    if case.verdict == Verdict::Known {
+        notes.push(format!("known deviation: {reason}"));
+    }
+    notes.extend(case.advice.iter().map(|a| match a.statement {
+        Some(id) => format!("advice {id}: {}", a.text),
+        None => format!("advice: {}", a.text),
+    }));
+    if case.plays > 1 {
+        notes.push(format!("played {} times, the machine was too slow before", case.plays));
+    }
+    if !notes.is_empty() {
+        test.set_system_out(xml(&notes.join("\n")));
+    }
+    if let Some(log) = &case.log {
+        test.set_system_err(xml(log));
+    }
+    test
+}
+
+/// The directory with dots, and the rest of the id.
+fn name_of(case: &CaseResult) -> (String, &str) {
+    // A row's name may hold a slash, the path before it decides.
+    let path = case.header.path.as_str();
+    match path.rsplit_once('/') {
+        Some((directory, _)) if case.id.starts_with(path) => {
+            (directory.replace('/', "."), &case.id[directory.len() + 1..])
+        }
+        _ => ("scenarios".to_owned(), &case.id),
+    }
+}
+
+/// Without the styles of a terminal.
+pub(super) fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+/// Only what XML 1.0 can hold (section 2.2, production 2).
+fn xml(text: &str) -> String {
+    let legal = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    text.chars().filter(legal).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, golden};
+
+    #[test]
+    fn every_case_is_a_test_case() {
+        golden!("junit", &super::run(&testing::run()));
+    }
+
+    #[test]
+    fn only_characters_of_xml_are_left() {
+        let text = super::run(&testing::run());
+        assert!(
+            text.chars()
+                .all(|c| matches!(c, '\n' | ' '..='\u{fffd}' | '\u{10000}'..)),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,66 @@
+//! How many statements a broker was seen to hold.
+
+use std::collections::BTreeMap;
+
+use crate::statements::{StatementId, Version, catalogue};
+use crate::suite::{RunResult, Verdict};
+
+/// The score at one version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Score {
+    pub version: Version,
+    /// Numbered MUST statements all of whose played cases pass.
+    pub held: usize,
+    /// Numbered MUST statements that played cases prove.
+    pub tried: usize,
+    /// The same for our own entries.
+    pub own_held: usize,
+    pub own_tried: usize,
+}
+
+/// The scores of the versions at which a MUST was tried, oldest first.
+pub fn scores(run: &RunResult) -> Vec<Score> {
+    let mut held: BTreeMap<StatementId, bool> = BTreeMap::new();
+    for case in &run.cases {
+        let passes = match case.verdict {
+            Verdict::Pass | Verdict::Fixed => true,
+            Verdict::Fail | Verdict::Crash | Verdict::Known => false,
+            Verdict::Skip | Verdict::Error => continue,
+        };
+        for id in &case.proves {
+            *held.entry(*id).or_insert(true) &= passes;
+        }
+    }
+    held.retain(|id, _| catalogue().get(*id).is_some_and(|s| s.level.is_must()));
+    let count = |version, own: bool, only_held: bool| {
+        held.iter()
+            .filter(|(id, held)| id.version == version && id.is_own() == own && (**held || !only_held))
+            .count()
+    };
+    Version::ALL
+        .into_iter()
+        .map(|version| Score {
+            version,
+            held: count(version, false, true),
+            tried: count(version, false, false),
+            own_held: count(version, true, true),
+            own_tried: count(version, true, false),
+        })
+        .filter(|s| s.tried + s.own_tried > 0)
+        .collect()
+}
+
+impl std::fmt::Display for Score {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let version = self.version.name().trim_start_matches('v');
+        write!(f, "{version}: {} of {} MUST statements held", self.held, self.tried)?;
+        if self.own_tried > 0 {
+            write!(
+                f,
+                ", and {} of {} that the standard does not number",
+                self.own_held, self.own_tried
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! What was said on one connection so far.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::exchange::Exchanges;
+use crate::wire::property::id;
+use crate::wire::{ConnAck, Connect, Text, Version};
+
+/// One connection.
+#[derive(Debug, Clone, Default)]
+pub struct Conn {
+    pub number: u32,
+    /// Its beginning is in the transcript.
+    pub opened: bool,
+    /// Bytes are missing.
+    pub hole: bool,
+    /// The session that it resumes was not seen from its beginning.
+    pub session_hole: bool,
+    /// We have sent a wrong packet, or a right one where it is a protocol error.
+    pub wrong: bool,
+    /// The version of the last CONNECT; `None` before it, and where its level is no version.
+    pub version: Option<Version>,
+    /// Its last CONNECT named a level or name that is no version of MQTT.
+    pub unknown_level: bool,
+    pub connect: Option<Connect>,
+    pub connects: u32,
+    /// The key of its client id in [`History`](super::history::History).
+    pub client: Option<Bytes>,
+    pub connack: Option<ConnAck>,
+    pub connacks: u32,
+    /// An accepted connection with a session that went on.
+    pub resumed: bool,
+    /// We sent DISCONNECT.
+    pub client_left: bool,
+    /// The broker sent DISCONNECT (5.0).
+    pub broker_left: bool,
+    /// The broker's direction has ended, at this time.
+    pub broker_end: Option<std::time::Duration>,
+    /// PINGREQs without a PINGRESP.
+    pub pings: u64,
+    pub exchanges: Exchanges,
+    /// What the broker's topic aliases stand for.
+    pub aliases: BTreeMap<u16, Text>,
+    /// How many PUBLISHes of QoS 1 and 2 the broker may still send (5.0, section 4.9).
+    pub quota: u32,
+}
+
+impl Conn {
+    /// A number from the properties of the CONNECT.
+    pub fn asked(&self, id: u32) -> Option<u32> {
+        self.connect.as_ref()?.properties.number(id)
+    }
+
+    /// The client's Receive Maximum (5.0, 3.1.2.11.3), 65 535 where it named none.
+    pub fn receive_maximum(&self) -> u32 {
+        self.asked(id::RECEIVE_MAXIMUM).unwrap_or(65_535)
+    }
+
+    /// The authentication method of the CONNECT.
+    pub fn method(&self) -> Option<&crate::wire::PropertyValue> {
+        self.connect.as_ref()?.properties.get(id::AUTHENTICATION_METHOD)
+    }
+}
+
+/// The version that a CONNECT names, by name and level together.
+pub fn version_of(connect: &Connect) -> Option<Version> {
+    Version::ALL.into_iter().find(|v| {
+        v.protocol_level() == connect.protocol_level && v.protocol_name().as_bytes() == connect.protocol_name.as_bytes()
+    })
+}

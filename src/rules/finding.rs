@@ -1,0 +1,29 @@
+//! What a rule says.
+
+use std::ops::Range;
+
+use crate::statements::StatementId;
+
+/// What a rule found at one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule's name, such as `ack-answers-open-id`.
+    pub rule: &'static str,
+    pub outcome: Outcome,
+    pub statement: StatementId,
+    /// Index of the event in the transcript.
+    pub event: usize,
+    /// The offending bytes within the event's packet, where the breach lies in some of them.
+    pub span: Option<Range<usize>>,
+    /// One sentence for a person: what was found and what is allowed.
+    pub text: String,
+}
+
+/// A rule's answer where it has one; a rule that holds says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The statement is breached.
+    Breach,
+    /// It cannot be told: a hole, or a capture that starts midway.
+    Unknown,
+}

@@ -1,0 +1,372 @@
+//! The fold over a transcript that all rules share: who has said what on which connection before an event.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::client::{Client, Held, SessionTerms};
+use super::conn::{Conn, version_of};
+use super::order::Published;
+use crate::transcript::{Event, Transcript, What};
+use crate::wire::property::id;
+use crate::wire::{ConnAck, Connect, Decoded, Packet, PacketType, PropertyValue, Publish, Text, Version};
+
+/// All that was said before some event.
+pub struct History<'t> {
+    pub transcript: &'t Transcript,
+    pub conns: BTreeMap<u32, Conn>,
+    /// By client id; for a client without one, a key that no client id can be.
+    pub clients: BTreeMap<Bytes, Client>,
+    /// What the clients published.
+    pub published: Published,
+    /// How often the broker was restarted or killed.
+    pub restarts: u32,
+    /// A packet of ours was wrong, on any connection.
+    pub any_wrong: bool,
+    /// Stands for a connection of which nothing was seen yet.
+    nobody: Conn,
+}
+
+/// An event and what was said before it: what a rule is shown.
+pub struct Moment<'a> {
+    pub history: &'a History<'a>,
+    pub index: usize,
+    pub event: &'a Event,
+    pub conn: &'a Conn,
+    /// The version of the connection's last CONNECT; before it, that of the case.
+    pub version: Version,
+}
+
+impl<'a> Moment<'a> {
+    /// The decoded packet, where the event is one from the broker.
+    pub fn decoded(&self) -> Option<&'a Decoded> {
+        self.event.packet().filter(|_| self.event.from_broker())
+    }
+
+    /// The packet, where the event is one from the broker that could be read.
+    pub fn packet(&self) -> Option<&'a Packet> {
+        self.decoded()?.packet.as_ref()
+    }
+
+    /// A PUBLISH from the broker, and its topic after its alias is resolved.
+    pub fn delivery(&self) -> Option<(&'a Publish, &'a Text)> {
+        match (self.packet()?, &self.event.what) {
+            (Packet::Publish(p), What::Packet { topic, .. }) => Some((p, topic.as_ref().unwrap_or(&p.topic))),
+            _ => None,
+        }
+    }
+
+    /// What its client id has asked for.
+    pub fn client(&self) -> Option<&'a Client> {
+        self.history.clients.get(self.conn.client.as_ref()?)
+    }
+
+    /// Where a field lies in the packet.
+    pub fn span(&self, field: &str) -> Option<Range<usize>> {
+        if matches!(field, "dup" | "qos" | "retain") {
+            return Some(0..1);
+        }
+        let fields = &self.event.packet()?.fields;
+        fields.iter().find(|f| f.name == field).map(|f| f.span.clone())
+    }
+
+    /// Whether a newer connection of the same client id has been accepted: what still comes here was sent before, but
+    /// how long before cannot be told.
+    pub fn superseded(&self) -> bool {
+        self.client()
+            .and_then(|c| c.newest)
+            .is_some_and(|newest| newest > self.conn.number)
+    }
+}
+
+impl<'t> History<'t> {
+    pub fn new(transcript: &'t Transcript) -> History<'t> {
+        History {
+            transcript,
+            conns: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            published: Published::default(),
+            restarts: 0,
+            any_wrong: false,
+            nobody: Conn {
+                hole: true,
+                ..Conn::default()
+            },
+        }
+    }
+
+    /// The event at `index`, with what was said before it.
+    pub fn moment(&self, index: usize) -> Moment<'_> {
+        let event = &self.transcript.events[index];
+        let conn = self.conns.get(&event.connection).unwrap_or(&self.nobody);
+        Moment {
+            history: self,
+            index,
+            event,
+            conn,
+            version: conn.version.unwrap_or(self.transcript.version),
+        }
+    }
+
+    /// Takes the event at `index` in.
+    pub fn apply(&mut self, index: usize) {
+        let event = &self.transcript.events[index];
+        if let What::Lifecycle(_) = event.what {
+            self.restarts += 1;
+            for conn in self.conns.values_mut() {
+                conn.exchanges.deliveries.values_mut().for_each(|d| d.restarted = true);
+            }
+            return;
+        }
+        let conn = self.conns.entry(event.connection).or_insert_with(|| Conn {
+            number: event.connection,
+            opened: matches!(event.what, What::Open),
+            // A capture that starts midway, or a live connection whose opening was not recorded.
+            hole: !matches!(event.what, What::Open),
+            ..Conn::default()
+        });
+        match (&event.what, event.from_broker()) {
+            (What::Packet { decoded, topic, .. }, true) => self.broker_says(event.connection, decoded, topic.as_ref()),
+            (What::Packet { decoded, .. }, false) => self.client_says(index, decoded),
+            (What::Fragment(_), false) => self.taint(event.connection),
+            (What::End(_), true) => conn.broker_end = Some(event.at),
+            (What::Gap(_), _) => conn.hole = true,
+            (What::Open | What::Fragment(_) | What::End(_) | What::Lifecycle(_), _) => {}
+        }
+    }
+
+    fn conn(&mut self, number: u32) -> &mut Conn {
+        self.conns
+            .get_mut(&number)
+            .expect("an event's connection is there once the event is applied")
+    }
+
+    /// Notes that we sent something wrong on a connection, and so as its client id.
+    fn taint(&mut self, number: u32) {
+        self.any_wrong = true;
+        let conn = self.conn(number);
+        conn.wrong = true;
+        if let Some(client) = conn.client.clone() {
+            self.clients.entry(client).or_default().wrong = true;
+        }
+    }
+
+    fn client_says(&mut self, index: usize, decoded: &Decoded) {
+        let number = self.transcript.events[index].connection;
+        let conn = self.conn(number);
+        // Midway in a capture there is no CONNECT to be seen; a connection seen from its beginning must have one.
+        let out_of_place = match (&decoded.packet, &conn.connect) {
+            (Some(Packet::Connect(_)), Some(_)) => true,
+            (Some(Packet::Connect(_)), None) => false,
+            (_, None) => conn.opened && !conn.hole,
+            (_, Some(_)) => false,
+        };
+        let after_goodbye = conn.client_left;
+        if let Some(Packet::Connect(connect)) = &decoded.packet {
+            self.connects(number, connect);
+        }
+        let version = self.conn(number).version.unwrap_or(self.transcript.version);
+        let not_ours = decoded.packet_type.is_none_or(|t| !t.from_client(version));
+        if out_of_place || after_goodbye || not_ours || decoded.packet.is_none() || !decoded.breaches.is_empty() {
+            self.taint(number);
+        }
+        let conn = self.conn(number);
+        let v5 = version == Version::V5;
+        match &decoded.packet {
+            Some(Packet::Publish(p)) => {
+                conn.exchanges.client_publishes(p);
+                let topic = match &self.transcript.events[index].what {
+                    What::Packet { topic: Some(topic), .. } => topic,
+                    _ => &p.topic,
+                };
+                self.published.add(index, number, topic, p);
+            }
+            Some(Packet::PubAck(ack)) => {
+                conn.exchanges.client_ends(ack.packet_id);
+                conn.quota = (conn.quota + 1).min(conn.receive_maximum());
+            }
+            Some(Packet::PubRec(ack)) => {
+                conn.exchanges.client_pubrec(ack);
+                if v5 && ack.reason_code >= 0x80 {
+                    conn.quota = (conn.quota + 1).min(conn.receive_maximum());
+                }
+            }
+            Some(Packet::PubComp(ack)) => {
+                conn.exchanges.client_ends(ack.packet_id);
+                conn.quota = (conn.quota + 1).min(conn.receive_maximum());
+            }
+            Some(Packet::PubRel(ack)) => {
+                conn.exchanges.client_pubrel(ack);
+                self.published.release(index, number, ack.packet_id);
+            }
+            Some(Packet::Subscribe(p)) => {
+                conn.exchanges.client_subscribes(p);
+                let identifier = p.properties.number(id::SUBSCRIPTION_IDENTIFIER);
+                if let Some(client) = conn.client.clone() {
+                    let held = p
+                        .subscriptions
+                        .iter()
+                        .map(|s| Held::new(s, number, p.packet_id, identifier));
+                    self.clients.entry(client).or_default().filters.extend(held);
+                }
+            }
+            Some(Packet::Unsubscribe(p)) => conn.exchanges.client_unsubscribes(p),
+            Some(Packet::PingReq) => conn.pings += 1,
+            Some(Packet::Disconnect(p)) => {
+                conn.client_left = true;
+                let expiry = p.properties.number(id::SESSION_EXPIRY_INTERVAL);
+                if let (Some(expiry), Some(client)) = (expiry, conn.client.clone())
+                    && let Some(client) = self.clients.get_mut(&client)
+                    && client.newest == Some(number)
+                    && let Some(session) = &mut client.session
+                {
+                    session.expiry = expiry;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn connects(&mut self, number: u32, connect: &Connect) {
+        let conn = self.conn(number);
+        conn.connects += 1;
+        conn.version = version_of(connect);
+        conn.unknown_level = conn.version.is_none();
+        conn.connect = Some(connect.clone());
+        conn.quota = conn.receive_maximum();
+        let key = if connect.client_id.is_empty() {
+            // U+0000 is in no client id.
+            Bytes::from(format!("\0{number}"))
+        } else {
+            connect.client_id.0.clone()
+        };
+        conn.client = Some(key.clone());
+        if let Some(will) = &connect.will {
+            self.published.add_will(number, &will.topic, &will.payload);
+        }
+        self.clients.entry(key).or_default();
+    }
+
+    fn broker_says(&mut self, number: u32, decoded: &Decoded, topic: Option<&Text>) {
+        let conn = self.conn(number);
+        if decoded.packet_type == Some(PacketType::ConnAck) {
+            conn.connacks += 1;
+        }
+        match &decoded.packet {
+            Some(Packet::ConnAck(p)) => self.accepts(number, p),
+            Some(Packet::Publish(p)) => {
+                if p.qos > 0 {
+                    conn.quota = conn.quota.saturating_sub(1);
+                }
+                if let (Some(alias), false) = (p.properties.number(id::TOPIC_ALIAS), p.topic.is_empty()) {
+                    conn.aliases.insert(alias as u16, p.topic.clone());
+                }
+                let topic = topic.unwrap_or(&p.topic);
+                conn.exchanges.broker_publishes(p, topic, number);
+                self.published.deliver(number, topic, p);
+            }
+            Some(packet @ (Packet::PubAck(a) | Packet::PubRec(a) | Packet::PubComp(a))) => {
+                conn.exchanges
+                    .broker_acks(packet.packet_type(), a.packet_id, a.reason_code);
+            }
+            Some(Packet::PubRel(a)) => conn.exchanges.broker_pubrel(a.packet_id),
+            Some(Packet::SubAck(p)) => {
+                let asked = conn
+                    .exchanges
+                    .subscribes
+                    .get_mut(&p.packet_id)
+                    .and_then(|q| q.pop_front());
+                let client = conn.client.clone();
+                if let (Some(asked), Some(client)) = (asked, client)
+                    && asked.len() == p.reason_codes.len()
+                    && let Some(client) = self.clients.get_mut(&client)
+                {
+                    client.granted(number, p.packet_id, &p.reason_codes);
+                }
+            }
+            Some(Packet::UnsubAck(p)) => {
+                if let Some(open) = conn.exchanges.unsubscribes.get_mut(&p.packet_id) {
+                    open.pop_front();
+                }
+            }
+            Some(Packet::PingResp) => conn.pings = conn.pings.saturating_sub(1),
+            Some(Packet::Disconnect(_)) => conn.broker_left = true,
+            _ => {}
+        }
+    }
+
+    /// Takes a CONNACK in: with it, a session begins or goes on.
+    fn accepts(&mut self, number: u32, connack: &ConnAck) {
+        let restarts = self.restarts;
+        let in_namespace = self.in_namespace(number);
+        let conn = self.conn(number);
+        conn.connack = Some(connack.clone());
+        let (Some(connect), Some(key)) = (conn.connect.clone(), conn.client.clone()) else {
+            return;
+        };
+        if connack.reason_code != 0 || conn.connacks > 1 {
+            return;
+        }
+        let version = conn.version.unwrap_or(self.transcript.version);
+        // 3.1 does not say in the CONNACK whether there is a session.
+        let resumed = match version {
+            Version::V3_1 => !connect.clean_start,
+            _ => connack.session_present,
+        };
+        let key = self.assign(number, key, connack);
+        let client = self.clients.entry(key).or_default();
+        let earlier = client.newest.replace(number);
+        client.session = Some(SessionTerms {
+            version,
+            clean: connect.clean_start,
+            expiry: connack
+                .properties
+                .number(id::SESSION_EXPIRY_INTERVAL)
+                .or(connect.properties.number(id::SESSION_EXPIRY_INTERVAL))
+                .unwrap_or(0),
+            restarts,
+        });
+        let conn = self.conn(number);
+        conn.resumed = resumed;
+        if !resumed {
+            return;
+        }
+        let before = earlier
+            .and_then(|n| self.conns.get(&n))
+            .map(|c| (c.exchanges.clone(), c.hole || c.session_hole));
+        let conn = self.conn(number);
+        match before {
+            Some((exchanges, hole)) => {
+                conn.exchanges.resume(&exchanges);
+                conn.session_hole = hole;
+            }
+            // A session that began before the transcript did. One with an id of this case cannot have.
+            None => conn.session_hole = !(version == Version::V3_1 && in_namespace),
+        }
+    }
+
+    /// Moves what was said under no client id to the one that the broker assigned (5.0, section 3.2.2.3.7).
+    fn assign(&mut self, number: u32, key: Bytes, connack: &ConnAck) -> Bytes {
+        let Some(PropertyValue::Text(assigned)) = connack.properties.get(id::ASSIGNED_CLIENT_IDENTIFIER) else {
+            return key;
+        };
+        if key.first() != Some(&0) {
+            return key;
+        }
+        let unnamed = self.clients.remove(&key).unwrap_or_default();
+        let assigned = assigned.0.clone();
+        let client = self.clients.entry(assigned.clone()).or_default();
+        client.filters.extend(unnamed.filters);
+        client.wrong |= unnamed.wrong;
+        self.conn(number).client = Some(assigned.clone());
+        assigned
+    }
+
+    /// Whether the connection's client id is of this case alone, so that nobody can have used it before.
+    pub fn in_namespace(&self, number: u32) -> bool {
+        let ns = self.transcript.namespace.as_bytes();
+        let client = self.conns.get(&number).and_then(|c| c.client.as_ref());
+        !ns.is_empty() && client.is_some_and(|id| id.windows(ns.len()).any(|w| w == ns))
+    }
+}

@@ -1,0 +1,146 @@
+//! Rules on Session Present.
+
+use std::time::Duration;
+
+use super::client::SessionTerms;
+use super::conn::Conn;
+use super::history::Moment;
+use super::rule::{Found, Ids, Needs, RuleInfo};
+use crate::wire::{ConnAck, Connect, Packet, Version};
+
+const CLEAN: Ids = Ids::new("", "MQTT-3.2.2-1", "MQTT-3.2.2-2");
+const NOT_STORED: Ids = Ids::new("", "MQTT-3.2.2-3", "MQTT-3.2.2-3");
+const STORED: Ids = Ids::new("", "MQTT-3.2.2-2", "MQTT-3.2.2-3");
+
+/// Timers of a broker may be off by this much.
+const SLACK: Duration = Duration::from_secs(1);
+
+pub const RULES: &[RuleInfo] = &[
+    RuleInfo {
+        name: "no-session-after-clean",
+        about: "A clean session is accepted with Session Present 0.",
+        ids: &[CLEAN],
+        needs: Needs::Connection,
+        check: no_session_after_clean,
+    },
+    RuleInfo {
+        name: "session-present-as-stored",
+        about: "Session Present says whether there is a session of this client id.",
+        ids: &[NOT_STORED, STORED],
+        needs: Needs::Session,
+        check: session_present_as_stored,
+    },
+];
+
+fn connack<'a>(m: &Moment<'a>) -> Option<(&'a ConnAck, &'a Connect)> {
+    match (m.packet()?, &m.conn.connect) {
+        (Packet::ConnAck(p), Some(connect)) if m.conn.connacks == 0 => Some((p, connect)),
+        _ => None,
+    }
+}
+
+fn no_session_after_clean(m: &Moment) -> Vec<Found> {
+    match connack(m) {
+        Some((p, connect)) if connect.clean_start && p.reason_code == 0 && p.session_present => {
+            vec![Found::new(CLEAN, "a clean session was asked for, Session Present is 1").at(m.span("session_present"))]
+        }
+        _ => vec![],
+    }
+}
+
+fn session_present_as_stored(m: &Moment) -> Vec<Found> {
+    let Some((p, connect)) = connack(m) else { return vec![] };
+    // Client ids from outside the case may have been used before it.
+    if p.reason_code != 0 || connect.clean_start || !m.history.in_namespace(m.conn.number) {
+        return vec![];
+    }
+    let Some(client) = m.client() else { return vec![] };
+    let earlier = client.newest.and_then(|n| m.history.conns.get(&n)).zip(client.session);
+    let stored = match earlier {
+        None => Some(false),
+        Some((conn, terms)) => stored(m, conn, terms),
+    };
+    let found = match (stored, p.session_present) {
+        (Some(false), true) => Found::new(
+            NOT_STORED,
+            "Session Present is 1, there is no session of this client id",
+        ),
+        (Some(true), false) => Found::new(STORED, "Session Present is 0, this client id has a session"),
+        _ => return vec![],
+    };
+    vec![found.at(m.span("session_present"))]
+}
+
+/// Whether the session of an earlier connection is still stored; `None` where that depends on what cannot be seen.
+fn stored(m: &Moment, earlier: &Conn, terms: SessionTerms) -> Option<bool> {
+    if terms.version != m.version || terms.restarts != m.history.restarts || earlier.hole {
+        return None;
+    }
+    if m.version != Version::V5 {
+        return Some(!terms.clean);
+    }
+    let end = earlier.broker_end;
+    match (terms.expiry, end) {
+        (u32::MAX, _) => Some(true),
+        // The session ends with the connection, and that the broker has closed it is all that tells when this was.
+        (0, Some(_)) => Some(false),
+        (0, None) => None,
+        (seconds, Some(end)) => {
+            let gone = m.event.at.saturating_sub(end);
+            let expiry = Duration::from_secs(seconds.into());
+            if gone + SLACK < expiry {
+                Some(true)
+            } else {
+                // When it is removed after its end is not said.
+                None
+            }
+        }
+        (_, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use crate::wire::{Connect, Version};
+
+    #[test]
+    fn a_clean_session_is_not_present() {
+        for (version, id) in [(Version::V3_1_1, "MQTT-3.2.2-1"), (Version::V5, "MQTT-3.2.2-2")] {
+            assert!(Talk::new(version).connected(1, "c").breaches().is_empty());
+            let t = Talk::new(version)
+                .open(1)
+                .to(1, connect(version, "c").into())
+                .from(1, connack(0, true));
+            assert_eq!(t.breaches(), [id]);
+        }
+    }
+
+    #[test]
+    fn session_present_says_what_is_stored() {
+        for version in [Version::V3_1_1, Version::V5] {
+            let first = || Talk::new(version).resumed(1, "c", false);
+            assert!(first().breaches().is_empty());
+            assert_eq!(Talk::new(version).resumed(1, "c", true).breaches(), ["MQTT-3.2.2-3"]);
+            assert!(first().broker_closes(1).resumed(2, "c", true).breaches().is_empty());
+            let lost = if version == Version::V5 {
+                "MQTT-3.2.2-3"
+            } else {
+                "MQTT-3.2.2-2"
+            };
+            assert_eq!(first().broker_closes(1).resumed(2, "c", false).breaches(), [lost]);
+            assert!(first().restart().resumed(2, "c", false).breaches().is_empty());
+            let clean = || Talk::new(version).connected(1, "c").broker_closes(1);
+            assert!(clean().resumed(2, "c", false).breaches().is_empty());
+            assert_eq!(clean().resumed(2, "c", true).breaches(), ["MQTT-3.2.2-3"]);
+        }
+    }
+
+    #[test]
+    fn others_may_have_used_an_id_that_is_not_of_the_case() {
+        let mut c = Connect::new(Version::V5, "x");
+        c.clean_start = false;
+        let t = Talk::new(Version::V5).open(1).to(1, c.into()).from(1, connack(0, true));
+        assert!(t.breaches().is_empty());
+    }
+}

@@ -1,0 +1,235 @@
+//! Builds transcripts for the tests of rules.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Outcome, check};
+use crate::transcript::{Author, End, Event, Lifecycle, Transcript, What};
+use crate::wire::property::id;
+use crate::wire::{
+    Ack, ConnAck, Connect, Frame, Packet, PropertyValue, Publish, Side, SubAck, Subscribe, Subscription, Version,
+    decode, encode_bytes,
+};
+
+/// The namespace of every transcript built here.
+pub const NS: &str = "mqs00000";
+
+/// A transcript in the making. Its connections are numbered from 1.
+pub struct Talk {
+    transcript: Transcript,
+    level: std::collections::BTreeMap<u32, Version>,
+}
+
+impl Talk {
+    pub fn new(version: Version) -> Talk {
+        Talk {
+            transcript: Transcript {
+                version,
+                namespace: NS.to_owned(),
+                events: Vec::new(),
+                bindings: Vec::new(),
+            },
+            level: Default::default(),
+        }
+    }
+
+    fn push(mut self, connection: u32, author: Author, what: What) -> Talk {
+        let at = Duration::from_millis(10 * self.transcript.events.len() as u64);
+        self.transcript.events.push(Event {
+            at,
+            client: format!("c{connection}").into(),
+            connection,
+            step: None,
+            author,
+            what,
+        });
+        self
+    }
+
+    fn raw(self, connection: u32, author: Author, bytes: impl Into<bytes::Bytes>) -> Talk {
+        let side = if author == Author::Broker {
+            Side::Server
+        } else {
+            Side::Client
+        };
+        let version = self.level.get(&connection).copied().unwrap_or(self.transcript.version);
+        let frame = Frame::loose(bytes).expect("a packet has bytes");
+        let decoded = Arc::new(decode(&frame, version, side));
+        let topic = match &decoded.packet {
+            Some(Packet::Publish(p)) => Some(p.topic.clone()),
+            _ => None,
+        };
+        let raw = frame.raw;
+        self.push(connection, author, What::Packet { raw, decoded, topic })
+    }
+
+    pub fn open(self, connection: u32) -> Talk {
+        self.push(connection, Author::Script, What::Open)
+    }
+
+    pub fn gap(self, connection: u32) -> Talk {
+        self.push(connection, Author::Broker, What::Gap(0))
+    }
+
+    pub fn broker_closes(self, connection: u32) -> Talk {
+        self.push(connection, Author::Broker, What::End(End::Fin))
+    }
+
+    pub fn restart(self) -> Talk {
+        self.push(0, Author::Script, What::Lifecycle(Lifecycle::Restart))
+    }
+
+    /// The client sends.
+    pub fn to(mut self, connection: u32, packet: Packet) -> Talk {
+        if let Packet::Connect(c) = &packet
+            && let Some(version) = super::conn::version_of(c)
+        {
+            self.level.insert(connection, version);
+        }
+        let version = self.level.get(&connection).copied().unwrap_or(self.transcript.version);
+        self.raw(connection, Author::Script, encode_bytes(&packet, version))
+    }
+
+    /// The broker sends.
+    pub fn from(self, connection: u32, packet: Packet) -> Talk {
+        let version = self.level.get(&connection).copied().unwrap_or(self.transcript.version);
+        let bytes = encode_bytes(&packet, version);
+        self.raw(connection, Author::Broker, bytes)
+    }
+
+    pub fn bytes_to(self, connection: u32, bytes: &[u8]) -> Talk {
+        self.raw(connection, Author::Script, bytes.to_vec())
+    }
+
+    pub fn bytes_from(self, connection: u32, bytes: &[u8]) -> Talk {
+        self.raw(connection, Author::Broker, bytes.to_vec())
+    }
+
+    /// A connection of `client`, clean and accepted.
+    pub fn connected(self, connection: u32, client: &str) -> Talk {
+        let connect = connect(self.transcript.version, client);
+        self.open(connection)
+            .to(connection, connect.into())
+            .from(connection, connack(0, false))
+    }
+
+    /// A connection of `client` that asks to go on with its session, and the answer's Session Present.
+    pub fn resumed(self, connection: u32, client: &str, session_present: bool) -> Talk {
+        let mut connect = connect(self.transcript.version, client);
+        connect.clean_start = false;
+        if self.transcript.version == Version::V5 {
+            connect
+                .properties
+                .push(id::SESSION_EXPIRY_INTERVAL, PropertyValue::U32(100));
+        }
+        self.open(connection)
+            .to(connection, connect.into())
+            .from(connection, connack(0, session_present))
+    }
+
+    /// Subscribes and is granted what it asks for.
+    pub fn subscribed(self, connection: u32, filter: &str, qos: u8) -> Talk {
+        self.to(connection, subscribe(90, &[(filter, qos)]))
+            .from(connection, suback(90, &[qos]))
+    }
+
+    pub fn findings(&self) -> Vec<super::Finding> {
+        check(&self.transcript)
+    }
+
+    /// The statements breached, without their version.
+    pub fn breaches(&self) -> Vec<&'static str> {
+        let of = |outcome| move |f: &super::Finding| f.outcome == outcome;
+        self.findings()
+            .into_iter()
+            .filter(of(Outcome::Breach))
+            .map(|f| f.statement.id)
+            .collect()
+    }
+
+    /// The rules that are in doubt.
+    pub fn doubts(&self) -> Vec<&'static str> {
+        let findings = self.findings();
+        findings
+            .into_iter()
+            .filter(|f| f.outcome == Outcome::Unknown)
+            .map(|f| f.rule)
+            .collect()
+    }
+}
+
+impl From<Connect> for Packet {
+    fn from(connect: Connect) -> Packet {
+        Packet::Connect(connect)
+    }
+}
+
+pub fn connect(version: Version, client: &str) -> Connect {
+    let client_id = if client.is_empty() {
+        String::new()
+    } else {
+        format!("{NS}{client}")
+    };
+    Connect::new(version, client_id)
+}
+
+pub fn connack(reason_code: u8, session_present: bool) -> Packet {
+    Packet::ConnAck(ConnAck {
+        session_present,
+        reason_code,
+        ..ConnAck::default()
+    })
+}
+
+/// A PUBLISH of QoS 1 or 2 with this identifier, or of QoS 0.
+pub fn publish(topic: &str, qos: u8, id: u16, payload: &str) -> Publish {
+    Publish {
+        qos,
+        topic: topic.into(),
+        packet_id: (qos > 0).then_some(id),
+        payload: payload.into(),
+        ..Publish::default()
+    }
+}
+
+pub fn message(topic: &str, qos: u8, id: u16, payload: &str) -> Packet {
+    Packet::Publish(publish(topic, qos, id, payload))
+}
+
+pub fn repeated(topic: &str, qos: u8, id: u16, payload: &str) -> Packet {
+    let mut p = publish(topic, qos, id, payload);
+    p.dup = true;
+    Packet::Publish(p)
+}
+
+pub fn subscribe(id: u16, filters: &[(&str, u8)]) -> Packet {
+    Packet::Subscribe(Subscribe {
+        packet_id: id,
+        subscriptions: filters.iter().map(|(f, qos)| Subscription::new(*f, *qos)).collect(),
+        ..Subscribe::default()
+    })
+}
+
+pub fn suback(id: u16, codes: &[u8]) -> Packet {
+    Packet::SubAck(SubAck {
+        packet_id: id,
+        reason_codes: codes.to_vec(),
+        ..SubAck::default()
+    })
+}
+
+pub fn puback(id: u16) -> Packet {
+    Packet::PubAck(Ack::new(id))
+}
+
+pub fn pubrec(id: u16) -> Packet {
+    Packet::PubRec(Ack::new(id))
+}
+
+pub fn pubrel(id: u16) -> Packet {
+    Packet::PubRel(Ack::new(id))
+}
+
+pub fn pubcomp(id: u16) -> Packet {
+    Packet::PubComp(Ack::new(id))
+}

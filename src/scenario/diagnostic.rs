@@ -1,0 +1,238 @@
+//! What is wrong with a scenario file, where, and what is allowed there.
+
+use std::sync::Arc;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+use super::{Place, Source};
+
+/// One error in one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub source: Arc<Source>,
+    /// The offending text. Of no account where the source has no text, as when the file could not be read.
+    pub place: Place,
+    /// One sentence without a full stop, with the offending text in backticks.
+    pub message: String,
+    /// A few words under the caret.
+    pub label: Option<String>,
+    /// What is allowed there, or what was probably meant.
+    pub help: Option<String>,
+    /// Other places that belong to it, such as the first of two equal keys, each with a few words.
+    pub secondary: Vec<(Place, String)>,
+}
+
+impl Diagnostic {
+    /// An error at a place.
+    pub fn new(source: &Arc<Source>, place: &Place, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            source: Arc::clone(source),
+            place: place.clone(),
+            message: message.into(),
+            label: None,
+            help: None,
+            secondary: Vec::new(),
+        }
+    }
+
+    /// An error of a file as a whole, whose text is not to be shown.
+    pub fn of_file(file: impl Into<String>, message: impl Into<String>) -> Diagnostic {
+        let source = Source {
+            file: file.into(),
+            text: String::new(),
+        };
+        Diagnostic::new(&Arc::new(source), &Place::default(), message)
+    }
+
+    /// With a few words under the caret.
+    pub fn label(mut self, label: impl Into<String>) -> Diagnostic {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// With what is allowed there.
+    pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// With another place that belongs to it.
+    pub fn also(mut self, place: &Place, label: impl Into<String>) -> Diagnostic {
+        self.secondary.push((place.clone(), label.into()));
+        self
+    }
+
+    /// The text for a person: the message, the file with line and column, the lines with carets, the help. Without
+    /// `colour` there is no control character in it. It ends with a line feed.
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(140);
+        let mut group = Group::with_title(Level::ERROR.primary_title(self.message.as_str()));
+        if self.source.text.is_empty() {
+            group = group.element(Origin::path(self.source.file.as_str()));
+        } else {
+            let primary = AnnotationKind::Primary
+                .span(self.shown(&self.place))
+                .label(self.label.as_deref());
+            let others = self
+                .secondary
+                .iter()
+                .map(|(place, label)| AnnotationKind::Context.span(self.shown(place)).label(label.as_str()));
+            group = group.element(
+                Snippet::source(self.source.text.as_str())
+                    .path(self.source.file.as_str())
+                    .annotation(primary)
+                    .annotations(others),
+            );
+        }
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        let mut text = renderer.render(&[group]);
+        text.push('\n');
+        text
+    }
+
+    /// The first line of a place: a caret under a whole block of lines hides more than it shows.
+    fn shown(&self, place: &Place) -> std::ops::Range<usize> {
+        let text = &self.source.text;
+        let boundary = |mut at: usize| {
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        };
+        let start = boundary(place.span.start.min(text.len()));
+        let end = boundary(place.span.end.clamp(start, text.len()));
+        let line = text.get(start..end).unwrap_or_default();
+        let end = line.find(['\n', '\r']).map_or(end, |i| start + i);
+        start..end
+    }
+}
+
+/// Diagnostics one after the other, with an empty line between two.
+pub fn render_all(diagnostics: &[Diagnostic], colour: bool) -> String {
+    let texts: Vec<String> = diagnostics.iter().map(|d| d.render(colour)).collect();
+    texts.join("\n")
+}
+
+/// Text of a file as it stands in a message: in backticks, control characters escaped, not too long.
+pub(super) fn quoted(text: &str) -> String {
+    const MAX: usize = 60;
+    let mut shown: String = text
+        .chars()
+        .take(MAX)
+        .flat_map(|c| {
+            let escaped: Box<dyn Iterator<Item = char>> = if c.is_control() {
+                Box::new(c.escape_default())
+            } else {
+                Box::new(std::iter::once(c))
+            };
+            escaped
+        })
+        .collect();
+    if text.chars().nth(MAX).is_some() {
+        shown.push('…');
+    }
+    format!("`{shown}`")
+}
+
+/// The candidate that was probably meant: the nearest one, where it is near enough.
+pub(super) fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let text = text.to_lowercase();
+    let near = (text.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&text, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= near)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// "did you mean `x`?" where there is something near, else `otherwise`.
+pub(super) fn meant<'a>(
+    text: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+    otherwise: impl FnOnce() -> String,
+) -> String {
+    nearest(text, candidates).map_or_else(otherwise, |found| format!("did you mean `{found}`?"))
+}
+
+/// How many insertions, deletions, changes and swaps of neighbours make one text of the other.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(80).collect(), b.chars().take(80).collect());
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = change.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source() -> Arc<Source> {
+        Arc::new(Source {
+            file: "scenarios/a.yaml".to_owned(),
+            text: "title: ünü\nsteps: [x]\n".to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_diagnostic_shows_file_line_column_and_caret() {
+        let place = Place {
+            span: 13..18,
+            line: 2,
+            column: 1,
+        };
+        let text = Diagnostic::new(&source(), &place, "no `steps`")
+            .label("here")
+            .help("did you mean `stepz`?")
+            .render(false);
+        assert_eq!(
+            text,
+            "error: no `steps`\n --> scenarios/a.yaml:2:1\n  |\n2 | steps: [x]\n  | ^^^^^ here\n  |\n  = help: did you mean `stepz`?\n"
+        );
+    }
+
+    #[test]
+    fn a_place_outside_of_the_text_does_no_harm() {
+        for span in [0..1000, 900..1000, 8..9] {
+            let place = Place {
+                span,
+                line: 9,
+                column: 9,
+            };
+            assert!(
+                Diagnostic::new(&source(), &place, "bad")
+                    .render(false)
+                    .starts_with("error: bad")
+            );
+        }
+    }
+
+    #[test]
+    fn the_nearest_is_named_only_where_it_is_near() {
+        assert_eq!(nearest("pakcet_id", ["packet_id", "payload"]), Some("packet_id"));
+        assert_eq!(nearest("topics", ["topic", "qos"]), Some("topic"));
+        assert_eq!(nearest("frobnicate", ["topic", "qos"]), None);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn quoted_text_has_no_control_characters() {
+        assert_eq!(quoted("a\u{1b}[1m"), "`a\\u{1b}[1m`");
+        assert_eq!(quoted(&"x".repeat(100)).chars().count(), 63);
+    }
+}

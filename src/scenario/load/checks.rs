@@ -1,0 +1,521 @@
+//! What no single step shows: variables without a value, a scenario that a broker passes by closing whatever comes, names
+//! that two runs would share.
+
+use std::collections::BTreeSet;
+
+use super::cx::Cx;
+use crate::scenario::diagnostic::{meant, nearest};
+use crate::scenario::node::Node;
+use crate::scenario::{
+    BrokerAction, BytePart, ByteTemplate, Expect, Expr, Header, PacketPattern, PacketTemplate, Part, Pattern, Place,
+    Script, Send, Step, StepKind, Take, TextTemplate, Var,
+};
+use crate::wire::PacketType;
+
+/// The variables that have a value at some point of a script.
+type Bound = BTreeSet<String>;
+
+impl Cx<'_> {
+    /// Checks a whole script.
+    pub fn check_script(&mut self, script: &Script, header: &Header, root: &Node) {
+        for client in &script.clients {
+            self.check_template(&client.connect, &Bound::new());
+            self.check_names_of(&client.connect, header);
+            if let Some(subscribe) = &client.subscribe {
+                self.check_template(subscribe, &Bound::new());
+                self.check_names_of(subscribe, header);
+            }
+        }
+        for steps in std::iter::once(&script.steps).chain(&script.control) {
+            self.check_steps(steps, &mut Bound::new());
+            self.check_needs(steps, header);
+            self.check_namespace(steps, header);
+        }
+        if script.control.is_none() && only_closes(&script.steps) {
+            let place = root.get("steps").map_or(root.place.clone(), |s| s.place.clone());
+            self.error_help(
+                &place,
+                "the only expectation is a close or refusal, and there is no `control`",
+                "a broker that closes whatever comes would pass: `control:` is the same exchange without the fault",
+            );
+        }
+    }
+
+    fn check_steps(&mut self, steps: &[Step], bound: &mut Bound) {
+        for step in steps {
+            match &step.what {
+                StepKind::Send { what, .. } => {
+                    if let Send::Write(write) = what {
+                        for part in &write.parts {
+                            match part {
+                                Part::Packet(template) => self.check_template(template, bound),
+                                Part::Bytes(bytes) | Part::Frame(bytes) => self.check_bytes(bytes, &step.place, bound),
+                            }
+                        }
+                    }
+                }
+                StepKind::Expect { what, .. } => self.check_expect(what, &step.place, bound),
+                StepKind::OneOf(alternatives) => {
+                    self.check_one_of(alternatives);
+                    let after: Vec<Bound> = alternatives
+                        .iter()
+                        .map(|steps| {
+                            let mut bound = bound.clone();
+                            self.check_steps(steps, &mut bound);
+                            bound
+                        })
+                        .collect();
+                    // Only what every alternative binds is bound whichever is taken.
+                    if let Some(common) = after.into_iter().reduce(|a, b| &a & &b) {
+                        *bound = common;
+                    }
+                }
+                StepKind::InAnyOrder(steps) => self.check_steps(steps, bound),
+                StepKind::Repeat { steps, .. } => {
+                    let outer = bound.insert("i".to_owned());
+                    self.check_steps(steps, bound);
+                    if outer {
+                        bound.remove("i");
+                    }
+                }
+                StepKind::Wait(_) | StepKind::Broker(_) | StepKind::Note(_) => {}
+            }
+        }
+    }
+
+    fn check_expect(&mut self, expect: &Expect, place: &Place, bound: &mut Bound) {
+        match expect {
+            Expect::Packet(pattern) => {
+                // What a `maybe` binds has no value where the packet does not come.
+                let mut own = bound.clone();
+                for field in &pattern.fields {
+                    self.check_pattern(&field.pattern, &field.place, &mut own, true);
+                }
+                if pattern.how != Take::Maybe {
+                    *bound = own;
+                }
+            }
+            Expect::Bytes { pattern, .. } => {
+                for part in &pattern.0 {
+                    match part {
+                        BytePart::Id(var) if is_free(var) => {
+                            bound.insert(var.0.clone());
+                        }
+                        BytePart::Id(var) => self.check_var(var, place, bound),
+                        BytePart::Text(text) | BytePart::String(text) => self.check_text(text, place, bound),
+                        _ => {}
+                    }
+                }
+            }
+            Expect::Refused { code: Some(code), .. } => self.check_pattern(code, place, bound, false),
+            Expect::Nothing { .. } | Expect::Closed { .. } | Expect::Refused { code: None, .. } => {}
+        }
+    }
+
+    /// `binds`: a variable that stands here alone may get its value here.
+    fn check_pattern(&mut self, pattern: &Pattern, place: &Place, bound: &mut Bound, binds: bool) {
+        match pattern {
+            Pattern::Is(Expr::Var { var, plus: 0 }) if binds && is_free(var) => {
+                bound.insert(var.0.clone());
+            }
+            Pattern::Is(expr) => self.check_expr(expr, place, bound),
+            Pattern::Not(inner) => self.check_pattern(inner, place, bound, false),
+            Pattern::OneOf(items) => items.iter().for_each(|p| self.check_pattern(p, place, bound, false)),
+            Pattern::List(items) => items.iter().for_each(|p| self.check_pattern(p, place, bound, binds)),
+            Pattern::Map(parts) => parts
+                .iter()
+                .for_each(|(_, p)| self.check_pattern(p, place, bound, binds)),
+            Pattern::Range(..) | Pattern::Any | Pattern::Absent => {}
+        }
+    }
+
+    fn check_template(&mut self, template: &PacketTemplate, bound: &Bound) {
+        for field in &template.fields {
+            self.check_expr(&field.value, &field.place, bound);
+        }
+        for bytes in [&template.properties, &template.append].into_iter().flatten() {
+            self.check_bytes(bytes, &template.place, bound);
+        }
+    }
+
+    fn check_expr(&mut self, expr: &Expr, place: &Place, bound: &Bound) {
+        match expr {
+            Expr::Text(text) | Expr::Padded { start: text, .. } => self.check_text(text, place, bound),
+            Expr::Hex(bytes) => self.check_bytes(bytes, place, bound),
+            Expr::Var { var, .. } => self.check_var(var, place, bound),
+            Expr::List(items) => items.iter().for_each(|e| self.check_expr(e, place, bound)),
+            Expr::Map(parts) => parts.iter().for_each(|(_, e)| self.check_expr(e, place, bound)),
+            Expr::Bool(_) | Expr::Int(_) | Expr::Fill { .. } | Expr::Absent => {}
+        }
+    }
+
+    fn check_text(&mut self, text: &TextTemplate, place: &Place, bound: &Bound) {
+        text.vars().for_each(|var| self.check_var(var, place, bound));
+    }
+
+    fn check_bytes(&mut self, bytes: &ByteTemplate, place: &Place, bound: &Bound) {
+        bytes.vars().for_each(|var| self.check_var(var, place, bound));
+    }
+
+    /// A variable must have a value here.
+    fn check_var(&mut self, var: &Var, place: &Place, bound: &Bound) {
+        let name = var.0.as_str();
+        if name == "ns" || bound.contains(name) {
+            return;
+        }
+        let Some((owner, fact)) = name.split_once('.') else {
+            let place = self.var_place(name, place);
+            if self.clients.iter().any(|c| **c == *name) {
+                let help = format!("what its CONNACK says is `${name}.receive_maximum` and the like");
+                return self.error_help(&place, format!("`${name}` is a client and has no value"), help);
+            }
+            let known: Vec<&str> = bound.iter().map(String::as_str).chain(["ns"]).collect();
+            let help = nearest(name, known).map(|near| format!("did you mean `${near}`?"));
+            let help = help.unwrap_or_else(|| {
+                match name {
+                    "i" => "`$i` counts the turns of a `repeat`",
+                    _ => "a variable gets its value where it stands alone in a `<-`",
+                }
+                .to_owned()
+            });
+            return self.error_help(&place, format!("`${name}` has no value here"), help);
+        };
+        if !matches!(owner, "login" | "auth") && !self.clients.iter().any(|c| **c == *owner) {
+            let names: Vec<String> = self.clients.iter().map(|c| c.to_string()).collect();
+            let help = meant(owner, names.iter().map(String::as_str), || {
+                format!("the clients are: {}", names.join(", "))
+            });
+            let place = self.var_place(name, place);
+            self.error_help(&place, format!("`${owner}.{fact}` names no client"), help);
+        }
+    }
+
+    /// The variable's own place, where it can be found within `place`.
+    fn var_place(&self, name: &str, place: &Place) -> Place {
+        let written = self.source.text.get(place.span.clone()).unwrap_or_default();
+        let token = format!("${name}");
+        let found = written.match_indices(&token).map(|(at, _)| at).find(|at| {
+            let after = written[at + token.len()..].chars().next();
+            !after.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        });
+        match found {
+            Some(at) => self
+                .source
+                .place(place.span.start + at..place.span.start + at + token.len()),
+            None => place.clone(),
+        }
+    }
+
+    /// The place of a text within `place`, where it stands there as it is.
+    fn text_place(&self, text: &str, place: &Place) -> Place {
+        let written = self.source.text.get(place.span.clone()).unwrap_or_default();
+        match written.rfind(text).filter(|_| !text.is_empty()) {
+            Some(at) => self
+                .source
+                .place(place.span.start + at..place.span.start + at + text.len()),
+            None => place.clone(),
+        }
+    }
+
+    /// Two alternatives that could take the same first packet leave open which is meant.
+    fn check_one_of(&mut self, alternatives: &[Vec<Step>]) {
+        for (i, second) in alternatives.iter().enumerate() {
+            for first in &alternatives[..i] {
+                let (Some(a), Some(b)) = (first.first(), second.first()) else {
+                    continue;
+                };
+                if same_first(a, b) {
+                    let error = self
+                        .diagnostic(&b.place, "this alternative could take the same first packet as another")
+                        .also(&a.place, "this one")
+                        .help("tell them apart by a field; for a packet that may or may not come there is `maybe`");
+                    self.errors.push(error);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn check_needs(&mut self, steps: &[Step], header: &Header) {
+        for step in steps {
+            if let StepKind::Broker(action) = &step.what {
+                let need = match action {
+                    BrokerAction::Restart => "restart",
+                    BrokerAction::Kill => "durable",
+                };
+                if !header.needs.iter().any(|n| n.feature == need) {
+                    let help = format!("`needs: [{need}]`");
+                    self.error_help(&step.place, format!("`broker: {action}` without the need for it"), help);
+                }
+            }
+            for steps in nested(step) {
+                self.check_needs(steps, header);
+            }
+        }
+    }
+
+    /// Every topic, filter and client identifier carries `$ns`, so that cases run side by side.
+    fn check_namespace(&mut self, steps: &[Step], header: &Header) {
+        for step in steps {
+            if let StepKind::Send {
+                what: Send::Write(write),
+                ..
+            } = &step.what
+            {
+                for part in &write.parts {
+                    if let Part::Packet(template) = part {
+                        self.check_names_of(template, header);
+                    }
+                }
+            }
+            for steps in nested(step) {
+                self.check_namespace(steps, header);
+            }
+        }
+    }
+
+    fn check_names_of(&mut self, template: &PacketTemplate, header: &Header) {
+        if header.serial {
+            return;
+        }
+        for field in &template.fields {
+            let names: Vec<(&str, &Expr)> = match (template.packet_type, field.name.as_str()) {
+                (PacketType::Publish, "topic") => vec![("topic", &field.value)],
+                (PacketType::Connect, "client_id") => vec![("client identifier", &field.value)],
+                (PacketType::Connect, "will") => part_of(&field.value, "topic").map(|t| ("topic", t)).collect(),
+                (PacketType::Subscribe, "filters") => field
+                    .value
+                    .list()
+                    .iter()
+                    .flat_map(|one| part_of(one, "filter"))
+                    .map(|f| ("filter", f))
+                    .collect(),
+                (PacketType::Unsubscribe, "filters") => field.value.list().iter().map(|f| ("filter", f)).collect(),
+                _ => Vec::new(),
+            };
+            for (what, expr) in names {
+                if lacks_namespace(expr, what) {
+                    let literal = match expr {
+                        Expr::Text(text) => text.literal(),
+                        _ => None,
+                    };
+                    let place = self.text_place(&literal.unwrap_or_default(), &field.place);
+                    self.error_help(
+                        &place,
+                        format!("a {what} without `$ns`"),
+                        "cases run side by side, and other runs too: `$ns/a`; what must do without needs `serial: true`",
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A variable that a script may bind.
+fn is_free(var: &Var) -> bool {
+    !var.0.contains('.') && !matches!(var.0.as_str(), "ns" | "i")
+}
+
+fn part_of<'e>(expr: &'e Expr, name: &'e str) -> impl Iterator<Item = &'e Expr> {
+    let parts = match expr {
+        Expr::Map(parts) => parts.as_slice(),
+        _ => &[],
+    };
+    parts.iter().filter(move |(n, _)| n == name).map(|(_, e)| e)
+}
+
+fn lacks_namespace(expr: &Expr, what: &str) -> bool {
+    let carries = |var: &Var| var.0 != "i" && !var.0.starts_with("login.");
+    match expr {
+        Expr::Text(text) => {
+            let literal = text.literal().unwrap_or_default();
+            // An empty one names nothing; what begins with a wildcard or `$` belongs to nobody (see "Noise").
+            let common = what == "filter" && literal.starts_with(['+', '#', '$']);
+            !text.vars().any(carries) && !literal.is_empty() && !common
+        }
+        Expr::Padded { start, .. } => !start.vars().any(carries),
+        Expr::Hex(template) => {
+            let plain: Option<Vec<u8>> = template
+                .0
+                .iter()
+                .map(|part| match part {
+                    BytePart::Bytes(bytes) => Some(bytes.clone()),
+                    BytePart::Text(text) => text.literal().map(String::into_bytes),
+                    _ => None,
+                })
+                .collect::<Option<Vec<_>>>()
+                .map(|parts| parts.concat());
+            // No broker can take what is not well-formed (1.5.3 and 5.0, 1.5.4) or empty for a name.
+            !template.vars().any(carries)
+                && plain.is_some_and(|b| !b.is_empty() && !b.contains(&0) && std::str::from_utf8(&b).is_ok())
+        }
+        Expr::Fill { .. } | Expr::Int(_) | Expr::Bool(_) => true,
+        Expr::Var { var, .. } => !carries(var),
+        Expr::Absent | Expr::List(_) | Expr::Map(_) => false,
+    }
+}
+
+fn nested(step: &Step) -> Vec<&[Step]> {
+    match &step.what {
+        StepKind::OneOf(alternatives) => alternatives.iter().map(Vec::as_slice).collect(),
+        StepKind::InAnyOrder(steps) | StepKind::Repeat { steps, .. } => vec![steps],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether there is a way through the steps on which a close or refusal is all that is waited for.
+fn only_closes(steps: &[Step]) -> bool {
+    let mut closes = false;
+    for step in steps {
+        match &step.what {
+            StepKind::Expect { what, .. } => match what {
+                Expect::Packet(PacketPattern { how: Take::Maybe, .. }) | Expect::Nothing { .. } => {}
+                Expect::Packet(_) | Expect::Bytes { .. } => return false,
+                Expect::Closed { .. } | Expect::Refused { .. } => closes = true,
+            },
+            StepKind::InAnyOrder(_) => return false,
+            StepKind::OneOf(alternatives) => {
+                if !alternatives.iter().any(|steps| only_closes(steps)) {
+                    return false;
+                }
+                closes = true;
+            }
+            StepKind::Repeat { steps, .. } if has_packet(steps) => return false,
+            StepKind::Repeat { steps, .. } => closes |= only_closes(steps),
+            StepKind::Send { .. } | StepKind::Wait(_) | StepKind::Broker(_) | StepKind::Note(_) => {}
+        }
+    }
+    closes
+}
+
+fn has_packet(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match &step.what {
+        StepKind::Expect { what, .. } => match what {
+            Expect::Packet(pattern) => pattern.how != Take::Maybe,
+            Expect::Bytes { .. } => true,
+            _ => false,
+        },
+        StepKind::InAnyOrder(_) => true,
+        StepKind::OneOf(alternatives) => !alternatives.iter().any(|steps| only_closes(steps)),
+        StepKind::Repeat { steps, .. } => has_packet(steps),
+        _ => false,
+    })
+}
+
+/// Whether two alternatives could be decided by the same packet or close.
+fn same_first(a: &Step, b: &Step) -> bool {
+    let (
+        StepKind::Expect {
+            client: client_a,
+            what: a,
+        },
+        StepKind::Expect {
+            client: client_b,
+            what: b,
+        },
+    ) = (&a.what, &b.what)
+    else {
+        return false;
+    };
+    if client_a != client_b {
+        return false;
+    }
+    match (a, b) {
+        (Expect::Packet(a), Expect::Packet(b)) => a.packet_type == b.packet_type && !differ(a, b),
+        (Expect::Bytes { pattern: a, .. }, Expect::Bytes { pattern: b, .. }) => a == b,
+        (Expect::Closed { .. } | Expect::Refused { .. }, Expect::Closed { .. } | Expect::Refused { .. }) => true,
+        (Expect::Nothing { .. }, Expect::Nothing { .. }) => true,
+        (Expect::Refused { .. }, Expect::Packet(p)) | (Expect::Packet(p), Expect::Refused { .. }) => is_goodbye(p),
+        _ => false,
+    }
+}
+
+/// Whether the pattern takes the CONNACK or DISCONNECT of a refusal.
+fn is_goodbye(pattern: &PacketPattern) -> bool {
+    matches!(pattern.packet_type, PacketType::ConnAck | PacketType::Disconnect)
+        && pattern.fields.iter().any(|f| {
+            matches!(f.name.as_str(), "reason_code" | "return_code")
+                && !known(&f.pattern).is_some_and(|c| c.iter().all(is_success))
+        })
+}
+
+fn is_success(constant: &Constant) -> bool {
+    matches!(constant, Constant::Number(n) if *n < 0x80)
+}
+
+/// Whether no packet meets both: a field of both has no value in common.
+fn differ(a: &PacketPattern, b: &PacketPattern) -> bool {
+    let is_code = |name: &str| matches!(name, "reason_code" | "return_code");
+    let code = |p: &PacketPattern| p.fields.iter().find(|f| is_code(&f.name)).map(|f| known(&f.pattern));
+    // An unnamed reason code means success.
+    let refuses = |p: &PacketPattern| {
+        code(p).is_some_and(|known| known.is_some_and(|c| !c.is_empty() && !c.iter().any(is_success)))
+    };
+    if (code(a).is_none() && refuses(b)) || (code(b).is_none() && refuses(a)) {
+        return true;
+    }
+    a.fields.iter().any(|one| {
+        b.fields
+            .iter()
+            .filter(|other| other.name == one.name)
+            .any(|other| disjoint(&one.pattern, &other.pattern))
+    })
+}
+
+fn disjoint(a: &Pattern, b: &Pattern) -> bool {
+    match (a, b) {
+        (Pattern::Absent, Pattern::Is(_)) | (Pattern::Is(_), Pattern::Absent) => true,
+        (Pattern::Not(a), b) | (b, Pattern::Not(a)) => **a == *b,
+        (Pattern::List(a), Pattern::List(b)) => a.len() != b.len() || a.iter().zip(b).any(|(a, b)| disjoint(a, b)),
+        (Pattern::Range(from, to), other) | (other, Pattern::Range(from, to)) => known(other).is_some_and(|all| {
+            all.iter()
+                .all(|c| matches!(c, Constant::Number(n) if !(from..=to).contains(&n)))
+        }),
+        (a, b) => match (known(a), known(b)) {
+            (Some(a), Some(b)) => !a.iter().any(|constant| b.contains(constant)),
+            _ => false,
+        },
+    }
+}
+
+/// A value that does not depend on a variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Constant {
+    Number(u64),
+    Bool(bool),
+    /// Text with its variables; two that differ only in a variable are never told apart.
+    Text(TextTemplate),
+}
+
+/// Every value that the pattern permits, where they can be listed.
+fn known(pattern: &Pattern) -> Option<Vec<Constant>> {
+    match pattern {
+        Pattern::Is(Expr::Int(n)) => Some(vec![Constant::Number(*n)]),
+        Pattern::Is(Expr::Bool(b)) => Some(vec![Constant::Bool(*b)]),
+        Pattern::Is(Expr::Text(text)) if text.vars().all(|v| v.0 == "ns") => Some(vec![Constant::Text(text.clone())]),
+        Pattern::OneOf(items) => items
+            .iter()
+            .map(known)
+            .collect::<Option<Vec<_>>>()
+            .map(|all| all.concat()),
+        Pattern::Range(from, to) if to - from < 256 => Some((*from..=*to).map(Constant::Number).collect()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_told_apart_by_what_they_permit() {
+        let int = |n| Pattern::Is(Expr::Int(n));
+        assert!(disjoint(&int(1), &int(2)));
+        assert!(!disjoint(&int(1), &Pattern::OneOf(vec![int(1), int(2)])));
+        assert!(disjoint(&Pattern::Range(5, 9), &int(4)));
+        assert!(!disjoint(&Pattern::Range(5, 9), &int(5)));
+        assert!(!disjoint(&Pattern::Any, &int(5)));
+        assert!(disjoint(&Pattern::Absent, &int(5)));
+        assert!(disjoint(&Pattern::Not(Box::new(int(5))), &int(5)));
+    }
+}

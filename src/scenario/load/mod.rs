@@ -1,0 +1,187 @@
+//! The tree of a file → a [`Scenario`] with all its cases, or every error in it.
+//!
+//! The tree is read once for every version and row, since both decide what may stand in it. Errors that several cases
+//! share are told once.
+
+mod checks;
+mod clients;
+mod cx;
+mod header;
+mod packets;
+mod rows;
+mod steps;
+mod values;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use self::cx::Cx;
+use self::header::{Parts, Proves};
+use self::rows::{Row, fill_text};
+use super::node::Node;
+use super::{Case, Diagnostic, Header, Scenario, Script, Source, yaml};
+use crate::statements::{StatementId, Version};
+
+pub(super) use clients::{CLIENT_KEYS, RESERVED};
+pub(super) use header::{NEEDS, TOP_KEYS};
+pub(super) use packets::{MANNER, pattern_fields, wrong_keys};
+pub(super) use steps::{ACTIONS, MAX_TIMES};
+
+/// Reads one scenario. `path` is its path below the scenarios' folder, without the ending.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the file.
+pub fn load(source: &Arc<Source>, path: &str) -> Result<Scenario, Vec<Diagnostic>> {
+    let root = yaml::parse(source)?;
+    let mut errors = Vec::new();
+    let scenario = load_tree(source, path, &root, &mut errors);
+    match scenario.filter(|_| errors.is_empty()) {
+        Some(scenario) => Ok(scenario),
+        None => Err(sorted(errors)),
+    }
+}
+
+/// In the order of the file, one at a place: what is wrong at several versions or rows is told once.
+fn sorted(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    errors.sort_by_key(|e| (e.place.span.start, e.place.span.end));
+    errors.dedup_by(|a, b| a.place.span == b.place.span);
+    errors
+}
+
+/// Errors of cases, each with the number of its row. One that not every row has is shown with the first row that has it.
+fn with_rows(found: Vec<(usize, Diagnostic)>, rows: &[Option<Row>]) -> Vec<Diagnostic> {
+    let mut rows_with: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
+    let at = |error: &Diagnostic| (error.place.span.start, error.place.span.end);
+    for (row, error) in &found {
+        rows_with.entry(at(error)).or_default().insert(*row);
+    }
+    let with_row = |(row, error): (usize, Diagnostic)| {
+        let place = rows[row].as_ref().and_then(|r| r.place.clone());
+        match place {
+            Some(place)
+                if rows_with[&at(&error)].len() < rows.len() && !place.span.contains(&error.place.span.start) =>
+            {
+                error.also(&place, "with this row")
+            }
+            _ => error,
+        }
+    };
+    found.into_iter().map(with_row).collect()
+}
+
+fn load_tree(source: &Arc<Source>, path: &str, root: &Node, errors: &mut Vec<Diagnostic>) -> Option<Scenario> {
+    let mut cx = Cx::new(source, Version::V5, &[]);
+    let parts = cx.parts(root, path);
+    let names = root.get("clients").map(|node| cx.client_names(node));
+    let rows = match root.get("each") {
+        Some(node) => cx.rows(node).map(|rows| rows.into_iter().map(Some).collect()),
+        None => Some(vec![None]),
+    };
+    let clients = std::mem::take(&mut cx.clients);
+    errors.append(&mut cx.errors);
+    let (parts, rows, _): (Parts, Vec<Option<Row>>, ()) = (parts?, rows?, names??);
+
+    let mut cases = Vec::new();
+    let mut found = Vec::new();
+    for (number, row) in rows.iter().enumerate() {
+        let versions = match row.as_ref().and_then(|r| r.versions.as_ref()) {
+            None => parts.versions.clone(),
+            Some(node) => {
+                let mut cx = Cx::new(source, Version::V5, &parts.versions);
+                let versions = cx.row_versions(node);
+                errors.append(&mut cx.errors);
+                versions.unwrap_or_default()
+            }
+        };
+        for &version in &versions {
+            let mut cx = Cx::new(source, version, &parts.versions);
+            cx.clients.clone_from(&clients);
+            let case = cx.case(root, &parts, row.as_ref(), versions.len() == 1);
+            if case.is_none() && cx.errors.is_empty() {
+                // Whoever gives up says why. Were that forgotten, the case must not be missing without a word.
+                cx.error(
+                    &root.place,
+                    "this cannot be read, and mqttspec does not know why: a fault of its own",
+                );
+            }
+            found.extend(cx.errors.into_iter().map(|error| (number, error)));
+            cases.extend(case);
+        }
+    }
+    errors.extend(with_rows(found, &rows));
+    Some(Scenario {
+        header: parts.header,
+        cases,
+    })
+}
+
+impl Cx<'_> {
+    /// The case of this version and row; `sole` where the row is played at no other version.
+    fn case(&mut self, root: &Node, parts: &Parts, row: Option<&Row>, sole: bool) -> Option<Case> {
+        let header = &parts.header;
+        let proves = self.case_proves(&parts.proves, row, sole);
+        let script = self.script(root, header, row);
+        let filled = |text: &str| {
+            row.and_then(|row| fill_text(text, row))
+                .unwrap_or_else(|| text.to_owned())
+        };
+        let row_name = row.map(|r| r.name.clone());
+        let id = match &row_name {
+            None => format!("{}@{}", header.path, self.version),
+            Some(name) => format!("{}[{name}]@{}", header.path, self.version),
+        };
+        Some(Case {
+            id,
+            header: Arc::clone(header),
+            version: self.version,
+            row: row_name,
+            proves: proves?,
+            title: filled(&header.title),
+            script: script?,
+        })
+    }
+
+    /// What the scenario proves, and what the row proves beside it.
+    fn case_proves(&mut self, proves: &Proves, row: Option<&Row>, sole: bool) -> Option<Vec<StatementId>> {
+        let mut found = self.proves(proves, row, self.versions.len() == 1)?;
+        if let Some(node) = row.and_then(|r| r.proves.as_ref()) {
+            let more = Proves::Node(node.clone());
+            for id in self.proves(&more, row, sole)? {
+                if !found.contains(&id) {
+                    found.push(id);
+                }
+            }
+        }
+        Some(found)
+    }
+
+    fn script(&mut self, root: &Node, header: &Header, row: Option<&Row>) -> Option<Script> {
+        let clients = root.get("clients").and_then(Node::map).unwrap_or_default();
+        let clients: Vec<(Node, Node)> = clients.iter().map(|(k, v)| (k.clone(), self.filled(v, row))).collect();
+        let clients = self.client_specs(&clients);
+        let steps = match root.get("steps") {
+            Some(node) => {
+                let node = self.filled(node, row);
+                self.steps(&node, "`steps`")
+            }
+            None => None,
+        };
+        let control = match root.get("control") {
+            Some(node) => {
+                let node = self.filled(node, row);
+                self.steps(&node, "`control`").map(Some)
+            }
+            None => Some(None),
+        };
+        let script = Script {
+            clients: clients?,
+            steps: steps?,
+            control: control?,
+        };
+        self.check_script(&script, header, root);
+        Some(script)
+    }
+}
+
+#[cfg(test)]
+mod tests;

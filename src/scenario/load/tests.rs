@@ -1,0 +1,264 @@
+use super::*;
+use crate::scenario::{Expect, Send, StepKind, Take, render_all};
+
+fn source(text: &str) -> Arc<Source> {
+    Arc::new(Source {
+        file: "a.yaml".to_owned(),
+        text: text.to_owned(),
+    })
+}
+
+fn load_text(text: &str) -> Scenario {
+    load(&source(text), "a").unwrap_or_else(|errors| panic!("{}", render_all(&errors, false)))
+}
+
+fn messages(text: &str) -> Vec<String> {
+    match load(&source(text), "a") {
+        Ok(_) => Vec::new(),
+        Err(errors) => errors.into_iter().map(|e| e.message).collect(),
+    }
+}
+
+const HEAD: &str = "format: 1\ntitle: T\nversions: [v3.1.1, v5]\nclients: { c: {}, d: {} }\n";
+
+fn steps(text: &str) -> Scenario {
+    load_text(&format!("{HEAD}steps:\n{text}"))
+}
+
+fn step_errors(text: &str) -> Vec<String> {
+    messages(&format!("{HEAD}steps:\n{text}"))
+}
+
+#[test]
+fn the_example_of_the_design_is_loaded() {
+    let text = include_str!("../../../scenarios/qos2/dup-before-pubrel.yaml");
+    let scenario = load(&source(text), "qos2/dup-before-pubrel").unwrap();
+    let ids: Vec<&str> = scenario.cases.iter().map(|c| c.id.as_str()).collect();
+    assert_eq!(ids, ["qos2/dup-before-pubrel@v3.1.1", "qos2/dup-before-pubrel@v5"]);
+    let case = &scenario.cases[1];
+    assert_eq!(case.proves[0].to_string(), "v5:MQTT-4.3.3-10");
+    assert_eq!(case.script.steps.len(), 11);
+    let last = &case.script.steps[10];
+    assert_eq!((last.number, last.place.line, last.place.column), (10, 22, 5));
+    assert_eq!(&text[last.place.span.clone()], "sub <- nothing");
+    let fourth = &case.script.steps[3];
+    assert_eq!(&text[fourth.place.span.clone()], "pub <- PUBREC:  { packet_id: 7 }");
+    assert!(case.script.clients[0].subscribe.is_some());
+}
+
+#[test]
+fn every_kind_of_step_is_read() {
+    let scenario = steps(
+        "  - c -> open
+  - c -> half close
+  - c -> PUBLISH: { qos: 1, split: [1, 1, 3], pause: 5ms, probe: true }
+  - c -> bytes: 'c0 00'
+  - c -> frame: { hex: '30 s\"$ns\"', split: 1 }
+  - c -> together: [CONNECT: {}, PINGREQ, bytes: 'c0 00']
+  - c <- next PUBLISH: { payload: 007, within: 3s..15s }
+  - c <- maybe PUBLISH
+  - c <- bytes: '40 02 .. ...'
+  - c <- nothing: 3s
+  - c <- closed: { within: 1.5s }
+  - c <- refused: 0x81 or 0x82
+  - c <- one of: [PUBACK: { reason_code: any }, closed, [refused, nothing]]
+  - d <- in any order: [PINGRESP, PUBACK, maybe PUBLISH]
+  - one of: [[c <- PINGRESP], [d <- PINGRESP]]
+  - repeat: { times: 100, steps: [c -> PUBLISH: { payload: '$i' }, c <- PINGRESP] }
+  - wait: 1.5s
+  - note: text
+"
+        .replace("closed, [refused, nothing]", "closed")
+        .replace("reason_code: any", "packet_id: 1")
+        .as_str(),
+    );
+    let all = &scenario.cases[0].script.steps;
+    assert_eq!(all.len(), 18);
+    let StepKind::Send {
+        what: Send::Write(write),
+        ..
+    } = &all[2].what
+    else {
+        panic!("{:?}", all[2]);
+    };
+    assert!(write.probe && write.pause.as_millis() == 5);
+    let StepKind::Expect {
+        what: Expect::Packet(next),
+        ..
+    } = &all[6].what
+    else {
+        panic!("{:?}", all[6]);
+    };
+    assert_eq!(next.how, Take::Next);
+    assert_eq!(next.within.to.unwrap().as_secs(), 15);
+    // Steps are counted with those inside of others.
+    assert_eq!(all[13].number, 15);
+    assert_eq!(all[17].number, 26);
+}
+
+#[test]
+fn what_applies_at_one_version_is_there_at_that_version() {
+    let scenario = steps(
+        "  - c -> PUBLISH: { topic: $ns, v5: { topic_alias: 3 } }
+  - only v5: [c -> PINGREQ, c <- PINGRESP]
+  - c <- refused: { v3.1.1: 5, v5: 0x87 }
+  - c <- PINGRESP
+",
+    );
+    let [old, new] = scenario.cases.as_slice() else {
+        panic!()
+    };
+    assert_eq!((old.script.steps.len(), new.script.steps.len()), (3, 5));
+    let fields = |case: &Case| match &case.script.steps[0].what {
+        StepKind::Send {
+            what: Send::Write(w), ..
+        } => match &w.parts[0] {
+            crate::scenario::Part::Packet(t) => t.fields.iter().map(|f| f.name.clone()).collect::<Vec<_>>(),
+            part => panic!("{part:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(fields(old), ["topic"]);
+    assert_eq!(fields(new), ["topic", "topic_alias"]);
+}
+
+#[test]
+fn rows_make_cases() {
+    let scenario = load_text(
+        "format: 1
+title: $packet is $what
+versions: [v3.1.1, v5]
+proves: { v3.1.1: [MQTT-2.2.2-2], v5: ['MQTT-$s-1'] }
+each:
+  - { packet: PUBREL, what: odd, s: 3.1.0, fields: { packet_id: 7 } }
+  - { packet: PUBREC, what: even, s: 3.1.0, fields: {}, name: two, versions: [v5], proves: [MQTT-2.1.3-1] }
+clients: { c: {} }
+steps:
+  - c -> $packet: $fields
+  - c <- PINGRESP
+",
+    );
+    let ids: Vec<&str> = scenario.cases.iter().map(|c| c.id.as_str()).collect();
+    assert_eq!(ids, ["a[PUBREL]@v3.1.1", "a[PUBREL]@v5", "a[two]@v5"]);
+    assert_eq!(scenario.cases[2].title, "PUBREC is even");
+    let proved: Vec<&str> = scenario.cases[2].proves.iter().map(|s| s.id).collect();
+    assert_eq!(proved, ["MQTT-3.1.0-1", "MQTT-2.1.3-1"]);
+}
+
+#[test]
+fn columns_make_a_row_a_combination() {
+    let scenario = load_text(
+        "format: 1
+title: T
+versions: [v5]
+each:
+  packet: [PUBACK, PUBREC]
+  id: [1, { name: max, value: 0xffff }]
+clients: { c: {} }
+steps:
+  - c -> $packet: { packet_id: $id }
+  - c <- PINGRESP
+",
+    );
+    let ids: Vec<&str> = scenario.cases.iter().map(|c| c.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "a[PUBACK.1]@v5",
+            "a[PUBACK.max]@v5",
+            "a[PUBREC.1]@v5",
+            "a[PUBREC.max]@v5"
+        ]
+    );
+}
+
+#[test]
+fn variables_need_a_value_before_they_are_sent() {
+    assert_eq!(
+        step_errors("  - c -> PUBACK: { packet_id: $m }\n  - c <- PINGRESP\n"),
+        ["`$m` has no value here"]
+    );
+    assert!(step_errors("  - c <- PUBLISH: { packet_id: $m }\n  - c -> PUBACK: { packet_id: $m }\n").is_empty());
+    assert_eq!(
+        step_errors(
+            "  - c <- maybe PUBLISH: { packet_id: $m }\n  - c -> PUBACK: { packet_id: $m }\n  - c <- PINGRESP\n"
+        )
+        .len(),
+        1
+    );
+    assert_eq!(
+        step_errors("  - c <- PUBLISH: { packet_id: not $m }\n"),
+        ["`$m` has no value here"]
+    );
+    assert!(step_errors("  - c -> PUBLISH: { payload: '$c.receive_maximum' }\n  - c <- PINGRESP\n").is_empty());
+    assert_eq!(
+        step_errors("  - c -> PUBLISH: { payload: '$x.receive_maximum' }\n  - c <- PINGRESP\n"),
+        ["`$x.receive_maximum` names no client"]
+    );
+    assert_eq!(
+        step_errors(
+            "  - one of: [[c <- PUBACK: { packet_id: $m }], [c <- PUBREC: { packet_id: $n }]]\n  - c -> PUBREL: { packet_id: $m }\n"
+        ),
+        ["`$m` has no value here"]
+    );
+}
+
+#[test]
+fn a_control_is_needed_where_all_is_closed() {
+    let wanted = "the only expectation is a close or refusal, and there is no `control`";
+    assert_eq!(step_errors("  - c <- closed\n"), [wanted]);
+    assert_eq!(step_errors("  - c <- nothing\n  - c <- refused\n"), [wanted]);
+    assert_eq!(step_errors("  - c <- one of: [PUBACK, closed]\n"), [wanted]);
+    assert!(step_errors("  - c <- one of: [PUBACK, PUBREC]\n  - c <- closed\n").is_empty());
+    assert!(step_errors("  - c <- closed\ncontrol: [c <- PINGRESP]\n").is_empty());
+}
+
+#[test]
+fn alternatives_are_told_apart() {
+    let ambiguous = "this alternative could take the same first packet as another";
+    assert_eq!(
+        step_errors("  - c <- one of: [PUBACK: { packet_id: 1 }, PUBACK: { packet_id: $m }]\n"),
+        [ambiguous]
+    );
+    assert!(step_errors("  - c <- one of: [PUBLISH: { payload: a }, PUBLISH: { payload: b }]\n").is_empty());
+    assert!(step_errors("  - one of: [[c <- PUBLISH], [d <- PUBLISH]]\n").is_empty());
+    let v5 = "  - only v5: [c <- one of: [PUBACK: { packet_id: 1 }, PUBACK: { packet_id: 1, reason_code: 0x87 }]]\n  - c <- PINGRESP\n";
+    assert!(step_errors(v5).is_empty());
+}
+
+#[test]
+fn names_carry_the_namespace() {
+    assert_eq!(
+        step_errors("  - c -> PUBLISH: { topic: a }\n  - c <- PINGRESP\n"),
+        ["a topic without `$ns`"]
+    );
+    assert_eq!(
+        step_errors("  - c -> SUBSCRIBE: { filters: { a/#: 1 } }\n  - c <- SUBACK\n"),
+        ["a filter without `$ns`"]
+    );
+    assert!(
+        step_errors("  - c -> SUBSCRIBE: { filters: { '#': 1, $SYS/#: 0, +/$ns: 1 } }\n  - c <- SUBACK\n").is_empty()
+    );
+    assert!(step_errors("  - c -> CONNECT: { client_id: '' }\n  - c <- CONNACK\n").is_empty());
+    assert!(step_errors("  - c -> PUBLISH: { topic: { hex: 'c3 28' } }\n  - c <- PINGRESP\n").is_empty());
+}
+
+#[test]
+fn all_errors_come_in_one_go_each_once() {
+    let errors = messages(
+        "format: 1
+title: T
+versions: [v3.1.1, v5]
+proves: { v3.1.1: [MQTT-9.9.9-9], v5: [] }
+clients: { c: {} }
+steps:
+  - c -> PUBLISH: { tpoic: $ns, qos: 4 }
+  - x <- PUBACK
+",
+    );
+    assert_eq!(errors.len(), 4, "{errors:?}");
+    assert!(errors[0].starts_with("no statement `MQTT-9.9.9-9`"));
+    assert!(errors[1].starts_with("PUBLISH has no field `tpoic`"));
+    assert!(errors[2].starts_with("4 is more than 3"));
+    assert!(errors[3].starts_with("no client `x`"));
+}

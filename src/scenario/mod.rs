@@ -1,0 +1,32 @@
+//! The scenario language: YAML → [`Scenario`] → [`Case`], every node with its place in the file.
+//!
+//! In: the text of scenario files. Out: cases whose scripts are checked and whose rows are filled in, or diagnostics for
+//! all errors of all files. What a script still leaves open (`$m`, `$ns`) is resolved while it is played: [`Scope`].
+
+mod build;
+mod bytes;
+mod diagnostic;
+mod eval;
+mod load;
+mod matching;
+pub mod model;
+mod node;
+pub mod print;
+mod schema;
+mod scope;
+mod set;
+mod text;
+mod yaml;
+
+pub use build::{Built, BuiltPart, default_client_id};
+pub use diagnostic::{Diagnostic, render_all};
+pub use eval::BuildError;
+pub use load::load;
+pub use matching::Mismatch;
+pub use model::*;
+pub use schema::{schema, schema_text};
+pub use scope::{EnhancedAuth, FACT_NAMES, Facts, Login, Outside, Scope, Unbound};
+pub use set::Files;
+
+#[cfg(test)]
+mod tests;

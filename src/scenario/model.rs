@@ -1,0 +1,388 @@
+//! What a scenario is once it is read: checked, with rows and versions resolved.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::statements::{StatementId, Version};
+use crate::wire::PacketType;
+
+/// One scenario file.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    pub header: Arc<Header>,
+    /// One a version and row, in the order: rows as written, within a row the versions, oldest first.
+    pub cases: Vec<Case>,
+}
+
+/// What all cases of a scenario share.
+#[derive(Debug)]
+pub struct Header {
+    /// The path below the scenarios' folder without its ending, such as `qos2/dup-before-pubrel`.
+    pub path: String,
+    pub source: Arc<Source>,
+    pub title: String,
+    pub about: Option<String>,
+    /// MUST unless the file says `level: should`.
+    pub level: ScenarioLevel,
+    pub needs: Vec<Need>,
+    /// Plays alone, since it touches the whole broker.
+    pub serial: bool,
+    pub tags: Vec<String>,
+    /// Deadline of the case without its declared waits; 30 s unless given.
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScenarioLevel {
+    Must,
+    Should,
+}
+
+/// A file's name and text, kept for diagnostics.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Source {
+    /// As it is to be shown, such as `scenarios/qos2/dup-before-pubrel.yaml`.
+    pub file: String,
+    pub text: String,
+}
+
+/// A place in a [`Source`]: a range of bytes, and the line and column (from 1, in characters) where it begins.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Place {
+    pub span: Range<usize>,
+    pub line: u32,
+    pub column: u32,
+}
+
+/// What a target must have for a case to be played: a feature such as `restart`, or a limit such as
+/// `max_packet: 268435460`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    pub feature: String,
+    pub at_least: Option<u64>,
+}
+
+/// One scenario at one version (and row): the unit that is run, named, judged and snapshotted.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// `qos2/dup-before-pubrel@v3.1.1` or `fixed-header/flags[PUBREL]@v5`.
+    pub id: String,
+    pub header: Arc<Header>,
+    pub version: Version,
+    /// The row's name.
+    pub row: Option<String>,
+    pub proves: Vec<StatementId>,
+    /// The title with the row's values filled in.
+    pub title: String,
+    pub script: Script,
+}
+
+/// The clients and steps of a case.
+#[derive(Debug, Clone)]
+pub struct Script {
+    pub clients: Vec<ClientSpec>,
+    pub steps: Vec<Step>,
+    /// The same exchange without the fault. Its clients are those of the case, on connections of their own.
+    pub control: Option<Vec<Step>>,
+}
+
+/// How a client begins.
+#[derive(Debug, Clone)]
+pub struct ClientSpec {
+    pub name: Arc<str>,
+    pub place: Place,
+    pub start: Start,
+    /// The CONNECT it sends: fields given under `connect:`; empty for the defaults. Used by `c -> open` too only where
+    /// a step sends `CONNECT` itself, so not here.
+    pub connect: PacketTemplate,
+    /// The SUBSCRIBE that follows, where `subscribe:` is given.
+    pub subscribe: Option<PacketTemplate>,
+    /// `acks: auto`.
+    pub acks: Acks,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Connected (and subscribed) before the first step.
+    Connected,
+    /// TCP only: `connect: false`.
+    TcpOnly,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acks {
+    /// Steps send every acknowledgement.
+    Script,
+    /// The harness answers PUBLISH, PUBREC and PUBREL as a good client does.
+    Auto,
+}
+
+/// One step.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Its number in the order of the file, over the whole script with nested steps, from 0; `control` goes on counting.
+    pub number: u32,
+    /// The step's own text in the file.
+    pub place: Place,
+    pub what: StepKind,
+}
+
+#[derive(Debug, Clone)]
+pub enum StepKind {
+    /// `c -> ...`
+    Send { client: Arc<str>, what: Send },
+    /// `c <- ...`
+    Expect { client: Arc<str>, what: Expect },
+    /// `one of:`, also `c <- one of:`; the alternative whose first expectation is met first, in the order written, is
+    /// gone through.
+    OneOf(Vec<Vec<Step>>),
+    /// `in any order:`, also `c <- in any order:`. Each is a `StepKind::Expect` with `Expect::Packet` or `Expect::Bytes`.
+    InAnyOrder(Vec<Step>),
+    /// `repeat:`; `$i` counts from 1.
+    Repeat { times: u32, steps: Vec<Step> },
+    /// `wait:`
+    Wait(Duration),
+    /// `broker: restart` and `broker: kill`
+    Broker(BrokerAction),
+    /// `note:` shown in the trace, nothing else.
+    Note(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokerAction {
+    Restart,
+    Kill,
+}
+
+impl std::fmt::Display for BrokerAction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            BrokerAction::Restart => "restart",
+            BrokerAction::Kill => "kill",
+        })
+    }
+}
+
+/// What a client does.
+#[derive(Debug, Clone)]
+pub enum Send {
+    Write(Write),
+    Open,
+    /// FIN, then drain until the broker closes or patience ends.
+    Close,
+    HalfClose,
+    /// RST, then the target's `settle`.
+    Reset,
+    StopReading,
+    Read,
+}
+
+/// Bytes to be written, and how.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// One after the other, in one write unless `split`.
+    pub parts: Vec<Part>,
+    pub split: Split,
+    /// Between the writes of a `split`.
+    pub pause: Duration,
+    /// `probe: true`: sent even beyond a limit that the target stated.
+    pub probe: bool,
+}
+
+#[derive(Debug, Clone)]
+pub enum Part {
+    Packet(PacketTemplate),
+    /// `bytes:`
+    Bytes(ByteTemplate),
+    /// `frame:`: the first byte, a computed remaining length, the rest.
+    Frame(ByteTemplate),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Split {
+    /// One write.
+    Whole,
+    /// One write each, the rest last.
+    At(Vec<usize>),
+    /// `split: 1`: byte by byte (or so many bytes at a time).
+    Every(usize),
+}
+
+/// A packet to be sent: its fields as given, everything else at the defaults that make it valid.
+#[derive(Debug, Clone)]
+pub struct PacketTemplate {
+    pub packet_type: PacketType,
+    pub place: Place,
+    pub fields: Vec<FieldExpr>,
+    /// The low four bits of the first byte.
+    pub flags: Option<u8>,
+    /// Written as given.
+    pub remaining_length: Option<Bytes>,
+    pub connect_flags: Option<u8>,
+    /// `connect_flags: 0x03|$login`: the flags are given, and yet the target's login is carried and its two flags are set.
+    pub places_login: bool,
+    /// `properties: { hex: ... }`: replaces the block.
+    pub properties: Option<ByteTemplate>,
+    pub property_length: Option<Bytes>,
+    pub append: Option<ByteTemplate>,
+    pub truncate: usize,
+}
+
+/// `name: value` of a packet to be sent.
+#[derive(Debug, Clone)]
+pub struct FieldExpr {
+    /// As the language names it, such as `packet_id` ([`crate::wire::field_names`]).
+    pub name: String,
+    pub place: Place,
+    pub value: Expr,
+}
+
+/// A value that may name variables.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expr {
+    Bool(bool),
+    Int(u64),
+    /// Text with variables in it, such as `$ns/a`.
+    Text(TextTemplate),
+    /// `{ hex: "ff fe" }`
+    Hex(ByteTemplate),
+    /// A variable that stands alone, such as `$m`, `$c.receive_maximum + 1`: keeps its kind.
+    Var {
+        var: Var,
+        plus: i64,
+    },
+    /// `{ size: n, fill: x }`
+    Fill {
+        len: u64,
+        byte: u8,
+    },
+    /// `{ start: $ns/, size: n, fill: x }`: text that is filled up to `len` bytes, at most 65 535.
+    Padded {
+        start: TextTemplate,
+        len: usize,
+        byte: u8,
+    },
+    /// `absent`: an optional field that is left out on purpose, such as the login that the profile would give.
+    Absent,
+    List(Vec<Expr>),
+    /// Named values: a will, one subscription. Pairs of a user property list are two-element `List`s.
+    Map(Vec<(String, Expr)>),
+}
+
+/// A variable: `$m`, or `$c.server_keep_alive` from the CONNACK of client `c`, or `$auth.good.1`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Var(pub String);
+
+/// Text with variables in it. `$$` is already one dollar; `$share` and `$SYS` are plain text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TextTemplate(pub Vec<TextPart>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextPart {
+    Plain(String),
+    Var(Var),
+}
+
+/// Bytes in the notation of the language.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ByteTemplate(pub Vec<BytePart>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BytePart {
+    Bytes(Vec<u8>),
+    /// `"text"`: its bytes.
+    Text(TextTemplate),
+    /// `s"text"`: two bytes of length and the text.
+    String(TextTemplate),
+    /// `$m`: a number as two bytes, big-endian; text and binary data as they are.
+    Id(Var),
+    /// `$login`: user name and password as two fields of a CONNECT's payload; nothing where the target asks for none.
+    Login,
+    /// `03|$login`: connect flags, with the flags of the login set where the target asks for one.
+    LoginFlags(u8),
+    /// `..`, in expectations only.
+    AnyByte,
+    /// `...`, in expectations only, last.
+    Rest,
+}
+
+/// What a client waits for.
+#[derive(Debug, Clone)]
+pub enum Expect {
+    Packet(PacketPattern),
+    /// One packet of exactly these bytes.
+    Bytes {
+        pattern: ByteTemplate,
+        within: Within,
+    },
+    /// A fence, after this span of silence.
+    Nothing {
+        quiet: Option<Duration>,
+    },
+    Closed {
+        within: Within,
+    },
+    /// Closed after the goodbye that the version permits; the code is advice.
+    Refused {
+        code: Option<Pattern>,
+        within: Within,
+    },
+}
+
+/// `within: 3s..15s`: counts from the end of the previous step and replaces patience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Within {
+    pub from: Option<Duration>,
+    pub to: Option<Duration>,
+}
+
+/// A packet that is waited for.
+#[derive(Debug, Clone)]
+pub struct PacketPattern {
+    pub packet_type: PacketType,
+    pub place: Place,
+    pub fields: Vec<FieldPattern>,
+    pub how: Take,
+    pub within: Within,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    /// The oldest not yet taken with the same key.
+    Oldest,
+    /// `next`: the very next packet.
+    Next,
+    /// `maybe`: if it is there when a later step of this client or a fence decides.
+    Maybe,
+}
+
+/// `name: pattern` of a packet that is waited for.
+#[derive(Debug, Clone)]
+pub struct FieldPattern {
+    pub name: String,
+    pub place: Place,
+    pub pattern: Pattern,
+}
+
+/// What a field may be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pattern {
+    /// Equal to this; an unbound variable that stands alone is bound.
+    Is(Expr),
+    Not(Box<Pattern>),
+    /// `0x81 or 0x82`
+    OneOf(Vec<Pattern>),
+    /// `55..60`, both ends included.
+    Range(u64, u64),
+    /// Anything, also its absence.
+    Any,
+    /// Not on the wire.
+    Absent,
+    /// Element by element, for lists that hold patterns (`reason_codes: [0x00, 0x87 or 0x8f]`).
+    List(Vec<Pattern>),
+    /// The named parts match, others are free: the will, one subscription.
+    Map(Vec<(String, Pattern)>),
+}

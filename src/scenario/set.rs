@@ -1,0 +1,292 @@
+//! Where scenario files come from: the set inside the binary, or folders.
+//!
+//! In: folders and what they hold, whatever that is. Out: [`Files`], each with its path and text, to be loaded all or one by
+//! one; what is no scenario file is a diagnostic like every other.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use include_dir::{Dir, include_dir};
+
+use super::yaml::MAX_FILE;
+use super::{Diagnostic, Scenario, Source, load};
+
+static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
+
+/// How deep folders may be nested: more is a loop of links.
+const MAX_FOLDERS: usize = 16;
+/// How many files a folder of scenarios may hold.
+const MAX_FILES: usize = 5_000;
+
+/// Scenario files that are not loaded yet, by path.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    files: Vec<File>,
+    errors: Vec<Diagnostic>,
+}
+
+#[derive(Debug, Clone)]
+struct File {
+    path: String,
+    source: Arc<Source>,
+}
+
+impl Files {
+    /// The set inside the binary.
+    pub fn embedded() -> Files {
+        let mut files = Files::default();
+        files.add_embedded(&EMBEDDED);
+        files.sort();
+        files
+    }
+
+    /// Every scenario file below a folder (`--scenarios DIR`).
+    pub fn of_dir(dir: &Path) -> Files {
+        Files::default().also_dir(dir)
+    }
+
+    /// One file, whose path is its name.
+    pub fn of_file(file: &Path) -> Files {
+        let mut files = Files::default();
+        let stem = file
+            .file_stem()
+            .map(|s| s.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        files.add_file(file, stem);
+        files
+    }
+
+    /// With every scenario file below a further folder (`--also DIR`). A path that is there already is an error.
+    pub fn also_dir(mut self, dir: &Path) -> Files {
+        if dir.is_dir() {
+            self.add_dir(dir, "", 0);
+            self.sort();
+        } else {
+            let message = match dir.symlink_metadata() {
+                Ok(_) => "this is no folder of scenarios",
+                Err(_) => "there is no such folder",
+            };
+            self.error(dir, message);
+        }
+        self
+    }
+
+    /// The paths, sorted.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|f| f.path.as_str())
+    }
+
+    /// Loads the scenarios whose path `wanted` accepts.
+    ///
+    /// # Errors
+    /// All errors of all of these files. What is wrong with the folders themselves is among them, whatever is wanted.
+    pub fn load(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
+        let mut errors = self.errors.clone();
+        let mut scenarios = Vec::with_capacity(self.files.len());
+        for file in self.files.iter().filter(|f| wanted(&f.path)) {
+            match load(&file.source, &file.path) {
+                Ok(scenario) => scenarios.push(scenario),
+                Err(more) => errors.extend(more),
+            }
+        }
+        if errors.is_empty() { Ok(scenarios) } else { Err(errors) }
+    }
+
+    /// Loads all of them.
+    ///
+    /// # Errors
+    /// All errors of all files.
+    pub fn load_all(&self) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
+        self.load(|_| true)
+    }
+
+    fn add_embedded(&mut self, dir: &'static Dir<'static>) {
+        for file in dir.files() {
+            let path = file.path().to_string_lossy().replace('\\', "/");
+            if let (Some(path), Some(text)) = (path.strip_suffix(".yaml"), file.contents_utf8()) {
+                self.add(path.to_owned(), format!("scenarios/{path}.yaml"), text.to_owned());
+            }
+        }
+        for dir in dir.dirs() {
+            self.add_embedded(dir);
+        }
+    }
+
+    fn add_dir(&mut self, dir: &Path, prefix: &str, depth: usize) {
+        if depth > MAX_FOLDERS {
+            return self.error(dir, format!("folders are nested more than {MAX_FOLDERS} deep"));
+        }
+        let entries = match fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(e) => return self.error(dir, format!("the folder cannot be read: {e}")),
+        };
+        for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry.path(),
+                Err(e) => return self.error(dir, format!("the folder cannot be read: {e}")),
+            };
+            if self.files.len() >= MAX_FILES {
+                return self.error(dir, format!("there are more than {MAX_FILES} files"));
+            }
+            let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.starts_with('.') {
+                continue;
+            }
+            match name.rsplit_once('.') {
+                Some((stem, "yaml")) => self.add_file(&entry, format!("{prefix}{stem}")),
+                Some((_, "yml")) => self.error(&entry, "the name of a scenario file ends with `.yaml`"),
+                _ if entry.is_dir() => self.add_dir(&entry, &format!("{prefix}{name}/"), depth + 1),
+                _ => {}
+            }
+        }
+    }
+
+    fn add_file(&mut self, file: &Path, path: String) {
+        match read(file) {
+            Ok(text) => self.add(path, file.display().to_string(), text),
+            Err(message) => self.error(file, message),
+        }
+    }
+
+    fn add(&mut self, path: String, file: String, text: String) {
+        let good = |part: &str| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        if !path.split('/').all(good) {
+            let error = Diagnostic::of_file(file, "a scenario's path is made of a to z, 0 to 9, `-` and `/`")
+                .help("it is the name of its cases, and of files");
+            return self.errors.push(error);
+        }
+        if let Some(first) = self.files.iter().find(|f| f.path == path) {
+            let message = format!("there is a scenario `{path}` already: {}", first.source.file);
+            return self.errors.push(Diagnostic::of_file(file, message));
+        }
+        // A byte order mark is no part of the text.
+        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+        let source = Arc::new(Source { file, text });
+        self.files.push(File { path, source });
+    }
+
+    fn error(&mut self, file: &Path, message: impl Into<String>) {
+        self.errors
+            .push(Diagnostic::of_file(file.display().to_string(), message));
+    }
+
+    fn sort(&mut self) {
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        self.errors.sort_by(|a, b| a.source.file.cmp(&b.source.file));
+    }
+}
+
+/// The text of a file of bounded size.
+fn read(file: &Path) -> Result<String, String> {
+    let unreadable = |e: std::io::Error| format!("the file cannot be read: {e}");
+    let metadata = fs::metadata(file).map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err("this is a folder, no scenario file".to_owned());
+    }
+    if !metadata.is_file() {
+        return Err("this is no regular file".to_owned());
+    }
+    let too_large = || format!("the file is larger than {MAX_FILE} bytes, the most that a scenario can have");
+    if metadata.len() > MAX_FILE as u64 {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    let mut limited = fs::File::open(file).map_err(unreadable)?.take(MAX_FILE as u64 + 1);
+    limited.read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > MAX_FILE {
+        return Err(too_large());
+    }
+    String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        format!("the file is not text: byte {at} is no UTF-8")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str =
+        "format: 1\ntitle: T\nversions: [v5]\nclients: { c: {} }\nsteps: [c -> PINGREQ, c <- PINGRESP]\n";
+
+    fn messages(files: &Files) -> Vec<String> {
+        match files.load_all() {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors.into_iter().map(|e| e.message).collect(),
+        }
+    }
+
+    #[test]
+    fn every_scenario_inside_the_binary_loads_and_proves_something() {
+        let scenarios = Files::embedded().load_all().unwrap_or_else(|errors| {
+            panic!("{}", super::super::render_all(&errors, false));
+        });
+        assert!(!scenarios.is_empty());
+        for case in scenarios.iter().flat_map(|s| &s.cases) {
+            assert!(!case.proves.is_empty(), "{} proves nothing", case.id);
+        }
+    }
+
+    #[test]
+    fn a_folder_is_read_with_its_folders() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("b/c")).unwrap();
+        fs::write(dir.path().join("b/c/two.yaml"), format!("\u{feff}{GOOD}")).unwrap();
+        fs::write(dir.path().join("b/one.yaml"), GOOD).unwrap();
+        fs::write(dir.path().join("README.md"), "text").unwrap();
+        let files = Files::of_dir(dir.path());
+        assert_eq!(files.paths().collect::<Vec<_>>(), ["b/c/two", "b/one"]);
+        let loaded = files.load_all().unwrap();
+        assert_eq!(loaded[0].cases[0].id, "b/c/two@v5");
+        let one = files.load(|path| path == "b/one").unwrap();
+        assert_eq!(one.len(), 1);
+        assert!(
+            messages(&files.also_dir(dir.path()))
+                .iter()
+                .all(|m| m.contains("already"))
+        );
+    }
+
+    #[test]
+    fn what_is_no_scenario_file_is_one_clear_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("folder.yaml")).unwrap();
+        fs::write(at("binary.yaml"), [0x7f, b'E', b'L', b'F', 0xff, 0x00]).unwrap();
+        fs::write(at("nul.yaml"), "a: \0").unwrap();
+        fs::write(at("empty.yaml"), "").unwrap();
+        fs::write(at("other.yml"), GOOD).unwrap();
+        fs::write(at("Upper.yaml"), GOOD).unwrap();
+        fs::File::create(at("large.yaml")).unwrap().set_len(100 << 20).unwrap();
+        let laughs: String = (1..20)
+            .map(|i| format!("a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 10].join(", ")))
+            .collect();
+        fs::write(at("laughs.yaml"), format!("a0: &a0 [x]\n{laughs}")).unwrap();
+        let mut found = messages(&Files::of_dir(dir.path()));
+        found.sort();
+        let wanted = [
+            "a scenario's path is made of a to z, 0 to 9, `-` and `/`",
+            "anchors and aliases are not part of the language",
+            "the file is empty",
+            "the file is larger than 1048576 bytes, the most that a scenario can have",
+            "the file is not text: byte 4 is no UTF-8",
+            "the file is not text: it holds a NUL byte",
+            "the name of a scenario file ends with `.yaml`",
+            "this is a folder, no scenario file",
+        ];
+        assert_eq!(found, wanted);
+        assert_eq!(messages(&Files::of_dir(&at("missing"))), ["there is no such folder"]);
+        assert_eq!(
+            messages(&Files::of_dir(&at("empty.yaml"))),
+            ["this is no folder of scenarios"]
+        );
+        assert!(messages(&Files::of_file(&at("missing.yaml")))[0].starts_with("the file cannot be read"));
+    }
+}

@@ -1,0 +1,18 @@
+//! Which cases, how many at a time, in which order; what is said of each in the end. Emits events, prints nothing.
+//!
+//! In: cases, a [`Target`] and a [`Player`](crate::play::Player). Out: [`RunEvent`]s while it goes on, a [`RunResult`].
+
+mod judge;
+mod order;
+mod result;
+mod run;
+mod select;
+mod session;
+mod target;
+
+pub use judge::Judge;
+pub use result::{CaseResult, RunEvent, RunResult, TargetInfo, Verdict};
+pub use run::{RunOptions, run};
+pub use select::{Selection, nearest};
+pub use session::{Ended, Session};
+pub use target::Target;

@@ -1,0 +1,22 @@
+//! In which order cases begin: the longest first, so that the run takes as long as its longest timer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::play::{any_step, declared_waits};
+use crate::scenario::{Case, StepKind};
+
+/// What a restart of the broker costs, roughly; only the order hangs on it.
+const RESTART: Duration = Duration::from_millis(500);
+
+/// The indices of `cases`, longest expected time first; equal ones as they stand.
+pub fn longest_first(cases: &[Arc<Case>]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..cases.len()).collect();
+    order.sort_by_key(|&i| std::cmp::Reverse(expected(&cases[i])));
+    order
+}
+
+fn expected(case: &Case) -> Duration {
+    let restart = any_step(&case.script.steps, &|s| matches!(s.what, StepKind::Broker(_)));
+    declared_waits(&case.script.steps) + if restart { RESTART } else { Duration::ZERO }
+}

@@ -1,0 +1,126 @@
+//! The results of a run, as reports read them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::play::{Advice, Failure};
+use crate::rules::Finding;
+use crate::scenario::Header;
+use crate::statements::{StatementId, Version};
+use crate::transcript::Transcript;
+
+/// What is said of a case in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    Pass,
+    /// The script or a rule is not met; `fail (control)` where it is the control.
+    Fail,
+    /// This case alone kills a fresh broker.
+    Crash,
+    /// It fails as the target's profile says.
+    Known,
+    /// The profile lists it, yet it passes: the list is stale.
+    Fixed,
+    Skip,
+    /// Our own fault: could not connect, bad profile, machine too slow.
+    Error,
+}
+
+impl Verdict {
+    /// Every verdict, in the order of summaries.
+    pub const ALL: [Verdict; 7] = [
+        Verdict::Pass,
+        Verdict::Fail,
+        Verdict::Crash,
+        Verdict::Known,
+        Verdict::Fixed,
+        Verdict::Skip,
+        Verdict::Error,
+    ];
+
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+            Verdict::Crash => "crash",
+            Verdict::Known => "known",
+            Verdict::Fixed => "fixed",
+            Verdict::Skip => "skip",
+            Verdict::Error => "error",
+        }
+    }
+}
+
+/// The target as reports name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetInfo {
+    pub name: String,
+    /// What the broker's own version command says.
+    pub version: Option<String>,
+    pub address: String,
+    /// The argument that names this target on the command line; `None` for the embedded reference broker.
+    pub argument: Option<String>,
+}
+
+/// One case's result.
+#[derive(Debug, Clone)]
+pub struct CaseResult {
+    pub id: String,
+    pub header: Arc<Header>,
+    pub title: String,
+    pub version: Version,
+    pub verdict: Verdict,
+    /// Why, in one line: of a failure its summary, of a skip its reason, of a known deviation its `because`.
+    pub reason: Option<String>,
+    /// What the case proves.
+    pub proves: Vec<StatementId>,
+    pub failure: Option<Failure>,
+    /// What the rules found in the transcript; breaches of a SHOULD are advice.
+    pub findings: Vec<Finding>,
+    /// The rules' findings in the control's transcript.
+    pub control_findings: Vec<Finding>,
+    pub advice: Vec<Advice>,
+    pub transcript: Option<Transcript>,
+    pub control: Option<Transcript>,
+    pub duration: Duration,
+    /// How often it was played: more than once where the harness was late.
+    pub plays: u32,
+    /// The broker's log, for a crash.
+    pub log: Option<String>,
+}
+
+impl CaseResult {
+    /// Whether a person must act: fail, crash, fixed or error.
+    pub fn is_bad(&self) -> bool {
+        matches!(
+            self.verdict,
+            Verdict::Fail | Verdict::Crash | Verdict::Fixed | Verdict::Error
+        )
+    }
+}
+
+/// All of a run.
+#[derive(Debug, Clone)]
+pub struct RunResult {
+    pub target: TargetInfo,
+    pub duration: Duration,
+    /// In the order of the suite, not of arrival.
+    pub cases: Vec<CaseResult>,
+    /// What is to be said of the run as a whole, such as a version that the target does not offer.
+    pub notes: Vec<String>,
+    /// Cases in flight when a broker went away that none of them brings down alone.
+    pub crashes_under_load: Vec<String>,
+    /// Ended by Ctrl-C or a limit before every case was played.
+    pub interrupted: bool,
+}
+
+/// What the suite tells while it runs, in the order in which it happens.
+#[derive(Debug, Clone)]
+pub enum RunEvent {
+    Began { target: TargetInfo, cases: usize },
+    CaseBegan { id: String },
+    CaseEnded(Arc<CaseResult>),
+    Note(String),
+    Ended(Arc<RunResult>),
+}

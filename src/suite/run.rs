@@ -1,0 +1,101 @@
+//! A run: every case once, side by side, on shared instances and on instances of their own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::play::Player;
+use crate::scenario::Case;
+
+use super::{CaseResult, RunEvent, RunResult, Session, Target, order};
+
+/// How a run is done.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    pub strict: bool,
+    /// Ends the run after so many bad results.
+    pub max_fail: Option<usize>,
+    /// Ends the run after this time.
+    pub total_timeout: Option<Duration>,
+}
+
+/// Plays `cases` against `target`, and tells `events` what happens. Ends early where `stop` becomes true.
+pub async fn run(
+    cases: &[Arc<Case>],
+    target: &Target,
+    player: &Player,
+    options: &RunOptions,
+    events: mpsc::UnboundedSender<RunEvent>,
+    mut stop: watch::Receiver<bool>,
+) -> RunResult {
+    let began = Instant::now();
+    // Nobody listening is no reason to stop.
+    let _ = events.send(RunEvent::Began {
+        target: target.info.clone(),
+        cases: cases.len(),
+    });
+    let session = Arc::new(Session::new(target, player, options.strict, Some(events.clone())));
+    let mut results: Vec<Option<CaseResult>> = vec![None; cases.len()];
+    let mut interrupted = false;
+    let (alone, beside): (Vec<usize>, Vec<usize>) = order::longest_first(cases)
+        .into_iter()
+        .partition(|&i| cases[i].header.serial && !target.launcher.starts_its_own());
+    let mut tasks = JoinSet::new();
+    for index in beside {
+        tasks.spawn(one(Arc::clone(&session), Arc::clone(&cases[index]), index));
+    }
+    let mut alone = alone.into_iter();
+    let deadline = options.total_timeout.map(|limit| began + limit);
+    loop {
+        if tasks.is_empty() {
+            // What must be alone comes last, one after the other.
+            let Some(index) = alone.next() else { break };
+            tasks.spawn(one(Arc::clone(&session), Arc::clone(&cases[index]), index));
+        }
+        let over = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => { interrupted = true; break }
+            () = over => { interrupted = true; break }
+            joined = tasks.join_next() => match joined {
+                Some(Ok((index, result))) => results[index] = Some(result),
+                Some(Err(panic)) if panic.is_panic() => std::panic::resume_unwind(panic.into_panic()),
+                Some(Err(_)) | None => {}
+            },
+        }
+        if session.gone() {
+            interrupted = true;
+            break;
+        }
+        let bad = session.bad();
+        if options.max_fail.is_some_and(|max| bad >= max) {
+            let note = format!("ended after {bad} bad results, as --max-fail asks");
+            session.note(note).await;
+            interrupted = true;
+            break;
+        }
+    }
+    tasks.shutdown().await;
+    let ended = session.end().await;
+    let result = RunResult {
+        target: target.info.clone(),
+        duration: began.elapsed(),
+        cases: results.into_iter().flatten().collect(),
+        notes: ended.notes,
+        crashes_under_load: ended.crashes_under_load,
+        interrupted,
+    };
+    let _ = events.send(RunEvent::Ended(Arc::new(result.clone())));
+    result
+}
+
+async fn one(session: Arc<Session>, case: Arc<Case>, index: usize) -> (usize, CaseResult) {
+    (index, session.case(&case).await)
+}

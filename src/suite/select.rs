@@ -1,0 +1,107 @@
+//! Which cases of the set are played.
+
+use std::hash::Hasher;
+
+use twox_hash::XxHash64;
+
+use crate::scenario::Case;
+use crate::statements::Version;
+use crate::target::Glob;
+
+/// What the command line asks for. An empty selection is everything.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Globs over case ids, in the order given; a leading `!` takes cases out again.
+    pub globs: Vec<String>,
+    pub versions: Vec<Version>,
+    /// Globs over statement ids or tokens (`MQTT-3.1.*`, `v5:MQTT-4.3.3-10`).
+    pub statements: Vec<String>,
+    pub tags: Vec<String>,
+    /// This part (from 1) of so many.
+    pub shard: Option<(u32, u32)>,
+    /// Exactly these ids, as of the last run's failures; `None` is no such limit.
+    pub only: Option<Vec<String>>,
+}
+
+impl Selection {
+    /// Whether the case is selected.
+    pub fn takes(&self, case: &Case) -> bool {
+        self.by_glob(case)
+            && (self.versions.is_empty() || self.versions.contains(&case.version))
+            && (self.statements.is_empty() || self.by_statement(case))
+            && (self.tags.is_empty() || self.tags.iter().any(|tag| case.header.tags.contains(tag)))
+            && self.only.as_ref().is_none_or(|only| only.contains(&case.id))
+            && self.shard.is_none_or(|(part, of)| shard(&case.id, of) == part)
+    }
+
+    /// The last glob that fits decides; where the first is a negation, everything is taken to begin with.
+    fn by_glob(&self, case: &Case) -> bool {
+        let mut taken = self.globs.first().is_none_or(|first| first.starts_with('!'));
+        for glob in &self.globs {
+            match glob.strip_prefix('!') {
+                Some(glob) if fits(glob, case) => taken = false,
+                None if fits(glob, case) => taken = true,
+                _ => {}
+            }
+        }
+        taken
+    }
+
+    fn by_statement(&self, case: &Case) -> bool {
+        self.statements.iter().any(|glob| {
+            let glob = Glob::new(glob.as_str());
+            case.proves
+                .iter()
+                .any(|s| glob.matches(s.id) || glob.matches(&s.to_string()))
+        })
+    }
+}
+
+/// A glob fits a case by its whole id, by its scenario's path, or by a folder above it.
+fn fits(glob: &str, case: &Case) -> bool {
+    let glob_text = glob
+        .strip_suffix('/')
+        .map_or_else(|| glob.to_owned(), |folder| format!("{folder}/*"));
+    let glob = Glob::new(glob_text);
+    glob.matches(&case.id) || glob.matches(&case.header.path)
+}
+
+/// Which part of `of` an id belongs to, from 1. It hangs on the id alone, so that a new case moves no other.
+fn shard(id: &str, of: u32) -> u32 {
+    let mut hasher = XxHash64::with_seed(0);
+    hasher.write(id.as_bytes());
+    (hasher.finish() % u64::from(of.max(1))) as u32 + 1
+}
+
+/// The id or path nearest to a glob that fits nothing.
+pub fn nearest<'c>(glob: &str, cases: impl Iterator<Item = &'c Case>) -> Option<String> {
+    let wanted = glob.trim_start_matches('!');
+    let mut best: Option<(f64, String)> = None;
+    for case in cases {
+        for name in [case.id.as_str(), case.header.path.as_str()] {
+            let ratio = similarity(wanted, name);
+            if best.as_ref().is_none_or(|(b, _)| ratio > *b) {
+                best = Some((ratio, name.to_owned()));
+            }
+        }
+    }
+    best.filter(|(ratio, _)| *ratio > 0.4).map(|(_, name)| name)
+}
+
+fn similarity(a: &str, b: &str) -> f64 {
+    f64::from(similar::TextDiff::from_chars(a, b).ratio())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_a_partition() {
+        for id in ["a@v5", "b/c@v3.1.1", "d[e]@v5"] {
+            let part = shard(id, 4);
+            assert!((1..=4).contains(&part));
+            assert_eq!(shard(id, 1), 1);
+        }
+    }
+}

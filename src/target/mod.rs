@@ -1,0 +1,26 @@
+//! The target: the broker under test.
+//!
+//! In: an address or a profile. Out: a [`Profile`] with everything checked, and a running broker with its addresses, which
+//! can be restarted, killed and asked for its log. This module knows nothing of packets beyond the raw CONNECT and CONNACK
+//! that show whether somebody speaks MQTT.
+
+mod address;
+mod glob;
+mod greet;
+mod launch;
+mod probe;
+mod process;
+mod profile;
+mod template;
+mod version;
+
+pub use address::{Address, AddressError, DEFAULT_PORT};
+pub use glob::Glob;
+pub use launch::{BoxFuture, Fixed, Instance, Launcher, ProcessLauncher};
+pub use probe::{Answer, ProbeError, Spoken, probe};
+pub use process::{Broker, Exit, StartError, ask_version, kill_all, live_groups};
+pub use profile::{
+    Auth, Endpoints, Fails, Known, Login, MAX_SIZE, Place, Process, Profile, ProfileError, Supports, parse_duration,
+};
+pub use template::Words;
+pub use version::{BrokerVersion, VersionCondition};

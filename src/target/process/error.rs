@@ -1,0 +1,71 @@
+//! Why a broker could not be started, in words that a user can act upon.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::address::Address;
+use super::spawn::Exit;
+
+/// A broker that could not be started, restarted or reached.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot make a folder for the broker: {0}")]
+    Folder(io::Error),
+    #[error("cannot write {}: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error("no free loopback port is left for the broker")]
+    NoPort,
+    #[error("{0}")]
+    Address(#[from] super::super::address::AddressError),
+    #[error(
+        "{address} is taken: something else listens there already, so it is not the started broker that would be tested"
+    )]
+    PortTaken { address: Address },
+    #[error("the program `{program}` is missing{}", hint(install))]
+    Missing { program: String, install: Option<String> },
+    #[error("cannot start `{program}`: {error}")]
+    CannotStart { program: String, error: io::Error },
+    #[error("`{program}` ended before it was ready ({exit}){}", shown(log))]
+    Died { program: String, exit: Exit, log: String },
+    #[error("`{program}` was not ready within {within:?}: {last}{}", shown(log))]
+    NotReady {
+        program: String,
+        within: Duration,
+        last: String,
+        log: String,
+    },
+    #[error(
+        "what `{program}` has at {address} is not MQTT: it answers a CONNECT with {answer}{}",
+        shown(log)
+    )]
+    NotMqtt {
+        program: String,
+        address: Address,
+        answer: String,
+        log: String,
+    },
+    #[error("this target is only an address, so it cannot be restarted or killed")]
+    NotOurs,
+}
+
+fn hint(install: &Option<String>) -> String {
+    match install {
+        Some(install) => format!("; to install it: {install}"),
+        None => String::new(),
+    }
+}
+
+fn shown(log: &str) -> String {
+    match log.trim_end() {
+        "" => "; it wrote nothing".to_owned(),
+        log => format!("; the end of what it wrote:\n{}", indent(log)),
+    }
+}
+
+fn indent(text: &str) -> String {
+    text.lines()
+        .map(|line| format!("    {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}

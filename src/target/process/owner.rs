@@ -1,0 +1,68 @@
+//! Who listens on a port: the started broker, or somebody who was quicker. A stranger who answers in the broker's place would
+//! be tested in its name, until the broker gives up and ends.
+
+use super::group::GroupId;
+use super::members;
+
+/// Whether a listener on this TCP port belongs to the process group. `None` where that cannot be seen: on systems without
+/// Linux's `/proc`, or when the broker runs as somebody else.
+pub(super) fn listens(group: GroupId, port: u16) -> Option<bool> {
+    let table = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
+    let mut sockets = listening_sockets(&table("/proc/net/tcp"), port);
+    sockets.extend(listening_sockets(&table("/proc/net/tcp6"), port));
+    if sockets.is_empty() {
+        return None;
+    }
+    for member in members::of(group)? {
+        for file in std::fs::read_dir(member.proc.join("fd")).ok()?.flatten() {
+            let Ok(link) = std::fs::read_link(file.path()) else {
+                continue;
+            };
+            if sockets.iter().any(|socket| link.as_os_str() == socket.as_str()) {
+                return Some(true);
+            }
+        }
+    }
+    Some(false)
+}
+
+/// The sockets that listen on the port, as `/proc/PID/fd` names them, from a table like `/proc/net/tcp`: the second column
+/// is the local address and port in hex, the fourth the state (0A is listening), the tenth the inode.
+fn listening_sockets(table: &str, port: u16) -> Vec<String> {
+    let ending = format!(":{port:04X}");
+    table
+        .lines()
+        .filter_map(|line| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            let listens = columns.get(1)?.ends_with(&ending) && *columns.get(3)? == "0A";
+            listens.then(|| columns.get(9).map(|inode| format!("socket:[{inode}]")))?
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_kernels_tables() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+             \x20  0: 0100007F:075B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0\n\
+             \x20  1: 0100007F:075B 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0\n\
+             \x20  2: 0100007F:075C 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1 0\n";
+        assert_eq!(listening_sockets(table, 0x75b), ["socket:[4711]"]);
+        assert!(listening_sockets(table, 1).is_empty());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn knows_its_own_listener_from_a_strangers() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let own = nix::unistd::getpgrp().as_raw();
+        assert_eq!(listens(own, port), Some(true));
+        assert_eq!(listens(-1, port), Some(false));
+        drop(listener);
+        assert_eq!(listens(own, port), None);
+    }
+}

@@ -1,0 +1,355 @@
+//! From the form of a profile to its meaning: addresses, times, versions, names. Every error has its place.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::address::Address;
+use super::super::glob::Glob;
+use super::super::template::{Words, port_words};
+use super::yaml::Places;
+use super::{Auth, Endpoints, Fails, Known, Login, Process, Profile, ProfileError, Supports, duration, raw};
+use crate::statements::Version;
+
+/// How long a broker may take to answer its first CONNECT, unless the profile says otherwise.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a broker may take to end after SIGTERM, unless the profile says otherwise.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most cases or instances that a profile can ask for.
+const MOST_AT_ONCE: u32 = 1024;
+
+pub(super) struct Check<'a> {
+    pub(super) file: &'a Path,
+    pub(super) source: &'a Arc<str>,
+    pub(super) places: &'a Places,
+}
+
+type Checked<T> = Result<T, ProfileError>;
+
+impl Check<'_> {
+    /// An error at the value of `path`.
+    fn error(&self, path: &str, message: impl Into<String>) -> ProfileError {
+        let place = self.places.value(path).or_else(|| self.places.key(path));
+        ProfileError::at(self.file, self.source, place, message)
+    }
+
+    /// An error at the key of `path`.
+    fn key_error(&self, path: &str, message: impl Into<String>) -> ProfileError {
+        ProfileError::at(self.file, self.source, self.places.key(path), message)
+    }
+
+    pub(super) fn profile(&self, raw: raw::Profile) -> Checked<Profile> {
+        let process = raw.process.map(|process| self.process(process)).transpose()?;
+        let mqtt = self.endpoints(raw.mqtt, process.is_some())?;
+        let versions = self.versions(raw.versions, &mqtt)?;
+        let mut users = BTreeMap::new();
+        for (name, login) in raw.users {
+            let login = self.login(&format!("users.{name}"), login)?;
+            users.insert(name, login);
+        }
+        let absolute = std::path::absolute(self.file).unwrap_or_else(|_| self.file.to_owned());
+        Ok(Profile {
+            name: self.name(raw.name)?,
+            supports: self.supports(raw.supports, process.is_some())?,
+            process,
+            mqtt,
+            versions,
+            login: raw.login.map(|login| self.login("login", login)).transpose()?,
+            settle: self.duration("settle", raw.settle.as_deref())?.unwrap_or_default(),
+            patience: self.positive_duration("patience", raw.patience.as_deref())?,
+            denies: self.denies(raw.denies)?,
+            users,
+            auth: raw.auth.map(|auth| self.auth(auth)).transpose()?,
+            jobs: self.count("jobs", raw.jobs)?,
+            instances: self.count("instances", raw.instances)?,
+            known: self.known(raw.known)?,
+            here: absolute.parent().unwrap_or(Path::new("/")).to_owned(),
+            file: self.file.to_owned(),
+            source: self.source.clone(),
+        })
+    }
+
+    fn name(&self, name: String) -> Checked<String> {
+        let fits = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+            // insta cuts a name at two underscores.
+            && !name.contains("__")
+            && name.len() <= 64;
+        match fits {
+            true => Ok(name),
+            false => Err(self
+                .error("name", format!("`{name}` cannot be the name of a target"))
+                .help("at most 64 letters, digits, `.`, `-` and single `_`, a letter or a digit first; it names a folder of snapshots")),
+        }
+    }
+
+    fn process(&self, raw: raw::Process) -> Checked<Process> {
+        self.command("process.command", &raw.command)?;
+        if let Some(version) = &raw.version {
+            self.command("process.version", version)?;
+        }
+        for file in raw.files.keys() {
+            let inside = Path::new(file)
+                .components()
+                .all(|part| matches!(part, Component::Normal(_)));
+            if file.is_empty() || !inside {
+                return Err(self
+                    .key_error(
+                        &format!("process.files.{file}"),
+                        format!("`{file}` is not a path inside $dir"),
+                    )
+                    .help("a relative path without `..`, such as broker.conf or data/init.lua"));
+            }
+        }
+        for name in raw.env.keys() {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                let path = format!("process.env.{name}");
+                return Err(self.key_error(&path, format!("`{name}` cannot be the name of an environment variable")));
+            }
+        }
+        let ready = self.positive_duration("process.ready_timeout", raw.ready_timeout.as_deref())?;
+        let stop = self.positive_duration("process.stop_timeout", raw.stop_timeout.as_deref())?;
+        Ok(Process {
+            command: raw.command,
+            files: raw.files,
+            env: raw.env,
+            version: raw.version,
+            install: raw.install,
+            ready_timeout: ready.unwrap_or(READY_TIMEOUT),
+            stop_timeout: stop.unwrap_or(STOP_TIMEOUT),
+        })
+    }
+
+    fn command(&self, path: &str, command: &[String]) -> Checked<()> {
+        match command.first() {
+            Some(program) if !program.is_empty() => Ok(()),
+            _ => Err(self
+                .error(path, format!("{path} names no program"))
+                .help("a list of the program and its arguments, such as [mosquitto, -c, $dir/mosquitto.conf]")),
+        }
+    }
+
+    fn endpoints(&self, raw: raw::Mqtt, has_process: bool) -> Checked<Endpoints> {
+        match raw {
+            raw::Mqtt::One(text) => {
+                self.endpoint("mqtt", &text, has_process)?;
+                Ok(Endpoints::One(text))
+            }
+            raw::Mqtt::PerVersion(map) if map.is_empty() => Err(self
+                .error("mqtt", "`mqtt` has no address")
+                .help("mqtt://host:port, or one for each version")),
+            raw::Mqtt::PerVersion(map) => {
+                let mut addresses = BTreeMap::new();
+                for (version, text) in map {
+                    let path = format!("mqtt.{version}");
+                    self.endpoint(&path, &text, has_process)?;
+                    let version = self.version(&version).map_err(|e| self.key_error(&path, e))?;
+                    if addresses.insert(version, text).is_some() {
+                        return Err(self.key_error(&path, format!("{version} has two addresses here")));
+                    }
+                }
+                Ok(Endpoints::PerVersion(addresses))
+            }
+        }
+    }
+
+    /// Checks an address with any port for `$port`.
+    fn endpoint(&self, path: &str, text: &str, has_process: bool) -> Checked<()> {
+        let ports = port_words(text);
+        if let (Some(word), false) = (ports.first(), has_process) {
+            return Err(self
+                .error(
+                    path,
+                    format!("`${word}` without a `process`: no port is chosen for a broker that is not started"),
+                )
+                .help("write the port, or say under `process` how to start the broker"));
+        }
+        let words = Words {
+            ports: ports
+                .iter()
+                .map(|word| (word.to_string(), super::super::address::DEFAULT_PORT))
+                .collect(),
+            ..Words::default()
+        };
+        match words.fill(text).parse::<Address>() {
+            Ok(_) => Ok(()),
+            Err(e) => Err(self.error(path, e.to_string())),
+        }
+    }
+
+    fn version(&self, text: &str) -> Result<Version, String> {
+        text.parse::<Version>().map_err(|e| e.to_string())
+    }
+
+    fn versions(&self, raw: Option<Vec<String>>, mqtt: &Endpoints) -> Checked<Option<Vec<Version>>> {
+        let addressed = match mqtt {
+            Endpoints::One(_) => None,
+            Endpoints::PerVersion(map) => Some(map.keys().copied().collect::<Vec<_>>()),
+        };
+        let Some(list) = raw else { return Ok(addressed) };
+        let mut versions = Vec::new();
+        for (i, text) in list.iter().enumerate() {
+            let path = format!("versions[{i}]");
+            let version = self.version(text).map_err(|e| self.error(&path, e))?;
+            if versions.contains(&version) {
+                return Err(self.error(&path, format!("{version} stands here twice")));
+            }
+            if addressed
+                .as_ref()
+                .is_some_and(|addressed| !addressed.contains(&version))
+            {
+                return Err(self.error(&path, format!("{version} has no address under `mqtt`")));
+            }
+            versions.push(version);
+        }
+        if versions.is_empty() {
+            return Err(self
+                .error("versions", "no version at all")
+                .help("some of v3.1, v3.1.1 and v5; without the key the broker is asked"));
+        }
+        versions.sort();
+        Ok(Some(versions))
+    }
+
+    fn login(&self, path: &str, raw: raw::Login) -> Checked<Login> {
+        if raw.username.is_none() && raw.password.is_none() {
+            return Err(self
+                .error(path, "a login without username and password")
+                .help("{ username: u, password: p }"));
+        }
+        for (part, text) in [("username", &raw.username), ("password", &raw.password)] {
+            if text.as_ref().is_some_and(|text| text.len() > usize::from(u16::MAX)) {
+                let message = format!("a {part} of more than 65535 bytes does not fit into a CONNECT");
+                return Err(self.error(&format!("{path}.{part}"), message));
+            }
+        }
+        Ok(Login {
+            username: raw.username,
+            password: raw.password,
+        })
+    }
+
+    fn auth(&self, raw: raw::Auth) -> Checked<Auth> {
+        let bytes = |list: &str, texts: Vec<String>| {
+            texts
+                .iter()
+                .enumerate()
+                .map(|(i, text)| {
+                    let digits: String = text.split_whitespace().collect();
+                    hex::decode(digits).map_err(|e| {
+                        self.error(&format!("auth.{list}[{i}]"), format!("`{text}` is not hex: {e}"))
+                            .help("pairs of hex digits, such as \"00 1f ff\"")
+                    })
+                })
+                .collect::<Checked<Vec<_>>>()
+        };
+        if raw.method.is_empty() {
+            return Err(self.error("auth.method", "an empty authentication method"));
+        }
+        Ok(Auth {
+            good: bytes("good", raw.good)?,
+            bad: bytes("bad", raw.bad)?,
+            method: raw.method,
+        })
+    }
+
+    fn supports(&self, raw: Vec<raw::Support>, has_process: bool) -> Checked<Supports> {
+        let mut supports = Supports::default();
+        for (i, entry) in raw.iter().enumerate() {
+            let path = format!("supports[{i}]");
+            supports
+                .add(&entry.name, &entry.value)
+                .map_err(|(what, allowed)| self.error(&path, what).help(allowed))?;
+            if !has_process && ["restart", "persistence", "durable"].contains(&entry.name.as_str()) {
+                let what = format!(
+                    "`{}` without a `process`: only a broker that is started can be restarted",
+                    entry.name
+                );
+                return Err(self.error(&path, what));
+            }
+        }
+        Ok(supports)
+    }
+
+    fn denies(&self, raw: Vec<String>) -> Checked<Vec<String>> {
+        match raw.iter().position(String::is_empty) {
+            Some(i) => Err(self.error(&format!("denies[{i}]"), "an empty topic filter")),
+            None => Ok(raw),
+        }
+    }
+
+    fn count(&self, path: &str, raw: Option<u32>) -> Checked<Option<usize>> {
+        match raw {
+            Some(count) if count == 0 || count > MOST_AT_ONCE => Err(self
+                .error(path, format!("`{path}: {count}`"))
+                .help(format!("a number from 1 to {MOST_AT_ONCE}"))),
+            count => Ok(count.map(|count| count as usize)),
+        }
+    }
+
+    fn duration(&self, path: &str, raw: Option<&str>) -> Checked<Option<Duration>> {
+        raw.map(|text| duration::parse_duration(text).map_err(|e| self.error(path, e).help(duration::FORM)))
+            .transpose()
+    }
+
+    fn positive_duration(&self, path: &str, raw: Option<&str>) -> Checked<Option<Duration>> {
+        match self.duration(path, raw)? {
+            Some(Duration::ZERO) => Err(self.error(path, format!("`{path}` cannot be 0"))),
+            span => Ok(span),
+        }
+    }
+
+    fn known(&self, raw: Vec<raw::Known>) -> Checked<Vec<Known>> {
+        raw.into_iter()
+            .enumerate()
+            .map(|(i, entry)| self.known_entry(&format!("known[{i}]"), entry))
+            .collect()
+    }
+
+    fn known_entry(&self, path: &str, raw: raw::Known) -> Checked<Known> {
+        let at = |key: &str| format!("{path}.{key}");
+        let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
+        if raw.case.trim().is_empty() {
+            return Err(self
+                .error(&at("case"), "`case` is empty")
+                .help("the id of a case, or a glob such as qos2/*@v5"));
+        }
+        if !raw.untriaged {
+            if !filled(&raw.because) {
+                return Err(self
+                    .error(path, "a known deviation without its reason")
+                    .help("`because` says in a few words what the broker does instead"));
+            }
+            if !filled(&raw.see) && !filled(&raw.bytes) {
+                return Err(self
+                    .error(path, "a known deviation without a link or bytes")
+                    .help("`see` is a link to more, `bytes` the exchange that shows it; one of them is needed"));
+            }
+        }
+        let fails = match raw.fails.trim() {
+            "" => {
+                let help = "the statement (v5:MQTT-3.1.2-3), the step that fails, or crash";
+                return Err(self.error(&at("fails"), "`fails` is empty").help(help));
+            }
+            "crash" => Fails::Crash,
+            text => Fails::By(text.to_owned()),
+        };
+        let broker = match raw.broker.as_deref().map(str::parse) {
+            Some(Err(e)) => return Err(self.error(&at("broker"), e)),
+            Some(Ok(condition)) => Some(condition),
+            None => None,
+        };
+        Ok(Known {
+            case: Glob::new(raw.case.trim()),
+            fails,
+            broker,
+            sometimes: raw.sometimes,
+            because: raw.because.unwrap_or_default(),
+            see: raw.see,
+            bytes: raw.bytes,
+            untriaged: raw.untriaged,
+            place: self.places.value(&at("case")),
+        })
+    }
+}

@@ -1,0 +1,256 @@
+//! The profile of a target: a YAML file that says how to start a broker, where it listens, what it supports, and which of
+//! its deviations are known.
+//!
+//! In: a file. Out: a [`Profile`] in which everything is checked, or a [`ProfileError`] with the place and what is allowed
+//! there. The file is read in three steps: `yaml` refuses what is hostile and notes every node's place, serde reads the
+//! form (`raw`), and `check` turns that into the types below.
+
+mod check;
+mod duration;
+mod error;
+mod known;
+mod raw;
+mod supports;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::address::{Address, AddressError};
+use super::template::Words;
+use crate::statements::Version;
+
+pub use duration::parse_duration;
+pub use error::{Place, ProfileError};
+pub use known::{Fails, Known};
+pub use supports::Supports;
+
+/// How large a profile may be, in bytes.
+pub const MAX_SIZE: u64 = 1024 * 1024;
+
+/// A target, as its profile describes it.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// What the target is called in reports and in the paths of snapshots: letters, digits, `.`, `_` and `-`.
+    pub name: String,
+    /// How to start the broker; `None` where it is somebody else's.
+    pub process: Option<Process>,
+    /// Where each version is spoken.
+    pub mqtt: Endpoints,
+    /// The versions that it speaks, oldest first; `None` where the profile does not say and the broker is to be asked.
+    pub versions: Option<Vec<Version>>,
+    /// What every client logs in with unless the scenario says otherwise.
+    pub login: Option<Login>,
+    /// The time that a change needs before another connection sees it.
+    pub settle: Duration,
+    /// The deadline of a step on this target; `None` leaves it as it is.
+    pub patience: Option<Duration>,
+    pub supports: Supports,
+    /// Topic filters that the broker's access list denies.
+    pub denies: Vec<String>,
+    /// Further logins, by name.
+    pub users: BTreeMap<String, Login>,
+    /// An enhanced authentication that the broker knows.
+    pub auth: Option<Auth>,
+    /// How many cases may run side by side; at least 1.
+    pub jobs: Option<usize>,
+    /// How many instances of the broker may run side by side, for cases that restart it; at least 1.
+    pub instances: Option<usize>,
+    pub known: Vec<Known>,
+    /// The folder of the file, for `$here`.
+    pub here: PathBuf,
+    file: PathBuf,
+    source: Arc<str>,
+}
+
+/// How to start a broker. The texts still have their `$dir`, `$here` and `$port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// The program and its arguments; never empty. It has to stay in the foreground.
+    pub command: Vec<String>,
+    /// Files to write into `$dir`, by their path in it.
+    pub files: BTreeMap<String, String>,
+    /// Environment variables, added to those of the run.
+    pub env: BTreeMap<String, String>,
+    /// A command that prints the broker's version.
+    pub version: Option<Vec<String>>,
+    /// How to install the program, shown when it is missing.
+    pub install: Option<String>,
+    /// How long the broker may take until it answers a CONNECT.
+    pub ready_timeout: Duration,
+    /// How long it may take to end after SIGTERM, before SIGKILL.
+    pub stop_timeout: Duration,
+}
+
+/// The addresses of a target, with `$port` in them where the broker is started by the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoints {
+    /// One address for all versions.
+    One(String),
+    /// One address for each version.
+    PerVersion(BTreeMap<Version, String>),
+}
+
+/// A user name and a password, at least one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    pub username: Option<String>,
+    pub password: Option<String>,
+}
+
+/// An enhanced authentication (MQTT 5.0, section 4.12).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// The Authentication Method.
+    pub method: String,
+    /// The Authentication Data of a good exchange, message by message.
+    pub good: Vec<Vec<u8>>,
+    /// The Authentication Data of an exchange that has to fail.
+    pub bad: Vec<Vec<u8>>,
+}
+
+impl Endpoints {
+    /// The address for one version, with the words filled in. `None`: the version has none.
+    ///
+    /// # Errors
+    /// The text is not an address once the words are filled in.
+    pub fn address(&self, version: Version, words: &Words) -> Option<Result<Address, AddressError>> {
+        let text = match self {
+            Endpoints::One(text) => text,
+            Endpoints::PerVersion(map) => map.get(&version)?,
+        };
+        Some(words.fill(text).parse())
+    }
+
+    /// The addresses as they are written.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let (one, map) = match self {
+            Endpoints::One(text) => (Some(text.as_str()), None),
+            Endpoints::PerVersion(map) => (None, Some(map)),
+        };
+        one.into_iter()
+            .chain(map.into_iter().flat_map(|map| map.values().map(String::as_str)))
+    }
+}
+
+impl Profile {
+    /// Reads the profile in `file`.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no file, is longer than [`MAX_SIZE`], or is not a profile. No more than [`MAX_SIZE`]
+    /// bytes are ever read.
+    pub fn read(file: &Path) -> Result<Profile, ProfileError> {
+        let text = read_text(file).map_err(|why| ProfileError::of_file(file, why))?;
+        Profile::parse(&text, file)
+    }
+
+    /// Reads a profile from text; `file` is what messages call it and where `$here` comes from.
+    ///
+    /// # Errors
+    /// The text is not a profile.
+    pub fn parse(text: &str, file: &Path) -> Result<Profile, ProfileError> {
+        let source: Arc<str> = Arc::from(text);
+        let places = yaml::survey(text).map_err(|e| ProfileError::at(file, &source, e.place, e.message))?;
+        if places.value("").is_none() {
+            return Err(ProfileError::of_file(file, "the profile is empty").help("it needs at least `name` and `mqtt`"));
+        }
+        let raw = read_form(text).map_err(|e| {
+            let place = form_error_place(&e, &places);
+            ProfileError::at(file, &source, place, form_error_message(&e))
+        })?;
+        check::Check {
+            file,
+            source: &source,
+            places: &places,
+        }
+        .profile(raw)
+    }
+
+    /// The file that the profile came from.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// An error about something in this profile that only others can find, such as a `known` entry without a case.
+    pub fn error_at(&self, place: Option<Place>, message: impl Into<String>, help: Option<String>) -> ProfileError {
+        let error = ProfileError::at(&self.file, &self.source, place, message);
+        match help {
+            Some(help) => error.help(help),
+            None => error,
+        }
+    }
+}
+
+fn read_text(file: &Path) -> Result<String, String> {
+    let meta = std::fs::metadata(file).map_err(|e| format!("cannot read the profile: {e}"))?;
+    if meta.is_dir() {
+        return Err("this is a directory, not a profile".to_owned());
+    }
+    if !meta.is_file() {
+        return Err("this is not a regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)
+        .and_then(|f| f.take(MAX_SIZE + 1).read_to_end(&mut bytes))
+        .map_err(|e| format!("cannot read the profile: {e}"))?;
+    if bytes.len() as u64 > MAX_SIZE {
+        let megabytes = meta.len().div_ceil(MAX_SIZE);
+        return Err(format!("the file has {megabytes} MiB; a profile has at most 1 MiB"));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) if text.contains('\0') => Err("this is a binary file, not a profile".to_owned()),
+        Ok(text) => Ok(text),
+        Err(e) => Err(format!(
+            "this is a binary file, not a profile: no UTF-8 text at byte {}",
+            e.utf8_error().valid_up_to()
+        )),
+    }
+}
+
+type FormError = serde_path_to_error::Error<serde_yaml::Error>;
+
+fn read_form(text: &str) -> Result<raw::Profile, FormError> {
+    serde_path_to_error::deserialize(serde_yaml::Deserializer::from_str(text))
+}
+
+/// The place of an error of form: the key that is wrong where serde names one, else where the parser stood.
+fn form_error_place(error: &FormError, places: &yaml::Places) -> Option<Place> {
+    let path = error.path().to_string();
+    let known = match path.as_str() {
+        "." => places.value(""),
+        path if error.inner().to_string().contains("unknown field") => places.key(path),
+        path => places.value(path),
+    };
+    let stood = error.inner().location().map(|l| Place {
+        line: l.line(),
+        column: l.column(),
+        length: 0,
+    });
+    known.or(stood)
+}
+
+/// serde's message in the words of a profile: with the path in front, without the place at the end.
+fn form_error_message(error: &FormError) -> String {
+    let mut message = error.inner().to_string();
+    if let Some(location) = error.inner().location() {
+        let suffix = format!(" at line {} column {}", location.line(), location.column());
+        message.truncate(message.strip_suffix(&suffix).unwrap_or(&message).len());
+    }
+    let path = error.path().to_string();
+    // The YAML reader puts the path, or that of the map around it, in front of some messages itself.
+    let message = match message.split_once(": ") {
+        Some((head, tail)) if path.starts_with(head) => tail,
+        _ => &message,
+    };
+    let message = message
+        .replacen("unknown field", "unknown key", 1)
+        .replacen("missing field", "missing key", 1);
+    if path == "." || message.starts_with("unknown key") {
+        message
+    } else {
+        format!("{path}: {message}")
+    }
+}

@@ -1,0 +1,222 @@
+//! What a target can do: features and limits, from the profile's `supports`.
+
+use std::collections::BTreeMap;
+
+/// What a name under `supports` (and under a scenario's `needs`) means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Not there unless the profile lists it.
+    Extra,
+    /// The standard lets a server leave it out, yet it is there unless the profile says `name: false`.
+    Usual,
+    /// A number. Where the profile states none, a target is taken to have the one that stands here; `None` is not known.
+    Limit(Option<u64>),
+}
+
+/// Every name, what kind it is, and what it says.
+const NAMES: &[(&str, Kind, &str)] = &[
+    (
+        "restart",
+        Kind::Extra,
+        "the broker can be restarted by the run (needs `process`)",
+    ),
+    ("persistence", Kind::Extra, "its state survives a graceful restart"),
+    ("durable", Kind::Extra, "its state survives SIGKILL"),
+    ("auth", Kind::Extra, "it checks user names and passwords (`users`)"),
+    ("auth_method", Kind::Extra, "it has enhanced authentication (`auth`)"),
+    ("acl", Kind::Extra, "it has access lists"),
+    ("tls", Kind::Extra, "it has a TLS listener"),
+    ("websocket", Kind::Extra, "it has a WebSocket listener"),
+    ("retain", Kind::Usual, "retained messages"),
+    ("wildcard", Kind::Usual, "wildcard subscriptions"),
+    ("shared", Kind::Usual, "shared subscriptions"),
+    ("subscription_ids", Kind::Usual, "subscription identifiers"),
+    (
+        "max_qos",
+        Kind::Limit(Some(2)),
+        "the highest QoS it takes or grants: 0 to 2",
+    ),
+    ("max_packet", Kind::Limit(None), "the largest packet it takes, in bytes"),
+    (
+        "receive_maximum",
+        Kind::Limit(Some(65_535)),
+        "how many QoS 1 and 2 messages may be open at once",
+    ),
+    (
+        "topic_alias_maximum",
+        Kind::Limit(Some(0)),
+        "the highest topic alias it takes",
+    ),
+    (
+        "max_keep_alive",
+        Kind::Limit(Some(65_535)),
+        "the longest keep alive it takes, in seconds",
+    ),
+    (
+        "max_session_expiry",
+        Kind::Limit(Some(0xffff_ffff)),
+        "the longest session expiry it takes, in seconds",
+    ),
+];
+
+/// The features and limits of a target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Supports {
+    /// What the profile says, by name: a feature is 1 or 0.
+    said: BTreeMap<&'static str, u64>,
+}
+
+/// One entry of `supports` as the file has it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    /// A name alone.
+    Listed,
+    Flag(bool),
+    Number(u64),
+}
+
+impl Supports {
+    /// Every name that may stand under `supports`, with what it means.
+    pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+        NAMES.iter().map(|(name, _, meaning)| (*name, *meaning))
+    }
+
+    /// What a target supports that no profile describes: features, and limits with their figures.
+    ///
+    /// # Panics
+    /// Where a name is none: they stand in the code.
+    pub fn of(features: &[&str], limits: &[(&str, u64)]) -> Supports {
+        let mut supports = Supports::default();
+        let listed = features.iter().map(|name| (*name, Value::Listed));
+        let stated = limits.iter().map(|(name, limit)| (*name, Value::Number(*limit)));
+        for (name, value) in listed.chain(stated) {
+            if let Err((what, allowed)) = supports.add(name, &value) {
+                panic!("{what}: {allowed}");
+            }
+        }
+        supports
+    }
+
+    /// Whether the target has the feature. A name that is none is a feature that nobody has.
+    pub fn has(&self, name: &str) -> bool {
+        match (find(name), self.said.get(name)) {
+            (Some((_, Kind::Limit(_))) | None, _) => false,
+            (Some(_), Some(value)) => *value != 0,
+            (Some((_, kind)), None) => kind == Kind::Usual,
+        }
+    }
+
+    /// The limit that the profile states, such as `max_qos`. `None`: it states none.
+    pub fn limit(&self, name: &str) -> Option<u64> {
+        match find(name) {
+            Some((name, Kind::Limit(_))) => self.said.get(name).copied(),
+            _ => None,
+        }
+    }
+
+    /// Whether a case that needs `name` can be played: a feature, or a limit of at least `at_least`. Where the profile
+    /// states no limit, the standard's default holds (`max_qos` 2, `topic_alias_maximum` 0); for `max_packet` there is
+    /// none that a target must take.
+    ///
+    /// # Errors
+    /// The reason why the case is skipped.
+    pub fn meets(&self, name: &str, at_least: Option<u64>) -> Result<(), String> {
+        match (find(name), at_least) {
+            (None, _) => Err(format!("no target can state `{name}`")),
+            (Some((_, Kind::Limit(default))), wanted) => match (self.limit(name).or(default), wanted) {
+                (Some(limit), Some(wanted)) if limit < wanted => {
+                    Err(format!("needs {name} {wanted}, the target has {limit}"))
+                }
+                (Some(_), _) => Ok(()),
+                (None, Some(wanted)) => Err(format!("needs {name} {wanted}, the target states none")),
+                (None, None) => Err(format!("the target states no {name}")),
+            },
+            _ if self.has(name) => Ok(()),
+            _ => Err(format!("the target does not support {name}")),
+        }
+    }
+
+    /// Takes one entry of a profile. The error has what is wrong and what is allowed.
+    pub(super) fn add(&mut self, name: &str, value: &Value) -> Result<(), (String, String)> {
+        let Some((name, kind)) = find(name) else {
+            let names: Vec<&str> = Supports::names().map(|(name, _)| name).collect();
+            return Err((
+                format!("unknown feature or limit `{name}`"),
+                format!("one of {}", names.join(", ")),
+            ));
+        };
+        let number = match (kind, value) {
+            (Kind::Limit(_), Value::Number(number)) if name == "max_qos" && *number > 2 => {
+                return Err((format!("max_qos {number}"), "a QoS is 0, 1 or 2".to_owned()));
+            }
+            (Kind::Limit(_), Value::Number(number)) => *number,
+            (Kind::Limit(_), _) => {
+                return Err((format!("`{name}` is a limit without its number"), format!("{name}: 1")));
+            }
+            (_, Value::Listed) => 1,
+            (_, Value::Flag(flag)) => u64::from(*flag),
+            (_, Value::Number(_)) => {
+                return Err((
+                    format!("`{name}` is a feature and takes no number"),
+                    format!("`{name}`, or `{name}: false`"),
+                ));
+            }
+        };
+        if self.said.insert(name, number).is_some() {
+            return Err((format!("`{name}` stands here twice"), "name it once".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn find(name: &str) -> Option<(&'static str, Kind)> {
+    let (name, kind, _) = NAMES.iter().find(|(known, _, _)| *known == name)?;
+    Some((name, *kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_usual_is_there_and_what_is_extra_is_not() {
+        let mut supports = Supports::default();
+        assert!(supports.has("retain") && !supports.has("restart") && !supports.has("max_qos"));
+        supports.add("retain", &Value::Flag(false)).unwrap();
+        supports.add("restart", &Value::Listed).unwrap();
+        supports.add("max_qos", &Value::Number(1)).unwrap();
+        assert!(!supports.has("retain") && supports.has("restart"));
+        assert_eq!(supports.limit("max_qos"), Some(1));
+        assert_eq!(supports.limit("max_packet"), None);
+    }
+
+    #[test]
+    fn a_need_that_is_not_met_says_why() {
+        let mut supports = Supports::default();
+        supports.add("max_packet", &Value::Number(1000)).unwrap();
+        assert_eq!(supports.meets("max_packet", Some(1000)), Ok(()));
+        let why = |name, wanted| supports.meets(name, wanted).unwrap_err();
+        assert_eq!(
+            why("max_packet", Some(1001)),
+            "needs max_packet 1001, the target has 1000"
+        );
+        assert_eq!(
+            why("topic_alias_maximum", Some(2)),
+            "needs topic_alias_maximum 2, the target has 0"
+        );
+        assert_eq!(Supports::default().meets("max_qos", Some(2)), Ok(()));
+        let none = Supports::default().meets("max_packet", Some(9)).unwrap_err();
+        assert_eq!(none, "needs max_packet 9, the target states none");
+        assert_eq!(why("durable", None), "the target does not support durable");
+        assert_eq!(why("wings", None), "no target can state `wings`");
+    }
+
+    #[test]
+    fn wrong_entries_say_what_is_allowed() {
+        let add = |name: &str, value| Supports::default().add(name, &value).unwrap_err();
+        assert!(add("restrat", Value::Listed).1.contains("restart, persistence"));
+        assert!(add("max_qos", Value::Listed).0.contains("without its number"));
+        assert!(add("max_qos", Value::Number(3)).1.contains("0, 1 or 2"));
+        assert!(add("restart", Value::Number(3)).0.contains("takes no number"));
+    }
+}

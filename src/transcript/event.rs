@@ -1,0 +1,149 @@
+//! The events of a transcript.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::wire::{Blob, Decoded, Text, Version};
+
+/// The name of a client in a scenario (or of a stream's client in a capture).
+pub type ClientName = Arc<str>;
+
+/// Which step of the script an event belongs to: its number in the order of the file from 1, counted over the whole script
+/// with nested steps (0 is the set-up that `clients:` asks for), and the turns of the `repeat`s around it (each from 1, the
+/// outermost first).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepId {
+    pub number: u32,
+    pub turns: Vec<u32>,
+}
+
+/// Who caused an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Author {
+    /// A step of the script, or the other side of a capture.
+    Script,
+    /// The CONNECT and SUBSCRIBE that `clients:` asks for.
+    Setup,
+    /// What the harness sends to prove that nothing more comes.
+    Fence,
+    /// What a client with `acks: auto` answers.
+    Auto,
+    /// The farewell at the end, and what removes the traces of a case.
+    Cleanup,
+    /// The broker.
+    Broker,
+}
+
+/// Which way bytes went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    ToBroker,
+    FromBroker,
+}
+
+impl Author {
+    /// Which way this author's bytes go.
+    pub fn direction(self) -> Direction {
+        match self {
+            Author::Broker => Direction::FromBroker,
+            _ => Direction::ToBroker,
+        }
+    }
+}
+
+/// How a connection, or one direction of it, ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum End {
+    /// FIN: an orderly end of the sender's direction.
+    Fin,
+    /// RST, or a write that failed because the other side had gone.
+    Reset,
+    /// FIN by a client that goes on reading.
+    HalfClose,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            End::Fin => "FIN",
+            End::Reset => "RST",
+            End::HalfClose => "half close",
+        })
+    }
+}
+
+/// What happened to the broker as a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lifecycle {
+    /// Stopped gracefully and started again.
+    Restart,
+    /// Killed and started again.
+    Kill,
+}
+
+/// One event.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Since the case began.
+    pub at: Duration,
+    /// Empty for a [`What::Lifecycle`].
+    pub client: ClientName,
+    /// Counts the connections of the case from 1, in the order of opening, over all clients.
+    pub connection: u32,
+    /// The step that caused it, or that took it; `None` for what no step took.
+    pub step: Option<StepId>,
+    pub author: Author,
+    pub what: What,
+}
+
+impl Event {
+    /// The decoded packet, where the event is one.
+    pub fn packet(&self) -> Option<&Decoded> {
+        match &self.what {
+            What::Packet { decoded, .. } => Some(decoded),
+            _ => None,
+        }
+    }
+
+    /// Whether it came from the broker.
+    pub fn from_broker(&self) -> bool {
+        self.author == Author::Broker
+    }
+}
+
+/// What an event is.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// The TCP connection (and what lies over it) is there.
+    Open,
+    /// One packet, whole.
+    Packet {
+        raw: Blob,
+        decoded: Arc<Decoded>,
+        /// For a PUBLISH: the topic after a Topic Alias is resolved; else as on the wire.
+        topic: Option<Text>,
+    },
+    /// Bytes that are no whole packet: cut off by the end of the connection, or behind a broken remaining length.
+    Fragment(Bytes),
+    /// The end of the author's direction.
+    End(End),
+    /// A hole in a capture, of this many bytes (0: unknown).
+    Gap(u64),
+    /// The broker was restarted or killed.
+    Lifecycle(Lifecycle),
+}
+
+/// All that crossed the wire in one case, or in one stream of a capture.
+#[derive(Debug, Clone)]
+pub struct Transcript {
+    /// The version that the case is played at; a connection's own is that of its last CONNECT.
+    pub version: Version,
+    /// The namespace of the case (`$ns`); empty for a capture.
+    pub namespace: String,
+    pub events: Vec<Event>,
+    /// `$name` → the value it was bound to, in the order of binding.
+    pub bindings: Vec<(String, String)>,
+}

@@ -1,0 +1,17 @@
+//! Everything that crossed the wire in a case, in order, with time, bytes and decoded fields.
+//!
+//! This is the narrow waist of mqttspec: a live run and a capture both produce a [`Transcript`]; rules, reports,
+//! snapshots and pcap export read nothing else. It comes as a trace for people ([`trace`]) and normalised for snapshots
+//! ([`normalise`]).
+
+mod event;
+mod hex;
+mod normalise;
+#[cfg(test)]
+pub(crate) mod testing;
+mod text;
+
+pub use event::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, What};
+pub use hex::{HexLine, Mark, printable, redacted, secrets};
+pub use normalise::normalise;
+pub use text::{fields, line, name, seconds, shown, trace, value};

@@ -1,0 +1,344 @@
+//! The normalised form of a transcript, which snapshots hold: the same for every run in which the broker does the same.
+//!
+//! Steps are in the order of the script. The namespace is `$ns`; what the broker chose goes by the name that the script
+//! bound it to, or by that of its field. What no step took is left out (fences and their echoes, messages of others, timed
+//! repeats of 3.x), and so is the way in which a connection was closed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use super::hex::{HexLine, Mark, printable, secrets};
+use super::text::{name, shown, value};
+use super::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, What};
+use crate::wire::{Blob, Decoded, Packet, PacketType, Value};
+
+/// How much of a packet's hex is kept, in bytes.
+const HEX: usize = 96;
+
+/// Fields whose values the broker chooses anew in every run.
+const CHOSEN: [&str; 4] = [
+    "assigned_client_id",
+    "authentication_data",
+    "message_expiry_interval",
+    "topic_alias",
+];
+
+/// The normalised text. `keep` are events that are shown although no step took them: the one at which a case failed.
+pub fn normalise(transcript: &Transcript, keep: &[usize]) -> String {
+    let mut names = Names::new(transcript);
+    let mut shown: Vec<(Place, usize)> = (0..transcript.events.len())
+        .filter_map(|i| Some((place(transcript, i, keep)?, i)))
+        .collect();
+    shown.sort();
+    let mut out = String::new();
+    for (_, index) in shown {
+        out.push_str(&names.show(&transcript.events[index]));
+    }
+    out
+}
+
+/// Where an event stands: first what sets the scene, by client; then the steps; then what no step took.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Setup(ClientName),
+    Step(StepId),
+    Kept,
+}
+
+fn place(transcript: &Transcript, index: usize, keep: &[usize]) -> Option<Place> {
+    let event = &transcript.events[index];
+    match (&event.step, event.author) {
+        (Some(step), Author::Script | Author::Broker) => Some(Place::Step(step.clone())),
+        (None, Author::Setup) if event.packet().is_some() => Some(Place::Setup(event.client.clone())),
+        (None, Author::Broker) if keep.contains(&index) => Some(Place::Kept),
+        (None, Author::Broker) if answers_setup(transcript, index) => Some(Place::Setup(event.client.clone())),
+        _ => None,
+    }
+}
+
+/// Whether this is the CONNACK or SUBACK to what `clients:` asked for.
+fn answers_setup(transcript: &Transcript, index: usize) -> bool {
+    let event = &transcript.events[index];
+    let Some(answer) = event.packet() else { return false };
+    let (request, id) = match answer.packet_type {
+        Some(PacketType::ConnAck) => (PacketType::Connect, None),
+        Some(PacketType::SubAck) => (
+            PacketType::Subscribe,
+            answer.packet.as_ref().and_then(Packet::packet_id),
+        ),
+        _ => return false,
+    };
+    transcript.events[..index].iter().any(|e| {
+        e.author == Author::Setup
+            && e.connection == event.connection
+            && e.packet().is_some_and(|d| {
+                d.packet_type == Some(request) && (id.is_none() || d.packet.as_ref().and_then(Packet::packet_id) == id)
+            })
+    })
+}
+
+/// The names by which values go.
+struct Names<'t> {
+    namespace: &'t str,
+    bindings: &'t [(String, String)],
+    taken: Vec<bool>,
+    /// Packet identifiers that the broker chose and that are in use, by client.
+    ids: BTreeMap<(ClientName, u16), String>,
+}
+
+impl<'t> Names<'t> {
+    fn new(transcript: &'t Transcript) -> Names<'t> {
+        Names {
+            namespace: &transcript.namespace,
+            bindings: &transcript.bindings,
+            taken: vec![false; transcript.bindings.len()],
+            ids: BTreeMap::new(),
+        }
+    }
+
+    fn show(&mut self, event: &Event) -> String {
+        let arrow = match event.author.direction() {
+            Direction::ToBroker => "->",
+            Direction::FromBroker => "<-",
+        };
+        let client = &event.client;
+        match &event.what {
+            What::Packet { raw, decoded, .. } => self.packet(event, arrow, raw, decoded),
+            What::Fragment(bytes) => {
+                let raw = Blob::Whole(bytes.clone());
+                let hex = HexLine::new(&raw, &self.namespace_marks(&raw), &[], HEX).text();
+                format!("{client} {arrow} bytes\n    {}\n", printable(&hex))
+            }
+            What::Open => format!("{client} -> open\n"),
+            What::End(_) if event.from_broker() => format!("{client} <- closed\n"),
+            What::End(End::Fin) => format!("{client} -> close\n"),
+            What::End(End::Reset) => format!("{client} -> reset\n"),
+            What::End(End::HalfClose) => format!("{client} -> half close\n"),
+            What::Gap(_) => format!("{client} (bytes are missing)\n"),
+            What::Lifecycle(Lifecycle::Restart) => "broker: restart\n".to_owned(),
+            What::Lifecycle(Lifecycle::Kill) => "broker: kill\n".to_owned(),
+        }
+    }
+
+    fn packet(&mut self, event: &Event, arrow: &str, raw: &Blob, decoded: &Decoded) -> String {
+        let from_broker = event.from_broker();
+        let id_name = decoded
+            .packet
+            .as_ref()
+            .and_then(|p| self.chosen_id(&event.client, from_broker, p));
+        let mut marks = secrets(decoded);
+        let mut fields = Vec::new();
+        for field in shown(decoded) {
+            let name: &str = field.name.as_ref();
+            let chosen = match name {
+                "packet_id" => id_name.clone(),
+                _ if from_broker && CHOSEN.contains(&name) => {
+                    Some(self.bound(&field.value).unwrap_or(format!("<{name}>")))
+                }
+                _ => None,
+            };
+            let shown = match chosen {
+                Some(text) => {
+                    marks.push(Mark {
+                        span: field.span.clone(),
+                        shown: text.clone(),
+                    });
+                    text
+                }
+                None if name == "password" => "<password>".to_owned(),
+                None => self.without_namespace(&value(name, &field.value)),
+            };
+            fields.push(format!("{name}: {shown}"));
+        }
+        marks.extend(self.namespace_marks(raw));
+        let mut out = format!("{} {arrow} {}\n", event.client, self::name(decoded));
+        let hex = HexLine::new(raw, &outermost(marks), &[], HEX).text();
+        let _ = writeln!(out, "    {}", printable(&hex));
+        if !fields.is_empty() {
+            let _ = writeln!(out, "    {}", fields.join(", "));
+        }
+        for breach in &decoded.breaches {
+            let _ = writeln!(out, "    ! {}", self.without_namespace(&printable(&breach.text)));
+        }
+        out
+    }
+
+    /// The name of the packet identifier, where the broker chose it.
+    fn chosen_id(&mut self, client: &ClientName, from_broker: bool, packet: &Packet) -> Option<String> {
+        let id = packet.packet_id()?;
+        let key = (client.clone(), id);
+        match (packet, from_broker) {
+            (Packet::Publish(p), true) if !p.dup || !self.ids.contains_key(&key) => {
+                let name = self.bind(&id.to_string()).unwrap_or("<packet_id>".to_owned());
+                self.ids.insert(key, name.clone());
+                Some(name)
+            }
+            (Packet::Publish(_) | Packet::PubRel(_), true) => self.ids.get(&key).cloned(),
+            (Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_), false) => self.ids.get(&key).cloned(),
+            _ => None,
+        }
+    }
+
+    /// The next binding of this value that has not been placed yet.
+    fn bind(&mut self, text: &str) -> Option<String> {
+        let at = (0..self.bindings.len()).find(|i| !self.taken[*i] && self.bindings[*i].1 == text)?;
+        self.taken[at] = true;
+        Some(dollar(&self.bindings[at].0))
+    }
+
+    /// A binding of this value.
+    fn bound(&self, value: &Value) -> Option<String> {
+        let text = match value {
+            Value::Text(text) => text.as_str()?.to_owned(),
+            other => other.to_string(),
+        };
+        let (name, _) = self.bindings.iter().find(|(_, bound)| *bound == text)?;
+        Some(dollar(name))
+    }
+
+    fn without_namespace(&self, text: &str) -> String {
+        if self.namespace.is_empty() {
+            return text.to_owned();
+        }
+        text.replace(self.namespace, "$ns")
+    }
+
+    fn namespace_marks(&self, raw: &Blob) -> Vec<Mark> {
+        let ns = self.namespace.as_bytes();
+        let head = raw.head();
+        if ns.is_empty() || head.len() < ns.len() {
+            return Vec::new();
+        }
+        (0..=head.len() - ns.len())
+            .filter(|at| &head[*at..*at + ns.len()] == ns)
+            .map(|at| Mark {
+                span: at..at + ns.len(),
+                shown: "\"$ns\"".to_owned(),
+            })
+            .collect()
+    }
+}
+
+fn dollar(name: &str) -> String {
+    if name.starts_with('$') {
+        name.to_owned()
+    } else {
+        format!("${name}")
+    }
+}
+
+/// Drops marks inside others, and orders them.
+fn outermost(mut marks: Vec<Mark>) -> Vec<Mark> {
+    marks.sort_by_key(|m| (m.span.start, usize::MAX - m.span.end));
+    let mut kept: Vec<Mark> = Vec::new();
+    let inside = |a: &Range<usize>, b: &Range<usize>| a.start < b.end;
+    for mark in marks {
+        if kept.last().is_none_or(|last| !inside(&mark.span, &last.span)) {
+            kept.push(mark);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{NS, Talk};
+    use super::super::{End, Event};
+    use super::*;
+    use crate::wire::{Ack, Publish};
+
+    fn message(qos: u8, id: u16, dup: bool) -> Packet {
+        Packet::Publish(Publish {
+            qos,
+            dup,
+            packet_id: (qos > 0).then_some(id),
+            topic: format!("{NS}/a").as_str().into(),
+            payload: "x".into(),
+            ..Publish::default()
+        })
+    }
+
+    #[test]
+    fn steps_are_in_the_order_of_the_script() {
+        let t = Talk::new()
+            .packet("b", Some(2), Author::Broker, Packet::PubAck(Ack::new(7)))
+            .packet("a", Some(0), Author::Script, message(0, 0, false))
+            .packet("b", Some(1), Author::Script, message(1, 7, false))
+            .event("a", Some(3), Author::Broker, What::End(End::Reset));
+        let expected = "\
+a -> PUBLISH
+    30 0d 00 0a \"$ns\" 2f 61 78
+    dup: false, qos: 0, retain: false, topic: \"$ns/a\", payload: \"x\"
+b -> PUBLISH
+    32 0f 00 0a \"$ns\" 2f 61 00 07 78
+    dup: false, qos: 1, retain: false, topic: \"$ns/a\", packet_id: 7, payload: \"x\"
+b <- PUBACK
+    40 02 00 07
+    packet_id: 7
+a <- closed
+";
+        assert_eq!(normalise(&t.transcript(), &[]), expected);
+    }
+
+    #[test]
+    fn what_no_step_took_is_left_out_unless_it_is_kept() {
+        let t = Talk::new()
+            .packet("a", None, Author::Fence, Packet::PingReq)
+            .packet("a", None, Author::Broker, Packet::PingResp)
+            .packet("a", None, Author::Broker, message(0, 0, false))
+            .packet("a", None, Author::Auto, Packet::PubAck(Ack::new(1)))
+            .event("a", None, Author::Cleanup, What::End(End::Fin))
+            .transcript();
+        assert_eq!(normalise(&t, &[]), "");
+        assert!(normalise(&t, &[2]).starts_with("a <- PUBLISH\n"));
+    }
+
+    /// The same exchange, with whatever identifier the broker takes.
+    fn chosen(id: u16) -> String {
+        let mut t = Talk::new()
+            .packet("a", Some(0), Author::Broker, message(2, id, false))
+            .packet("a", Some(1), Author::Script, Packet::PubRec(Ack::new(id)))
+            .packet("a", Some(2), Author::Broker, Packet::PubRel(Ack::new(id)))
+            .packet("b", Some(3), Author::Broker, message(1, id + 1, false))
+            .transcript();
+        t.bindings = vec![("m".to_owned(), id.to_string())];
+        normalise(&t, &[])
+    }
+
+    #[test]
+    fn what_the_broker_chose_goes_by_name() {
+        assert_eq!(chosen(1), chosen(300));
+        let text = chosen(1);
+        assert!(text.contains("2f 61 $m 78"), "{text}");
+        assert!(
+            text.contains("a -> PUBREC\n    50 02 $m\n    packet_id: $m\n"),
+            "{text}"
+        );
+        assert!(text.contains("2f 61 <packet_id> 78"), "{text}");
+    }
+
+    #[test]
+    fn a_fin_and_a_reset_are_the_same_close() {
+        let closed = |end| {
+            let t = Talk::new()
+                .event("a", Some(0), Author::Broker, What::End(end))
+                .transcript();
+            normalise(&t, &[])
+        };
+        assert_eq!(closed(End::Fin), closed(End::Reset));
+    }
+
+    #[test]
+    fn the_turns_of_a_repeat_are_in_order() {
+        let mut t = Talk::new()
+            .packet("a", Some(0), Author::Script, message(0, 0, false))
+            .packet("a", Some(0), Author::Script, Packet::PingReq)
+            .transcript();
+        let turn = |event: &mut Event, n| event.step.as_mut().unwrap().turns = vec![n];
+        turn(&mut t.events[0], 2);
+        turn(&mut t.events[1], 1);
+        let text = normalise(&t, &[]);
+        assert!(text.find("PINGREQ") < text.find("PUBLISH"), "{text}");
+    }
+}

@@ -1,0 +1,248 @@
+//! The trace for people: every event on one line, in the order of arrival, with its time.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::hex::{HexLine, printable, secrets};
+use super::{Author, Direction, End, Event, Transcript, What};
+use crate::wire::{Decoded, Field, Value};
+
+/// How much of a packet's hex a line of the trace holds, in bytes.
+const HEX: usize = 24;
+/// How much of a text, in bytes; twice as much of a list, in characters.
+const VALUE: usize = 40;
+
+/// The trace: one line an event, such as `  0.012s  pub → PUBLISH      34 0c 00 … topic="a" qos=2`. More than `limit`
+/// events are cut in the middle.
+pub fn trace(transcript: &Transcript, limit: usize) -> String {
+    let events = &transcript.events;
+    let width = events.iter().map(|e| e.client.chars().count()).max().unwrap_or(0);
+    let left_out = events.len().saturating_sub(limit);
+    let head = (limit / 3).min(events.len());
+    let mut out = String::new();
+    for (i, event) in events.iter().enumerate() {
+        if left_out > 0 && i == head {
+            let _ = writeln!(out, "  … {left_out} events are left out …");
+        }
+        if left_out == 0 || i < head || i >= head + left_out {
+            let _ = writeln!(out, "{}", line(event, width));
+        }
+    }
+    out
+}
+
+/// One line of the trace, with the client's name padded to `width`.
+pub fn line(event: &Event, width: usize) -> String {
+    let arrow = match event.author.direction() {
+        Direction::ToBroker => '→',
+        Direction::FromBroker => '←',
+    };
+    let mut out = format!("{:>8}  {:<width$} ", seconds(event.at), event.client);
+    let by = match event.author {
+        Author::Setup => "  (setup)",
+        Author::Fence => "  (fence)",
+        Author::Auto => "  (auto)",
+        Author::Cleanup => "  (cleanup)",
+        Author::Script | Author::Broker => "",
+    };
+    match &event.what {
+        What::Open => out.push_str("  connection opened"),
+        What::Packet { raw, decoded, .. } => {
+            let hex = HexLine::new(raw, &secrets(decoded), &[], HEX).text();
+            let _ = write!(out, "{arrow} {:<11}  {hex}", name(decoded));
+            let fields = fields(decoded);
+            if !fields.is_empty() {
+                let _ = write!(out, "  {fields}");
+            }
+            if !decoded.breaches.is_empty() {
+                let _ = write!(out, "  ! {}", printable(&decoded.breaches[0].text));
+            }
+        }
+        What::Fragment(bytes) => {
+            let raw = crate::wire::Blob::Whole(bytes.clone());
+            let _ = write!(
+                out,
+                "{arrow} {:<11}  {}",
+                "fragment",
+                HexLine::new(&raw, &[], &[], HEX).text()
+            );
+        }
+        What::End(end) => {
+            let _ = write!(out, "{arrow} {}", ended(*end));
+        }
+        What::Gap(0) => out.push_str("  bytes are missing here"),
+        What::Gap(bytes) => {
+            let _ = write!(out, "  {bytes} bytes are missing here");
+        }
+        What::Lifecycle(lifecycle) => {
+            let what = match lifecycle {
+                super::Lifecycle::Restart => "the broker was restarted",
+                super::Lifecycle::Kill => "the broker was killed and started again",
+            };
+            let _ = write!(out, "  {what}");
+        }
+    }
+    out + by
+}
+
+fn ended(end: End) -> &'static str {
+    match end {
+        End::Fin => "closed (FIN)",
+        End::Reset => "closed (RST)",
+        End::HalfClose => "half closed",
+    }
+}
+
+/// Seconds with three places, such as `0.012s`.
+pub fn seconds(at: Duration) -> String {
+    format!("{:.3}s", at.as_secs_f64())
+}
+
+/// The packet's name; its number where it has none.
+pub fn name(decoded: &Decoded) -> &'static str {
+    decoded.packet_type.map_or("reserved 0", |t| t.name())
+}
+
+/// The fields on one line, `topic="a" qos=2`, without flags that are off.
+pub fn fields(decoded: &Decoded) -> String {
+    let shown: Vec<String> = shown(decoded)
+        .iter()
+        .filter(|f| f.value != Value::Bool(false))
+        .map(|f| format!("{}={}", f.name, short(&f.name, &f.value)))
+        .collect();
+    shown.join(" ")
+}
+
+/// The fields that say something to a person: flags one by one, lengths left out.
+pub fn shown(decoded: &Decoded) -> Vec<Field> {
+    let mut shown = Vec::new();
+    for field in &decoded.fields {
+        match (field.name.as_ref(), &field.value) {
+            ("type and flags", Value::Int(_))
+            | ("remaining_length" | "property_length" | "will.property_length", _) => {}
+            // That there is a user name or password is seen where it stands.
+            ("connect_flags", Value::Map(flags)) => {
+                let will = flags.contains(&("will", Value::Bool(true)));
+                let flags = flags.iter().filter(|(name, value)| match *name {
+                    "password" | "username" => false,
+                    "will_qos" => will || *value != Value::Int(0),
+                    "will_retain" => will || *value != Value::Bool(false),
+                    _ => true,
+                });
+                shown.extend(flags.map(|(name, value)| part(field, name, value)));
+            }
+            ("type and flags" | "options", Value::Map(parts)) => {
+                shown.extend(parts.iter().map(|(name, value)| part(field, name, value)));
+            }
+            _ => shown.push(field.clone()),
+        }
+    }
+    shown
+}
+
+fn part(field: &Field, name: &'static str, value: &Value) -> Field {
+    Field {
+        name: name.into(),
+        value: value.clone(),
+        span: field.span.clone(),
+    }
+}
+
+/// A field's value as text. A password shows its length only.
+pub fn value(name: &str, value: &Value) -> String {
+    let text = match value {
+        Value::Binary(bytes) if name == "password" => format!("<{} bytes>", bytes.len()),
+        Value::Text(text) if name == "password" => format!("<{} bytes>", text.len()),
+        other => other.to_string(),
+    };
+    printable(&text)
+}
+
+/// A value that fits into a line: of long text or bytes the beginning and the length.
+fn short(name: &str, of: &Value) -> String {
+    let bytes = match of {
+        Value::Text(text) => Some(text.as_bytes()),
+        Value::Binary(bytes) if name != "password" => Some(bytes.as_ref()),
+        Value::Payload(payload) => payload.bytes().map(|b| b.as_ref()),
+        _ => None,
+    };
+    if let Some(bytes) = bytes.filter(|b| b.len() > VALUE) {
+        // Not within a character, where it is text.
+        let end = (VALUE - 3..=VALUE)
+            .rev()
+            .find(|end| std::str::from_utf8(&bytes[..*end]).is_ok())
+            .unwrap_or(VALUE);
+        let begin = value(name, &Value::Text(bytes[..end].to_vec().into()));
+        return format!("{begin}… ({} bytes)", bytes.len());
+    }
+    let text = value(name, of);
+    match text.char_indices().nth(2 * VALUE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Talk;
+    use super::super::{Author, End, Lifecycle, What};
+    use super::*;
+    use crate::wire::{ConnAck, Connect, Packet, Publish, Version};
+
+    fn talk() -> Talk {
+        let mut login = Connect::new(Version::V3_1_1, "c");
+        login.username = Some("me".into());
+        login.password = Some("pass".into());
+        let message = |payload: &str| {
+            Packet::Publish(Publish {
+                qos: 1,
+                dup: true,
+                packet_id: Some(7),
+                topic: "a/\u{1b}[2J".into(),
+                payload: payload.into(),
+                ..Publish::default()
+            })
+        };
+        Talk::new()
+            .event("publisher", None, Author::Setup, What::Open)
+            .packet("publisher", None, Author::Setup, Packet::Connect(login))
+            .packet("publisher", None, Author::Broker, Packet::ConnAck(ConnAck::default()))
+            .packet("sub", Some(1), Author::Broker, message("short\n"))
+            .packet("sub", Some(1), Author::Broker, message(&"long ".repeat(50)))
+            .bytes("sub", None, Author::Broker, &[0xd1, 0x00])
+            .packet("publisher", None, Author::Fence, Packet::PingReq)
+            .event("sub", None, Author::Broker, What::Fragment(vec![0x30, 0xff].into()))
+            .event("sub", None, Author::Broker, What::Gap(12))
+            .event("publisher", None, Author::Script, What::End(End::HalfClose))
+            .event("sub", None, Author::Broker, What::End(End::Reset))
+            .event("", Some(2), Author::Script, What::Lifecycle(Lifecycle::Kill))
+    }
+
+    const TRACE: &str = r#"  0.000s  publisher   connection opened  (setup)
+  0.003s  publisher → CONNECT      10 17 00 04 4d 51 54 54 04 c2 00 3c 00 01 63 00 …(3 bytes) <password>  protocol_name="MQTT" protocol_level=4 clean=true keep_alive=60 client_id="c" username="me" password=<4 bytes>  (setup)
+  0.006s  publisher ← CONNACK      20 02 00 00  return_code=0
+  0.009s  sub       ← PUBLISH      3a 10 00 06 61 2f 1b 5b 32 4a 00 07 73 68 6f 72 74 0a  dup=true qos=1 topic="a/\u{1b}[2J" packet_id=7 payload="short\u{a}"
+  0.012s  sub       ← PUBLISH      3a 84 02 00 06 61 2f 1b 5b 32 4a 00 07 6c 6f 6e …(243 bytes) 6f 6e 67 20  dup=true qos=1 topic="a/\u{1b}[2J" packet_id=7 payload="long long long long long long long long "… (250 bytes)
+  0.015s  sub       ← PINGRESP     d1 00  ! the flags of PINGRESP are 0001, not 0000
+  0.018s  publisher → PINGREQ      c0 00  (fence)
+  0.021s  sub       ← fragment     30 ff
+  0.024s  sub         12 bytes are missing here
+  0.027s  publisher → half closed
+  0.030s  sub       ← closed (RST)
+  0.033s              the broker was killed and started again
+"#;
+
+    #[test]
+    fn the_trace_is_one_line_an_event() {
+        assert_eq!(trace(&talk().transcript(), 100), TRACE);
+    }
+
+    #[test]
+    fn a_long_trace_is_cut_in_the_middle() {
+        let text = trace(&talk().transcript(), 3);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[1], "  … 9 events are left out …");
+        assert!(lines[0].contains("opened") && lines[3].contains("killed"));
+    }
+}

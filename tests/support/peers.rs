@@ -1,0 +1,388 @@
+//! Peers without a broker behind them, on loopback. A suite that they pass proves nothing, and a harness that they hang is
+//! broken. Each runs on a thread of its own, speaks 3.1, 3.1.1 and 5.0, and ends when it is dropped.
+
+// Each test that includes this file uses a part of it.
+#![allow(dead_code)]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often a waiting thread looks whether its peer has been dropped.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What a peer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Answers CONNECT and nothing else.
+    Mute,
+    /// CONNACK, PINGRESP, closes on DISCONNECT, ignores the rest.
+    Polite,
+    /// Polite, and acknowledges SUBSCRIBE, UNSUBSCRIBE and PUBLISH; never delivers, stores or refuses anything.
+    YesMan,
+    /// Closes whatever comes.
+    Closing,
+    /// Closes each connection as soon as it is accepted.
+    ClosesAtAccept,
+    /// Reads, and never answers.
+    NeverAnswers,
+    /// Answers `HTTP/1.1 400` and closes.
+    Http,
+    /// Answers a TLS alert and closes.
+    TlsAlert,
+    /// Accepts CONNECT, and then sends bytes without end that are no packets.
+    GarbageAfterConnack,
+    /// Sends bytes without end that are no packets, from the beginning.
+    Garbage,
+    /// Accepts CONNECT and then sends valid PUBLISH packets without end.
+    EndlessPublish,
+    /// Answers CONNECT with a CONNACK, one byte a second.
+    OneByteASecond,
+    /// Answers CONNECT with a CONNACK whose remaining length is 268 435 455, and sends zeros for as long as they are read.
+    HugeLength,
+}
+
+/// A running peer.
+pub struct Peer {
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Peer {
+    /// Starts a peer on a free loopback port.
+    pub fn start(kind: Kind) -> Peer {
+        Peer::start_at(kind, 0)
+    }
+
+    /// Starts a peer on this loopback port; 0 is a free one.
+    pub fn start_at(kind: Kind, port: u16) -> Peer {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a loopback port");
+        let address = listener.local_addr().expect("the port that was bound");
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let mut connections = Vec::new();
+            for stream in listener.incoming() {
+                if seen.load(Ordering::Relaxed) {
+                    break;
+                }
+                let Ok(stream) = stream else { continue };
+                let stop = seen.clone();
+                connections.push(std::thread::spawn(move || {
+                    Connection {
+                        stream,
+                        stop,
+                        buffer: Vec::new(),
+                    }
+                    .serve(kind)
+                }));
+                connections.retain(|thread| !thread.is_finished());
+            }
+            for thread in connections {
+                thread.join().expect("a connection's thread does not panic");
+            }
+        });
+        Peer {
+            address,
+            stop,
+            thread: Some(thread),
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it listens, as a target on the command line.
+    pub fn url(&self) -> String {
+        format!("mqtt://{}", self.address)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // A connection wakes the listener up.
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "a peer's thread panicked");
+        }
+    }
+}
+
+/// One packet from the client: the first byte, and the body.
+struct Packet {
+    first: u8,
+    body: Vec<u8>,
+}
+
+struct Connection {
+    stream: TcpStream,
+    stop: Arc<AtomicBool>,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    fn serve(mut self, kind: Kind) {
+        let _ = self.stream.set_nodelay(true);
+        let _ = self.stream.set_read_timeout(Some(LOOK));
+        let _ = self.stream.set_write_timeout(Some(LOOK));
+        match kind {
+            Kind::ClosesAtAccept => {}
+            Kind::Closing => {
+                self.read_some();
+            }
+            Kind::NeverAnswers => while self.read_some() {},
+            Kind::Http => {
+                self.read_some();
+                self.send(
+                    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n400 Bad Request",
+                );
+            }
+            Kind::TlsAlert => {
+                self.read_some();
+                // An alert record of TLS 1.2: fatal, unexpected_message.
+                self.send(&[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x0a]);
+            }
+            Kind::Garbage => while self.send(&[0x55; 4096]) {},
+            Kind::GarbageAfterConnack => {
+                if self.accept() {
+                    while self.send(&[0x00; 4096]) {}
+                }
+            }
+            Kind::EndlessPublish => {
+                // QoS 0, topic `t`, payload `x`: valid at 3.x; at 5.0 `x` would be properties, so they are empty there.
+                let v3: &[u8] = &[0x30, 0x04, 0x00, 0x01, b't', b'x'];
+                let v5: &[u8] = &[0x30, 0x05, 0x00, 0x01, b't', 0x00, b'x'];
+                if let Some(level) = self.accept_level() {
+                    let many = if level >= 5 { v5 } else { v3 }.repeat(500);
+                    while self.send(&many) {}
+                }
+            }
+            Kind::OneByteASecond => {
+                if let Some(packet) = self.next_packet() {
+                    for byte in connack(level_of(&packet)) {
+                        if !self.pause(Duration::from_secs(1)) || !self.send(&[byte]) {
+                            return;
+                        }
+                    }
+                    while self.read_some() {}
+                }
+            }
+            Kind::HugeLength => {
+                if self.next_packet().is_some() && self.send(&[0x20, 0xff, 0xff, 0xff, 0x7f, 0x00, 0x00]) {
+                    while self.send(&[0; 4096]) {}
+                }
+            }
+            Kind::Mute => {
+                if self.accept() {
+                    while self.read_some() {}
+                }
+            }
+            Kind::Polite => self.converse(false),
+            Kind::YesMan => self.converse(true),
+        }
+    }
+
+    /// Answers what a polite peer answers, and with `agreeing` acknowledges the rest.
+    fn converse(&mut self, agreeing: bool) {
+        let Some(level) = self.accept_level() else { return };
+        while let Some(packet) = self.next_packet() {
+            let answer = match packet.first >> 4 {
+                12 => vec![0xd0, 0x00],
+                14 => return,
+                _ if agreeing => agreement(&packet, level),
+                _ => Vec::new(),
+            };
+            if !self.send(&answer) {
+                return;
+            }
+        }
+    }
+
+    fn accept(&mut self) -> bool {
+        self.accept_level().is_some()
+    }
+
+    /// Answers the first packet, if it is a CONNECT, with success, and gives its level.
+    fn accept_level(&mut self) -> Option<u8> {
+        let packet = self.next_packet()?;
+        let level = level_of(&packet);
+        (packet.first >> 4 == 1 && self.send(&connack(level))).then_some(level)
+    }
+
+    /// Waits for the next whole packet. `None`: the connection has ended, or what came is no packet.
+    fn next_packet(&mut self) -> Option<Packet> {
+        loop {
+            let mut length = 0;
+            let mut header = None;
+            for (i, byte) in self.buffer.iter().skip(1).take(4).enumerate() {
+                length |= usize::from(byte & 0x7f) << (7 * i);
+                if byte & 0x80 == 0 {
+                    header = Some(2 + i);
+                    break;
+                }
+            }
+            match header {
+                Some(header) if self.buffer.len() >= header + length => {
+                    let rest = self.buffer.split_off(header + length);
+                    let packet = std::mem::replace(&mut self.buffer, rest);
+                    return Some(Packet {
+                        first: packet[0],
+                        body: packet[header..].to_vec(),
+                    });
+                }
+                None if self.buffer.len() > 4 => return None,
+                _ if !self.read_some() => return None,
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for bytes and keeps them. `false`: the connection, or the peer, has ended.
+    fn read_some(&mut self) -> bool {
+        let mut chunk = [0; 4096];
+        loop {
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return false,
+                Ok(length) => {
+                    self.buffer.extend_from_slice(&chunk[..length]);
+                    // Those that ignore what they read must not collect it.
+                    if self.buffer.len() > 1024 * 1024 {
+                        self.buffer.clear();
+                    }
+                    return true;
+                }
+                Err(e) if is_timeout(e.kind()) && !self.stop.load(Ordering::Relaxed) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Sends all the bytes, however slowly they are read. `false`: the connection, or the peer, has ended.
+    fn send(&mut self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            if self.stop.load(Ordering::Relaxed) {
+                return false;
+            }
+            match self.stream.write(bytes) {
+                Ok(length) => bytes = &bytes[length..],
+                Err(e) if is_timeout(e.kind()) => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    fn pause(&self, span: Duration) -> bool {
+        let end = Instant::now() + span;
+        while Instant::now() < end {
+            if self.stop.load(Ordering::Relaxed) {
+                return false;
+            }
+            std::thread::sleep(LOOK);
+        }
+        true
+    }
+}
+
+fn is_timeout(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
+}
+
+/// The protocol level of a CONNECT: the byte after the protocol name.
+fn level_of(connect: &Packet) -> u8 {
+    let name = match connect.body[..] {
+        [high, low, ..] => usize::from(u16::from_be_bytes([high, low])),
+        _ => 0,
+    };
+    connect.body.get(2 + name).copied().unwrap_or(4)
+}
+
+/// A CONNACK of success.
+fn connack(level: u8) -> Vec<u8> {
+    match level {
+        5.. => vec![0x20, 0x03, 0x00, 0x00, 0x00],
+        _ => vec![0x20, 0x02, 0x00, 0x00],
+    }
+}
+
+/// The acknowledgement of success that the packet asks for, empty where it asks for none.
+fn agreement(packet: &Packet, level: u8) -> Vec<u8> {
+    let body = &packet.body;
+    let ack = |first: u8, id: &[u8]| [&[first, 0x02], id].concat();
+    match (packet.first >> 4, (packet.first >> 1) & 3) {
+        (3, qos @ 1..=2) => {
+            let Some(topic) = body.get(..2).map(|b| usize::from(u16::from_be_bytes([b[0], b[1]]))) else {
+                return Vec::new();
+            };
+            match body.get(2 + topic..4 + topic) {
+                Some(id) => ack(if qos == 1 { 0x40 } else { 0x50 }, id),
+                None => Vec::new(),
+            }
+        }
+        (5, _) if body.len() >= 2 => ack(0x62, &body[..2]),
+        (6, _) if body.len() >= 2 => ack(0x70, &body[..2]),
+        (8 | 10, _) if body.len() >= 2 => {
+            let subscribing = packet.first >> 4 == 8;
+            let codes = codes_for(&body[2..], level, subscribing);
+            let properties: &[u8] = if level >= 5 { &[0] } else { &[] };
+            // An UNSUBACK has no codes before 5.0.
+            let codes = if subscribing || level >= 5 { codes } else { Vec::new() };
+            let first = if subscribing { 0x90 } else { 0xb0 };
+            let content = [&body[..2], properties, &codes].concat();
+            [vec![first], remaining_length(content.len()), content].concat()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// One code of success for each filter: the requested QoS, or 0 for an UNSUBSCRIBE.
+fn codes_for(mut rest: &[u8], level: u8, subscribing: bool) -> Vec<u8> {
+    if level >= 5 {
+        rest = skip_properties(rest);
+    }
+    let mut codes = Vec::new();
+    while let [high, low, after @ ..] = rest {
+        let filter = usize::from(u16::from_be_bytes([*high, *low]));
+        let options = usize::from(subscribing);
+        if after.len() < filter + options {
+            break;
+        }
+        codes.push(if subscribing { after[filter] & 0x03 } else { 0 });
+        rest = &after[filter + options..];
+    }
+    codes
+}
+
+fn skip_properties(bytes: &[u8]) -> &[u8] {
+    let mut length = 0;
+    for (i, byte) in bytes.iter().take(4).enumerate() {
+        length |= usize::from(byte & 0x7f) << (7 * i);
+        if byte & 0x80 == 0 {
+            return bytes.get(i + 1 + length..).unwrap_or_default();
+        }
+    }
+    &[]
+}
+
+fn remaining_length(mut length: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let more = if length > 127 { 0x80 } else { 0 };
+        bytes.push((length % 128) as u8 | more);
+        length /= 128;
+        if length == 0 {
+            return bytes;
+        }
+    }
+}

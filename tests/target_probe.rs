@@ -1,0 +1,101 @@
+//! What a bare address is told to be: every kind of peer that may be found there.
+
+#[path = "support/peers.rs"]
+mod peers;
+
+use std::time::{Duration, Instant};
+
+use mqttspec::statements::Version;
+use mqttspec::target::{Address, Answer, ProbeError, Spoken, probe};
+use peers::{Kind, Peer};
+
+async fn ask(kind: Kind, patience: Duration) -> (Result<Spoken, ProbeError>, String) {
+    let peer = Peer::start(kind);
+    let address: Address = peer.url().parse().unwrap();
+    (probe(&address, None, patience).await, peer.url())
+}
+
+/// The message for a peer, with its address replaced.
+async fn message(kind: Kind) -> String {
+    let (result, url) = ask(kind, Duration::from_millis(500)).await;
+    match result {
+        Ok(spoken) => panic!("{kind:?} is taken for a broker: {spoken:?}"),
+        Err(e) => e.to_string().replace(&url, "ADDRESS"),
+    }
+}
+
+#[tokio::test]
+async fn a_broker_says_what_it_speaks() {
+    for kind in [Kind::Mute, Kind::Polite, Kind::YesMan] {
+        let (spoken, _) = ask(kind, Duration::from_secs(5)).await;
+        let spoken = spoken.unwrap();
+        assert_eq!(spoken.offered(), Version::ALL);
+        assert_eq!(spoken.v5_connack(), Some(&[0x20, 3, 0, 0, 0][..]));
+        let v3 = Answer::Offered {
+            connack: vec![0x20, 2, 0, 0],
+        };
+        assert_eq!(spoken.answer(Version::V3_1), Some(&v3));
+    }
+}
+
+#[tokio::test]
+async fn a_connack_that_dribbles_in_counts() {
+    let (spoken, _) = ask(Kind::OneByteASecond, Duration::from_secs(3)).await;
+    assert_eq!(spoken.unwrap().offered(), Version::ALL);
+}
+
+#[tokio::test]
+async fn what_is_no_broker_gets_one_clear_error() {
+    for (kind, expected) in [
+        (
+            Kind::Http,
+            "ADDRESS is an HTTP server, not an MQTT broker: it answers a CONNECT with HTTP (HTTP/1.1 400 Bad)",
+        ),
+        (
+            Kind::TlsAlert,
+            "ADDRESS wants TLS, and mqtt: is without: it answers a CONNECT with a TLS alert or record (15 03 03 00 02 02 0a)",
+        ),
+        (
+            Kind::NeverAnswers,
+            "ADDRESS accepts connections and never answers a CONNECT (waited 500ms)",
+        ),
+        (
+            Kind::ClosesAtAccept,
+            "ADDRESS closes every connection without a CONNACK, so it speaks no version of MQTT that we know",
+        ),
+        (
+            Kind::Closing,
+            "ADDRESS closes every connection without a CONNACK, so it speaks no version of MQTT that we know",
+        ),
+        (
+            Kind::Garbage,
+            "ADDRESS is not an MQTT broker: it answers a CONNECT with the bytes 55 55 55 55 55 55 55 55 55 55 55 55 55 55 55 55 ..",
+        ),
+        (
+            Kind::HugeLength,
+            "ADDRESS is not an MQTT broker: it answers a CONNECT with the bytes 20 ff ff ff 7f",
+        ),
+    ] {
+        let message = message(kind).await;
+        assert!(message.starts_with(expected), "{kind:?}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_there_is_unreachable() {
+    let address = {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Address::new("127.0.0.1", listener.local_addr().unwrap().port())
+    };
+    let begin = Instant::now();
+    let error = probe(&address, None, Duration::from_secs(5)).await.unwrap_err();
+    assert!(matches!(error, ProbeError::Unreachable { .. }), "{error}");
+    assert!(
+        error.to_string().starts_with(&format!("cannot reach {address}: ")),
+        "{error}"
+    );
+    assert!(
+        begin.elapsed() < Duration::from_secs(4),
+        "a refusal is no reason to wait"
+    );
+}

@@ -1,0 +1,374 @@
+//! Profiles as files: what is read, and the message that each broken one gives.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use mqttspec::statements::Version;
+use mqttspec::target::{Endpoints, Fails, Login, MAX_SIZE, Profile, Words};
+
+fn parse(text: &str) -> Result<Profile, String> {
+    Profile::parse(text, Path::new("p.yaml")).map_err(|e| e.to_string())
+}
+
+/// The first line of the message, without `error: `, and `line:column`.
+fn refusal(text: &str) -> (String, String) {
+    let message = parse(text).expect_err(text);
+    let title = message.lines().next().unwrap().trim_start_matches("error: ").to_owned();
+    let place = message.split("--> p.yaml:").nth(1).and_then(|rest| rest.lines().next());
+    (title, place.unwrap_or_default().to_owned())
+}
+
+const WHOLE: &str = r##"
+name: everything
+process:
+  command: [broker, -c, $dir/b.conf]
+  files: { b.conf: "listen $port\n" }
+  env: { HOME: $dir }
+  version: [broker, --version]
+  install: apt install broker
+  ready_timeout: 60s
+  stop_timeout: 1.5s
+mqtt: { v3.1.1: "mqtt://127.0.0.1:$port", v5: "mqtt://[::1]:$port2" }
+versions: [v5, v3.1.1]
+login: { username: u, password: p }
+settle: 250ms
+patience: 5s
+supports: [restart, persistence, max_qos: 1, retain: false]
+denies: ["#", $SYS/#]
+users: { good: { username: g, password: 007 } }
+auth: { method: X, good: ["00 ff"], bad: [""] }
+jobs: 64
+instances: 4
+known:
+  - case: connect/reserved-flag@v5
+    fails: v5:MQTT-3.1.2-3
+    broker: "<2.0.18"
+    sometimes: true
+    because: answers instead of closing
+    see: https://example.org/1
+  - { case: "qos2/*", fails: crash, because: it dies, bytes: "10 00" }
+  - { case: x, fails: sub <- nothing, untriaged: true }
+"##;
+
+#[test]
+fn everything_that_a_profile_can_say() {
+    let profile = parse(WHOLE).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(profile.name, "everything");
+    let process = profile.process.as_ref().unwrap();
+    assert_eq!(process.command, ["broker", "-c", "$dir/b.conf"]);
+    assert_eq!(process.files["b.conf"], "listen $port\n");
+    assert_eq!(process.env["HOME"], "$dir");
+    assert_eq!(
+        (process.ready_timeout, process.stop_timeout),
+        (Duration::from_secs(60), Duration::from_millis(1500))
+    );
+    let words = Words {
+        ports: BTreeMap::from([("port".into(), 1), ("port2".into(), 2)]),
+        ..Words::default()
+    };
+    let address = |version| profile.mqtt.address(version, &words).map(|a| a.unwrap().to_string());
+    assert_eq!(address(Version::V3_1), None);
+    assert_eq!(address(Version::V5).as_deref(), Some("mqtt://[::1]:2"));
+    assert_eq!(profile.versions, Some(vec![Version::V3_1_1, Version::V5]));
+    assert_eq!(
+        (profile.settle, profile.patience),
+        (Duration::from_millis(250), Some(Duration::from_secs(5)))
+    );
+    assert!(profile.supports.has("restart") && !profile.supports.has("retain") && profile.supports.has("shared"));
+    assert_eq!(profile.supports.limit("max_qos"), Some(1));
+    assert_eq!(profile.denies, ["#", "$SYS/#"]);
+    let good = Login {
+        username: Some("g".into()),
+        password: Some("007".into()),
+    };
+    assert_eq!(profile.users["good"], good);
+    let auth = profile.auth.as_ref().unwrap();
+    assert_eq!((&auth.good, &auth.bad), (&vec![vec![0, 255]], &vec![vec![]]));
+    assert_eq!((profile.jobs, profile.instances), (Some(64), Some(4)));
+
+    let [first, second, third] = &profile.known[..] else {
+        panic!("{:?}", profile.known)
+    };
+    assert_eq!(first.fails, Fails::By("v5:MQTT-3.1.2-3".into()));
+    assert_eq!(first.holds_for(Some(&"2.0.11".parse().unwrap())), Some(true));
+    assert_eq!(first.holds_for(Some(&"2.0.18".parse().unwrap())), Some(false));
+    assert_eq!((first.holds_for(None), second.holds_for(None)), (None, Some(true)));
+    assert!(first.sometimes && second.fails == Fails::Crash && second.case.matches("qos2/a@v5"));
+    assert!(third.untriaged);
+    let stale = profile.error_at(third.place, "matches no case", Some("the nearest is y".into()));
+    assert_eq!(stale.place.map(|p| (p.line, p.column)), Some((30, 13)));
+}
+
+#[test]
+fn the_least_that_a_profile_can_say() {
+    let profile = parse("name: x\nmqtt: mqtt://broker.example\n").unwrap();
+    assert_eq!(profile.mqtt, Endpoints::One("mqtt://broker.example".into()));
+    assert_eq!(
+        (profile.versions, profile.jobs, profile.settle),
+        (None, None, Duration::ZERO)
+    );
+}
+
+#[test]
+fn a_message_shows_line_caret_and_what_is_allowed() {
+    assert_eq!(
+        parse("name: x\nmqtt: mqtt://h\nsettle: 250\n").unwrap_err(),
+        "error: `250` has no unit\n --> p.yaml:3:9\n  |\n3 | settle: 250\n  |         ^^^\n  |\n  = help: a number and its unit, as in 250ms, 1.5s or 2min"
+    );
+    let message = parse("name: x\nmqtt: mqtt://h\njbos: 3\n").unwrap_err();
+    assert!(
+        message.starts_with("error: unknown key `jbos`, expected one of `name`, `process`, `mqtt`, `versions`, "),
+        "{message}"
+    );
+    assert!(message.contains("3 | jbos: 3\n  | ^^^^"), "{message}");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    let head = "name: x\nmqtt: mqtt://h\n";
+    let started = "name: x\nmqtt: mqtt://h:$port\nprocess:\n  command: [b]\n";
+    let entry = "  - case: a\n    fails: b\n";
+    for (text, title, place) in [
+        ("name: x\n".to_owned(), "missing key `mqtt`", "1:1"),
+        ("mqtt: mqtt://h\n".to_owned(), "missing key `name`", "1:1"),
+        (
+            "- a\n".to_owned(),
+            "invalid type: sequence, expected a map with the keys of a profile",
+            "1:1",
+        ),
+        (
+            "name: a/b\nmqtt: mqtt://h\n".to_owned(),
+            "`a/b` cannot be the name of a target",
+            "1:7",
+        ),
+        (
+            "name: x\nmqtt: tcp://h\n".to_owned(),
+            "unknown scheme `tcp:` in `tcp://h`: an address reads",
+            "2:7",
+        ),
+        (
+            "name: x\nmqtt: wss://h\n".to_owned(),
+            "`wss:` is not available yet in this build",
+            "2:7",
+        ),
+        (
+            "name: x\nmqtt: mqtt://h:$port\n".to_owned(),
+            "`$port` without a `process`",
+            "2:7",
+        ),
+        ("name: x\nmqtt: {}\n".to_owned(), "`mqtt` has no address", "2:7"),
+        (
+            "name: x\nmqtt: 5\n".to_owned(),
+            "mqtt: invalid type: integer `5`, expected an address such as",
+            "2:7",
+        ),
+        (
+            "name: x\nmqtt: { v4: mqtt://h }\n".to_owned(),
+            "no MQTT version `v4`",
+            "2:9",
+        ),
+        (format!("{head}versions: [v5, v6]\n"), "no MQTT version `v6`", "3:16"),
+        (format!("{head}versions: [v5, v5]\n"), "v5 stands here twice", "3:16"),
+        (format!("{head}versions: []\n"), "no version at all", "3:11"),
+        (
+            "name: x\nmqtt: { v5: mqtt://h }\nversions: [v3.1]\n".into(),
+            "v3.1 has no address under `mqtt`",
+            "3:12",
+        ),
+        (
+            format!("{head}login: {{}}\n"),
+            "a login without username and password",
+            "3:8",
+        ),
+        (
+            format!("{head}login: {{ user: u }}\n"),
+            "unknown key `user`, expected `username` or `password`",
+            "3:10",
+        ),
+        (format!("{head}patience: 0s\n"), "`patience` cannot be 0", "3:11"),
+        (format!("{head}jobs: 0\n"), "`jobs: 0`", "3:7"),
+        (
+            format!("{head}jobs: many\n"),
+            "jobs: invalid type: string \"many\", expected u32",
+            "3:7",
+        ),
+        (
+            format!("{head}supports: [fly]\n"),
+            "unknown feature or limit `fly`",
+            "3:12",
+        ),
+        (format!("{head}supports: [max_qos: 7]\n"), "max_qos 7", "3:12"),
+        (
+            format!("{head}supports: [restart]\n"),
+            "`restart` without a `process`",
+            "3:12",
+        ),
+        (
+            format!("{head}supports: [max_qos: high]\n"),
+            "supports[0].max_qos: invalid type: string \"high\"",
+            "3:21",
+        ),
+        (
+            format!("{head}auth: {{ method: X, good: [0g] }}\n"),
+            "`0g` is not hex",
+            "3:27",
+        ),
+        (format!("{head}denies: ['']\n"), "an empty topic filter", "3:10"),
+        (format!("{started}  comand: [c]\n"), "unknown key `comand`", "5:3"),
+        (
+            format!("{started}  files: {{ ../x: y }}\n"),
+            "`../x` is not a path inside $dir",
+            "5:12",
+        ),
+        (
+            format!("{started}  files: {{ /x: y }}\n"),
+            "`/x` is not a path inside $dir",
+            "5:12",
+        ),
+        (
+            format!("{started}  version: []\n"),
+            "process.version names no program",
+            "5:12",
+        ),
+        (
+            format!("{started}  ready_timeout: soon\n"),
+            "`soon` is no span of time",
+            "5:18",
+        ),
+        (
+            format!("{head}known:\n{entry}    see: u\n"),
+            "a known deviation without its reason",
+            "4:5",
+        ),
+        (
+            format!("{head}known:\n{entry}    because: c\n"),
+            "a known deviation without a link or bytes",
+            "4:5",
+        ),
+        (
+            format!("{head}known:\n{entry}    because: ''\n    see: u\n"),
+            "a known deviation without its reason",
+            "4:5",
+        ),
+        (
+            format!("{head}known:\n  - case: a\n"),
+            "known[0]: missing key `fails`",
+            "4:5",
+        ),
+        (
+            format!("{head}known:\n{entry}    because: c\n    see: u\n    broker: 2.0\n"),
+            "`2.0` has no sign: a condition is <, <=, =, >= or > and a version, as in <2.0.18",
+            "8:13",
+        ),
+        (
+            format!("{head}name: y\n"),
+            "the key `name` stands here a second time; first in line 1",
+            "3:1",
+        ),
+        (
+            format!("{head}---\n{head}"),
+            "a second YAML document begins here; a profile is one document",
+            "3:1",
+        ),
+        (format!("{head}users: [\n"), "not well-formed YAML", "3:10"),
+        (
+            format!("{head}users: {}\n", "[".repeat(50)),
+            "nested more than 8 deep",
+            "3:15",
+        ),
+    ] {
+        let (said, at) = refusal(&text);
+        assert!(said.starts_with(title), "{text}\n gives `{said}`");
+        assert_eq!(at, place, "{text}\n gives `{said}`");
+    }
+}
+
+#[test]
+fn files_that_are_no_profiles_get_one_clear_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    // 100 MB without writing them: the file has a hole.
+    let huge = folder.path().join("huge.yaml");
+    std::fs::File::create(&huge)
+        .unwrap()
+        .set_len(100 * 1024 * 1024)
+        .unwrap();
+    for (path, expected) in [
+        (folder.path().to_owned(), "this is a directory, not a profile"),
+        (
+            folder.path().join("none.yaml"),
+            "cannot read the profile: No such file or directory",
+        ),
+        (
+            write("empty.yaml", b""),
+            "the profile is empty\n  = help: it needs at least `name` and `mqtt`",
+        ),
+        (write("comment.yaml", b"# nothing\n"), "the profile is empty"),
+        (
+            write("binary.yaml", b"\x7fELF\x02\x01\x00\xff"),
+            "this is a binary file, not a profile: no UTF-8 text at byte 7",
+        ),
+        (write("nul.yaml", b"name: \0"), "this is a binary file, not a profile"),
+        (huge, "the file has 100 MiB; a profile has at most 1 MiB"),
+        ("/dev/zero".into(), "this is not a regular file"),
+    ] {
+        let begin = Instant::now();
+        let message = Profile::read(&path).unwrap_err().to_string();
+        assert!(
+            message.starts_with(&format!("error: {}: {expected}", path.display())),
+            "{message}"
+        );
+        assert!(begin.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn hostile_text_of_the_largest_size_is_refused_quickly() {
+    let size = MAX_SIZE as usize;
+    let bomb = {
+        let mut text = String::from("name: x\nmqtt: mqtt://h\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+        for i in 1..30 {
+            text += &format!("a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 10].join(", "));
+        }
+        text
+    };
+    for (what, text) in [
+        ("an alias bomb", bomb),
+        ("brackets", "[".repeat(size)),
+        ("braces", "{a: ".repeat(size / 4)),
+        ("dashes", "- ".repeat(size / 2)),
+        ("items", format!("[{}]", "x,".repeat(size / 2 - 1))),
+        ("a long key", format!("{}: x\n", "k".repeat(size - 10))),
+        ("anchors", "&a ".repeat(size / 3)),
+        ("quotes", "\"".repeat(size)),
+    ] {
+        let begin = Instant::now();
+        let message = parse(&text).expect_err(what);
+        assert!(
+            begin.elapsed() < Duration::from_secs(10),
+            "{what} took {:?}",
+            begin.elapsed()
+        );
+        assert!(message.len() < 20_000, "{what}: a message of {} bytes", message.len());
+    }
+}
+
+#[test]
+fn the_committed_profiles_are_profiles() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("ci/brokers");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "yaml") {
+            let profile = Profile::read(&path).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(path.file_stem().unwrap().to_str(), Some(profile.name.as_str()));
+            count += 1;
+        }
+    }
+    assert!(count >= 2);
+}
