@@ -20,7 +20,7 @@ use super::{Action, Advice, PlayEnd, Played, Settings, cleanup};
 /// A broker may send so many bytes in one exchange that are kept; beyond it the exchange ends with a failure.
 const KEPT_MAX: u64 = 24 * 1024 * 1024;
 /// And so many packets.
-const EVENTS_MAX: usize = 50_000;
+const EVENTS_MAX: usize = 10_000;
 /// How long trailing bytes are read after the farewell. What comes then is judged by rules only.
 const TRAILING: Duration = Duration::from_millis(250);
 
@@ -136,7 +136,12 @@ impl Driver<'_> {
                     self.kept += kept(&what);
                     self.matcher.observe(event(what));
                 }
-                if assembler.their_pending() {
+                if assembler.is_broken() {
+                    // Nothing behind this can be read as packets: it is left where it is, however much it may be.
+                    if let Some(connection) = self.connections.get(&arrival.client) {
+                        connection.set_reading(false);
+                    }
+                } else if assembler.their_pending() {
                     self.matcher.progress(&arrival.client, at);
                 }
             }
