@@ -396,8 +396,27 @@ pub fn declared_waits(steps: &[Step]) -> Duration {
 }
 
 /// Whether the case's verdict hangs on the time at which things happen.
+///
+/// A deadline alone does not make it so: what came in time for us came in time for everyone, however late we were.
 pub fn is_timed(case: &Case) -> bool {
-    declared_waits(&case.script.steps) > Duration::ZERO
+    hangs_on_time(&case.script.steps)
+}
+
+fn hangs_on_time(steps: &[Step]) -> bool {
+    use crate::scenario::Expect;
+    steps.iter().any(|step| match &step.what {
+        StepKind::Wait(_) => true,
+        StepKind::Repeat { steps, .. } => hangs_on_time(steps),
+        StepKind::OneOf(alternatives) => alternatives.iter().any(|a| hangs_on_time(a)),
+        StepKind::Expect { what, .. } => match what {
+            Expect::Packet(pattern) => pattern.within.from.is_some(),
+            Expect::Bytes { within, .. } | Expect::Closed { within } | Expect::Refused { within, .. } => {
+                within.from.is_some()
+            }
+            Expect::Nothing { quiet } => quiet.is_some(),
+        },
+        _ => false,
+    })
 }
 
 /// Removes what the case left at the broker, and says whether the broker is still there.
