@@ -390,9 +390,19 @@ pub fn declared_waits(steps: &[Step]) -> Duration {
         .sum()
 }
 
-/// Whether the case's verdict hangs on the time at which things happen.
+/// Whether the case's verdict hangs on the time at which things happen: it says so by its tag `timing`, or it bounds
+/// something that it waits for. A `wait` alone is no bound: to be later than it asks does no harm.
 pub fn is_timed(case: &Case) -> bool {
-    declared_waits(&case.script.steps) > Duration::ZERO
+    case.header.tags.iter().any(|tag| tag == "timing") || bounds(&case.script.steps)
+}
+
+fn bounds(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match &step.what {
+        StepKind::Repeat { steps, .. } => bounds(steps),
+        StepKind::OneOf(alternatives) => alternatives.iter().any(|steps| bounds(steps)),
+        StepKind::Expect { .. } => declared_waits(std::slice::from_ref(step)) > Duration::ZERO,
+        _ => false,
+    })
 }
 
 /// Removes what the case left at the broker, and says whether the broker is still there.
