@@ -395,17 +395,18 @@ pub fn declared_waits(steps: &[Step]) -> Duration {
         .sum()
 }
 
-/// Whether the case's verdict hangs on the time at which things happen.
+/// Whether the case's verdict hangs on the time at which things happen: it says so by its tag `timing`, or it sets a lower
+/// bound or a span of silence.
 ///
-/// A deadline alone does not make it so: what came in time for us came in time for everyone, however late we were.
+/// A `wait` alone is no bound: to be later than it asks does no harm. Neither is a deadline: what came in time for us came
+/// in time for everyone, however late we were.
 pub fn is_timed(case: &Case) -> bool {
-    hangs_on_time(&case.script.steps)
+    case.header.tags.iter().any(|tag| tag == "timing") || hangs_on_time(&case.script.steps)
 }
 
 fn hangs_on_time(steps: &[Step]) -> bool {
     use crate::scenario::Expect;
     steps.iter().any(|step| match &step.what {
-        StepKind::Wait(_) => true,
         StepKind::Repeat { steps, .. } => hangs_on_time(steps),
         StepKind::OneOf(alternatives) => alternatives.iter().any(|a| hangs_on_time(a)),
         StepKind::Expect { what, .. } => match what {
