@@ -102,9 +102,16 @@ impl Frames {
             _ if packet_type == Some(PacketType::Connect) => frame.connect_level().map(|_| self.version),
             _ => None,
         };
+        let mut packet = decoded.packet;
+        if let Some(Packet::Subscribe(subscribe)) = &mut packet
+            && self.version == Version::V3_1
+        {
+            // 3.1 leaves the upper bits of the QoS byte unused, whatever they hold (section 2.6). Later versions refuse them.
+            subscribe.subscriptions.iter_mut().for_each(|s| s.options &= 0b11);
+        }
         Received {
             packet_type,
-            packet: decoded.packet,
+            packet,
             version,
             faults: decoded
                 .breaches
@@ -174,7 +181,9 @@ fn is_held_against(breach: &Breach) -> bool {
         StatementId::new(Version::V3_1, "§3.1/client-id-length"),
         StatementId::new(Version::V3_1_1, "MQTT-3.1.3-7"),
     ];
-    breach.is_must() && !not_ours.contains(&breach.statement)
+    // Of the SHOULDs this one says what to do (3.1, section 3.8).
+    let closes = StatementId::new(Version::V3_1, "§3.8/qos-3");
+    (breach.is_must() || breach.statement == closes) && !not_ours.contains(&breach.statement)
 }
 
 fn fault(breach: &Breach) -> Fault {

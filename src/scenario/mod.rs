@@ -12,6 +12,7 @@ mod matching;
 pub mod model;
 mod node;
 pub mod print;
+mod schema;
 mod scope;
 mod set;
 mod text;
@@ -23,6 +24,7 @@ pub use eval::BuildError;
 pub use load::load;
 pub use matching::Mismatch;
 pub use model::*;
+pub use schema::{schema, schema_text};
 pub use scope::{EnhancedAuth, FACT_NAMES, Facts, Login, Outside, Scope, Unbound};
 pub use set::Files;
 

@@ -77,7 +77,7 @@ impl Judge<'_> {
             PlayEnd::BrokerGone(why) | PlayEnd::Error(why) => Fault::Error(why),
             PlayEnd::Met => from_breaches(&breaches, &control_breaches),
             PlayEnd::Failed(failure) => {
-                let fault = self.from_failure(case, &failure, &breaches, &control_breaches, &mut result);
+                let fault = self.failed(case, &failure, &breaches, &control_breaches, &mut result);
                 result.failure = Some(failure);
                 fault
             }
@@ -90,7 +90,7 @@ impl Judge<'_> {
         result
     }
 
-    fn from_failure(
+    fn failed(
         &self,
         case: &Case,
         failure: &Failure,

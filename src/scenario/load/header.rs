@@ -55,14 +55,15 @@ impl Cx<'_> {
     /// Reads the top of a file.
     pub fn parts(&mut self, root: &Node, path: &str) -> Option<Parts> {
         self.map(root, "a scenario", &TOP_KEYS)?;
-        for key in ["format", "title", "versions", "clients", "steps"] {
-            if root.get(key).is_none() {
-                let place = crate::scenario::Place {
-                    span: root.place.span.start..root.place.span.start,
-                    ..root.place.clone()
-                };
-                self.error(&place, format!("the scenario has no `{key}`"));
-            }
+        let missing: Vec<String> = ["format", "title", "versions", "clients", "steps"]
+            .into_iter()
+            .filter(|key| root.get(key).is_none())
+            .map(|key| format!("`{key}`"))
+            .collect();
+        if !missing.is_empty() {
+            let start = root.place.span.start;
+            let place = self.source.place(start..start);
+            self.error(&place, format!("the scenario has no {}", missing.join(", no ")));
         }
         if let Some(format) = root.get("format")
             && format.text() != Some("1")

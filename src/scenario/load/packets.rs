@@ -392,7 +392,7 @@ impl Cx<'_> {
         match (node.map(), node.list()) {
             (Some(entries), _) => self.each(entries, |cx, (key, value)| cx.filter(key, value, fields)),
             (_, Some(items)) => self.each(items, |cx, item| match item.map() {
-                Some([(key, value)]) if key.key() != "filter" => cx.filter(key, value, fields),
+                Some([(key, value)]) if !fields.iter().any(|f| f.name == key.key()) => cx.filter(key, value, fields),
                 Some(entries) if !entries.iter().any(|(k, _)| k.key() == "filter") => {
                     cx.error(&item.place, "no `filter` is named here");
                     None

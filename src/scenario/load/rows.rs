@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::cx::Cx;
 use crate::scenario::diagnostic::quoted;
 use crate::scenario::node::{Node, Scalar, What};
-use crate::scenario::text;
+use crate::scenario::{Place, text};
 use crate::statements::Version;
 
 /// The most rows that a scenario may have.
@@ -20,6 +20,8 @@ const ROW_KEYS: [&str; 3] = ["name", "proves", "versions"];
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub name: String,
+    /// Where it stands, if it is written as a row.
+    pub place: Option<Place>,
     pub values: BTreeMap<String, Node>,
     pub proves: Option<Node>,
     pub versions: Option<Node>,
@@ -104,8 +106,9 @@ impl Cx<'_> {
         };
         let mut values = BTreeMap::new();
         let mut first = None;
+        let mut good = true;
         for (key, value) in entries.iter().filter(|(k, _)| !ROW_KEYS.contains(&k.key())) {
-            self.column(key)?;
+            good &= self.column(key).is_some();
             first = first.or(Some(value));
             values.insert(key.key().to_owned(), value.clone());
         }
@@ -113,8 +116,9 @@ impl Cx<'_> {
             Some(name) => self.row_name(name)?,
             None => self.derived_name(first.unwrap_or(item))?,
         };
-        Some(Row {
+        good.then(|| Row {
             name,
+            place: Some(item.place.clone()),
             values,
             proves: item.get("proves").cloned(),
             versions: item.get("versions").cloned(),
@@ -125,6 +129,7 @@ impl Cx<'_> {
     fn crossed_rows(&mut self, columns: &[(Node, Node)], node: &Node) -> Option<Vec<Row>> {
         let mut rows = vec![Row {
             name: String::new(),
+            place: None,
             values: BTreeMap::new(),
             proves: None,
             versions: None,
