@@ -12,6 +12,9 @@ use super::duty::Duty;
 use crate::statements::{StatementId, Version};
 use crate::wire::{Blob, Breach, Frame, Packet, PacketType, Side, decode};
 
+/// Packets above this many bytes do not share their memory with what follows them.
+const LONG: usize = 256 * 1024;
+
 /// What a connection has sent and is not a whole packet yet.
 pub struct Frames {
     /// Read into this, then call [`Frames::take`].
@@ -75,6 +78,10 @@ impl Frames {
             }
             let bytes = self.buffer.split_to(total).freeze();
             packets.push(self.decode(bytes, len, remaining));
+            if total > LONG {
+                // What is left goes into memory of its own, so that the long packet's can be given back.
+                self.buffer = BytesMut::from(&self.buffer[..]);
+            }
         }
         // v3.1.1:MQTT-7.1.1-1, v5:MQTT-4.2.0-1: what is cut anywhere is put together again. Disobeyed, it is lost.
         if self.is_broken || !self.joins_pieces {

@@ -1,6 +1,5 @@
 //! What every report needs to know of a case.
 
-use crate::play::Stage;
 use crate::rules::{Finding, Outcome};
 use crate::statements::catalogue;
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
@@ -51,7 +50,7 @@ fn is_must(finding: &Finding) -> bool {
 /// The verdict's word, with `(control)` where the control failed.
 pub fn verdict(case: &CaseResult) -> String {
     match &case.failure {
-        Some(f) if f.stage == Stage::Control && case.verdict == Verdict::Fail => "fail (control)".to_owned(),
+        Some(f) if f.control && case.verdict == Verdict::Fail => "fail (control)".to_owned(),
         _ => case.verdict.name().to_owned(),
     }
 }

@@ -129,6 +129,7 @@ mod tests {
             title: "A title: with a colon".to_owned(),
             scenario: "scenarios/qos2/dup.yaml".to_owned(),
             text: text.to_owned(),
+            is_grid: false,
         }
     }
 

@@ -107,11 +107,13 @@ fn excerpt(case: &CaseResult, failure: &Failure, options: Options) -> String {
         return format!("{}: {summary}\n\n", paint(RED, "error"));
     };
     let source = &case.header.source;
-    let where_ = match failure.stage {
-        Stage::Setup => "while the clients were set up",
-        Stage::Script => "",
-        Stage::Control => "in the control, which is the same without the fault",
-        Stage::Farewell => "at the end of the case",
+    let where_ = match (failure.stage, failure.control) {
+        (Stage::Setup, false) => "while the clients were set up",
+        (Stage::Setup, true) => "while the clients of the control were set up",
+        (Stage::Script, false) => "",
+        (Stage::Script, true) => "in the control, which is the same without the fault",
+        (Stage::Account | Stage::Fence, false) => "at the end of the case",
+        (Stage::Account | Stage::Fence, true) => "at the end of the control, which is the same without the fault",
     };
     let mut annotation = AnnotationKind::Primary.span(place.span.clone());
     if !where_.is_empty() {
@@ -142,7 +144,7 @@ fn expected(failure: &Failure) -> String {
 
 /// What came instead, field by field, with the wrong bytes underlined.
 fn came(case: &CaseResult, failure: &Failure) -> String {
-    let transcript = transcript_of(case, failure.stage == Stage::Control);
+    let transcript = transcript_of(case, failure.control);
     let event = failure.found.and_then(|i| transcript?.events.get(i));
     match event {
         Some(event) => {
@@ -226,7 +228,7 @@ fn statements(case: &CaseResult) -> String {
         let shown_before = case
             .failure
             .as_ref()
-            .is_some_and(|f| f.found == Some(finding.event) && (f.stage == Stage::Control) == control);
+            .is_some_and(|f| f.found == Some(finding.event) && f.control == control);
         if let Some(event) = event.filter(|_| !shown_before) {
             let spans: Vec<_> = finding.span.iter().cloned().collect();
             let shown = packet(event, &spans, &[]);
@@ -239,7 +241,7 @@ fn statements(case: &CaseResult) -> String {
     let script_failed = case
         .failure
         .as_ref()
-        .is_some_and(|f| matches!(f.stage, Stage::Script | Stage::Control));
+        .is_some_and(|f| matches!(f.stage, Stage::Script | Stage::Account));
     if script_failed || case.verdict == Verdict::Crash {
         for (i, id) in case.proves.iter().enumerate() {
             out.push_str(&statement(*id, if i == 0 { "at stake" } else { "" }));

@@ -45,6 +45,8 @@ struct Case<'a> {
     verdict: &'static str,
     /// Where a failure lies: `setup`, `script`, `control` or `farewell`.
     stage: Option<&'static str>,
+    /// The failure lies in the control.
+    in_control: bool,
     reason: Option<&'a str>,
     statements: Vec<String>,
     breaches: Vec<Breach>,
@@ -140,9 +142,10 @@ fn case_of(case: &CaseResult) -> Case<'_> {
         stage: failure.map(|f| match f.stage {
             Stage::Setup => "setup",
             Stage::Script => "script",
-            Stage::Control => "control",
-            Stage::Farewell => "farewell",
+            Stage::Account => "account",
+            Stage::Fence => "fence",
         }),
+        in_control: failure.is_some_and(|f| f.control),
         reason: case.reason.as_deref(),
         statements: case.proves.iter().map(StatementId::to_string).collect(),
         breaches: breaches(case)

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::case::{self, breaches, transcript_of};
-use crate::play::Stage;
 use crate::suite::{CaseResult, RunResult, Verdict};
 use crate::transcript::{Direction, Transcript, What, name, normalise, printable};
 
@@ -20,6 +19,8 @@ pub struct Snapshot {
     /// The scenario's file, as it is to be shown.
     pub scenario: String,
     pub text: String,
+    /// Whether it is the table of a grid. One made from a run that left cases out is not to be compared or kept.
+    pub is_grid: bool,
 }
 
 /// What `snapshots/<target>/` should hold of a run: for each case its text, and for each grid one table.
@@ -35,6 +36,7 @@ pub fn snapshots(run: &RunResult) -> Vec<Snapshot> {
                 title: case.title.clone(),
                 scenario: case.header.source.file.clone(),
                 text: text(case),
+                is_grid: false,
             });
         }
     }
@@ -43,6 +45,7 @@ pub fn snapshots(run: &RunResult) -> Vec<Snapshot> {
         title: cases[0].header.title.clone(),
         scenario: cases[0].header.source.file.clone(),
         text: grid(&cases),
+        is_grid: true,
     }));
     all
 }
@@ -83,7 +86,7 @@ pub fn text(case: &CaseResult) -> String {
 
 /// Events that are shown although no step took them: the one at which it failed, and those that breach a rule.
 fn kept(case: &CaseResult, control: bool) -> Vec<usize> {
-    let failed = case.failure.as_ref().filter(|f| (f.stage == Stage::Control) == control);
+    let failed = case.failure.as_ref().filter(|f| f.control == control);
     let breached = breaches(case).filter(|(_, c)| *c == control).map(|(f, _)| f.event);
     failed.and_then(|f| f.found).into_iter().chain(breached).collect()
 }
@@ -173,6 +176,7 @@ mod tests {
         }
         let all = snapshots(&run);
         assert_eq!(all.len(), 1);
+        assert!(all[0].is_grid);
         assert_eq!(all[0].key, "qos2/dup-before-pubrel");
         golden!("grid", &all[0].text);
     }

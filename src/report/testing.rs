@@ -134,6 +134,7 @@ pub fn failed() -> CaseResult {
     let start = SCRIPT.find(step).expect("the step is in the script");
     CaseResult {
         failure: Some(Failure {
+            control: false,
             stage: Stage::Script,
             place: Some(Place {
                 span: start..start + step.len(),

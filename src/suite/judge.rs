@@ -98,7 +98,11 @@ impl Judge<'_> {
         control_breaches: &[Finding],
         result: &mut CaseResult,
     ) -> Fault {
-        if case.header.level == ScenarioLevel::Should && !self.strict && failure.stage == Stage::Script {
+        if case.header.level == ScenarioLevel::Should
+            && !self.strict
+            && !failure.control
+            && failure.stage == Stage::Script
+        {
             result.advice.push(Advice {
                 statement: case.proves.first().copied(),
                 text: failure.summary.clone(),

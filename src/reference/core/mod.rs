@@ -227,10 +227,13 @@ impl Broker {
         {
             return;
         }
+        let is_wrong = received.faults.iter().any(|fault| !fault.is_about_filter());
         if let Some(fault) = self.unforgiven(received.faults) {
             return self.end(id, Cause::Fault, Some(&fault));
         }
         match received.packet {
+            // A wrong DISCONNECT that is let through would close the connection all the same, so it is passed over instead.
+            Some(Packet::Disconnect(_)) if is_wrong => {}
             Some(Packet::Connect(_)) => {
                 self.punish(id, Offence::SecondConnect);
             }
