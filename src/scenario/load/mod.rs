@@ -24,7 +24,7 @@ use crate::statements::{StatementId, Version};
 
 pub(super) use clients::{CLIENT_KEYS, RESERVED};
 pub(super) use header::{NEEDS, TOP_KEYS};
-pub(super) use packets::{MANNER, pattern_fields, wrong_keys};
+pub(super) use packets::{MANNER, wrong_keys};
 pub(super) use steps::{ACTIONS, MAX_TIMES};
 
 /// Reads one scenario. `path` is its path below the scenarios' folder, without the ending.
