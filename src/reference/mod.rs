@@ -20,5 +20,5 @@ mod tolerance;
 mod topic;
 
 pub use config::{Config, Limits, User};
-pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam};
+pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam, UNBREAKABLE};
 pub use server::{Server, run};

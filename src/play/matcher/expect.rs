@@ -214,6 +214,7 @@ impl Matcher {
             many => format!("none of {} alternatives was met", many.len()),
         };
         Failure {
+            control: self.control,
             stage: self.stage,
             place: Some(step.place.clone()),
             summary,
@@ -236,6 +237,7 @@ impl Matcher {
                 self.failure_at(&step, Refusal::new(why, found))
             }
             None => Failure {
+                control: self.control,
                 stage: self.stage,
                 place: None,
                 summary: why.to_owned(),

@@ -7,7 +7,7 @@ use crate::wire::Packet;
 
 use super::probe::name_of;
 use super::{Matcher, Poll, Waiting};
-use crate::play::{Failure, PlayEnd};
+use crate::play::{Failure, PlayEnd, Stage};
 
 /// How far the farewell is. Two rounds of PINGREQs on all clients: what the last packet of one client caused at another
 /// has then had its turn.
@@ -91,7 +91,8 @@ impl Matcher {
             };
             let found = found.or(client.ended);
             self.fail(Failure {
-                stage: self.stage,
+                control: self.control,
+                stage: Stage::Account,
                 place: None,
                 summary,
                 awaited: Vec::new(),

@@ -39,6 +39,10 @@ impl Broker {
         };
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.version = version;
+            // A refusal is held to the client's limit as well (v5:MQTT-3.2.2-19).
+            if let Some(Packet::Connect(connect)) = &received.packet {
+                connection.maximum_packet_size = connect.properties.number(id::MAXIMUM_PACKET_SIZE);
+            }
         }
         let too_large = (self.config.limits.maximum_packet_size).is_some_and(|limit| received.size > limit.into());
         if too_large {
@@ -232,8 +236,11 @@ impl Broker {
             ..ConnAck::default()
         };
         if version == Version::V5 {
-            ack.properties
-                .push(id::REASON_STRING, PropertyValue::Text(refusal.why.into()));
+            let why = PropertyValue::Text(refusal.why.into());
+            ack.properties.push(id::REASON_STRING, why);
+            if !self.connections[&id].takes(&Packet::ConnAck(ack.clone())) {
+                ack.properties = Properties::default();
+            }
         }
         if version == Version::V5 || refusal.v3.is_some() {
             self.send(id, Packet::ConnAck(ack));

@@ -3,6 +3,9 @@
 //! One task owns the core: it takes what the connections' readers hand in, one after the other, stores what has to last,
 //! and hands packets to the connections' writers. No reader or writer ever waits for another client.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -18,13 +21,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use super::config::Config;
-use super::core::state::{Record, State};
-use super::core::{ConnectionId, Input, Received};
-use super::engine::{Engine, Output};
-use super::frames::Frames;
-use super::outgoing;
-use super::store::Store;
+use crate::reference::config::Config;
+use crate::reference::core::state::{Record, State};
+use crate::reference::core::{ConnectionId, Input, Received};
+use crate::reference::engine::{Engine, Output};
+use crate::reference::frames::Frames;
+use crate::reference::outgoing;
+use crate::reference::store::Store;
 
 /// How many inputs may wait for the core; readers wait beyond that.
 const INPUTS: usize = 1024;
