@@ -7,9 +7,7 @@ use std::ops::Range;
 use super::scope::Scope;
 use super::{BytePart, ByteTemplate, Expr, PacketPattern, Pattern};
 use super::{fields, print};
-use crate::wire::{
-    Decoded, FieldSpec, Packet, PacketType, Payload, Text, Value, Version, field, field_named, reason_is_success,
-};
+use crate::wire::{Decoded, FieldSpec, Packet, PacketType, Payload, Text, Value, Version, field, reason_is_success};
 
 /// A field that is not what the script names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -178,6 +178,10 @@ impl Cx<'_> {
             steps: steps?,
             control: control?,
         };
+        if script.steps.is_empty() {
+            let place = root.get("steps").map_or(&root.place, |node| &node.place);
+            self.error(place, format!("there is no step at {}", self.version));
+        }
         self.check_script(&script, header, root);
         Some(script)
     }
