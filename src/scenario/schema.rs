@@ -6,9 +6,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::load::{ACTIONS, CLIENT_KEYS, MANNER, MAX_TIMES, NEEDS, RESERVED, TOP_KEYS, pattern_fields, wrong_keys};
+use super::fields;
+use super::load::{ACTIONS, CLIENT_KEYS, MANNER, MAX_TIMES, NEEDS, RESERVED, TOP_KEYS, wrong_keys};
 use crate::statements::Version;
-use crate::wire::{FieldSpec, Kind, PacketType, field_names};
+use crate::wire::{FieldSpec, Kind, PacketType};
 
 /// A client's name; in a key with a row's variable anything may stand.
 const CLIENT: &str = "[a-z][a-z0-9_]*";
@@ -229,13 +230,16 @@ fn sent(spec: &FieldSpec) -> Value {
 }
 
 /// Every field of a type at any version, under each of its names.
-fn fields_of(fields: impl Fn(Version) -> Vec<FieldSpec>, value: impl Fn(&FieldSpec) -> Value) -> Map<String, Value> {
+fn fields_of(
+    fields: impl Fn(Version) -> &'static [FieldSpec],
+    value: impl Fn(&FieldSpec) -> Value,
+) -> Map<String, Value> {
     let mut all = Map::new();
     for version in [Version::V5, Version::V3_1_1, Version::V3_1] {
         for spec in fields(version) {
             for name in std::iter::once(spec.name).chain(spec.also.iter().copied()) {
                 // The newest version comes first: its will has the most fields.
-                all.entry(name).or_insert_with(|| value(&spec));
+                all.entry(name).or_insert_with(|| value(spec));
             }
         }
     }
@@ -252,7 +256,7 @@ fn fields_schema(name: &str, mut properties: Map<String, Value>) -> Value {
 }
 
 fn send_fields(packet_type: PacketType) -> Value {
-    let mut properties = fields_of(|version| field_names(packet_type, version), sent);
+    let mut properties = fields_of(|version| fields::sent(packet_type, version), sent);
     let wrong = Version::ALL.into_iter().flat_map(|v| wrong_keys(packet_type, v));
     for key in wrong.chain(MANNER) {
         let schema = match key {
@@ -289,7 +293,7 @@ fn expected_fields(packet_type: PacketType) -> Value {
         Kind::Pairs => json!({ "type": ["array", "object", "string"] }),
         _ => json!({ "type": ["string", "number", "boolean", "null", "object"] }),
     };
-    let mut properties = fields_of(|version| pattern_fields(packet_type, version), value);
+    let mut properties = fields_of(|version| fields::awaited(packet_type, version), value);
     properties.insert("within".to_owned(), reference("within"));
     fields_schema(&format!("expect.{packet_type}"), properties)
 }
