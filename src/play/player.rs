@@ -52,7 +52,10 @@ impl Player {
             advice,
         };
         let namespace = self.namespaces.next();
-        if let Err(gone) = clean_up(&played, instance, &self.settings, &namespace).await {
+        let cleaned = clean_up(&played, instance, &self.settings, &namespace).await;
+        // A case that has failed says more than that its traces could not be removed; whether the broker is still there
+        // is then for the next case to find out, or for `alive`.
+        if let (Err(gone), PlayEnd::Met) = (cleaned, &played.end) {
             played.end = PlayEnd::BrokerGone(gone);
         }
         if !instance.alive() {
