@@ -11,7 +11,7 @@ use super::namespace::Namespaces;
 use super::{Failure, Lateness, PlayEnd, Played, Settings, Which};
 
 /// A timing experiment is void where the harness was later than this.
-const TIMED_LATENESS: Duration = Duration::from_millis(250);
+const TIMED_LATENESS: Duration = Duration::from_millis(500);
 
 /// Plays cases against a target; one serves a whole run.
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ impl Player {
         let late = self.lateness.since(began);
         let bound = match end {
             // A failure may be one of ours: an answer that was there, and that we saw too late.
-            PlayEnd::Failed(Failure { timed_out: true, .. }) => (self.settings.patience / 4).min(TIMED_LATENESS),
+            PlayEnd::Failed(Failure { timed_out: true, .. }) => self.settings.patience / 2,
             PlayEnd::Failed(_) | PlayEnd::Met if is_timed(case) => TIMED_LATENESS,
             _ => return None,
         };

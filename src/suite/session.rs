@@ -15,7 +15,7 @@ use super::{CaseResult, RunEvent, Target, Verdict};
 
 /// A void experiment is played so often before it is given up.
 const PLAYS: u32 = 3;
-/// Cases that move hundreds of megabytes are played one at a time.
+/// Cases that move hundreds of megabytes have a broker of their own, and one only at a time.
 const HEAVY: &str = "heavy";
 /// How much of a broker's log a crash shows, in bytes.
 const LOG: usize = 16 * 1024;
