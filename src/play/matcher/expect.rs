@@ -21,6 +21,7 @@ impl Matcher {
                         client,
                         pattern: pattern.clone(),
                         step,
+                        reached: self.scope.enter_repeat(),
                     });
                 }
                 self.step_done();

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::scenario::{Case, PacketPattern, Place, Scope, Step};
+use crate::scenario::{Case, Outside, PacketPattern, Place, Scope, Step};
 use crate::statements::Version;
 use crate::transcript::{ClientName, Event, StepId, Transcript};
 
@@ -107,6 +107,8 @@ struct Maybe {
     client: usize,
     pattern: PacketPattern,
     step: StepId,
+    /// The bindings when the step was reached: `$i` of a later turn is not the one that is meant.
+    reached: Outside,
 }
 
 impl Matcher {

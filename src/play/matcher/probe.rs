@@ -321,6 +321,7 @@ impl Matcher {
         self.maybes.iter().enumerate().position(|(i, maybe)| {
             let free = maybe.client == client && used.iter().all(|(_, u)| *u != i);
             let mut bound = scope.clone();
+            bound.leave_repeat(&maybe.reached);
             let takes = free
                 && decoded.packet_type == Some(maybe.pattern.packet_type)
                 && maybe
@@ -328,6 +329,7 @@ impl Matcher {
                     .matches(decoded, topic.as_ref(), self.version, &mut bound)
                     .is_ok();
             if takes {
+                bound.leave_repeat(&scope.enter_repeat());
                 *scope = bound;
             }
             takes

@@ -467,6 +467,7 @@ fn disjoint(a: &Pattern, b: &Pattern) -> bool {
         (Pattern::Absent, Pattern::Is(_)) | (Pattern::Is(_), Pattern::Absent) => true,
         (Pattern::Not(a), b) | (b, Pattern::Not(a)) => **a == *b,
         (Pattern::List(a), Pattern::List(b)) => a.len() != b.len() || a.iter().zip(b).any(|(a, b)| disjoint(a, b)),
+        (Pattern::Range(from, to), Pattern::Range(first, last)) => to < first || last < from,
         (Pattern::Range(from, to), other) | (other, Pattern::Range(from, to)) => known(other).is_some_and(|all| {
             all.iter()
                 .all(|c| matches!(c, Constant::Number(n) if !(from..=to).contains(&n)))
@@ -514,6 +515,8 @@ mod tests {
         assert!(!disjoint(&int(1), &Pattern::OneOf(vec![int(1), int(2)])));
         assert!(disjoint(&Pattern::Range(5, 9), &int(4)));
         assert!(!disjoint(&Pattern::Range(5, 9), &int(5)));
+        assert!(disjoint(&Pattern::Range(1, 199), &Pattern::Range(200, 65535)));
+        assert!(!disjoint(&Pattern::Range(1, 200), &Pattern::Range(200, 65535)));
         assert!(!disjoint(&Pattern::Any, &int(5)));
         assert!(disjoint(&Pattern::Absent, &int(5)));
         assert!(disjoint(&Pattern::Not(Box::new(int(5))), &int(5)));
