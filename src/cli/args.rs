@@ -39,6 +39,14 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Run the embedded reference broker by itself
     Broker(BrokerArgs),
+    /// Print the JSON Schema of scenario files
+    Schema,
+    /// List the changed snapshots with their differences
+    Review(SnapshotArgs),
+    /// Take changed snapshots over
+    Accept(SnapshotArgs),
+    /// Throw changed snapshots away
+    Reject(SnapshotArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -121,6 +129,9 @@ pub struct RunArgs {
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
+    /// Compare each case with its snapshot in DIR
+    #[arg(long, value_name = "DIR", help_heading = "Reports")]
+    pub snapshots: Option<PathBuf>,
     /// Write a first list of known deviations, for a profile
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub write_known: Option<PathBuf>,
@@ -208,6 +219,13 @@ pub struct BrokerArgs {
     /// List what can be broken, and how
     #[arg(long)]
     pub list_disobey: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// Folders or files
+    #[arg(default_value = "snapshots")]
+    pub paths: Vec<PathBuf>,
 }
 
 /// Reads `1/4`.

@@ -14,10 +14,13 @@ mod new;
 mod run;
 mod set;
 mod show;
+mod snapshots;
 mod target;
+mod trials;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{CommandFactory, Parser};
 
@@ -25,9 +28,12 @@ pub use args::Cli;
 use args::Command;
 pub use embedded::Embedded;
 pub use exit::Exit;
+pub use target::{reference, reference_that};
+pub use trials::trials;
 
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
+    snapshots::prepare();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -46,6 +52,13 @@ pub fn main() -> ExitCode {
         Command::Decode(args) => decode::decode(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Broker(args) => broker::broker(&args),
+        Command::Schema => {
+            print(&crate::scenario::schema_text());
+            Exit::Ok
+        }
+        Command::Review(args) => snapshots::review(&args),
+        Command::Accept(args) => snapshots::accept(&args),
+        Command::Reject(args) => snapshots::reject(&args),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             let mut script = Vec::new();
@@ -86,6 +99,12 @@ fn colour() -> bool {
 /// Whether a person looks on.
 fn is_terminal() -> bool {
     std::io::stderr().is_terminal()
+}
+
+/// Where this run's namespaces begin. Two runs on one broker at one time must not meet.
+fn seed() -> u64 {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    time.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
 }
 
 /// Columns of the terminal, where they are known.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -13,7 +13,7 @@ use crate::scenario::Case;
 use crate::suite::{self, RunEvent, RunOptions, RunResult, Target, Verdict};
 
 use super::args::{RunArgs, Trace};
-use super::{Exit, fail, is_terminal, known, last, print, print_error, set, target, width};
+use super::{Exit, fail, is_terminal, known, last, print, print_error, set, snapshots, target, width};
 
 /// Plays the suite.
 pub fn run(args: &RunArgs) -> Exit {
@@ -68,7 +68,7 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
     }
     target.jobs = args.jobs.unwrap_or(target.jobs);
     settings.patience = args.patience.unwrap_or(settings.patience);
-    let player = Player::new(settings, seed());
+    let player = Player::new(settings, super::seed());
     let options = RunOptions {
         strict: args.strict,
         max_fail: args.max_fail,
@@ -80,8 +80,11 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
         if args.repeat > 1 {
             print(&format!("run {turn} of {}\n", args.repeat));
         }
-        let result = one_run(args, &cases, &target, &player, &options, stopped.clone()).await;
-        exit = worse(exit, report_all(args, &cases, &result));
+        let result = match one_run(args, &cases, &target, &player, &options, stopped.clone()).await {
+            Ok(result) => result,
+            Err(message) => return fail(Exit::Unreachable, message),
+        };
+        exit = worse(exit, report_all(args, &result));
         if let Some(before) = &before {
             exit = worse(exit, changed_verdicts(before, &result));
         }
@@ -101,7 +104,7 @@ async fn one_run(
     player: &Player,
     options: &RunOptions,
     stopped: watch::Receiver<bool>,
-) -> RunResult {
+) -> Result<RunResult, String> {
     let (sender, events) = mpsc::unbounded_channel();
     let printer = tokio::spawn(tell(events, args.trace, args.verbose));
     let result = suite::run(cases, target, player, options, sender, stopped).await;
@@ -157,23 +160,27 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, verbo
 }
 
 /// Writes what was asked for, and finds the exit code of a run.
-fn report_all(args: &RunArgs, cases: &[Arc<Case>], result: &RunResult) -> Exit {
+fn report_all(args: &RunArgs, result: &RunResult) -> Exit {
     let mut exit = verdict_of(result);
     last::keep(result);
-    let files = [
-        (&args.json, report::json::run(result)),
-        (&args.junit, report::junit::run(result)),
-        (&args.write_known, known::list(result)),
+    let files: [(_, fn(&RunResult) -> String); 3] = [
+        (&args.json, report::json::run),
+        (&args.junit, report::junit::run),
+        (&args.write_known, known::list),
     ];
     for (file, text) in files {
         if let Some(file) = file
-            && let Err(error) = std::fs::write(file, text)
+            && let Err(error) = std::fs::write(file, text(result))
         {
             exit = worse(
                 exit,
                 fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
             );
         }
+    }
+    if let Some(folder) = &args.snapshots {
+        let whole = is_whole(args) && !result.interrupted;
+        exit = worse(exit, snapshots::compare_run(folder, result, whole));
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
         print(&report::github::annotations(result));
@@ -190,6 +197,17 @@ fn append(file: &Path, text: &str) {
     if let Err(error) = opened.and_then(|mut f| f.write_all(text.as_bytes())) {
         print_error(&format!("note: cannot write {}: {error}\n", file.display()));
     }
+}
+
+/// Whether the run plays the whole set: only then can it be told which snapshots no case has any more.
+fn is_whole(args: &RunArgs) -> bool {
+    let select = &args.select;
+    select.select.is_empty()
+        && select.mqtt.is_empty()
+        && select.statement.is_empty()
+        && select.tag.is_empty()
+        && select.shard.is_none()
+        && !args.failed
 }
 
 /// The exit code of the verdicts alone.
@@ -253,10 +271,4 @@ fn check_known(target: &Target, args: &super::args::SetArgs) -> Result<(), Strin
             known.case
         )),
     }
-}
-
-/// Where this run's namespaces begin. Two runs on one broker at one time must not meet.
-fn seed() -> u64 {
-    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    time.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
 }

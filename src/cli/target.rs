@@ -37,7 +37,12 @@ pub async fn target(argument: Option<&str>, disobey: &[String]) -> Result<(Targe
 
 fn embedded(disobey: &[String]) -> Result<(Target, Settings), Exit> {
     let disobey = Disobey::parse_all(disobey.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
-    let target = Target {
+    Ok((reference_that(disobey), Settings::default()))
+}
+
+/// The embedded reference broker, breaking what `disobey` says.
+pub fn reference_that(disobey: Disobey) -> Target {
+    Target {
         info: TargetInfo {
             name: "reference".to_owned(),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
@@ -51,8 +56,24 @@ fn embedded(disobey: &[String]) -> Result<(Target, Settings), Exit> {
         not_offered: BTreeMap::new(),
         jobs: JOBS,
         instances: EMBEDDED_INSTANCES,
+    }
+}
+
+/// The embedded reference broker, obeying everything.
+pub fn reference() -> Target {
+    reference_that(Disobey::default())
+}
+
+/// Whether the program that a profile starts is there. A profile that cannot be read counts as there, so that it is
+/// tried and its error is seen.
+pub fn is_installed(profile: &str) -> bool {
+    let Ok(profile) = Profile::read(Path::new(profile)) else {
+        return true;
     };
-    Ok((target, Settings::default()))
+    profile
+        .process
+        .as_ref()
+        .is_none_or(|process| process.is_installed(&profile.here))
 }
 
 async fn address(text: &str) -> Result<(Target, Settings), Exit> {

@@ -66,7 +66,7 @@ pub fn traces(transcript: &Transcript) -> Traces {
             _ => {}
         }
     }
-    traces.topics.retain(|topic| is_topic_name(topic));
+    traces.topics.retain(is_topic_name);
     traces
 }
 

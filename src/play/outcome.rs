@@ -35,28 +35,34 @@ pub enum PlayEnd {
     Error(String),
 }
 
-/// Where in a case something failed.
+/// Where in an exchange something failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// The connections and subscriptions that `clients:` asks for.
     Setup,
+    /// The steps.
     Script,
-    Control,
-    /// The fence and the accounting at the end.
-    Farewell,
+    /// The account at the end: something came that no step takes.
+    Account,
+    /// A fence, of a `nothing` or of the end: the broker did not answer the harness's own PINGREQ.
+    Fence,
 }
 
 /// An expectation that was not met.
 #[derive(Debug, Clone)]
 pub struct Failure {
+    /// It is the control that failed, which is the same exchange without the fault.
+    pub control: bool,
     pub stage: Stage,
+    /// Time ran out: something was awaited and did not come. Where the harness itself was late, that proves nothing.
+    pub timed_out: bool,
     /// The step, or the client in `clients:`.
     pub place: Option<Place>,
     /// One line: what is wrong, such as "PUBREC expected, the connection was closed".
     pub summary: String,
     /// Each permitted alternative, and why it was not met.
     pub awaited: Vec<Awaited>,
-    /// The event that stands in the way, as its index in the transcript (of the control's, in [`Stage::Control`]).
+    /// The event that stands in the way, as its index in the transcript (of the control's, where that failed).
     pub found: Option<usize>,
     /// Fields of the found packet that differ.
     pub mismatches: Vec<Mismatch>,

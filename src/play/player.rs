@@ -75,8 +75,8 @@ impl Player {
         let late = self.lateness.since(began);
         let bound = match end {
             // A failure may be one of ours: an answer that was there, and that we saw too late.
-            PlayEnd::Failed(Failure { .. }) => (self.settings.patience / 4).min(TIMED_LATENESS),
-            PlayEnd::Met if is_timed(case) => TIMED_LATENESS,
+            PlayEnd::Failed(Failure { timed_out: true, .. }) => (self.settings.patience / 4).min(TIMED_LATENESS),
+            PlayEnd::Failed(_) | PlayEnd::Met if is_timed(case) => TIMED_LATENESS,
             _ => return None,
         };
         (late > bound).then(|| {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::LazyLock;
 
 use super::duty::{DUTIES, Duty};
 use super::sabotage::{Act, acts};
@@ -87,7 +88,12 @@ impl Disobey {
     }
 
     /// Everything that can be disobeyed, by statement and variant.
-    pub fn all() -> Vec<Disobedience> {
+    pub fn all() -> &'static [Disobedience] {
+        static ALL: LazyLock<Vec<Disobedience>> = LazyLock::new(Disobey::list);
+        &ALL
+    }
+
+    fn list() -> Vec<Disobedience> {
         let mut all = Vec::new();
         for row in DUTIES {
             for version in Version::ALL {
@@ -115,7 +121,9 @@ impl Disobey {
                 what: "lets the client's breach through".to_owned(),
             });
         }
-        all.sort_by(|a, b| (a.statement, a.variant).cmp(&(b.statement, b.variant)));
+        all.sort_by_key(|d| (d.statement, d.variant));
+        // An act that has to see packets of both directions stands in its table twice.
+        all.dedup();
         all
     }
 
@@ -142,31 +150,23 @@ impl Disobey {
     fn add(&mut self, token: &str) -> Result<(), ParseDisobeyError> {
         let (id, variant) = split_variant(token);
         let statement = catalogue().resolve(id).map_err(ParseDisobeyError::NoStatement)?.id;
-        let found: Vec<Disobedience> = Disobey::all()
-            .into_iter()
+        let is_named = |id: &str| split_variant(id) == (statement.id, variant);
+        let mut found = Disobey::all()
+            .iter()
             .filter(|d| d.statement == statement && d.variant == variant)
-            .collect();
-        if found.is_empty() {
+            .peekable();
+        if found.peek().is_none() {
             return Err(ParseDisobeyError::NotPossible(token.to_owned()));
         }
-        for disobedience in found {
-            match disobedience.seam {
-                Seam::Tolerance => {
-                    self.tolerated.insert(statement);
-                }
-                Seam::Sabotage => self.acts.extend(acts().filter(|act| {
-                    act.statements()
-                        .any(|(v, id)| v == statement.version && split_variant(id) == (statement.id, variant))
-                })),
-                Seam::Duty => self.duties.extend(
-                    (DUTIES.iter())
-                        .filter(|row| {
-                            (row.ids(statement.version).iter()).any(|id| split_variant(id) == (statement.id, variant))
-                        })
-                        .map(|row| row.duty),
-                ),
-            }
+        if found.any(|d| d.seam == Seam::Tolerance) {
+            self.tolerated.insert(statement);
         }
+        self.acts
+            .extend(acts().filter(|act| act.statements().any(|(v, id)| v == statement.version && is_named(id))));
+        let rows = DUTIES
+            .iter()
+            .filter(|row| row.ids(statement.version).iter().any(|id| is_named(id)));
+        self.duties.extend(rows.map(|row| row.duty));
         self.tokens.push(token.to_owned());
         Ok(())
     }
@@ -177,6 +177,31 @@ impl fmt::Display for Disobey {
         write!(f, "{}", self.tokens.join(", "))
     }
 }
+
+/// The observable statements that the broker cannot break, and why.
+pub const UNBREAKABLE: &[(Version, &str, &str)] = &[
+    (Version::V3_1, "§3.1/user-name-missing", READ_AS_ABSENT),
+    (Version::V3_1_1, "§1.5.3/disallowed-code-points", NO_STRINGS),
+    (Version::V3_1_1, "MQTT-6.0.0-1", NO_WEBSOCKET),
+    (Version::V3_1_1, "MQTT-6.0.0-2", NO_WEBSOCKET),
+    (Version::V3_1_1, "MQTT-6.0.0-4", NO_WEBSOCKET),
+    (Version::V5, "MQTT-3.15.2-2", NO_METHOD),
+    (Version::V5, "MQTT-3.15.2-3", NO_METHOD),
+    (Version::V5, "MQTT-4.12.0-2", NO_METHOD),
+    (Version::V5, "MQTT-4.12.0-4", NO_METHOD),
+    (Version::V5, "MQTT-4.12.1-2", NO_METHOD),
+    (Version::V5, "§3.15.2.1/sent-by", NO_METHOD),
+    (Version::V5, "§3.1.3.2.3/utf-8-payload", NOT_CHECKED),
+    (Version::V5, "§3.3.2.3.2/utf-8-payload", NOT_CHECKED),
+    (Version::V5, "MQTT-6.0.0-1", NO_WEBSOCKET),
+    (Version::V5, "MQTT-6.0.0-2", NO_WEBSOCKET),
+    (Version::V5, "MQTT-6.0.0-4", NO_WEBSOCKET),
+];
+const NO_WEBSOCKET: &str = "the reference broker has no WebSocket listener";
+const NOT_CHECKED: &str = "a receiver may look into payloads, and the reference broker does not";
+const NO_METHOD: &str = "the reference broker offers no method of enhanced authentication";
+const NO_STRINGS: &str = "a server of this version makes up no strings";
+const READ_AS_ABSENT: &str = "a field that is missing here is decoded as one that was never announced";
 
 /// `MQTT-1/b` is `MQTT-1` and `b`. Our own ids hold a slash too, but never a single letter behind it.
 fn split_variant(token: &str) -> (&str, Option<char>) {
@@ -197,4 +222,68 @@ fn disobedience(version: Version, id: &str, seam: Seam, what: &str) -> Option<Di
         seam,
         what: what.to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_statement_in_the_tables_is_in_the_catalogue() {
+        let duties = DUTIES.iter().flat_map(|row| Version::ALL.map(|v| (v, row.ids(v))));
+        let duties = duties.flat_map(|(version, ids)| ids.iter().map(move |id| (version, *id)));
+        let unknown: Vec<String> = (duties.chain(acts().flat_map(Act::statements)))
+            .filter(|(version, id)| catalogue().at(*version, split_variant(id).0).is_none())
+            .map(|(version, id)| format!("{version}:{id}"))
+            .collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+
+    #[test]
+    fn a_token_names_one_way_of_breaking_one_statement() {
+        let all = Disobey::all();
+        let tokens: BTreeSet<String> = all.iter().map(Disobedience::token).collect();
+        let twice: Vec<String> = (tokens.iter())
+            .filter(|token| all.iter().filter(|d| d.token() == **token).count() > 1)
+            .cloned()
+            .collect();
+        assert!(twice.is_empty(), "{twice:?}");
+        for token in tokens {
+            let disobey = Disobey::parse(&token).expect("a token of the list");
+            assert!(!disobey.is_empty());
+            let seams = usize::from(!disobey.tolerated.is_empty()) + disobey.acts.len() + disobey.duties.len();
+            assert!(seams > 0, "{token} breaks nothing");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_disobeyed_has_a_reason() {
+        let can = |id: StatementId| Disobey::all().iter().any(|d| d.statement == id && d.variant.is_none());
+        let has_reason = |id: StatementId| UNBREAKABLE.iter().any(|(v, i, _)| *v == id.version && *i == id.id);
+        for statement in catalogue().iter().filter(|s| s.observe.is_observable()) {
+            let breakable = can(statement.id) || statement.enforced_by.iter().any(|id| can(*id));
+            assert!(
+                breakable != has_reason(statement.id),
+                "{}: can be disobeyed: {breakable}; has a reason why not: {}",
+                statement.id,
+                has_reason(statement.id)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_statement_is_said() {
+        assert!(matches!(
+            Disobey::parse("v5:MQTT-9.9.9-9"),
+            Err(ParseDisobeyError::NoStatement(_))
+        ));
+        assert!(matches!(
+            Disobey::parse("v5:MQTT-6.0.0-1"),
+            Err(ParseDisobeyError::NotPossible(_))
+        ));
+        assert!(matches!(
+            Disobey::parse("v5:MQTT-4.3.3-10/q"),
+            Err(ParseDisobeyError::NotPossible(_))
+        ));
+    }
 }

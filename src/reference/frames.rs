@@ -12,6 +12,9 @@ use super::duty::Duty;
 use crate::statements::{StatementId, Version};
 use crate::wire::{Blob, Breach, Frame, Packet, PacketType, Side, decode};
 
+/// Packets above this many bytes do not share their memory with what follows them.
+const LONG: usize = 256 * 1024;
+
 /// What a connection has sent and is not a whole packet yet.
 pub struct Frames {
     /// Read into this, then call [`Frames::take`].
@@ -41,12 +44,16 @@ impl Frames {
     pub fn new(limit: Option<u32>, disobey: &Disobey) -> Frames {
         let tolerates = |version, id| disobey.lets_through(StatementId::new(version, id));
         let reads_any = tolerates(Version::V5, "MQTT-3.2.2-15");
-        let as_v5 = tolerates(Version::V5, "MQTT-3.1.2-2") && !tolerates(Version::V3_1_1, "MQTT-3.1.2-2");
+        let tolerates_level = |version| match version {
+            Version::V3_1 => tolerates(version, "§2.2/protocol-version"),
+            _ => tolerates(version, "MQTT-3.1.2-2"),
+        };
+        let unknown_level = Version::ALL.into_iter().rev().find(|v| tolerates_level(*v));
         Frames {
             buffer: BytesMut::new(),
             version: Version::V3_1_1,
             limit: limit.map(u64::from).filter(|_| !reads_any),
-            unknown_level: if as_v5 { Version::V5 } else { Version::V3_1_1 },
+            unknown_level: unknown_level.unwrap_or(Version::V3_1_1),
             joins_pieces: disobey.obeys(Duty::JoinPieces),
             is_broken: false,
         }
@@ -75,6 +82,10 @@ impl Frames {
             }
             let bytes = self.buffer.split_to(total).freeze();
             packets.push(self.decode(bytes, len, remaining));
+            if total > LONG {
+                // What is left goes into memory of its own, so that the long packet's can be given back.
+                self.buffer = BytesMut::from(&self.buffer[..]);
+            }
         }
         // v3.1.1:MQTT-7.1.1-1, v5:MQTT-4.2.0-1: what is cut anywhere is put together again. Disobeyed, it is lost.
         if self.is_broken || !self.joins_pieces {
@@ -102,9 +113,16 @@ impl Frames {
             _ if packet_type == Some(PacketType::Connect) => frame.connect_level().map(|_| self.version),
             _ => None,
         };
+        let mut packet = decoded.packet;
+        if let Some(Packet::Subscribe(subscribe)) = &mut packet
+            && self.version == Version::V3_1
+        {
+            // 3.1 leaves the upper bits of the QoS byte unused, whatever they hold (section 2.6). Later versions refuse them.
+            subscribe.subscriptions.iter_mut().for_each(|s| s.options &= 0b11);
+        }
         Received {
             packet_type,
-            packet: decoded.packet,
+            packet,
             version,
             faults: decoded
                 .breaches
@@ -174,7 +192,9 @@ fn is_held_against(breach: &Breach) -> bool {
         StatementId::new(Version::V3_1, "§3.1/client-id-length"),
         StatementId::new(Version::V3_1_1, "MQTT-3.1.3-7"),
     ];
-    breach.is_must() && !not_ours.contains(&breach.statement)
+    // Of the SHOULDs this one says what to do (3.1, section 3.8).
+    let closes = StatementId::new(Version::V3_1, "§3.8/qos-3");
+    (breach.is_must() || breach.statement == closes) && !not_ours.contains(&breach.statement)
 }
 
 fn fault(breach: &Breach) -> Fault {

@@ -18,7 +18,9 @@ mod server;
 mod store;
 mod tolerance;
 mod topic;
+#[cfg(test)]
+mod walk;
 
 pub use config::{Config, Limits, User};
-pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam};
+pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam, UNBREAKABLE};
 pub use server::{Server, run};

@@ -2,64 +2,41 @@
 
 use std::collections::BTreeSet;
 
-use crate::statements::{Binds, Observe, StatementId, Version, catalogue};
+use crate::statements::{Binds, StatementId, Version, catalogue};
+use crate::wire::decoder_statements;
 
-/// Statements that oblige the server itself to refuse something in the bytes that it gets. Those that bind clients are
-/// found in the catalogue.
-const V3_1_1: &[&str] = &[
-    "MQTT-1.5.3-1",
-    "MQTT-1.5.3-2",
-    "MQTT-2.2.2-2",
-    "MQTT-2.3.1-1",
-    "MQTT-3.1.0-2",
-    "MQTT-3.1.2-1",
-    "MQTT-3.1.2-2",
-    "MQTT-3.1.2-3",
-    "MQTT-3.1.4-1",
-    "MQTT-3.3.1-4",
-    "MQTT-3.3.2-1",
-    "MQTT-3.3.2-2",
-    "MQTT-3.6.1-1",
-    "MQTT-3.8.1-1",
-    "MQTT-3.8.3-4",
-    "MQTT-3.10.1-1",
-    "MQTT-3.14.1-1",
-    "MQTT-4.7.1-1",
-    "MQTT-4.7.3-1",
-    "MQTT-4.7.3-2",
-    "MQTT-4.8.0-1",
+/// What is breached by a sequence of packets, which the decoder cannot see: `core` finds these itself.
+const OF_SEQUENCES: &[StatementId] = &[
+    StatementId::new(Version::V3_1, "§3.1/connect-first"),
+    StatementId::new(Version::V3_1_1, "MQTT-3.1.0-1"),
+    StatementId::new(Version::V3_1_1, "MQTT-3.1.0-2"),
+    StatementId::new(Version::V3_1_1, "MQTT-3.1.4-1"),
+    StatementId::new(Version::V3_1_1, "MQTT-4.8.0-1"),
+    StatementId::new(Version::V5, "MQTT-3.1.0-1"),
+    StatementId::new(Version::V5, "MQTT-3.1.0-2"),
+    StatementId::new(Version::V5, "MQTT-3.1.4-1"),
+    StatementId::new(Version::V5, "MQTT-3.2.2-11"),
+    StatementId::new(Version::V5, "MQTT-3.2.2-14"),
+    StatementId::new(Version::V5, "MQTT-3.2.2-15"),
+    StatementId::new(Version::V5, "MQTT-3.2.2-17"),
+    StatementId::new(Version::V5, "MQTT-3.2.2-18"),
+    StatementId::new(Version::V5, "MQTT-3.3.2-9"),
+    StatementId::new(Version::V5, "MQTT-3.3.4-7"),
+    StatementId::new(Version::V5, "MQTT-4.12.0-7"),
+    StatementId::new(Version::V5, "MQTT-4.13.1-1"),
+    StatementId::new(Version::V5, "§3.14.2.2.2/expiry-from-zero"),
 ];
 
-/// The same for 5.0.
-const V5: &[&str] = &[
-    "MQTT-1.5.4-1",
-    "MQTT-1.5.4-2",
-    "MQTT-1.5.5-1",
-    "MQTT-1.5.7-1",
-    "MQTT-2.1.3-1",
-    "MQTT-2.2.2-1",
-    "MQTT-3.1.0-2",
-    "MQTT-3.1.2-1",
-    "MQTT-3.1.2-2",
-    "MQTT-3.1.2-3",
-    "MQTT-3.1.4-1",
-    "MQTT-3.3.1-4",
-    "MQTT-3.3.2-1",
-    "MQTT-3.3.2-2",
-    "MQTT-3.3.2-8",
-    "MQTT-3.6.1-1",
-    "MQTT-3.8.1-1",
-    "MQTT-3.8.3-5",
-    "MQTT-3.10.1-1",
-    "MQTT-3.14.1-1",
-    "MQTT-3.14.2-1",
-    "MQTT-3.15.1-1",
-    "MQTT-3.15.2-1",
-    "MQTT-4.7.0-1",
-    "MQTT-4.7.3-1",
-    "MQTT-4.7.3-2",
-    "MQTT-4.13.1-1",
-    "MQTT-4.13.2-1",
+/// What the decoder names and nobody is refused for: statements about packets of the server, payloads that are not looked
+/// into, and client ids, which are a duty of `core`.
+const NOT_REFUSED: &[&str] = &[
+    "MQTT-2.3.1-7",
+    "MQTT-2.2.1-6",
+    "MQTT-2.2.1-4",
+    "MQTT-3.3.2-7",
+    "§3.3.2.3.2/utf-8-payload",
+    "§3.1.3.2.3/utf-8-payload",
+    "§3.1/client-id-length",
 ];
 
 /// Statements that say the same of the same bytes: who lets a breach of one through lets that of the others through.
@@ -69,21 +46,30 @@ const SAME: &[(Version, &[&str])] = &[
     (Version::V3_1_1, &["MQTT-1.5.3-2", "MQTT-4.7.3-2"]),
     (Version::V5, &["MQTT-3.3.2-2", "MQTT-4.7.0-1"]),
     (Version::V5, &["MQTT-1.5.4-2", "MQTT-4.7.3-2"]),
-    (Version::V5, &["MQTT-4.13.1-1", "MQTT-4.13.2-1"]),
     (Version::V5, &["MQTT-3.2.2-17", "MQTT-3.2.2-18", "MQTT-3.3.2-9"]),
 ];
 
 /// Every statement of which a client's breach can be let through.
 pub fn all() -> Vec<StatementId> {
-    let of_server = |id: StatementId| match id.version {
-        Version::V3_1 => false,
-        Version::V3_1_1 => V3_1_1.contains(&id.id),
-        Version::V5 => V5.contains(&id.id),
+    let of_packets = Version::ALL.into_iter().flat_map(decoder_statements).filter(|id| {
+        // What binds servers alone is named by the decoder for their packets, unless it is about refusing a client's.
+        let refuses = matches!(
+            id.id,
+            "MQTT-3.1.2-1" | "MQTT-3.1.2-2" | "MQTT-3.1.2-3" | "MQTT-3.8.3-4" | "MQTT-3.8.3-5" | "§3.8/qos-3"
+        ) || matches!((id.version, id.id), (Version::V3_1_1, "MQTT-3.14.1-1"));
+        catalogue()
+            .get(*id)
+            .is_some_and(|s| (s.level.is_must() || s.id.id == "§3.8/qos-3") && (s.binds != Binds::Server || refuses))
+    });
+    let is_refused = |id: &StatementId| {
+        let is_client_id = *id == StatementId::new(Version::V3_1_1, "MQTT-3.1.3-7");
+        catalogue().get(*id).is_some() && !NOT_REFUSED.contains(&id.id) && !is_client_id
     };
-    (catalogue().iter())
-        .filter(|s| (s.binds == Binds::Client && s.observe == Observe::Wire) || of_server(s.id))
-        .map(|s| s.id)
-        .collect()
+    let all: BTreeSet<StatementId> = of_packets
+        .chain(OF_SEQUENCES.iter().copied())
+        .filter(is_refused)
+        .collect();
+    all.into_iter().collect()
 }
 
 /// Whether a breach of `statement` passes when those of `tolerated` do.
@@ -103,5 +89,5 @@ pub fn covers(tolerated: &BTreeSet<StatementId>, statement: StatementId) -> bool
     same.chain(enforcers.iter().copied()).any(|s| tolerated.contains(&s))
         // v5:MQTT-4.13.1-1 is about every Malformed Packet and Protocol Error.
         || statement.version == Version::V5
-            && tolerated.iter().any(|t| t.version == Version::V5 && matches!(t.id, "MQTT-4.13.1-1" | "MQTT-4.13.2-1"))
+            && tolerated.contains(&StatementId::new(Version::V5, "MQTT-4.13.1-1"))
 }

@@ -1,6 +1,5 @@
 //! What every report needs to know of a case.
 
-use crate::play::{Advice, Stage};
 use crate::rules::{Finding, Outcome};
 use crate::statements::catalogue;
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
@@ -20,7 +19,7 @@ impl Counts {
         let mut counts = Counts::default();
         for case in &run.cases {
             counts.verdicts[case.verdict as usize] += 1;
-            counts.advice += advices(case).len();
+            counts.advice += case.advice.len();
         }
         counts
     }
@@ -31,37 +30,27 @@ impl Counts {
     }
 }
 
-/// Whether a finding is a breach of a MUST.
-fn is_breach_of_must(finding: &Finding) -> bool {
-    finding.outcome == Outcome::Breach && catalogue().get(finding.statement).is_none_or(|s| s.level.is_must())
-}
-
-/// The breaches of a MUST that the rules found, each with whether it is in the control.
+/// The breaches that the rules found and that count: not those of a SHOULD, which are advice unless the run is strict.
+/// Each with whether it is in the control.
 pub fn breaches(case: &CaseResult) -> impl Iterator<Item = (&Finding, bool)> {
-    let script = case.findings.iter().map(|f| (f, false));
-    let control = case.control_findings.iter().map(|f| (f, true));
-    script.chain(control).filter(|(f, _)| is_breach_of_must(f))
+    let is_advice = |f: &Finding| {
+        case.advice
+            .iter()
+            .any(|a| a.statement == Some(f.statement) && a.text == f.text)
+    };
+    let script = case.findings.iter().filter(move |f| !is_advice(f)).map(|f| (f, false));
+    let control = case.control_findings.iter().filter(|f| is_must(f)).map(|f| (f, true));
+    script.chain(control).filter(|(f, _)| f.outcome == Outcome::Breach)
 }
 
-/// All advice: that of the play, and breaches of a SHOULD.
-pub fn advices(case: &CaseResult) -> Vec<Advice> {
-    let found = case
-        .findings
-        .iter()
-        .chain(&case.control_findings)
-        .filter(|f| f.outcome == Outcome::Breach && !is_breach_of_must(f))
-        .map(|f| Advice {
-            statement: Some(f.statement),
-            text: f.text.clone(),
-            event: Some(f.event),
-        });
-    case.advice.iter().cloned().chain(found).collect()
+fn is_must(finding: &Finding) -> bool {
+    catalogue().get(finding.statement).is_none_or(|s| s.level.is_must())
 }
 
 /// The verdict's word, with `(control)` where the control failed.
 pub fn verdict(case: &CaseResult) -> String {
     match &case.failure {
-        Some(f) if f.stage == Stage::Control && case.verdict == Verdict::Fail => "fail (control)".to_owned(),
+        Some(f) if f.control && case.verdict == Verdict::Fail => "fail (control)".to_owned(),
         _ => case.verdict.name().to_owned(),
     }
 }

@@ -104,14 +104,16 @@ fn headline(case: &CaseResult, target: &TargetInfo) -> String {
 fn excerpt(case: &CaseResult, failure: &Failure, options: Options) -> String {
     let summary = printable(&failure.summary);
     let Some(place) = failure.place.as_ref().filter(|p| fits(p, &case.header.source.text)) else {
-        return format!("{}: {summary}\n", paint(RED, "error"));
+        return format!("{}: {summary}\n\n", paint(RED, "error"));
     };
     let source = &case.header.source;
-    let where_ = match failure.stage {
-        Stage::Setup => "while the clients were set up",
-        Stage::Script => "",
-        Stage::Control => "in the control, which is the same without the fault",
-        Stage::Farewell => "at the end of the case",
+    let where_ = match (failure.stage, failure.control) {
+        (Stage::Setup, false) => "while the clients were set up",
+        (Stage::Setup, true) => "while the clients of the control were set up",
+        (Stage::Script, false) => "",
+        (Stage::Script, true) => "in the control, which is the same without the fault",
+        (Stage::Account | Stage::Fence, false) => "at the end of the case",
+        (Stage::Account | Stage::Fence, true) => "at the end of the control, which is the same without the fault",
     };
     let mut annotation = AnnotationKind::Primary.span(place.span.clone());
     if !where_.is_empty() {
@@ -121,7 +123,7 @@ fn excerpt(case: &CaseResult, failure: &Failure, options: Options) -> String {
         .primary_title(summary)
         .element(Snippet::source(&source.text).path(&source.file).annotation(annotation));
     // Escapes are always there; who prints takes them out.
-    format!("{}\n", Renderer::styled().term_width(options.width).render(&[group]))
+    format!("{}\n\n", Renderer::styled().term_width(options.width).render(&[group]))
 }
 
 fn fits(place: &Place, text: &str) -> bool {
@@ -142,7 +144,7 @@ fn expected(failure: &Failure) -> String {
 
 /// What came instead, field by field, with the wrong bytes underlined.
 fn came(case: &CaseResult, failure: &Failure) -> String {
-    let transcript = transcript_of(case, failure.stage == Stage::Control);
+    let transcript = transcript_of(case, failure.control);
     let event = failure.found.and_then(|i| transcript?.events.get(i));
     match event {
         Some(event) => {
@@ -222,7 +224,12 @@ fn statements(case: &CaseResult) -> String {
             paint(CYAN, finding.rule),
             printable(&finding.text)
         );
-        if let Some(event) = event {
+        // What came was shown above already.
+        let shown_before = case
+            .failure
+            .as_ref()
+            .is_some_and(|f| f.found == Some(finding.event) && f.control == control);
+        if let Some(event) = event.filter(|_| !shown_before) {
             let spans: Vec<_> = finding.span.iter().cloned().collect();
             let shown = packet(event, &spans, &[]);
             // The fields are in the trace; here the bytes say it.
@@ -234,10 +241,10 @@ fn statements(case: &CaseResult) -> String {
     let script_failed = case
         .failure
         .as_ref()
-        .is_some_and(|f| matches!(f.stage, Stage::Script | Stage::Control));
+        .is_some_and(|f| matches!(f.stage, Stage::Script | Stage::Account));
     if script_failed || case.verdict == Verdict::Crash {
         for (i, id) in case.proves.iter().enumerate() {
-            out.push_str(&statement(*id, if i == 0 { "proves" } else { "" }));
+            out.push_str(&statement(*id, if i == 0 { "at stake" } else { "" }));
         }
     }
     out
@@ -287,4 +294,55 @@ const INDENT: &str = "          ";
 
 fn label(text: &str) -> String {
     paint(BOLD, format!("{text:<10}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_from_verdict_to_command() {
+        golden!("failure", &report(&failed(), &target(), Options::default()));
+    }
+
+    #[test]
+    fn a_crash_shows_the_log() {
+        let run = run();
+        golden!(
+            "crash",
+            &report(
+                &run.cases[2],
+                &target(),
+                Options {
+                    trace: false,
+                    width: 80
+                }
+            )
+        );
+    }
+
+    #[test]
+    fn the_command_is_fit_for_a_shell() {
+        let mut case = failed();
+        case.id = "a/b[it's; rm]@v5".to_owned();
+        let here = TargetInfo {
+            argument: None,
+            ..target()
+        };
+        assert_eq!(
+            again(&case, &here),
+            r"mqttspec run -e 'a/b[it'\''s; rm]@v5' --trace always"
+        );
+    }
+
+    #[test]
+    fn neither_a_control_character_nor_a_password_is_shown() {
+        let text = anstream::adapter::strip_str(&report(&failed(), &target(), Options::default())).to_string();
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+        assert!(
+            !text.contains("secret") && !text.contains("73 65 63 72 65 74"),
+            "{text}"
+        );
+    }
 }

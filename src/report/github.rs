@@ -62,6 +62,14 @@ pub fn summary(run: &RunResult) -> String {
     for score in scores(run) {
         let _ = writeln!(out, "- {score}");
     }
+    if !run.crashes_under_load.is_empty() {
+        let cases: Vec<String> = run.crashes_under_load.iter().map(|id| markdown(id)).collect();
+        let _ = writeln!(
+            out,
+            "- the broker ended while these were played, and by none of them alone: {}",
+            cases.join(", ")
+        );
+    }
     for note in &run.notes {
         let _ = writeln!(out, "- {}", markdown(note));
     }
@@ -116,4 +124,26 @@ fn markdown(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, golden};
+    use super::*;
+
+    #[test]
+    fn bad_cases_are_annotated_on_their_line() {
+        golden!("annotations", &annotations(&testing::run()));
+    }
+
+    #[test]
+    fn the_summary_is_a_table_and_the_failures() {
+        golden!("github", &summary(&testing::run()));
+    }
+
+    #[test]
+    fn what_the_broker_says_stays_text() {
+        assert_eq!(markdown("<b>|x`"), "&lt;b&gt;\\|x\\`");
+        assert_eq!(property("a,b:c\n%"), "a%2Cb%3Ac%0A%25");
+    }
 }

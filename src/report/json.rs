@@ -3,12 +3,13 @@
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::case::{self, Counts, advices, breaches};
+use super::case::{self, Counts, breaches};
 use super::scores;
 use crate::play::{Advice, Stage};
 use crate::statements::{StatementId, catalogue};
 use crate::suite::{CaseResult, RunResult, Verdict};
-use crate::transcript::{Direction, End, Event, Lifecycle, Transcript, What, name, redacted, shown, value};
+use crate::transcript::{Author, Direction, End, Event, Lifecycle, Transcript, What, name, redacted, shown};
+use crate::wire::Value;
 
 /// The number of the format.
 pub const FORMAT: u32 = 1;
@@ -25,6 +26,7 @@ struct Run<'a> {
     summary: Map<String, Json>,
     scores: Vec<Json>,
     notes: &'a [String],
+    crashes_under_load: &'a [String],
     cases: Vec<Case<'a>>,
 }
 
@@ -43,6 +45,8 @@ struct Case<'a> {
     verdict: &'static str,
     /// Where a failure lies: `setup`, `script`, `control` or `farewell`.
     stage: Option<&'static str>,
+    /// The failure lies in the control.
+    in_control: bool,
     reason: Option<&'a str>,
     statements: Vec<String>,
     breaches: Vec<Breach>,
@@ -80,6 +84,9 @@ struct Entry {
     client: String,
     connection: u32,
     direction: &'static str,
+    author: &'static str,
+    /// The step that caused or took it: its number in the order of the file, from 0.
+    step: Option<u32>,
     at: f64,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,6 +124,7 @@ pub fn run(run: &RunResult) -> String {
             })
             .collect(),
         notes: &run.notes,
+        crashes_under_load: &run.crashes_under_load,
         cases: run.cases.iter().map(case_of).collect(),
     };
     let mut text = serde_json::to_string_pretty(&document).expect("strings, numbers and lists always serialise");
@@ -134,9 +142,10 @@ fn case_of(case: &CaseResult) -> Case<'_> {
         stage: failure.map(|f| match f.stage {
             Stage::Setup => "setup",
             Stage::Script => "script",
-            Stage::Control => "control",
-            Stage::Farewell => "farewell",
+            Stage::Account => "account",
+            Stage::Fence => "fence",
         }),
+        in_control: failure.is_some_and(|f| f.control),
         reason: case.reason.as_deref(),
         statements: case.proves.iter().map(StatementId::to_string).collect(),
         breaches: breaches(case)
@@ -146,7 +155,8 @@ fn case_of(case: &CaseResult) -> Case<'_> {
                 ..breach(Some(f.statement), &f.text, Some(f.event))
             })
             .collect(),
-        advice: advices(case)
+        advice: case
+            .advice
             .iter()
             .map(|Advice { statement, text, event }| breach(*statement, text, *event))
             .collect(),
@@ -196,6 +206,15 @@ fn entry(event: &Event) -> Entry {
             Direction::ToBroker => "to",
             Direction::FromBroker => "from",
         },
+        author: match event.author {
+            Author::Script => "script",
+            Author::Setup => "setup",
+            Author::Fence => "fence",
+            Author::Auto => "auto",
+            Author::Cleanup => "cleanup",
+            Author::Broker => "broker",
+        },
+        step: event.step.as_ref().map(|s| s.number),
         at: seconds(event.at),
         kind: "",
         bytes: None,
@@ -210,7 +229,7 @@ fn entry(event: &Event) -> Entry {
             entry.length = Some(raw.len());
             let fields: Vec<Json> = shown(decoded)
                 .iter()
-                .map(|f| json!({ "name": f.name, "value": value(&f.name, &f.value) }))
+                .map(|f| json!({ "name": f.name, "value": typed(&f.name, &f.value) }))
                 .collect();
             entry.packet = Some(json!({ "name": name(decoded), "fields": fields }));
             "packet"
@@ -233,7 +252,56 @@ fn entry(event: &Event) -> Entry {
     entry
 }
 
+/// A field's value as JSON: text as a string, bytes that are no text as `{"hex"}`, a password by its length alone.
+fn typed(name: &str, value: &Value) -> Json {
+    let bytes = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.len() <= BYTES => json!(text),
+        _ => json!({ "hex": hex::encode(&bytes[..bytes.len().min(BYTES)]), "length": bytes.len() }),
+    };
+    match value {
+        Value::Text(secret) if name == "password" => json!({ "length": secret.len() }),
+        Value::Binary(secret) if name == "password" => json!({ "length": secret.len() }),
+        Value::Bool(flag) => json!(flag),
+        Value::Int(number) => json!(number),
+        Value::Text(text) => bytes(text.as_bytes()),
+        Value::Binary(binary) => bytes(binary),
+        Value::Payload(payload) => match payload.bytes() {
+            Some(payload) => bytes(payload),
+            None => json!({ "length": payload.len(), "digest": format!("{:016x}", payload.hash()) }),
+        },
+        Value::Ints(numbers) => json!(numbers),
+        Value::Texts(texts) => texts.iter().map(|t| bytes(t.as_bytes())).collect(),
+        Value::Pairs(pairs) => pairs
+            .iter()
+            .map(|(k, v)| json!([bytes(k.as_bytes()), bytes(v.as_bytes())]))
+            .collect(),
+        Value::Map(parts) => parts
+            .iter()
+            .map(|(name, part)| ((*name).to_owned(), typed(name, part)))
+            .collect(),
+        Value::List(items) => items.iter().map(|item| typed("", item)).collect(),
+    }
+}
+
 /// Seconds, to the millisecond.
 fn seconds(duration: std::time::Duration) -> f64 {
     (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, golden};
+
+    #[test]
+    fn the_format_is_what_is_documented() {
+        let mut all = testing::run();
+        all.cases.drain(2..7);
+        golden!("json", &super::run(&all));
+    }
+
+    #[test]
+    fn no_password_is_written() {
+        let text = super::run(&testing::run());
+        assert!(!text.contains("secret") && !text.contains("736563726574"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::case::{self, advices};
+use super::case;
 use super::failure::{self, Options};
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
 
@@ -14,6 +14,14 @@ pub fn run(run: &RunResult) -> String {
     suite.add_property(("mqttspec.version", env!("CARGO_PKG_VERSION")));
     for case in &run.cases {
         suite.add_test_case(test_case(case, &run.target));
+    }
+    if !run.crashes_under_load.is_empty() {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message("the broker ended while several cases were played, and by none of them alone");
+        status.set_description(xml(&run.crashes_under_load.join("\n")));
+        let mut test = TestCase::new("crash under load", status);
+        test.set_classname("mqttspec");
+        suite.add_test_case(test);
     }
     let mut report = Report::new("mqttspec");
     report.set_time(run.duration);
@@ -58,7 +66,7 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
     if case.verdict == Verdict::Known {
         notes.push(format!("known deviation: {reason}"));
     }
-    notes.extend(advices(case).iter().map(|a| match a.statement {
+    notes.extend(case.advice.iter().map(|a| match a.statement {
         Some(id) => format!("advice {id}: {}", a.text),
         None => format!("advice: {}", a.text),
     }));
@@ -95,4 +103,24 @@ pub(super) fn plain(text: &str) -> String {
 fn xml(text: &str) -> String {
     let legal = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     text.chars().filter(legal).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, golden};
+
+    #[test]
+    fn every_case_is_a_test_case() {
+        golden!("junit", &super::run(&testing::run()));
+    }
+
+    #[test]
+    fn only_characters_of_xml_are_left() {
+        let text = super::run(&testing::run());
+        assert!(
+            text.chars()
+                .all(|c| matches!(c, '\n' | ' '..='\u{fffd}' | '\u{10000}'..)),
+            "{text}"
+        );
+    }
 }

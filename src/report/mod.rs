@@ -4,14 +4,18 @@
 //! escapes; who prints takes them out where they do not belong.
 
 mod case;
+pub mod compare;
 pub mod failure;
 pub mod github;
 pub mod json;
 pub mod junit;
+pub mod review;
 mod score;
 pub mod snapshot;
 mod style;
 pub mod terminal;
+#[cfg(test)]
+mod testing;
 
-pub use case::{Counts, advices, breaches};
+pub use case::{Counts, breaches, plural};
 pub use score::{Score, scores};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::case::{self, Counts, advices, plural};
+use super::case::{self, Counts, plural};
 use super::style::{self, BOLD, DIM, YELLOW, paint};
 use super::{failure, scores};
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
@@ -40,7 +40,7 @@ pub fn ended(case: &CaseResult, target: &TargetInfo, verbose: bool, options: fai
         String::new()
     };
     if verbose {
-        for advice in advices(case) {
+        for advice in &case.advice {
             let statement = advice.statement.map(|s| format!(" {s}")).unwrap_or_default();
             let _ = writeln!(
                 out,
@@ -74,6 +74,16 @@ pub fn summary(run: &RunResult) -> String {
     out.push_str(&skips(run));
     for note in &run.notes {
         let _ = writeln!(out, "{} {}", paint(YELLOW, "note:"), printable(note));
+    }
+    if !run.crashes_under_load.is_empty() {
+        let what = paint(style::of(Verdict::Crash), "crash under load");
+        let _ = writeln!(
+            out,
+            "{what}: the broker ended while these were played, and by none of them alone:"
+        );
+        for id in &run.crashes_under_load {
+            let _ = writeln!(out, "  {id}");
+        }
     }
     let untriaged = run
         .cases
@@ -139,4 +149,34 @@ fn skips(run: &RunResult) -> String {
 /// The text on one line.
 pub(super) fn one_line(text: &str) -> String {
     printable(text).replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn the_summary_counts_and_says_why() {
+        let run = run();
+        golden!("summary", &(began(&run.target, run.cases.len()) + &summary(&run)));
+    }
+
+    #[test]
+    fn a_quiet_run_speaks_of_bad_cases_only() {
+        let run = run();
+        let options = failure::Options {
+            trace: false,
+            width: 80,
+        };
+        assert_eq!(ended(&run.cases[0], &run.target, false, options), "");
+        let verbose = ended(&run.cases[0], &run.target, true, options);
+        golden!("verbose", &verbose);
+    }
+
+    #[test]
+    fn progress_fits_the_terminal() {
+        assert_eq!(progress(7, 123, 0, "a/b@v5", 80), "[  7/123] a/b@v5");
+        assert_eq!(progress(7, 123, 2, "a/b@v5", 20), "[  7/123] 2 bad  a/b");
+    }
 }

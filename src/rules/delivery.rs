@@ -4,8 +4,8 @@ use super::exchange::{Stage, may_repeat};
 use super::filter::Match;
 use super::history::Moment;
 use super::rule::{Found, Ids, Needs, RuleInfo};
-use crate::wire::Version;
-use crate::wire::property::id::SUBSCRIPTION_IDENTIFIER;
+use crate::wire::property::id::{SUBSCRIPTION_IDENTIFIER, SUBSCRIPTION_IDENTIFIER_AVAILABLE};
+use crate::wire::{ConnAck, Version};
 
 const IN_USE: Ids = Ids::new("§2.4/message-id-unique", "MQTT-2.3.1-4", "MQTT-2.2.1-4");
 const RESENT: Ids = Ids::new("§2.1/dup-on-redelivery", "MQTT-3.3.1-1", "MQTT-3.3.1-1");
@@ -152,6 +152,11 @@ fn subscription_identifiers(m: &Moment) -> Vec<Found> {
         .all(SUBSCRIPTION_IDENTIFIER)
         .filter_map(|v| v.number())
         .collect();
+    // A server that does not offer them may leave them out.
+    let offered = |c: &ConnAck| c.properties.number(SUBSCRIPTION_IDENTIFIER_AVAILABLE) != Some(0);
+    if !m.conn.connack.as_ref().is_some_and(offered) {
+        return vec![];
+    }
     let mut matching = client.matching(topic).peekable();
     if matching.peek().is_none() {
         return vec![];

@@ -54,6 +54,11 @@ fn session_present_as_stored(m: &Moment) -> Vec<Found> {
     if p.reason_code != 0 || connect.clean_start || !m.history.in_namespace(m.conn.number) {
         return vec![];
     }
+    // A CONNECT that was never answered may have made a session, or ended one.
+    let unanswered = |c: &Conn| c.number != m.conn.number && c.client == m.conn.client && c.connacks == 0;
+    if m.history.conns.values().any(unanswered) {
+        return vec![];
+    }
     let Some(client) = m.client() else { return vec![] };
     let earlier = client.newest.and_then(|n| m.history.conns.get(&n)).zip(client.session);
     let stored = match earlier {
@@ -134,6 +139,21 @@ mod tests {
             assert!(clean().resumed(2, "c", false).breaches().is_empty());
             assert_eq!(clean().resumed(2, "c", true).breaches(), ["MQTT-3.2.2-3"]);
         }
+    }
+
+    #[test]
+    fn a_connect_that_was_not_answered_leaves_it_open() {
+        let version = Version::V3_1_1;
+        let t = |session_present| {
+            Talk::new(version)
+                .resumed(1, "c", false)
+                .broker_closes(1)
+                .open(2)
+                .to(2, connect(version, "c").into())
+                .resumed(3, "c", session_present)
+        };
+        assert!(t(false).breaches().is_empty());
+        assert!(t(true).breaches().is_empty());
     }
 
     #[test]

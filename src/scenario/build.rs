@@ -22,6 +22,10 @@ pub struct Built {
 
 /// One part of a [`Write`].
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few at a time, each for as long as a step is sent"
+)]
 pub enum BuiltPart {
     Packet {
         packet: Packet,

@@ -376,11 +376,12 @@ fn variables_are_bound_only_where_all_matches() {
     assert!(scope.bindings().is_empty());
     assert!(matched("c <- PUBLISH: { packet_id: $m, topic: $t }", &packet, v, &mut scope).is_ok());
     assert_eq!(scope.get(&Var("m".to_owned())), Ok(Value::Int(9)));
-    let mut other = Publish::default();
-    other.qos = 2;
-    other.topic = "t".into();
-    other.packet_id = Some(10);
-    let other = Packet::Publish(other);
+    let other = Packet::Publish(Publish {
+        qos: 2,
+        topic: "t".into(),
+        packet_id: Some(10),
+        ..Publish::default()
+    });
     let mismatch = matched("c <- PUBLISH: { packet_id: $m }", &other, v, &mut scope)
         .unwrap_err()
         .remove(0);

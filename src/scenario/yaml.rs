@@ -43,11 +43,11 @@ pub(super) fn parse(source: &Arc<Source>) -> Result<Node, Vec<Diagnostic>> {
                 } else {
                     format!("this is not YAML: {}", error.info())
                 };
-                Err(Diagnostic::new(source, &source.place(at..end), message))
+                Err(Stop::from(Diagnostic::new(source, &source.place(at..end), message)))
             }
         };
         if let Err(last) = event {
-            reader.errors.push(last);
+            reader.errors.push(*last);
             return Err(reader.errors);
         }
     }
@@ -57,6 +57,9 @@ pub(super) fn parse(source: &Arc<Source>) -> Result<Node, Vec<Diagnostic>> {
         _ => Err(whole("the file is empty".to_owned())),
     }
 }
+
+/// An error after which it makes no sense to go on.
+type Stop = Box<Diagnostic>;
 
 struct Reader<'a> {
     source: &'a Arc<Source>,
@@ -137,7 +140,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `Err` where it makes no sense to go on.
-    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Diagnostic> {
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Stop> {
         let (start, end) = self.span(span);
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
@@ -147,12 +150,13 @@ impl<'a> Reader<'a> {
                     let place = self.place(start, end);
                     return Err(self
                         .error(&place, "a second YAML document in one file")
-                        .help("write each scenario into a file of its own"));
+                        .help("write each scenario into a file of its own")
+                        .into());
                 }
             }
             Event::Alias(_) => {
                 let place = self.place(start, end);
-                return Err(self.no_anchors(&place));
+                return Err(self.no_anchors(&place).into());
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let place = self.place(start, end);
@@ -196,30 +200,34 @@ impl<'a> Reader<'a> {
             .help("`each` gives one case a row without a line repeated")
     }
 
-    fn check(&mut self, place: &Place, anchor: usize, tag: bool) -> Result<(), Diagnostic> {
+    fn check(&mut self, place: &Place, anchor: usize, tag: bool) -> Result<(), Stop> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
-            return Err(self.error(place, format!("the file has more than {MAX_NODES} nodes")));
+            return Err(self
+                .error(place, format!("the file has more than {MAX_NODES} nodes"))
+                .into());
         }
         if anchor != 0 {
-            return Err(self.no_anchors(place));
+            return Err(self.no_anchors(place).into());
         }
         if tag {
-            return Err(self.error(place, "tags such as `!x` are not part of the language"));
+            return Err(self
+                .error(place, "tags such as `!x` are not part of the language")
+                .into());
         }
         Ok(())
     }
 
-    fn begin(&mut self, start: usize, end: usize, what: OpenKind) -> Result<(), Diagnostic> {
+    fn begin(&mut self, start: usize, end: usize, what: OpenKind) -> Result<(), Stop> {
         if self.open.len() >= MAX_DEPTH {
             let message = format!("maps and lists are nested more than {MAX_DEPTH} deep");
-            return Err(self.error(&self.place(start, end), message));
+            return Err(self.error(&self.place(start, end), message).into());
         }
         self.open.push(Open { start, end, what });
         Ok(())
     }
 
-    fn end(&mut self, start: usize, end: usize) -> Result<(), Diagnostic> {
+    fn end(&mut self, start: usize, end: usize) -> Result<(), Stop> {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
@@ -236,7 +244,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Puts a whole node where it belongs.
-    fn add(&mut self, node: Node) -> Result<(), Diagnostic> {
+    fn add(&mut self, node: Node) -> Result<(), Stop> {
         let Some(mut open) = self.open.pop() else {
             self.root = Some(node);
             return Ok(());
@@ -261,14 +269,15 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn check_key(&mut self, key: &Node, entries: &[(Node, Node)]) -> Result<(), Diagnostic> {
+    fn check_key(&mut self, key: &Node, entries: &[(Node, Node)]) -> Result<(), Stop> {
         let Some(text) = key.text() else {
             return Err(self
                 .error(&key.place, format!("{} as a key", key.kind()))
-                .help("a key is text"));
+                .help("a key is text")
+                .into());
         };
         if text == "<<" && key.is_plain() {
-            return Err(self.error(&key.place, "merge keys are not part of the language"));
+            return Err(self.error(&key.place, "merge keys are not part of the language").into());
         }
         if let Some((first, _)) = entries.iter().find(|(k, _)| k.key() == text) {
             let twice = self

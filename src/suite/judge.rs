@@ -77,7 +77,7 @@ impl Judge<'_> {
             PlayEnd::BrokerGone(why) | PlayEnd::Error(why) => Fault::Error(why),
             PlayEnd::Met => from_breaches(&breaches, &control_breaches),
             PlayEnd::Failed(failure) => {
-                let fault = self.from_failure(case, &failure, &breaches, &control_breaches, &mut result);
+                let fault = self.failed(case, &failure, &breaches, &control_breaches, &mut result);
                 result.failure = Some(failure);
                 fault
             }
@@ -90,7 +90,7 @@ impl Judge<'_> {
         result
     }
 
-    fn from_failure(
+    fn failed(
         &self,
         case: &Case,
         failure: &Failure,
@@ -98,7 +98,11 @@ impl Judge<'_> {
         control_breaches: &[Finding],
         result: &mut CaseResult,
     ) -> Fault {
-        if case.header.level == ScenarioLevel::Should && !self.strict && failure.stage == Stage::Script {
+        if case.header.level == ScenarioLevel::Should
+            && !self.strict
+            && !failure.control
+            && failure.stage == Stage::Script
+        {
             result.advice.push(Advice {
                 statement: case.proves.first().copied(),
                 text: failure.summary.clone(),

@@ -7,10 +7,12 @@ mod order;
 mod result;
 mod run;
 mod select;
+mod session;
 mod target;
 
 pub use judge::Judge;
 pub use result::{CaseResult, RunEvent, RunResult, TargetInfo, Verdict};
 pub use run::{RunOptions, run};
 pub use select::{Selection, nearest};
+pub use session::{Ended, Session};
 pub use target::Target;

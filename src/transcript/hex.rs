@@ -50,16 +50,22 @@ impl HexLine {
             }
         }
         let is_shown = |at: usize| at < head.len() && shown.iter().any(|r| r.contains(&at));
+        // A mark is shown whole or not at all: no part of what it names may be seen.
+        let mark_at = |at: usize| marks.iter().find(|m| m.span.start == at && !m.span.is_empty());
+        let begins = |at: usize| match mark_at(at) {
+            Some(mark) => mark.span.clone().any(is_shown),
+            None => is_shown(at),
+        };
         let mut tokens: Vec<Token> = Vec::new();
         let mut at = 0;
         while at < total {
-            let (span, text, left_out) = match marks.iter().find(|m| m.span.start == at && !m.span.is_empty()) {
-                Some(mark) if is_shown(at) => (mark.span.clone(), mark.shown.clone(), false),
-                _ if is_shown(at) => (at..at + 1, format!("{:02x}", head[at]), false),
-                _ => {
-                    let next = (at..head.len()).find(|i| is_shown(*i)).unwrap_or(total);
+            let (span, text, left_out) = match mark_at(at) {
+                _ if !begins(at) => {
+                    let next = (at..head.len()).find(|i| begins(*i)).unwrap_or(total);
                     (at..next, format!("…({} bytes)", next - at), true)
                 }
+                Some(mark) => (mark.span.clone(), mark.shown.clone(), false),
+                None => (at..at + 1, format!("{:02x}", head[at]), false),
             };
             at = span.end;
             tokens.push(Token { span, text, left_out });
@@ -177,6 +183,22 @@ mod tests {
         let line = HexLine::new(&blob(&[1, 2, 3, 4]), &[mark], &[], 32);
         assert_eq!(line.text(), "01 \"$ns\" 04");
         assert_eq!(line.underline(&[3..4]), "         ^^");
+    }
+
+    #[test]
+    fn no_part_of_a_mark_is_seen_where_a_packet_is_cut() {
+        let bytes: Vec<u8> = (0..100).collect();
+        for span in [90..100, 2..40, 5..95] {
+            let mark = Mark {
+                span: span.clone(),
+                shown: "<it>".to_owned(),
+            };
+            let text = HexLine::new(&blob(&bytes), &[mark], &[], 16).text();
+            assert!(text.contains("<it>"), "{text}");
+            for byte in span {
+                assert!(!text.contains(&format!("{byte:02x}")), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@
 mod event;
 mod hex;
 mod normalise;
+#[cfg(test)]
+pub(crate) mod testing;
 mod text;
 
 pub use event::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, What};

@@ -240,3 +240,105 @@ fn outermost(mut marks: Vec<Mark>) -> Vec<Mark> {
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{NS, Talk};
+    use super::super::{End, Event};
+    use super::*;
+    use crate::wire::{Ack, Publish};
+
+    fn message(qos: u8, id: u16, dup: bool) -> Packet {
+        Packet::Publish(Publish {
+            qos,
+            dup,
+            packet_id: (qos > 0).then_some(id),
+            topic: format!("{NS}/a").as_str().into(),
+            payload: "x".into(),
+            ..Publish::default()
+        })
+    }
+
+    #[test]
+    fn steps_are_in_the_order_of_the_script() {
+        let t = Talk::new()
+            .packet("b", Some(2), Author::Broker, Packet::PubAck(Ack::new(7)))
+            .packet("a", Some(0), Author::Script, message(0, 0, false))
+            .packet("b", Some(1), Author::Script, message(1, 7, false))
+            .event("a", Some(3), Author::Broker, What::End(End::Reset));
+        let expected = "\
+a -> PUBLISH
+    30 0d 00 0a \"$ns\" 2f 61 78
+    dup: false, qos: 0, retain: false, topic: \"$ns/a\", payload: \"x\"
+b -> PUBLISH
+    32 0f 00 0a \"$ns\" 2f 61 00 07 78
+    dup: false, qos: 1, retain: false, topic: \"$ns/a\", packet_id: 7, payload: \"x\"
+b <- PUBACK
+    40 02 00 07
+    packet_id: 7
+a <- closed
+";
+        assert_eq!(normalise(&t.transcript(), &[]), expected);
+    }
+
+    #[test]
+    fn what_no_step_took_is_left_out_unless_it_is_kept() {
+        let t = Talk::new()
+            .packet("a", None, Author::Fence, Packet::PingReq)
+            .packet("a", None, Author::Broker, Packet::PingResp)
+            .packet("a", None, Author::Broker, message(0, 0, false))
+            .packet("a", None, Author::Auto, Packet::PubAck(Ack::new(1)))
+            .event("a", None, Author::Cleanup, What::End(End::Fin))
+            .transcript();
+        assert_eq!(normalise(&t, &[]), "");
+        assert!(normalise(&t, &[2]).starts_with("a <- PUBLISH\n"));
+    }
+
+    /// The same exchange, with whatever identifier the broker takes.
+    fn chosen(id: u16) -> String {
+        let mut t = Talk::new()
+            .packet("a", Some(0), Author::Broker, message(2, id, false))
+            .packet("a", Some(1), Author::Script, Packet::PubRec(Ack::new(id)))
+            .packet("a", Some(2), Author::Broker, Packet::PubRel(Ack::new(id)))
+            .packet("b", Some(3), Author::Broker, message(1, id + 1, false))
+            .transcript();
+        t.bindings = vec![("m".to_owned(), id.to_string())];
+        normalise(&t, &[])
+    }
+
+    #[test]
+    fn what_the_broker_chose_goes_by_name() {
+        assert_eq!(chosen(1), chosen(300));
+        let text = chosen(1);
+        assert!(text.contains("2f 61 $m 78"), "{text}");
+        assert!(
+            text.contains("a -> PUBREC\n    50 02 $m\n    packet_id: $m\n"),
+            "{text}"
+        );
+        assert!(text.contains("2f 61 <packet_id> 78"), "{text}");
+    }
+
+    #[test]
+    fn a_fin_and_a_reset_are_the_same_close() {
+        let closed = |end| {
+            let t = Talk::new()
+                .event("a", Some(0), Author::Broker, What::End(end))
+                .transcript();
+            normalise(&t, &[])
+        };
+        assert_eq!(closed(End::Fin), closed(End::Reset));
+    }
+
+    #[test]
+    fn the_turns_of_a_repeat_are_in_order() {
+        let mut t = Talk::new()
+            .packet("a", Some(0), Author::Script, message(0, 0, false))
+            .packet("a", Some(0), Author::Script, Packet::PingReq)
+            .transcript();
+        let turn = |event: &mut Event, n| event.step.as_mut().unwrap().turns = vec![n];
+        turn(&mut t.events[0], 2);
+        turn(&mut t.events[1], 1);
+        let text = normalise(&t, &[]);
+        assert!(text.find("PINGREQ") < text.find("PUBLISH"), "{text}");
+    }
+}

@@ -9,8 +9,8 @@ use crate::wire::{Decoded, Field, Value};
 
 /// How much of a packet's hex a line of the trace holds, in bytes.
 const HEX: usize = 24;
-/// How much of a field's value, in characters.
-const VALUE: usize = 60;
+/// How much of a text, in bytes; twice as much of a list, in characters.
+const VALUE: usize = 40;
 
 /// The trace: one line an event, such as `  0.012s  pub → PUBLISH      34 0c 00 … topic="a" qos=2`. More than `limit`
 /// events are cut in the middle.
@@ -108,7 +108,7 @@ pub fn fields(decoded: &Decoded) -> String {
     let shown: Vec<String> = shown(decoded)
         .iter()
         .filter(|f| f.value != Value::Bool(false))
-        .map(|f| format!("{}={}", f.name, short(&value(&f.name, &f.value))))
+        .map(|f| format!("{}={}", f.name, short(&f.name, &f.value)))
         .collect();
     shown.join(" ")
 }
@@ -122,9 +122,13 @@ pub fn shown(decoded: &Decoded) -> Vec<Field> {
             | ("remaining_length" | "property_length" | "will.property_length", _) => {}
             // That there is a user name or password is seen where it stands.
             ("connect_flags", Value::Map(flags)) => {
-                let flags = flags
-                    .iter()
-                    .filter(|(name, _)| !matches!(*name, "password" | "username"));
+                let will = flags.contains(&("will", Value::Bool(true)));
+                let flags = flags.iter().filter(|(name, value)| match *name {
+                    "password" | "username" => false,
+                    "will_qos" => will || *value != Value::Int(0),
+                    "will_retain" => will || *value != Value::Bool(false),
+                    _ => true,
+                });
                 shown.extend(flags.map(|(name, value)| part(field, name, value)));
             }
             ("type and flags" | "options", Value::Map(parts)) => {
@@ -154,11 +158,91 @@ pub fn value(name: &str, value: &Value) -> String {
     printable(&text)
 }
 
-fn short(text: &str) -> String {
-    if text.chars().count() <= VALUE {
-        return text.to_owned();
+/// A value that fits into a line: of long text or bytes the beginning and the length.
+fn short(name: &str, of: &Value) -> String {
+    let bytes = match of {
+        Value::Text(text) => Some(text.as_bytes()),
+        Value::Binary(bytes) if name != "password" => Some(bytes.as_ref()),
+        Value::Payload(payload) => payload.bytes().map(|b| b.as_ref()),
+        _ => None,
+    };
+    if let Some(bytes) = bytes.filter(|b| b.len() > VALUE) {
+        // Not within a character, where it is text.
+        let end = (VALUE - 3..=VALUE)
+            .rev()
+            .find(|end| std::str::from_utf8(&bytes[..*end]).is_ok())
+            .unwrap_or(VALUE);
+        let begin = value(name, &Value::Text(bytes[..end].to_vec().into()));
+        return format!("{begin}… ({} bytes)", bytes.len());
     }
-    let head: String = text.chars().take(VALUE - 12).collect();
-    let tail: String = text.chars().skip(text.chars().count() - 10).collect();
-    format!("{head}…{tail}")
+    let text = value(name, of);
+    match text.char_indices().nth(2 * VALUE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Talk;
+    use super::super::{Author, End, Lifecycle, What};
+    use super::*;
+    use crate::wire::{ConnAck, Connect, Packet, Publish, Version};
+
+    fn talk() -> Talk {
+        let mut login = Connect::new(Version::V3_1_1, "c");
+        login.username = Some("me".into());
+        login.password = Some("pass".into());
+        let message = |payload: &str| {
+            Packet::Publish(Publish {
+                qos: 1,
+                dup: true,
+                packet_id: Some(7),
+                topic: "a/\u{1b}[2J".into(),
+                payload: payload.into(),
+                ..Publish::default()
+            })
+        };
+        Talk::new()
+            .event("publisher", None, Author::Setup, What::Open)
+            .packet("publisher", None, Author::Setup, Packet::Connect(login))
+            .packet("publisher", None, Author::Broker, Packet::ConnAck(ConnAck::default()))
+            .packet("sub", Some(1), Author::Broker, message("short\n"))
+            .packet("sub", Some(1), Author::Broker, message(&"long ".repeat(50)))
+            .bytes("sub", None, Author::Broker, &[0xd1, 0x00])
+            .packet("publisher", None, Author::Fence, Packet::PingReq)
+            .event("sub", None, Author::Broker, What::Fragment(vec![0x30, 0xff].into()))
+            .event("sub", None, Author::Broker, What::Gap(12))
+            .event("publisher", None, Author::Script, What::End(End::HalfClose))
+            .event("sub", None, Author::Broker, What::End(End::Reset))
+            .event("", Some(2), Author::Script, What::Lifecycle(Lifecycle::Kill))
+    }
+
+    const TRACE: &str = r#"  0.000s  publisher   connection opened  (setup)
+  0.003s  publisher → CONNECT      10 17 00 04 4d 51 54 54 04 c2 00 3c 00 01 63 00 …(3 bytes) <password>  protocol_name="MQTT" protocol_level=4 clean=true keep_alive=60 client_id="c" username="me" password=<4 bytes>  (setup)
+  0.006s  publisher ← CONNACK      20 02 00 00  return_code=0
+  0.009s  sub       ← PUBLISH      3a 10 00 06 61 2f 1b 5b 32 4a 00 07 73 68 6f 72 74 0a  dup=true qos=1 topic="a/\u{1b}[2J" packet_id=7 payload="short\u{a}"
+  0.012s  sub       ← PUBLISH      3a 84 02 00 06 61 2f 1b 5b 32 4a 00 07 6c 6f 6e …(243 bytes) 6f 6e 67 20  dup=true qos=1 topic="a/\u{1b}[2J" packet_id=7 payload="long long long long long long long long "… (250 bytes)
+  0.015s  sub       ← PINGRESP     d1 00  ! the flags of PINGRESP are 0001, not 0000
+  0.018s  publisher → PINGREQ      c0 00  (fence)
+  0.021s  sub       ← fragment     30 ff
+  0.024s  sub         12 bytes are missing here
+  0.027s  publisher → half closed
+  0.030s  sub       ← closed (RST)
+  0.033s              the broker was killed and started again
+"#;
+
+    #[test]
+    fn the_trace_is_one_line_an_event() {
+        assert_eq!(trace(&talk().transcript(), 100), TRACE);
+    }
+
+    #[test]
+    fn a_long_trace_is_cut_in_the_middle() {
+        let text = trace(&talk().transcript(), 3);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert_eq!(lines[1], "  … 9 events are left out …");
+        assert!(lines[0].contains("opened") && lines[3].contains("killed"));
+    }
 }

@@ -160,7 +160,8 @@ impl Matcher {
         let waited = seconds(until.saturating_sub(self.since));
         let step = self.step()?.clone();
         let found = self.clients[client].inbox.iter().find(|a| !a.needless).map(|a| a.event);
-        let failure = self.failure_at(&step, Refusal::new(format!("{why} within {waited}"), found));
+        let mut failure = self.failure_at(&step, Refusal::new(format!("{why} within {waited}"), found));
+        failure.timed_out = true;
         self.fail(failure);
         None
     }
@@ -175,7 +176,8 @@ impl Matcher {
             return Some(Poll::Wait { until });
         }
         let waited = seconds(until.saturating_sub(self.since));
-        let failure = self.unmet(&format!("nothing of it came within {waited}"));
+        let mut failure = self.unmet(&format!("nothing of it came within {waited}"));
+        failure.timed_out = true;
         self.fail(failure);
         None
     }
@@ -214,7 +216,9 @@ impl Matcher {
             many => format!("none of {} alternatives was met", many.len()),
         };
         Failure {
+            control: self.control,
             stage: self.stage,
+            timed_out: false,
             place: Some(step.place.clone()),
             summary,
             awaited,
@@ -236,7 +240,9 @@ impl Matcher {
                 self.failure_at(&step, Refusal::new(why, found))
             }
             None => Failure {
+                control: self.control,
                 stage: self.stage,
+                timed_out: false,
                 place: None,
                 summary: why.to_owned(),
                 awaited: Vec::new(),

@@ -7,7 +7,7 @@ use crate::wire::Packet;
 
 use super::probe::name_of;
 use super::{Matcher, Poll, Waiting};
-use crate::play::{Failure, PlayEnd};
+use crate::play::{Failure, PlayEnd, Stage};
 
 /// How far the farewell is. Two rounds of PINGREQs on all clients: what the last packet of one client caused at another
 /// has then had its turn.
@@ -33,8 +33,9 @@ impl Matcher {
                 Some(index) => {
                     // What came is the better story, where anything did.
                     if !self.account() {
-                        let why = self.no_pingresp(index);
-                        self.fail_plainly(why, None);
+                        let mut failure = self.unmet(&self.no_pingresp(index));
+                        failure.timed_out = true;
+                        self.fail(failure);
                     }
                     return None;
                 }
@@ -91,7 +92,9 @@ impl Matcher {
             };
             let found = found.or(client.ended);
             self.fail(Failure {
-                stage: self.stage,
+                control: self.control,
+                stage: Stage::Account,
+                timed_out: false,
                 place: None,
                 summary,
                 awaited: Vec::new(),

@@ -14,8 +14,8 @@ use crate::wire::{Chunk, Packet, Publish, Text, encode_bytes};
 
 use super::probe::{Refusal, name_of};
 use super::{Matcher, Poll, Waiting};
-use crate::play::Action;
 use crate::play::outcome::seconds;
+use crate::play::{Action, Stage};
 
 /// Packet identifiers of fence messages count down from here: scripts use small ones.
 const FENCE_ID: u16 = 0xfe00;
@@ -127,7 +127,9 @@ impl Matcher {
             Next::Wait(until) => Some(Poll::Wait { until }),
             Next::Fail(why) => {
                 let step = self.step()?.clone();
-                let failure = self.failure_at(&step, Refusal::new(why, None));
+                let mut failure = self.failure_at(&step, Refusal::new(why, None));
+                failure.stage = Stage::Fence;
+                failure.timed_out = true;
                 self.fail(failure);
                 None
             }

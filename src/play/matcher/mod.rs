@@ -56,9 +56,10 @@ pub struct Matcher {
     events: Vec<Event>,
     /// The steps that are open, the innermost last.
     levels: Vec<Level>,
-    /// What comes after `levels`.
-    stages: VecDeque<(Stage, Arc<[Step]>)>,
+    /// What comes after the set-up.
+    script: Option<Arc<[Step]>>,
     stage: Stage,
+    control: bool,
     /// What is to be done before any step: answers of `acks: auto` and of fences.
     outbox: VecDeque<Action>,
     waiting: Waiting,
@@ -115,9 +116,9 @@ impl Matcher {
             .with_login(settings.login.clone())
             .with_auth(settings.auth.clone());
         let script = &case.script;
-        let (stage, steps) = match (which, &script.control) {
-            (Which::Control, Some(steps)) => (Stage::Control, steps),
-            _ => (Stage::Script, &script.steps),
+        let steps = match (which, &script.control) {
+            (Which::Control, Some(steps)) => steps,
+            _ => &script.steps,
         };
         let setup: Arc<[Step]> = program::setup(&script.clients, case.version, &scope).into();
         Matcher {
@@ -127,8 +128,9 @@ impl Matcher {
             clients: script.clients.iter().map(Client::new).collect(),
             events: Vec::new(),
             levels: vec![Level::new(setup)],
-            stages: VecDeque::from([(stage, steps.as_slice().into())]),
+            script: Some(steps.as_slice().into()),
             stage: Stage::Setup,
+            control: which == Which::Control,
             outbox: VecDeque::new(),
             waiting: Waiting::Ready,
             maybes: Vec::new(),
@@ -213,7 +215,8 @@ impl Matcher {
     pub fn expire(&mut self, limit: Duration) {
         if self.end.is_none() {
             let why = format!("the case's deadline of {} passed", super::outcome::seconds(limit));
-            let failure = self.unmet(&why);
+            let mut failure = self.unmet(&why);
+            failure.timed_out = true;
             self.end = Some(PlayEnd::Failed(failure));
         }
     }
@@ -257,7 +260,9 @@ impl Matcher {
     /// A failure at the step at hand that has only a sentence to say.
     fn fail_plainly(&mut self, summary: impl Into<String>, found: Option<usize>) {
         let failure = Failure {
+            control: self.control,
             stage: self.stage,
+            timed_out: false,
             place: self.place(),
             summary: summary.into(),
             awaited: Vec::new(),

@@ -22,9 +22,9 @@ impl Matcher {
         let candidates: Vec<Vec<usize>> = wanted.iter().map(|(c, what, _)| self.candidates(*c, what)).collect();
         let mut holder: Vec<(usize, usize)> = Vec::new();
         let mut unmet = Vec::new();
-        for want in 0..wanted.len() {
+        for (want, (_, what, _)) in wanted.iter().enumerate() {
             let mut seen = Vec::new();
-            if !assign(want, &candidates, &mut holder, &mut seen) && !is_maybe(wanted[want].1) {
+            if !assign(want, &candidates, &mut holder, &mut seen) && !is_maybe(what) {
                 unmet.push(want);
             }
         }

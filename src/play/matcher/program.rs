@@ -48,12 +48,12 @@ impl Matcher {
     pub(super) fn next_step(&mut self) -> Option<Poll> {
         loop {
             let Some(level) = self.levels.last_mut() else {
-                let Some((stage, steps)) = self.stages.pop_front() else {
-                    self.stage = Stage::Farewell;
+                let Some(steps) = self.script.take() else {
+                    self.stage = Stage::Fence;
                     self.waiting = Waiting::Farewell(Farewell::default());
                     return None;
                 };
-                self.stage = stage;
+                self.stage = Stage::Script;
                 self.levels.push(Level::new(steps));
                 continue;
             };

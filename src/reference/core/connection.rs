@@ -74,7 +74,7 @@ impl Connection {
         if let Some(n) = connect.properties.number(id::RECEIVE_MAXIMUM) {
             self.receive_maximum = u16::try_from(n).unwrap_or(u16::MAX);
         }
-        self.maximum_packet_size = connect.properties.number(id::MAXIMUM_PACKET_SIZE);
+        self.maximum_packet_size = maximum_packet_size(connect);
     }
 
     /// Whether the packet is not larger than the client takes.
@@ -97,4 +97,12 @@ impl Connection {
 /// A Keep Alive as a time; 0 switches it off.
 pub fn seconds(keep_alive: u16) -> Option<Duration> {
     (keep_alive > 0).then(|| Duration::from_secs(keep_alive.into()))
+}
+
+/// The client's Maximum Packet Size. One of 0 comes here only where it was let through, and would forbid everything.
+pub fn maximum_packet_size(connect: &Connect) -> Option<u32> {
+    connect
+        .properties
+        .number(id::MAXIMUM_PACKET_SIZE)
+        .filter(|limit| *limit > 0)
 }

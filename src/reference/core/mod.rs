@@ -39,6 +39,10 @@ use state::{Record, State};
 pub struct ConnectionId(pub u64);
 
 /// What happened.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one call, and most of them are the large one"
+)]
 #[derive(Debug, Clone)]
 pub enum Input {
     /// A client opened a network connection.
@@ -223,10 +227,13 @@ impl Broker {
         {
             return;
         }
+        let is_wrong = received.faults.iter().any(|fault| !fault.is_about_filter());
         if let Some(fault) = self.unforgiven(received.faults) {
             return self.end(id, Cause::Fault, Some(&fault));
         }
         match received.packet {
+            // A wrong DISCONNECT that is let through would close the connection all the same, so it is passed over instead.
+            Some(Packet::Disconnect(_)) if is_wrong => {}
             Some(Packet::Connect(_)) => {
                 self.punish(id, Offence::SecondConnect);
             }

@@ -134,7 +134,18 @@ impl Offence {
                 "not a topic filter",
             ),
         };
-        let ids = if version == Version::V5 { v5 } else { v3 };
+        let v3_1: &[&'static str] = match self {
+            Offence::FirstNotConnect => &["§3.1/connect-first"],
+            Offence::WildcardInTopic => &["§3.3/topic-wildcards"],
+            Offence::NoTopic => &["§A/one-character"],
+            Offence::BadFilter(_) => &["§A/multi-level", "§A/single-level", "§A/one-character"],
+            _ => &[],
+        };
+        let ids = match version {
+            Version::V3_1 => v3_1,
+            Version::V3_1_1 => v3,
+            Version::V5 => v5,
+        };
         Fault {
             statements: ids.iter().map(|id| StatementId::new(version, id)).collect(),
             reason,

@@ -1,2 +1,272 @@
-use super::Act;
-pub const ACTS: &[Act] = &[];
+//! CONNECT and CONNACK, wrongly.
+
+use super::{Act, Arrival, How, act, changed, pass, with_body, without};
+use crate::wire::property::id;
+use crate::wire::{Packet, PropertyValue, Version};
+
+pub const ACTS: &[Act] = &[
+    act!(
+        [V3_1_1 "MQTT-3.1.2-10/b", V3_1_1 "MQTT-3.1.2-12", V5 "MQTT-3.1.2-10/b"],
+        "gives a connection without a will the last one that its client id had",
+        How::Receive(|memory, _, packet| pass(packet, |packet| {
+            if let Packet::Connect(connect) = packet {
+                match &connect.will {
+                    Some(will) => {
+                        memory.wills.insert(connect.client_id.clone(), will.clone());
+                    }
+                    None => connect.will = memory.wills.get(&connect.client_id).cloned(),
+                }
+            }
+        }))
+    ),
+    act!(
+        [V3_1_1 "MQTT-3.1.2-16", V5 "MQTT-3.1.2-14"],
+        "publishes every will as a retained message",
+        How::Receive(|_, _, packet| pass(packet, |packet| {
+            if let Packet::Connect(connect) = packet
+                && let Some(will) = &mut connect.will
+            {
+                will.retain = true;
+            }
+        }))
+    ),
+    act!(
+        [V3_1 "§2.2/will-retain", V3_1_1 "MQTT-3.1.2-17", V5 "MQTT-3.1.2-15"],
+        "publishes no will as a retained message",
+        How::Receive(|_, _, packet| pass(packet, |packet| {
+            if let Packet::Connect(connect) = packet
+                && let Some(will) = &mut connect.will
+            {
+                will.retain = false;
+            }
+        }))
+    ),
+    act!(
+        [V3_1 "§2.2/will-qos-published"],
+        "publishes every will at QoS 0",
+        How::Receive(|_, _, packet| pass(packet, |packet| {
+            if let Packet::Connect(connect) = packet
+                && let Some(will) = &mut connect.will
+            {
+                will.qos = 0;
+            }
+        }))
+    ),
+    act!(
+        [V5 "MQTT-3.1.3-10"],
+        "publishes the User Properties of a will backwards",
+        How::Receive(|_, _, packet| pass(packet, |packet| {
+            if let Packet::Connect(connect) = packet
+                && let Some(will) = &mut connect.will
+            {
+                will.properties.0.reverse();
+            }
+        }))
+    ),
+    act!(
+        [
+            V3_1 "§2.2/keep-alive",
+            V3_1_1 "MQTT-3.1.2-24",
+            V5 "MQTT-3.1.2-22",
+            V5 "MQTT-3.2.2-22",
+        ],
+        "takes no notice of the Keep Alive",
+        How::Receive(|_, _, packet| pass(packet, |packet| {
+            if let Packet::Connect(connect) = packet {
+                connect.keep_alive = 0;
+            }
+        }))
+    ),
+    act!(
+        [
+            V3_1 "§2.2/keep-alive/b",
+            V3_1_1 "MQTT-3.1.2-24/b",
+            V5 "MQTT-3.1.2-22/b",
+        ],
+        "closes long before the Keep Alive has run out",
+        How::Receive(|_, _, packet| pass(packet, |packet| {
+            if let Packet::Connect(connect) = packet
+                && connect.keep_alive > 0
+            {
+                connect.keep_alive = (connect.keep_alive / 8).max(1);
+            }
+        }))
+    ),
+    act!(
+        [V3_1 "§2.2/keep-alive-zero"],
+        "takes a Keep Alive of 0 for one of a second",
+        How::Receive(|_, _, packet| pass(packet, |packet| {
+            if let Packet::Connect(connect) = packet
+                && connect.keep_alive == 0
+            {
+                connect.keep_alive = 1;
+            }
+        }))
+    ),
+    act!(
+        [V3_1_1 "MQTT-3.1.3-2", V5 "MQTT-3.1.3-2"],
+        "takes every connection for that of another client",
+        How::Receive(|memory, _, packet| pass(packet, |packet| {
+            if let Packet::Connect(connect) = packet {
+                memory.connections += 1;
+                let text = connect.client_id.as_str().unwrap_or_default();
+                connect.client_id = format!("{text} {}", memory.connections).into();
+            }
+        }))
+    ),
+    act!(
+        [V3_1_1 "MQTT-3.2.0-1", V5 "MQTT-3.2.0-1"],
+        "sends a PINGRESP before the CONNACK",
+        How::Send(|_, _, outgoing| match outgoing.packet {
+            Packet::ConnAck(_) => vec![Packet::PingResp.into(), outgoing],
+            _ => vec![outgoing],
+        })
+    ),
+    act!(
+        [V5 "MQTT-3.2.0-2"],
+        "sends every CONNACK twice",
+        How::Send(|_, _, outgoing| match outgoing.packet {
+            Packet::ConnAck(_) => vec![outgoing.clone(), outgoing],
+            _ => vec![outgoing],
+        })
+    ),
+    act!(
+        [V3_1_1 "MQTT-3.2.2-1", V5 "MQTT-3.2.2-2"],
+        "says that a session is present to clients that asked for a clean one",
+        How::Send(|_, peer, outgoing| changed(outgoing, |packet| {
+            if let Packet::ConnAck(ack) = packet
+                && peer.connect.clean_start
+                && ack.reason_code == 0
+            {
+                ack.session_present = true;
+            }
+        }))
+    ),
+    act!(
+        [V3_1_1 "MQTT-3.2.2-2", V5 "MQTT-3.2.2-3"],
+        "never says that a session is present",
+        How::Send(|_, _, outgoing| changed(outgoing, |packet| {
+            if let Packet::ConnAck(ack) = packet {
+                ack.session_present = false;
+            }
+        }))
+    ),
+    act!(
+        [V3_1_1 "MQTT-3.2.2-3", V5 "MQTT-3.2.2-3/b"],
+        "says that a session is present to clients that had none",
+        How::Send(|_, peer, outgoing| changed(outgoing, |packet| {
+            if let Packet::ConnAck(ack) = packet
+                && !peer.connect.clean_start
+                && ack.reason_code == 0
+            {
+                ack.session_present = true;
+            }
+        }))
+    ),
+    act!(
+        [V5 "MQTT-3.1.2-6"],
+        "refuses clients that want to go on with a session and have none",
+        How::Send(|_, peer, outgoing| changed(outgoing, |packet| {
+            if let Packet::ConnAck(ack) = packet
+                && !peer.connect.clean_start
+                && !ack.session_present
+                && ack.reason_code == 0
+            {
+                ack.reason_code = 0x80;
+            }
+        }))
+    ),
+    act!(
+        [V3_1_1 "MQTT-3.2.2-4", V5 "MQTT-3.2.2-6"],
+        "says that a session is present when it refuses a client",
+        How::Send(|_, _, outgoing| changed(outgoing, |packet| {
+            if let Packet::ConnAck(ack) = packet
+                && ack.reason_code != 0
+            {
+                ack.session_present = true;
+            }
+        }))
+    ),
+    act!(
+        [V3_1_1 "§3.2.2.1/reserved-bits", V5 "MQTT-3.2.2-1"],
+        "sets a reserved bit of the acknowledge flags",
+        How::Send(|_, peer, outgoing| match outgoing.packet {
+            Packet::ConnAck(_) => vec![with_body(outgoing, peer.version, |body| body[0] |= 0x02)],
+            _ => vec![outgoing],
+        })
+    ),
+    act!(
+        [V3_1 "§2.2/return-codes", V3_1_1 "§3.2.2.3/return-codes", V5 "MQTT-3.2.2-8"],
+        "refuses clients with a code that the table does not have",
+        How::Send(|_, peer, outgoing| changed(outgoing, |packet| {
+            if let Packet::ConnAck(ack) = packet
+                && ack.reason_code != 0
+            {
+                ack.reason_code = if peer.version == Version::V5 { 0xfe } else { 0x06 };
+            }
+        }))
+    ),
+    act!(
+        [V3_1 "§3.1/connack", V3_1_1 "MQTT-3.1.4-4", V5 "MQTT-3.1.4-5"],
+        "accepts clients without telling them",
+        How::Send(|_, _, outgoing| without(outgoing, |packet| {
+            matches!(packet, Packet::ConnAck(ack) if ack.reason_code == 0)
+        }))
+    ),
+    act!(
+        [V3_1 "§3.2/identifier-rejected/b", V3_1_1 "MQTT-3.1.2-2/b", V3_1_1 "MQTT-3.1.3-8/b", V3_1_1 "MQTT-3.1.3-9/b"],
+        "refuses clients without telling them",
+        How::Send(|_, _, outgoing| without(outgoing, |packet| {
+            matches!(packet, Packet::ConnAck(ack) if ack.reason_code != 0)
+        }))
+    ),
+    act!(
+        [V5 "MQTT-3.1.3-7"],
+        "does not say which client id it assigned",
+        How::Send(|_, _, outgoing| changed(outgoing, |packet| {
+            if let Packet::ConnAck(ack) = packet {
+                ack.properties.0.retain(|p| p.id != id::ASSIGNED_CLIENT_IDENTIFIER);
+            }
+        }))
+    ),
+    act!(
+        [V5 "MQTT-3.1.2-28"],
+        "returns Response Information that nobody asked for",
+        How::Send(|_, _, outgoing| changed(outgoing, |packet| {
+            if let Packet::ConnAck(ack) = packet {
+                ack.properties.push(id::RESPONSE_INFORMATION, PropertyValue::Text("responses".into()));
+            }
+        }))
+    ),
+    act!(
+        [V5 "MQTT-4.12.0-6"],
+        "names an Authentication Method to clients that named none",
+        How::Send(|_, _, outgoing| changed(outgoing, |packet| {
+            if let Packet::ConnAck(ack) = packet {
+                ack.properties.push(id::AUTHENTICATION_METHOD, PropertyValue::Text("none".into()));
+            }
+        }))
+    ),
+    act!(
+        [V5 "MQTT-3.14.0-1"],
+        "sends DISCONNECT in place of a CONNACK that refuses",
+        How::Send(|_, _, outgoing| changed(outgoing, |packet| {
+            if let Packet::ConnAck(ack) = packet
+                && ack.reason_code != 0
+            {
+                *packet = Packet::Disconnect(crate::wire::Disconnect {
+                    reason_code: ack.reason_code,
+                    ..Default::default()
+                });
+            }
+        }))
+    ),
+    act!(
+        [V5 "MQTT-3.2.2-9"],
+        "drops QoS 2 messages without having announced a Maximum QoS",
+        How::Receive(|_, _, packet| match packet {
+            Packet::Publish(publish) if publish.qos == 2 => Arrival::Swallow(Vec::new()),
+            packet => Arrival::Pass(packet),
+        })
+    ),
+];

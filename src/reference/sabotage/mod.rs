@@ -4,19 +4,20 @@
 //! breaking one or more statements; the table of them is in the submodules. Acts know the connection's CONNECT and what
 //! passed by, nothing of the broker: so they could stand in front of any other as well.
 
+mod acknowledge;
 mod connect;
 mod delivery;
-mod handshake;
+mod end;
 mod memory;
+mod properties;
 mod publish;
 mod subscribe;
-mod v5;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::core::{Cause, ConnectionId};
-use crate::wire::{Connect, Overrides, Packet, Version};
+use crate::wire::{Connect, Overrides, Packet, Version, encode_bytes};
 pub use memory::Memory;
 
 /// One way of breaking one or more statements.
@@ -41,10 +42,14 @@ pub enum How {
     /// A packet on its way to the client.
     Send(fn(&mut Memory, &Peer, Outgoing) -> Vec<Outgoing>),
     /// A close by the broker: `true` leaves the connection open.
-    KeepOpen(fn(&Peer, Cause) -> bool),
+    KeepOpen(fn(Cause) -> bool),
 }
 
 /// What becomes of a packet that came.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one call, and most of them are the large one"
+)]
 pub enum Arrival {
     /// The broker gets this one.
     Pass(Packet),
@@ -89,16 +94,16 @@ impl Act {
 
 /// Every act.
 pub fn acts() -> impl Iterator<Item = &'static Act> {
-    [
+    let tables = [
+        acknowledge::ACTS,
         connect::ACTS,
-        publish::ACTS,
         delivery::ACTS,
-        handshake::ACTS,
+        end::ACTS,
+        properties::ACTS,
+        publish::ACTS,
         subscribe::ACTS,
-        v5::ACTS,
-    ]
-    .into_iter()
-    .flatten()
+    ];
+    tables.into_iter().flatten()
 }
 
 /// The acts that are played in one broker, and what they remember.
@@ -168,11 +173,11 @@ impl Saboteur {
 
     /// Whether a connection that the broker would close stays open.
     pub fn keeps_open(&self, connection: ConnectionId, cause: Cause) -> bool {
-        let Some(peer) = self.peers.get(&connection) else {
-            return false;
-        };
-        (self.acts.iter().filter(|a| a.is_for(peer.version))).any(|act| match act.how {
-            How::KeepOpen(keeps) => keeps(peer, cause),
+        // Of a connection without a CONNECT that could be read the version is not known.
+        let peer = self.peers.get(&connection);
+        let is_meant = |act: &&&'static Act| peer.is_none_or(|peer| act.is_for(peer.version));
+        self.acts.iter().filter(is_meant).any(|act| match act.how {
+            How::KeepOpen(keeps) => keeps(cause),
             _ => false,
         })
     }
@@ -184,12 +189,51 @@ impl Saboteur {
     }
 }
 
-/// For acts: nothing is sent.
-fn nothing() -> Vec<Outgoing> {
-    Vec::new()
+/// One row of the table: which statements, what it does, and how.
+macro_rules! act {
+    ([$($version:ident $id:literal),* $(,)?], $what:literal, $how:expr $(,)?) => {
+        $crate::reference::sabotage::Act {
+            breaks: &[$(($crate::wire::Version::$version, $id)),*],
+            what: $what,
+            how: $how,
+        }
+    };
+}
+use act;
+
+/// Changes what the function takes hold of, and sends everything else as it is.
+fn changed(mut outgoing: Outgoing, change: impl FnOnce(&mut Packet)) -> Vec<Outgoing> {
+    change(&mut outgoing.packet);
+    vec![outgoing]
 }
 
-/// For acts that change a packet of one kind and leave others as they are.
-fn one(packet: Outgoing) -> Vec<Outgoing> {
-    vec![packet]
+/// Sends everything but what the test takes hold of.
+fn without(outgoing: Outgoing, is_meant: impl FnOnce(&Packet) -> bool) -> Vec<Outgoing> {
+    if is_meant(&outgoing.packet) {
+        Vec::new()
+    } else {
+        vec![outgoing]
+    }
+}
+
+/// Changes what came, whatever it is.
+fn pass(mut packet: Packet, change: impl FnOnce(&mut Packet)) -> Arrival {
+    change(&mut packet);
+    Arrival::Pass(packet)
+}
+
+/// Writes the packet with a body that is changed byte by byte.
+fn with_body(outgoing: Outgoing, version: Version, change: impl FnOnce(&mut Vec<u8>)) -> Outgoing {
+    let bytes = encode_bytes(&outgoing.packet, version);
+    let header = 1 + bytes.iter().skip(1).take_while(|b| **b & 0x80 != 0).count() + 1;
+    let mut body = bytes[header..].to_vec();
+    change(&mut body);
+    Outgoing {
+        overrides: Overrides {
+            truncate: usize::MAX,
+            append: body.into(),
+            ..outgoing.overrides
+        },
+        packet: outgoing.packet,
+    }
 }

@@ -1,2 +1,186 @@
-use super::Act;
-pub const ACTS: &[Act] = &[];
+//! SUBSCRIBE, UNSUBSCRIBE and their answers, wrongly.
+
+use super::{Act, Arrival, How, Outgoing, act, changed, pass, without};
+use crate::wire::{Packet, SubAck, Subscribe, UnsubAck};
+
+/// Turned over in the identifier of an answer.
+const OTHER_ID: u16 = 0x5a00;
+/// Bit 3 of the subscription options (5.0, section 3.8.3.1). The broker heeds it in what came from a 3.x client too, who
+/// has no such option.
+const RETAIN_AS_PUBLISHED: u8 = 0b1000;
+
+pub const ACTS: &[Act] = &[
+    act!(
+        [V3_1_1 "MQTT-3.8.4-1", V5 "MQTT-3.8.4-1"],
+        "does not answer SUBSCRIBE",
+        How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::SubAck(_))))
+    ),
+    act!(
+        [V5 "MQTT-3.10.4-4"],
+        "does not answer UNSUBSCRIBE",
+        How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::UnsubAck(_))))
+    ),
+    act!(
+        [V3_1_1 "MQTT-2.3.1-7", V5 "MQTT-2.2.1-6"],
+        "answers SUBSCRIBE and UNSUBSCRIBE under another identifier",
+        How::Send(|_, _, outgoing| changed(outgoing, |packet| match packet {
+            Packet::SubAck(ack) => ack.packet_id ^= OTHER_ID,
+            Packet::UnsubAck(ack) => ack.packet_id ^= OTHER_ID,
+            _ => {}
+        }))
+    ),
+    act!(
+        [V3_1 "§3.8/suback", V3_1_1 "MQTT-3.8.4-2", V5 "MQTT-3.8.4-2"],
+        "answers SUBSCRIBE under another identifier",
+        How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| ack.packet_id ^= OTHER_ID))
+    ),
+    act!(
+        [V3_1 "§3.10/unsuback", V3_1_1 "MQTT-3.10.4-4", V5 "MQTT-3.10.4-5"],
+        "answers UNSUBSCRIBE under another identifier",
+        How::Send(|_, _, outgoing| unsub_ack(outgoing, |ack| ack.packet_id ^= OTHER_ID))
+    ),
+    act!(
+        [V3_1_1 "MQTT-3.8.4-4", V5 "MQTT-3.8.4-5"],
+        "answers a SUBSCRIBE with one SUBACK for each filter",
+        How::Send(|_, _, outgoing| match outgoing.packet {
+            Packet::SubAck(ack) => (ack.reason_codes.iter())
+                .map(|code| {
+                    Outgoing::from(Packet::SubAck(SubAck {
+                        reason_codes: vec![*code],
+                        ..ack.clone()
+                    }))
+                })
+                .collect(),
+            _ => vec![outgoing],
+        })
+    ),
+    act!(
+        [V3_1 "§3.9/one-a-topic", V3_1_1 "MQTT-3.8.4-5", V5 "MQTT-3.8.4-6"],
+        "sends SUBACK with a code too many",
+        How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| ack.reason_codes.push(0)))
+    ),
+    act!(
+        [V3_1_1 "MQTT-3.8.4-5/b", V5 "MQTT-3.8.4-7"],
+        "grants more than was asked for",
+        How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| {
+            for code in ack.reason_codes.iter_mut().filter(|code| **code < 2) {
+                *code += 1;
+            }
+        }))
+    ),
+    act!(
+        [V3_1 "§3.9/one-a-topic/b", V3_1_1 "MQTT-3.9.3-1", V5 "MQTT-3.9.3-1"],
+        "sends the codes of SUBACK backwards",
+        How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| ack.reason_codes.reverse()))
+    ),
+    act!(
+        [V3_1 "§3.9/granted-qos", V3_1_1 "MQTT-3.9.3-2", V5 "MQTT-3.9.3-2"],
+        "sends SUBACK with codes that the table does not have",
+        How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| ack.reason_codes.fill(0x7f)))
+    ),
+    act!(
+        [V3_1 "§3.8/not-authorized"],
+        "refuses every filter",
+        How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| ack.reason_codes.fill(0x80)))
+    ),
+    act!(
+        [V5 "MQTT-3.11.3-1"],
+        "sends the codes of UNSUBACK backwards",
+        How::Send(|_, _, outgoing| unsub_ack(outgoing, |ack| ack.reason_codes.reverse()))
+    ),
+    act!(
+        [V5 "MQTT-3.11.3-2"],
+        "sends UNSUBACK with codes that the table does not have",
+        How::Send(|_, _, outgoing| unsub_ack(outgoing, |ack| ack.reason_codes.fill(0x7f)))
+    ),
+    act!(
+        [V3_1_1 "MQTT-3.10.4-6", V5 "MQTT-3.10.4-6"],
+        "deletes the first subscription of an UNSUBSCRIBE only",
+        How::Receive(|_, _, packet| pass(packet, |packet| {
+            if let Packet::Unsubscribe(unsubscribe) = packet {
+                unsubscribe.filters.truncate(1);
+            }
+        }))
+    ),
+    act!(
+        [V3_1_1 "MQTT-3.8.3-2"],
+        "grants filters with wildcards and matches nothing with them",
+        How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
+            for subscription in &mut subscribe.subscriptions {
+                let filter = subscription.filter.as_str().unwrap_or_default();
+                if filter.contains(['+', '#']) {
+                    subscription.filter = filter.replace(['+', '#'], "wildcard").into();
+                }
+            }
+        }))
+    ),
+    act!(
+        [V5 "MQTT-3.2.2-10"],
+        "refuses filters that ask for more than QoS 0",
+        How::Receive(|_, _, packet| match packet {
+            Packet::Subscribe(subscribe) if subscribe.subscriptions.iter().any(|s| s.qos() > 0) => {
+                let refusal = SubAck {
+                    packet_id: subscribe.packet_id,
+                    reason_codes: vec![0x80; subscribe.subscriptions.len()],
+                    ..SubAck::default()
+                };
+                Arrival::Swallow(vec![Packet::SubAck(refusal).into()])
+            }
+            packet => Arrival::Pass(packet),
+        })
+    ),
+    act!(
+        [V3_1 "§2.1/retain-live", V3_1_1 "MQTT-3.3.1-9", V5 "MQTT-3.3.1-12"],
+        "forwards the publisher's RETAIN to those who did not ask for it",
+        How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
+            subscribe.subscriptions.iter_mut().for_each(|s| s.options |= RETAIN_AS_PUBLISHED);
+        }))
+    ),
+    act!(
+        [V5 "MQTT-3.3.1-13"],
+        "forwards with RETAIN 0 to those who asked for it as published",
+        How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
+            subscribe.subscriptions.iter_mut().for_each(|s| s.options &= !RETAIN_AS_PUBLISHED);
+        }))
+    ),
+    act!(
+        [V5 "MQTT-3.3.1-10", V5 "MQTT-3.3.1-11"],
+        "sends the retained messages whatever Retain Handling says",
+        How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
+            subscribe.subscriptions.iter_mut().for_each(|s| s.options &= 0b1111);
+        }))
+    ),
+    act!(
+        [V5 "MQTT-3.3.1-9/b", V5 "MQTT-3.8.4-4/b"],
+        "sends the retained messages for a new subscription only",
+        How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
+            for subscription in &mut subscribe.subscriptions {
+                subscription.options = subscription.options & 0b1111 | 0b01_0000;
+            }
+        }))
+    ),
+];
+
+fn subscribe(packet: Packet, change: impl FnOnce(&mut Subscribe)) -> Arrival {
+    pass(packet, |packet| {
+        if let Packet::Subscribe(subscribe) = packet {
+            change(subscribe);
+        }
+    })
+}
+
+fn sub_ack(outgoing: Outgoing, change: impl FnOnce(&mut SubAck)) -> Vec<Outgoing> {
+    changed(outgoing, |packet| {
+        if let Packet::SubAck(ack) = packet {
+            change(ack);
+        }
+    })
+}
+
+fn unsub_ack(outgoing: Outgoing, change: impl FnOnce(&mut UnsubAck)) -> Vec<Outgoing> {
+    changed(outgoing, |packet| {
+        if let Packet::UnsubAck(ack) = packet {
+            change(ack);
+        }
+    })
+}

@@ -171,7 +171,13 @@ impl Cx<'_> {
             }
             let known: Vec<&str> = bound.iter().map(String::as_str).chain(["ns"]).collect();
             let help = nearest(name, known).map(|near| format!("did you mean `${near}`?"));
-            let help = help.unwrap_or_else(|| "a variable gets its value where it stands alone in a `<-`".to_owned());
+            let help = help.unwrap_or_else(|| {
+                match name {
+                    "i" => "`$i` counts the turns of a `repeat`",
+                    _ => "a variable gets its value where it stands alone in a `<-`",
+                }
+                .to_owned()
+            });
             return self.error_help(&place, format!("`${name}` has no value here"), help);
         };
         if !matches!(owner, "login" | "auth") && !self.clients.iter().any(|c| **c == *owner) {
@@ -196,6 +202,17 @@ impl Cx<'_> {
             Some(at) => self
                 .source
                 .place(place.span.start + at..place.span.start + at + token.len()),
+            None => place.clone(),
+        }
+    }
+
+    /// The place of a text within `place`, where it stands there as it is.
+    fn text_place(&self, text: &str, place: &Place) -> Place {
+        let written = self.source.text.get(place.span.clone()).unwrap_or_default();
+        match written.rfind(text).filter(|_| !text.is_empty()) {
+            Some(at) => self
+                .source
+                .place(place.span.start + at..place.span.start + at + text.len()),
             None => place.clone(),
         }
     }
@@ -278,8 +295,13 @@ impl Cx<'_> {
             };
             for (what, expr) in names {
                 if lacks_namespace(expr, what) {
+                    let literal = match expr {
+                        Expr::Text(text) => text.literal(),
+                        _ => None,
+                    };
+                    let place = self.text_place(&literal.unwrap_or_default(), &field.place);
                     self.error_help(
-                        &field.place,
+                        &place,
                         format!("a {what} without `$ns`"),
                         "cases run side by side, and other runs too: `$ns/a`; what must do without needs `serial: true`",
                     );

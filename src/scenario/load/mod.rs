@@ -12,6 +12,7 @@ mod rows;
 mod steps;
 mod values;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::cx::Cx;
@@ -23,7 +24,7 @@ use crate::statements::{StatementId, Version};
 
 pub(super) use clients::{CLIENT_KEYS, RESERVED};
 pub(super) use header::{NEEDS, TOP_KEYS};
-pub(super) use packets::{MANNER, pattern_fields, wrong_keys};
+pub(super) use packets::{MANNER, wrong_keys};
 pub(super) use steps::{ACTIONS, MAX_TIMES};
 
 /// Reads one scenario. `path` is its path below the scenarios' folder, without the ending.
@@ -47,6 +48,27 @@ fn sorted(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     errors
 }
 
+/// Errors of cases, each with the number of its row. One that not every row has is shown with the first row that has it.
+fn with_rows(found: Vec<(usize, Diagnostic)>, rows: &[Option<Row>]) -> Vec<Diagnostic> {
+    let mut rows_with: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
+    let at = |error: &Diagnostic| (error.place.span.start, error.place.span.end);
+    for (row, error) in &found {
+        rows_with.entry(at(error)).or_default().insert(*row);
+    }
+    let with_row = |(row, error): (usize, Diagnostic)| {
+        let place = rows[row].as_ref().and_then(|r| r.place.clone());
+        match place {
+            Some(place)
+                if rows_with[&at(&error)].len() < rows.len() && !place.span.contains(&error.place.span.start) =>
+            {
+                error.also(&place, "with this row")
+            }
+            _ => error,
+        }
+    };
+    found.into_iter().map(with_row).collect()
+}
+
 fn load_tree(source: &Arc<Source>, path: &str, root: &Node, errors: &mut Vec<Diagnostic>) -> Option<Scenario> {
     let mut cx = Cx::new(source, Version::V5, &[]);
     let parts = cx.parts(root, path);
@@ -60,24 +82,33 @@ fn load_tree(source: &Arc<Source>, path: &str, root: &Node, errors: &mut Vec<Dia
     let (parts, rows, _): (Parts, Vec<Option<Row>>, ()) = (parts?, rows?, names??);
 
     let mut cases = Vec::new();
-    for row in &rows {
+    let mut found = Vec::new();
+    for (number, row) in rows.iter().enumerate() {
         let versions = match row.as_ref().and_then(|r| r.versions.as_ref()) {
             None => parts.versions.clone(),
             Some(node) => {
                 let mut cx = Cx::new(source, Version::V5, &parts.versions);
-                let found = cx.row_versions(node);
+                let versions = cx.row_versions(node);
                 errors.append(&mut cx.errors);
-                found.unwrap_or_default()
+                versions.unwrap_or_default()
             }
         };
         for &version in &versions {
             let mut cx = Cx::new(source, version, &parts.versions);
             cx.clients.clone_from(&clients);
             let case = cx.case(root, &parts, row.as_ref(), versions.len() == 1);
-            errors.append(&mut cx.errors);
+            if case.is_none() && cx.errors.is_empty() {
+                // Whoever gives up says why. Were that forgotten, the case must not be missing without a word.
+                cx.error(
+                    &root.place,
+                    "this cannot be read, and mqttspec does not know why: a fault of its own",
+                );
+            }
+            found.extend(cx.errors.into_iter().map(|error| (number, error)));
             cases.extend(case);
         }
     }
+    errors.extend(with_rows(found, &rows));
     Some(Scenario {
         header: parts.header,
         cases,
@@ -147,6 +178,10 @@ impl Cx<'_> {
             steps: steps?,
             control: control?,
         };
+        if script.steps.is_empty() {
+            let place = root.get("steps").map_or(&root.place, |node| &node.place);
+            self.error(place, format!("there is no step at {}", self.version));
+        }
         self.check_script(&script, header, root);
         Some(script)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::cx::Cx;
 use crate::scenario::diagnostic::quoted;
 use crate::scenario::node::{Node, Scalar, What};
-use crate::scenario::text;
+use crate::scenario::{Place, text};
 use crate::statements::Version;
 
 /// The most rows that a scenario may have.
@@ -20,6 +20,8 @@ const ROW_KEYS: [&str; 3] = ["name", "proves", "versions"];
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub name: String,
+    /// Where it stands, if it is written as a row.
+    pub place: Option<Place>,
     pub values: BTreeMap<String, Node>,
     pub proves: Option<Node>,
     pub versions: Option<Node>,
@@ -104,8 +106,9 @@ impl Cx<'_> {
         };
         let mut values = BTreeMap::new();
         let mut first = None;
+        let mut good = true;
         for (key, value) in entries.iter().filter(|(k, _)| !ROW_KEYS.contains(&k.key())) {
-            self.column(key)?;
+            good &= self.column(key).is_some();
             first = first.or(Some(value));
             values.insert(key.key().to_owned(), value.clone());
         }
@@ -113,8 +116,9 @@ impl Cx<'_> {
             Some(name) => self.row_name(name)?,
             None => self.derived_name(first.unwrap_or(item))?,
         };
-        Some(Row {
+        good.then(|| Row {
             name,
+            place: Some(item.place.clone()),
             values,
             proves: item.get("proves").cloned(),
             versions: item.get("versions").cloned(),
@@ -125,6 +129,7 @@ impl Cx<'_> {
     fn crossed_rows(&mut self, columns: &[(Node, Node)], node: &Node) -> Option<Vec<Row>> {
         let mut rows = vec![Row {
             name: String::new(),
+            place: None,
             values: BTreeMap::new(),
             proves: None,
             versions: None,
@@ -243,7 +248,11 @@ impl Cx<'_> {
     /// The node with the row's values filled in and, of the maps of a version, only this version's.
     pub fn filled(&mut self, node: &Node, row: Option<&Row>) -> Node {
         match &node.what {
-            What::Scalar(scalar) => fill_scalar(node, scalar, row),
+            What::Scalar(scalar) => match lone_value(scalar, row) {
+                // Of a row's value too, only what applies at this version.
+                Some(value) => self.filled(value, None),
+                None => fill_key(node, row),
+            },
             What::List(items) => Node {
                 place: node.place.clone(),
                 what: What::List(items.iter().map(|item| self.filled(item, row)).collect()),
@@ -304,7 +313,7 @@ impl Cx<'_> {
     /// As [`Cx::filled`], but `v5` is a key as any other: the names of user properties are free.
     fn filled_values(&mut self, node: &Node, row: Option<&Row>) -> Node {
         let what = match &node.what {
-            What::Scalar(scalar) => return fill_scalar(node, scalar, row),
+            What::Scalar(scalar) => return lone_value(scalar, row).cloned().unwrap_or_else(|| fill_key(node, row)),
             What::List(items) => What::List(items.iter().map(|item| self.filled_values(item, row)).collect()),
             What::Map(entries) => What::Map(
                 entries
@@ -320,16 +329,10 @@ impl Cx<'_> {
     }
 }
 
-fn fill_scalar(node: &Node, scalar: &Scalar, row: Option<&Row>) -> Node {
-    let Some(row) = row.filter(|_| scalar.text.contains('$')) else {
-        return node.clone();
-    };
-    // A variable that stands alone becomes the row's value as it is, a map or a list too.
-    let lone = super::values::lone_var(&scalar.text).and_then(|var| row.values.get(&var.0));
-    if let Some(value) = lone {
-        return value.clone();
-    }
-    fill_key(node, Some(row))
+/// A variable that stands alone becomes the row's value as it is, a map or a list too.
+fn lone_value<'r>(scalar: &Scalar, row: Option<&'r Row>) -> Option<&'r Node> {
+    let var = super::values::lone_var(&scalar.text)?;
+    row?.values.get(&var.0)
 }
 
 /// Text with the values of the row's columns in it.

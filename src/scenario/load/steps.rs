@@ -151,7 +151,12 @@ impl Cx<'_> {
             self.error(&value.place, "`repeat` needs `times` and `steps`");
             return None;
         };
-        let times = self.number(times, "`times`", MAX_TIMES).filter(|n| *n > 0);
+        let times = self.number(times, "`times`", MAX_TIMES).filter(|n| {
+            if *n == 0 {
+                self.error(&times.place, "a `repeat` turns at least once");
+            }
+            *n > 0
+        });
         let steps = self.steps(steps, "`steps`")?;
         Some(StepKind::Repeat {
             times: times? as u32,

@@ -14,6 +14,7 @@ mod spawn;
 mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -329,4 +330,20 @@ fn write_files(process: &Process, words: &Words, folder: &Path) -> Result<(), St
             .map_err(|error| StartError::File { path, error })?;
     }
     Ok(())
+}
+impl Process {
+    /// Whether the program that `command` names is there to be started; nothing is started to find out.
+    pub fn is_installed(&self, here: &Path) -> bool {
+        let words = Words {
+            here: path_text(here),
+            ..Words::default()
+        };
+        let program = self.command.first().map(|p| words.fill(p)).unwrap_or_default();
+        if program.contains('/') {
+            return Path::new(&program).exists();
+        }
+        let path = self.env.get("PATH").map(|p| OsString::from(words.fill(p)));
+        let path = path.or_else(|| std::env::var_os("PATH")).unwrap_or_default();
+        std::env::split_paths(&path).any(|folder| folder.join(&program).exists())
+    }
 }

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Runs the blocks of README.md that are tagged `sh broker`: what a reader is told to type, against a mosquitto that this
+# script starts on port 1883 (or leaves alone where one is there already). `cargo test` runs the blocks tagged `sh`.
+set -eu -o pipefail
+cd "$(dirname "$0")/.."
+PATH="$PWD/target/release:$PATH:/usr/sbin"
+folder=$(mktemp -d)
+broker=
+stop() {
+  [ -z "$broker" ] || kill "$broker" 2>/dev/null || true
+  rm -rf "$folder"
+}
+trap stop EXIT
+if ! mqttspec run mqtt://127.0.0.1:1883 -e ping/answered@v3.1.1 >/dev/null 2>&1; then
+  printf 'listener 1883 127.0.0.1\nallow_anonymous true\n' >"$folder/mosquitto.conf"
+  mosquitto -c "$folder/mosquitto.conf" >"$folder/log" 2>&1 &
+  broker=$!
+fi
+awk '/^```sh broker$/ {inside=1; next} /^```/ {inside=0} inside' README.md >"$folder/blocks"
+count=0
+while IFS= read -r line; do
+  case $line in ''|'#'*) continue ;; esac
+  # A line may say which exit code it is to have: `# exit 1`.
+  expected=0
+  case $line in *'# exit '*) expected=${line##*# exit } ;; esac
+  code=0
+  bash -c "$line" >"$folder/out" 2>&1 || code=$?
+  if [ "$code" != "$expected" ]; then
+    printf 'README.md: `%s` ended with %s, not %s:\n' "$line" "$code" "$expected"
+    tail -n 40 "$folder/out"
+    exit 1
+  fi
+  count=$((count + 1))
+done <"$folder/blocks"
+printf '%s commands of README.md do what it says\n' "$count"

@@ -1,0 +1,134 @@
+//! Snapshots: compared at the end of a run, and `mqttspec review`, `accept` and `reject` for people without cargo-insta.
+
+use std::path::{Path, PathBuf};
+
+use crate::report::compare::{self, Comparison};
+use crate::report::review::{self, Pending};
+use crate::report::snapshot::{self, Snapshot};
+use crate::suite::RunResult;
+
+use super::args::SnapshotArgs;
+use super::{Exit, fail, print};
+
+/// Compares every snapshot of a run with the accepted one in `folder`, in the sub-folder of the target's name. `whole`
+/// says that every case of the set was played: only then is it an error that an accepted one has no case any more.
+pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
+    let folder = match std::path::absolute(folder) {
+        Ok(folder) => folder.join(&result.target.name),
+        Err(error) => return fail(Exit::Usage, format!("{}: {error}", folder.display())),
+    };
+    let snapshots = snapshot::snapshots(result);
+    let mut changed = 0;
+    for snapshot in &snapshots {
+        match compare::compare(&folder, snapshot) {
+            Ok(Comparison::Unchanged) => {}
+            Ok(Comparison::Updated) => print(&format!("updated: {}\n", snapshot.key)),
+            Ok(comparison) => {
+                changed += 1;
+                print(&changed_text(snapshot, &comparison));
+            }
+            Err(message) => return fail(Exit::Unreachable, message),
+        }
+    }
+    if whole {
+        let skipped = result
+            .cases
+            .iter()
+            .filter(|c| !snapshot::is_kept(c))
+            .map(|c| c.id.as_str());
+        let keys = snapshots.iter().map(|s| s.key.as_str()).chain(skipped);
+        match review::stale(&folder, keys) {
+            Ok(stale) => {
+                changed += stale.len();
+                let lines = stale
+                    .iter()
+                    .map(|file| format!("stale: {} belongs to no case\n", file.display()));
+                print(&lines.collect::<String>());
+            }
+            Err(error) => return fail(Exit::Unreachable, error),
+        }
+    }
+    print(&format!("{} snapshots, {changed} changed\n", snapshots.len()));
+    if changed > 0 { Exit::Bad } else { Exit::Ok }
+}
+
+fn changed_text(snapshot: &Snapshot, comparison: &Comparison) -> String {
+    match comparison {
+        Comparison::Changed { diff } => format!("changed: {}\n{diff}\n", snapshot.key),
+        _ => format!("new: {} has no accepted snapshot\n", snapshot.key),
+    }
+}
+
+/// Sets what insta must find in the environment. To be called before any thread is started.
+pub fn prepare() {
+    let root = std::env::current_dir().unwrap_or_default();
+    for (name, value) in compare::environment(&root) {
+        if name == "INSTA_OUTPUT" || std::env::var_os(name).is_none() {
+            // SAFETY: this is the first thing that the process does, and it has one thread.
+            unsafe { std::env::set_var(name, value) };
+        }
+    }
+}
+
+/// Lists the changed snapshots with their differences; exit 1 where there is one.
+pub fn review(args: &SnapshotArgs) -> Exit {
+    each(args, "waiting for a decision", |pending| {
+        let title = pending.title.as_deref().unwrap_or_default();
+        let kind = if pending.is_new { "new" } else { "changed" };
+        Ok(format!(
+            "{kind}: {}  {title}\n{}\n",
+            pending.accepted.display(),
+            pending.diff
+        ))
+    })
+}
+
+/// Takes them over.
+pub fn accept(args: &SnapshotArgs) -> Exit {
+    each(args, "accepted", |pending| {
+        review::accept(pending).map(|()| format!("accepted {}\n", pending.accepted.display()))
+    })
+}
+
+/// Throws them away.
+pub fn reject(args: &SnapshotArgs) -> Exit {
+    each(args, "rejected", |pending| {
+        review::reject(pending).map(|()| format!("rejected {}\n", pending.file.display()))
+    })
+}
+
+fn each(args: &SnapshotArgs, done: &str, act: impl Fn(&Pending) -> std::io::Result<String>) -> Exit {
+    let mut all: Vec<Pending> = Vec::new();
+    for path in &args.paths {
+        match pending_at(path) {
+            Ok(more) => all.extend(more),
+            Err(error) => return fail(Exit::Usage, format!("cannot read {}: {error}", path.display())),
+        }
+    }
+    for pending in &all {
+        match act(pending) {
+            Ok(text) => print(&text),
+            Err(error) => return fail(Exit::Unreachable, format!("{}: {error}", pending.file.display())),
+        }
+    }
+    print(&format!("{} {done}\n", crate::report::plural(all.len(), "snapshot")));
+    if done.starts_with("waiting") && !all.is_empty() {
+        Exit::Bad
+    } else {
+        Exit::Ok
+    }
+}
+
+/// The pending snapshots below a folder, or the one that a file's name stands for.
+fn pending_at(path: &Path) -> std::io::Result<Vec<Pending>> {
+    if !path.exists() {
+        return Err(std::io::ErrorKind::NotFound.into());
+    }
+    if path.is_dir() {
+        return review::pending(path);
+    }
+    let folder: PathBuf = path.parent().map(Path::to_owned).unwrap_or_default();
+    let mut all = review::pending(&folder)?;
+    all.retain(|p| p.file == path || p.accepted == path);
+    Ok(all)
+}

@@ -1,0 +1,192 @@
+//! PUBACK, PUBREC, PUBREL, PUBCOMP and PINGRESP, and the fixed header of all answers, wrongly sent.
+
+use super::{Act, Arrival, How, Outgoing, act, changed, without};
+use crate::wire::{Ack, Packet, PacketType};
+
+/// The identifier of an answer, changed.
+const OTHER_ID: u16 = 0x5a00;
+
+pub const ACTS: &[Act] = &[
+    act!(
+        [V3_1 "§3.12/pingresp", V3_1_1 "MQTT-3.12.4-1", V5 "MQTT-3.12.4-1"],
+        "does not answer PINGREQ",
+        How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::PingResp)))
+    ),
+    act!(
+        [V3_1_1 "MQTT-3.3.4-1", V5 "MQTT-3.3.4-1"],
+        "answers PUBLISH neither with PUBACK nor with PUBREC",
+        How::Send(|_, _, outgoing| without(outgoing, |packet| {
+            matches!(packet, Packet::PubAck(_) | Packet::PubRec(_))
+        }))
+    ),
+    act!(
+        [V3_1 "§3.3/puback", V3_1_1 "MQTT-4.3.2-2/b", V5 "MQTT-4.3.2-4"],
+        "sends no PUBACK",
+        How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::PubAck(_))))
+    ),
+    act!(
+        [V3_1 "§3.3/pubrec", V3_1_1 "MQTT-4.3.3-2/d", V5 "MQTT-4.3.3-8"],
+        "sends no PUBREC",
+        How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::PubRec(_))))
+    ),
+    act!(
+        [V3_1 "§3.5/pubrel", V3_1_1 "MQTT-4.3.3-1", V5 "MQTT-4.3.3-4"],
+        "sends no PUBREL",
+        How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::PubRel(_))))
+    ),
+    act!(
+        [V3_1 "§3.6/pubcomp", V3_1_1 "MQTT-4.3.3-2/c", V5 "MQTT-4.3.3-11"],
+        "sends no PUBCOMP",
+        How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::PubComp(_))))
+    ),
+    act!(
+        [V3_1_1 "MQTT-2.3.1-6", V5 "MQTT-2.2.1-5"],
+        "answers a PUBLISH under another identifier",
+        How::Send(|_, _, outgoing| ack(outgoing, |ack| ack.packet_id ^= OTHER_ID))
+    ),
+    act!(
+        [V3_1 "§2.6/unused-bits", V3_1_1 "MQTT-2.2.2-1", V5 "MQTT-2.1.3-1"],
+        "sets a reserved flag in its answers",
+        How::Send(|_, _, outgoing| flagged(outgoing, 0b0001, |t| {
+            !matches!(t, PacketType::ConnAck | PacketType::Publish | PacketType::PubRel)
+        }))
+    ),
+    act!(
+        [V3_1 "§3.6/qos-1", V3_1_1 "MQTT-3.6.1-1", V5 "MQTT-3.6.1-1"],
+        "sends PUBREL with the flags 0000",
+        How::Send(|_, _, outgoing| flagged(outgoing, 0b0000, |t| t == PacketType::PubRel))
+    ),
+    act!(
+        [V3_1 "§2.1/message-type", V3_1_1 "§2.2.1/packet-type", V5 "§2.1.2/packet-type"],
+        "answers PINGREQ with PINGREQ",
+        How::Send(|_, _, outgoing| changed(outgoing, |packet| {
+            if matches!(packet, Packet::PingResp) {
+                *packet = Packet::PingReq;
+            }
+        }))
+    ),
+    act!(
+        [V3_1 "§2.1/remaining-length", V3_1_1 "§2.2.3/remaining-length", V5 "§2.1.4/remaining-length"],
+        "sends an answer with a byte too many",
+        How::Send(|_, _, mut outgoing| {
+            if !matches!(outgoing.packet.packet_type(), PacketType::ConnAck | PacketType::Publish) {
+                outgoing.overrides.append = bytes::Bytes::from_static(b"\xff");
+            }
+            vec![outgoing]
+        })
+    ),
+    act!(
+        [V5 "MQTT-1.5.5-1"],
+        "writes the Remaining Length of an answer with a byte more than it needs",
+        How::Send(|_, peer, mut outgoing| {
+            let bytes = crate::wire::encode_bytes(&outgoing.packet, peer.version);
+            // Only lengths of a single byte: a longer one would have to be taken apart first.
+            if outgoing.packet.packet_type() != PacketType::ConnAck && bytes[1] & 0x80 == 0 {
+                outgoing.overrides.remaining_length = Some(vec![bytes[1] | 0x80, 0].into());
+            }
+            vec![outgoing]
+        })
+    ),
+    act!(
+        [V3_1 "§2.1/four-bytes", V3_1_1 "§2.2.3/four-bytes", V5 "§1.5.5/four-bytes"],
+        "writes the Remaining Length of an answer with five bytes",
+        How::Send(|_, peer, mut outgoing| {
+            let bytes = crate::wire::encode_bytes(&outgoing.packet, peer.version);
+            if outgoing.packet.packet_type() != PacketType::ConnAck && bytes[1] & 0x80 == 0 {
+                outgoing.overrides.remaining_length = Some(vec![bytes[1] | 0x80, 0x80, 0x80, 0x80, 0].into());
+            }
+            vec![outgoing]
+        })
+    ),
+    act!(
+        [V5 "MQTT-2.2.2-1"],
+        "leaves the Property Length out where there are no properties",
+        How::Send(|_, _, mut outgoing| {
+            let has_none = outgoing.packet.properties().is_some_and(|p| p.is_empty());
+            let needs_length =
+                matches!(outgoing.packet.packet_type(), PacketType::Publish | PacketType::SubAck | PacketType::UnsubAck);
+            if has_none && needs_length {
+                outgoing.overrides.property_length = Some(bytes::Bytes::new());
+            }
+            vec![outgoing]
+        })
+    ),
+    act!(
+        [V5 "MQTT-4.3.3-6"],
+        "repeats the PUBLISH before the PUBREL when a session is resumed",
+        How::Send(|memory, peer, outgoing| {
+            let client = peer.connect.client_id.clone();
+            match &outgoing.packet {
+                Packet::Publish(publish) => {
+                    if let Some(packet_id) = publish.packet_id {
+                        memory.sent.insert((client, packet_id), publish.clone());
+                    }
+                    vec![outgoing]
+                }
+                // A PUBREL without a PUBREC on the same connection is a repeat.
+                Packet::PubRel(ack) if !memory.packet_ids.remove(&(peer.connection, ack.packet_id)) => {
+                    let repeat = memory.sent.get(&(client, ack.packet_id)).cloned();
+                    let repeat = repeat.map(|mut publish| {
+                        publish.dup = true;
+                        Outgoing::from(Packet::Publish(publish))
+                    });
+                    repeat.into_iter().chain([outgoing]).collect()
+                }
+                _ => vec![outgoing],
+            }
+        })
+    ),
+    // The other half of the act above: it has to see the PUBREC.
+    act!(
+        [V5 "MQTT-4.3.3-6"],
+        "repeats the PUBLISH before the PUBREL when a session is resumed",
+        How::Receive(|memory, peer, packet| {
+            if let Packet::PubRec(ack) = &packet {
+                memory.packet_ids.insert((peer.connection, ack.packet_id));
+            }
+            Arrival::Pass(packet)
+        })
+    ),
+    act!(
+        [V5 "MQTT-3.4.2-1"],
+        "sends PUBACK with a code that the table does not have",
+        How::Send(|_, _, outgoing| coded(outgoing, PacketType::PubAck))
+    ),
+    act!(
+        [V5 "MQTT-3.5.2-1"],
+        "sends PUBREC with a code that the table does not have",
+        How::Send(|_, _, outgoing| coded(outgoing, PacketType::PubRec))
+    ),
+    act!(
+        [V5 "MQTT-3.6.2-1"],
+        "sends PUBREL with a code that the table does not have",
+        How::Send(|_, _, outgoing| coded(outgoing, PacketType::PubRel))
+    ),
+    act!(
+        [V5 "MQTT-3.7.2-1"],
+        "sends PUBCOMP with a code that the table does not have",
+        How::Send(|_, _, outgoing| coded(outgoing, PacketType::PubComp))
+    ),
+];
+
+fn ack(outgoing: Outgoing, change: impl FnOnce(&mut Ack)) -> Vec<Outgoing> {
+    changed(outgoing, |packet| {
+        if let Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) = packet {
+            change(ack);
+        }
+    })
+}
+
+fn flagged(mut outgoing: Outgoing, flags: u8, is_meant: impl FnOnce(PacketType) -> bool) -> Vec<Outgoing> {
+    if is_meant(outgoing.packet.packet_type()) {
+        outgoing.overrides.flags = Some(flags);
+    }
+    vec![outgoing]
+}
+
+fn coded(outgoing: Outgoing, packet_type: PacketType) -> Vec<Outgoing> {
+    if outgoing.packet.packet_type() != packet_type {
+        return vec![outgoing];
+    }
+    ack(outgoing, |ack| ack.reason_code = 0x7f)
+}

@@ -1,2 +1,0 @@
-use super::Act;
-pub const ACTS: &[Act] = &[];

@@ -1,0 +1,231 @@
+//! Results of the DUP example for the golden tests of reports.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::play::{Awaited, Failure, Mismatch, Stage};
+use crate::scenario::{Header, Place, ScenarioLevel, Source};
+use crate::statements::{StatementId, Version};
+use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
+use crate::transcript::testing::{NS, Talk};
+use crate::transcript::{Author, End, Transcript, What};
+use crate::wire::{Ack, ConnAck, Connect, Packet, Publish, SubAck, Subscribe, Subscription, Version as V};
+
+/// Compares a report with its golden file, without styles.
+macro_rules! golden {
+    ($name:expr, $text:expr) => {{
+        let mut settings = insta::Settings::new();
+        settings.set_snapshot_path("golden");
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        let text = anstream::adapter::strip_str($text).to_string();
+        settings.bind(|| insta::assert_snapshot!($name, text));
+    }};
+}
+pub(crate) use golden;
+
+const SCRIPT: &str = "\
+format: 1
+title: A QoS 2 PUBLISH resent with DUP before PUBREL reaches the subscriber once
+versions: [v3.1.1]
+proves: [MQTT-4.3.3-2]
+clients:
+  sub: { subscribe: { $ns/dup: 2 } }
+  pub: {}
+steps:
+  - pub -> PUBLISH: { topic: $ns/dup, qos: 2, packet_id: 7, payload: once }
+  - pub <- PUBREC:  { packet_id: 7 }
+  - sub <- PUBLISH: { topic: $ns/dup, qos: 2, packet_id: $m, payload: once, dup: false }
+  - sub -> PUBREC:  { packet_id: $m }
+  - sub <- PUBREL:  { packet_id: $m }
+";
+
+/// The example up to the PUBREL that `sub` waits for.
+pub fn talk(payload: &str) -> Talk {
+    let topic = format!("{NS}/dup");
+    let mut login = Connect::new(V::V3_1_1, format!("{NS}pub"));
+    login.username = Some("u".into());
+    login.password = Some("secret".into());
+    let publish = |id| {
+        Packet::Publish(Publish {
+            qos: 2,
+            topic: topic.as_str().into(),
+            packet_id: Some(id),
+            payload: payload.into(),
+            ..Publish::default()
+        })
+    };
+    let subscribe = Subscribe {
+        packet_id: 1,
+        subscriptions: vec![Subscription::new(topic.as_str(), 2)],
+        ..Subscribe::default()
+    };
+    let suback = SubAck {
+        packet_id: 1,
+        reason_codes: vec![2],
+        ..SubAck::default()
+    };
+    let connack = || Packet::ConnAck(ConnAck::default());
+    Talk::new()
+        .event("sub", None, Author::Setup, What::Open)
+        .packet(
+            "sub",
+            None,
+            Author::Setup,
+            Packet::Connect(Connect::new(V::V3_1_1, format!("{NS}sub"))),
+        )
+        .event("pub", None, Author::Setup, What::Open)
+        .packet("pub", None, Author::Setup, Packet::Connect(login))
+        .packet("pub", None, Author::Broker, connack())
+        .packet("sub", None, Author::Broker, connack())
+        .packet("sub", None, Author::Setup, Packet::Subscribe(subscribe))
+        .packet("sub", None, Author::Broker, Packet::SubAck(suback))
+        .packet("pub", Some(0), Author::Script, publish(7))
+        .packet("sub", Some(2), Author::Broker, publish(1))
+        .packet("pub", Some(1), Author::Broker, Packet::PubRec(Ack::new(7)))
+        .packet("sub", Some(3), Author::Script, Packet::PubRec(Ack::new(1)))
+}
+
+pub fn header() -> Arc<Header> {
+    Arc::new(Header {
+        path: "qos2/dup-before-pubrel".to_owned(),
+        source: Arc::new(Source {
+            file: "scenarios/qos2/dup-before-pubrel.yaml".to_owned(),
+            text: SCRIPT.to_owned(),
+        }),
+        title: "A QoS 2 PUBLISH resent with DUP before PUBREL reaches the subscriber once".to_owned(),
+        about: None,
+        level: ScenarioLevel::Must,
+        needs: Vec::new(),
+        serial: false,
+        tags: Vec::new(),
+        timeout: Duration::from_secs(30),
+    })
+}
+
+pub fn target() -> TargetInfo {
+    TargetInfo {
+        name: "mosquitto".to_owned(),
+        version: Some("2.0.11".to_owned()),
+        address: "mqtt://127.0.0.1:1883".to_owned(),
+        argument: Some("ci/brokers/mosquitto.yaml".to_owned()),
+    }
+}
+
+/// A case that passes.
+pub fn passed() -> CaseResult {
+    let transcript = talk("once")
+        .packet("sub", Some(4), Author::Broker, Packet::PubRel(Ack::new(1)))
+        .packet("pub", None, Author::Fence, Packet::PingReq)
+        .packet("pub", None, Author::Broker, Packet::PingResp)
+        .event("pub", None, Author::Cleanup, What::End(End::Fin))
+        .transcript();
+    result("qos2/dup-before-pubrel@v3.1.1", Verdict::Pass, transcript)
+}
+
+/// A case that fails: PUBREL comes with a wrong identifier.
+pub fn failed() -> CaseResult {
+    let transcript = talk("once")
+        .packet("sub", None, Author::Broker, Packet::PubRel(Ack::new(2)))
+        .event("sub", None, Author::Broker, What::End(End::Reset))
+        .transcript();
+    let findings = crate::rules::check(&transcript);
+    let step = "sub <- PUBREL:  { packet_id: $m }";
+    let start = SCRIPT.find(step).expect("the step is in the script");
+    CaseResult {
+        failure: Some(Failure {
+            control: false,
+            stage: Stage::Script,
+            timed_out: false,
+            place: Some(Place {
+                span: start..start + step.len(),
+                line: 13,
+                column: 5,
+            }),
+            summary: "PUBREL expected, another one came".to_owned(),
+            awaited: vec![
+                Awaited {
+                    what: "sub <- PUBREL: { packet_id: 1 }".to_owned(),
+                    why: "packet_id is 2".to_owned(),
+                },
+                Awaited {
+                    what: "sub <- closed".to_owned(),
+                    why: "PUBREL came before\u{1b}[2J the end".to_owned(),
+                },
+            ],
+            found: Some(12),
+            mismatches: vec![Mismatch {
+                field: "packet_id".to_owned(),
+                expected: "1".to_owned(),
+                found: "2".to_owned(),
+                span: Some(2..4),
+            }],
+        }),
+        reason: Some("PUBREL expected, another one came".to_owned()),
+        findings,
+        ..result("qos2/dup-before-pubrel@v3.1.1", Verdict::Fail, transcript)
+    }
+}
+
+pub fn result(id: &str, verdict: Verdict, transcript: Transcript) -> CaseResult {
+    let header = header();
+    CaseResult {
+        id: id.to_owned(),
+        title: header.title.clone(),
+        header,
+        version: Version::V3_1_1,
+        verdict,
+        reason: None,
+        proves: vec![StatementId::new(Version::V3_1_1, "MQTT-4.3.3-2")],
+        failure: None,
+        findings: Vec::new(),
+        control_findings: Vec::new(),
+        advice: Vec::new(),
+        transcript: Some(transcript),
+        control: None,
+        duration: Duration::from_millis(2013),
+        plays: 1,
+        log: None,
+    }
+}
+
+/// One case of every kind.
+pub fn run() -> RunResult {
+    let odd = |id: &str, verdict, reason: &str| CaseResult {
+        reason: Some(reason.to_owned()),
+        proves: vec![StatementId::new(Version::V3_1_1, "MQTT-3.1.2-3")],
+        transcript: None,
+        ..result(id, verdict, Talk::new().transcript())
+    };
+    let mut passed = passed();
+    passed.id = "qos2/passes@v3.1.1".to_owned();
+    passed.proves = vec![StatementId::new(Version::V3_1_1, "MQTT-4.3.3-1")];
+    passed.advice = vec![crate::play::Advice {
+        statement: None,
+        text: "the code is 0x80, the standard names 0x87".to_owned(),
+        event: Some(3),
+    }];
+    let mut crash = odd("connect/crash@v3.1.1", Verdict::Crash, "the broker ended");
+    crash.log = Some("1: starting\n2: \u{1b}[31mabort\u{ffff}\n".to_owned());
+    RunResult {
+        target: target(),
+        duration: Duration::from_millis(4711),
+        cases: vec![
+            passed,
+            failed(),
+            crash,
+            odd("connect/known@v3.1.1", Verdict::Known, "untriaged"),
+            odd("connect/skipped-a@v3.1.1", Verdict::Skip, "needs restart"),
+            odd("connect/skipped-b[a|<b>]@v3.1.1", Verdict::Skip, "needs restart"),
+            odd("connect/skipped-c@v3.1.1", Verdict::Skip, "needs tls"),
+            odd(
+                "connect/late@v3.1.1",
+                Verdict::Error,
+                "machine too slow: a step was 3 s late",
+            ),
+        ],
+        notes: vec!["5.0 is not offered".to_owned()],
+        crashes_under_load: vec!["qos2/passes@v3.1.1".to_owned(), "connect/known@v3.1.1".to_owned()],
+        interrupted: false,
+    }
+}

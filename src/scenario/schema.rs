@@ -1,0 +1,418 @@
+//! The JSON Schema of scenario files, for editors. It is made from the same tables as the loader reads: the fields of each
+//! packet, the keys and the grammar of steps.
+//!
+//! What no schema can say (a variable without a value, a missing control) the loader says. A row's `$x` may stand anywhere,
+//! so a key or value with a dollar in it is always let through.
+
+use serde_json::{Map, Value, json};
+
+use super::fields;
+use super::load::{ACTIONS, CLIENT_KEYS, MANNER, MAX_TIMES, NEEDS, RESERVED, TOP_KEYS, wrong_keys};
+use crate::statements::Version;
+use crate::wire::{FieldSpec, Kind, PacketType};
+
+/// A client's name; in a key with a row's variable anything may stand.
+const CLIENT: &str = "[a-z][a-z0-9_]*";
+const DURATION: &str = r"^[0-9]+(\.[0-9]+)?(ms|s)$";
+const WITHIN: &str = r"^[0-9]+(\.[0-9]+)?(ms|s)(\.\.([0-9]+(\.[0-9]+)?(ms|s))?)?$";
+
+/// The schema (JSON Schema 2020-12).
+pub fn schema() -> Value {
+    let mut defs = Map::new();
+    for packet_type in PacketType::ALL {
+        defs.insert(format!("send.{packet_type}"), send_fields(packet_type));
+        if received(packet_type) {
+            defs.insert(format!("expect.{packet_type}"), expected_fields(packet_type));
+        }
+    }
+    defs.extend(values());
+    defs.extend(grammar());
+    let mut properties = Map::new();
+    for key in TOP_KEYS {
+        properties.insert(key.to_owned(), top(key));
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A scenario of mqttspec",
+        "type": "object",
+        "properties": properties,
+        "required": ["format", "title", "versions", "clients", "steps"],
+        "additionalProperties": false,
+        "$defs": defs,
+    })
+}
+
+/// The schema as text, as it is committed.
+pub fn schema_text() -> String {
+    format!("{:#}\n", schema())
+}
+
+/// Whether a broker may send this type at any version.
+fn received(packet_type: PacketType) -> bool {
+    Version::ALL.into_iter().any(|v| packet_type.from_server(v))
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/$defs/{name}") })
+}
+
+fn versions() -> Vec<&'static str> {
+    Version::ALL.map(Version::name).to_vec()
+}
+
+/// The key at the top of a file.
+fn top(key: &str) -> Value {
+    let statements = json!({ "type": "array", "items": { "type": "string" } });
+    let (about, mut schema) = match key {
+        "format" => ("The version of the language.", json!({ "const": 1 })),
+        "title" => (
+            "One line: what the broker does.",
+            json!({ "type": "string", "minLength": 1 }),
+        ),
+        "about" => (
+            "How the standard's text settles what is expected.",
+            json!({ "type": "string" }),
+        ),
+        "versions" => (
+            "The versions of MQTT at which it is played.",
+            json!({ "type": "array", "items": { "enum": versions() }, "minItems": 1, "uniqueItems": true }),
+        ),
+        "proves" => (
+            "The statements that it proves, a version; a plain list where there is one version.",
+            json!({ "anyOf": [statements, by_version(&statements)] }),
+        ),
+        "level" => ("A breach of a SHOULD is advice.", json!({ "enum": ["must", "should"] })),
+        "needs" => ("What a target must have for it to be played.", needs()),
+        "serial" => (
+            "It touches the whole broker and is played alone.",
+            json!({ "type": "boolean" }),
+        ),
+        "tags" => (
+            "Words by which cases are selected.",
+            json!({ "type": "array", "items": { "type": "string", "pattern": "^[a-z0-9-]+$" } }),
+        ),
+        "timeout" => ("The deadline of a case, 30s unless given.", reference("duration")),
+        "each" => (
+            "One case a row: a list of rows, or a map of lists for every combination.",
+            json!({ "anyOf": [
+                { "type": "array", "items": { "type": "object", "minProperties": 1 }, "minItems": 1 },
+                { "type": "object", "additionalProperties": { "type": "array", "minItems": 1 }, "minProperties": 1 },
+            ] }),
+        ),
+        "clients" => ("The clients, and how each begins.", clients()),
+        "control" => (
+            "The same exchange without the fault; it must succeed.",
+            reference("steps"),
+        ),
+        _ => ("The exchange.", reference("steps")),
+    };
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("description".to_owned(), about.into());
+    }
+    schema
+}
+
+fn by_version(schema: &Value) -> Value {
+    let properties: Map<String, Value> = versions().into_iter().map(|v| (v.to_owned(), schema.clone())).collect();
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+}
+
+fn needs() -> Value {
+    let names = |numbered: bool| -> Vec<&str> {
+        NEEDS
+            .iter()
+            .filter(|(_, n)| *n == numbered)
+            .map(|(name, _)| *name)
+            .collect()
+    };
+    let limits: Map<String, Value> = names(true)
+        .into_iter()
+        .map(|name| (name.to_owned(), json!({ "type": "integer", "minimum": 0 })))
+        .collect();
+    json!({ "type": "array", "items": { "anyOf": [
+        { "enum": names(false) },
+        { "type": "object", "properties": limits, "minProperties": 1, "maxProperties": 1, "additionalProperties": false },
+    ] } })
+}
+
+fn clients() -> Value {
+    json!({
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": { "pattern": format!("^(?!({})$){CLIENT}$", RESERVED.join("|")) },
+        "additionalProperties": reference("client"),
+    })
+}
+
+fn client() -> Value {
+    let mut properties = Map::new();
+    for key in CLIENT_KEYS {
+        let schema = match key {
+            "connect" => json!({ "anyOf": [{ "type": "boolean" }, reference("send.CONNECT")] }),
+            "subscribe" => json!({ "anyOf": [reference("filters"), reference("send.SUBSCRIBE")] }),
+            _ => json!({ "enum": ["auto", "script"] }),
+        };
+        properties.insert(key.to_owned(), schema);
+    }
+    properties.extend(versions().into_iter().map(|v| (v.to_owned(), reference("client"))));
+    json!({ "type": ["object", "null"], "properties": properties, "additionalProperties": false })
+}
+
+/// The kinds of values.
+fn values() -> Map<String, Value> {
+    let dollar = json!({ "type": "string", "pattern": r"\$" });
+    let options = json!({ "anyOf": [{ "type": "integer" }, { "type": "string" }, { "type": "object" }] });
+    let made = json!({ "type": "object", "properties": {
+        "hex": reference("bytes"), "size": reference("number"), "fill": true, "start": { "type": "string" },
+    }, "additionalProperties": false });
+    let defs = json!({
+        "client": client(),
+        "duration": { "type": "string", "pattern": format!(r"{DURATION}|\$") },
+        "within": { "type": "string", "pattern": format!(r"{WITHIN}|\$") },
+        "number": { "anyOf": [
+            { "type": "integer", "minimum": 0 },
+            { "type": "string", "pattern": r"^(0x[0-9a-fA-F]+|[0-9]+)$|\$" },
+        ] },
+        "boolean": { "anyOf": [{ "type": "boolean" }, dollar] },
+        "text": { "anyOf": [{ "type": ["string", "number", "boolean", "null"] }, made] },
+        "numbers": { "anyOf": [reference("number"), { "type": "array", "items": reference("number") }] },
+        "texts": { "anyOf": [{ "type": "array", "items": reference("text") }, dollar] },
+        "pairs": { "anyOf": [
+            { "type": "object" },
+            { "type": "array", "items": { "type": ["array", "object"] } },
+            dollar,
+        ] },
+        "filters": { "anyOf": [
+            { "type": "object", "additionalProperties": options },
+            { "type": "array", "items": { "type": ["object", "string"] } },
+            dollar,
+        ] },
+        "bytes": {
+            "type": ["string", "integer"],
+            "description": "Hex, \"text\", s\"text\" with its length, $variables, # comments.",
+        },
+        "code": { "anyOf": [
+            { "type": ["integer", "string", "null"] },
+            { "type": "object" },
+        ] },
+        "length": { "anyOf": [reference("number"), { "type": "string", "pattern": r"^([0-9a-fA-F]{2} ?)+$|\$" }] },
+        "split": { "anyOf": [reference("number"), { "type": "array", "items": reference("number"), "minItems": 1 }] },
+    });
+    defs.as_object().cloned().unwrap_or_default()
+}
+
+/// The value of a field that is sent.
+fn sent(spec: &FieldSpec) -> Value {
+    match &spec.kind {
+        Kind::Bool => reference("boolean"),
+        Kind::Number { max } => json!({ "anyOf": [
+            { "type": "integer", "minimum": 0, "maximum": max },
+            { "type": "string", "pattern": r"^(0x[0-9a-fA-F]+|[0-9]+|absent)$|\$" },
+        ] }),
+        Kind::Text | Kind::Binary | Kind::Payload => reference("text"),
+        Kind::Numbers { .. } => reference("numbers"),
+        Kind::Texts => reference("texts"),
+        Kind::Pairs => reference("pairs"),
+        Kind::List(_) => reference("filters"),
+        Kind::Map(fields) => {
+            let mut all: Map<String, Value> = fields.iter().map(|f| (f.name.to_owned(), sent(f))).collect();
+            all.extend(
+                versions()
+                    .into_iter()
+                    .map(|v| (v.to_owned(), json!({ "type": "object" }))),
+            );
+            json!({ "anyOf": [
+                { "type": "object", "properties": all, "additionalProperties": false },
+                { "type": "string", "pattern": r"^absent$|\$" },
+            ] })
+        }
+    }
+}
+
+/// Every field of a type at any version, under each of its names.
+fn fields_of(
+    fields: impl Fn(Version) -> &'static [FieldSpec],
+    value: impl Fn(&FieldSpec) -> Value,
+) -> Map<String, Value> {
+    let mut all = Map::new();
+    for version in [Version::V5, Version::V3_1_1, Version::V3_1] {
+        for spec in fields(version) {
+            for name in std::iter::once(spec.name).chain(spec.also.iter().copied()) {
+                // The newest version comes first: its will has the most fields.
+                all.entry(name).or_insert_with(|| value(spec));
+            }
+        }
+    }
+    all
+}
+
+fn fields_schema(name: &str, mut properties: Map<String, Value>) -> Value {
+    properties.extend(versions().into_iter().map(|v| (v.to_owned(), reference(name))));
+    json!({ "anyOf": [
+        { "type": "object", "properties": properties, "additionalProperties": false },
+        { "type": "null" },
+        { "type": "string", "pattern": r"^\$" },
+    ] })
+}
+
+fn send_fields(packet_type: PacketType) -> Value {
+    let mut properties = fields_of(|version| fields::sent(packet_type, version), sent);
+    let wrong = Version::ALL.into_iter().flat_map(|v| wrong_keys(packet_type, v));
+    for key in wrong.chain(MANNER) {
+        let schema = match key {
+            "flags" => json!({ "anyOf": [
+                { "type": "integer", "minimum": 0, "maximum": 15 },
+                { "type": "string", "pattern": r"^0x0?[0-9a-fA-F]$|\$" },
+            ] }),
+            "remaining_length" | "property_length" => reference("length"),
+            "truncate" => reference("number"),
+            "connect_flags" => json!({ "type": ["integer", "string"] }),
+            "properties" => json!({ "anyOf": [
+                { "type": "object", "properties": { "hex": reference("bytes") }, "required": ["hex"], "additionalProperties": false },
+                { "type": "string", "pattern": r"^\$" },
+            ] }),
+            "split" => reference("split"),
+            "pause" => reference("duration"),
+            "probe" => reference("boolean"),
+            _ => reference("bytes"),
+        };
+        properties.insert(key.to_owned(), schema);
+    }
+    fields_schema(&format!("send.{packet_type}"), properties)
+}
+
+fn expected_fields(packet_type: PacketType) -> Value {
+    // `or`, `not`, ranges and variables make text of what is a number otherwise.
+    let value = |spec: &FieldSpec| match &spec.kind {
+        Kind::Bool => json!({ "type": ["boolean", "string"] }),
+        Kind::Number { max } => json!({ "anyOf": [
+            { "type": "integer", "minimum": 0, "maximum": max },
+            { "type": "string" },
+        ] }),
+        Kind::Numbers { .. } | Kind::Texts => json!({ "type": ["array", "integer", "string"] }),
+        Kind::Pairs => json!({ "type": ["array", "object", "string"] }),
+        _ => json!({ "type": ["string", "number", "boolean", "null", "object"] }),
+    };
+    let mut properties = fields_of(|version| fields::awaited(packet_type, version), value);
+    properties.insert("within".to_owned(), reference("within"));
+    fields_schema(&format!("expect.{packet_type}"), properties)
+}
+
+/// The keys of what a client sends, as patterns, with the schema of their values.
+fn sends(with_manner: bool) -> Vec<(String, Value)> {
+    let mut all: Vec<(String, Value)> = PacketType::ALL
+        .into_iter()
+        .map(|t| (t.name().to_owned(), reference(&format!("send.{t}"))))
+        .collect();
+    let whole = json!({ "type": "object", "properties": {
+        "hex": reference("bytes"), "parts": reference("parts"), "split": reference("split"),
+        "pause": reference("duration"), "probe": reference("boolean"),
+    }, "additionalProperties": false });
+    let bytes = |more: Vec<Value>| {
+        let mut any = vec![reference("bytes")];
+        any.extend(more);
+        json!({ "anyOf": any })
+    };
+    if with_manner {
+        all.push(("(bytes|frame)".to_owned(), bytes(vec![whole.clone()])));
+        all.push(("together".to_owned(), json!({ "anyOf": [reference("parts"), whole] })));
+        let actions = ACTIONS.map(|(name, _)| name).join("|");
+        all.push((format!("({actions})"), json!({ "type": "null" })));
+    } else {
+        all.push(("(bytes|frame)".to_owned(), bytes(vec![])));
+    }
+    all
+}
+
+/// The keys of what a client waits for.
+fn expectations() -> Vec<(String, Value)> {
+    let mut all: Vec<(String, Value)> = PacketType::ALL
+        .into_iter()
+        .filter(|t| received(*t))
+        .map(|t| (format!("((next|maybe) +)?{t}"), reference(&format!("expect.{t}"))))
+        .collect();
+    let object =
+        |properties: Value| json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    let exact = object(json!({ "hex": reference("bytes"), "within": reference("within") }));
+    let by_version = by_version(&json!(true));
+    all.push(("bytes".to_owned(), json!({ "anyOf": [reference("bytes"), exact] })));
+    all.push((
+        "nothing".to_owned(),
+        json!({ "anyOf": [{ "type": "null" }, reference("duration"), by_version] }),
+    ));
+    all.push((
+        "closed".to_owned(),
+        json!({ "anyOf": [{ "type": "null" }, object(json!({ "within": reference("within") })), by_version] }),
+    ));
+    let code = object(json!({ "code": reference("code"), "within": reference("within") }));
+    all.push((
+        "refused".to_owned(),
+        json!({ "anyOf": [{ "type": ["null", "integer", "string"] }, code, by_version] }),
+    ));
+    all
+}
+
+/// The grammar: steps, expectations, parts of a write.
+fn grammar() -> Map<String, Value> {
+    let mut keys: Vec<(String, Value)> = Vec::new();
+    for (key, value) in sends(true) {
+        keys.push((format!("{CLIENT} *-> *{key}"), value));
+    }
+    for (key, value) in expectations() {
+        keys.push((format!("{CLIENT} *<- *{key}"), value));
+    }
+    let list = |name: &str| {
+        json!({ "type": "array", "items": { "anyOf": [
+        reference(name), { "type": "array", "items": reference(name), "minItems": 1 },
+    ] }, "minItems": 2 })
+    };
+    let version = versions().join("|").replace('.', r"\.");
+    keys.push((format!("{CLIENT} *<- *one of"), list("expectation")));
+    let any_order = |name: &str| json!({ "type": "array", "items": reference(name), "minItems": 2 });
+    keys.push((format!("{CLIENT} *<- *in any order"), any_order("expectation")));
+    keys.push(("one of".to_owned(), list("step")));
+    keys.push(("in any order".to_owned(), any_order("step")));
+    keys.push((
+        format!("only +({version})([ ,]+(or +|and +)?({version}))*"),
+        reference("steps"),
+    ));
+    keys.push(("wait".to_owned(), reference("duration")));
+    keys.push(("note".to_owned(), json!({ "type": "string" })));
+    keys.push(("broker".to_owned(), json!({ "enum": ["restart", "kill"] })));
+    keys.push((
+        "repeat".to_owned(),
+        json!({ "type": "object", "properties": {
+            "times": { "anyOf": [{ "type": "integer", "minimum": 1, "maximum": MAX_TIMES }, { "type": "string", "pattern": r"^\$" }] },
+            "steps": reference("steps"),
+        }, "required": ["times", "steps"], "additionalProperties": false }),
+    ));
+    let mut defs = Map::new();
+    defs.insert(
+        "steps".to_owned(),
+        json!({ "type": "array", "items": reference("step") }),
+    );
+    defs.insert(
+        "parts".to_owned(),
+        json!({ "type": "array", "items": reference("part"), "minItems": 1 }),
+    );
+    defs.insert("step".to_owned(), one_key(keys));
+    defs.insert("expectation".to_owned(), one_key(expectations()));
+    defs.insert("part".to_owned(), one_key(sends(false)));
+    defs
+}
+
+/// A map of one key, or the key alone as text where its value may be missing.
+fn one_key(keys: Vec<(String, Value)>) -> Value {
+    let whole: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
+    // A row's variable in a key stands for anything.
+    let alone = format!(r"^({})$|\$", whole.join("|"));
+    let mut patterns: Map<String, Value> = keys
+        .iter()
+        .map(|(key, value)| (format!("^{key}$"), value.clone()))
+        .collect();
+    patterns.insert(r"\$".to_owned(), json!(true));
+    json!({ "anyOf": [
+        { "type": "string", "pattern": alone },
+        { "type": "object", "minProperties": 1, "maxProperties": 1, "patternProperties": patterns, "additionalProperties": false },
+    ] })
+}

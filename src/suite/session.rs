@@ -1,0 +1,254 @@
+//! A session with one target: instances are had as cases need them, and each case comes out judged.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use tokio::sync::{Mutex, Semaphore, mpsc};
+
+use crate::play::{PlayEnd, Played, Player};
+use crate::scenario::{Case, StepKind};
+use crate::target::Instance;
+
+use super::judge::Judge;
+use super::{CaseResult, RunEvent, Target, Verdict};
+
+/// A void experiment is played so often before it is given up.
+const PLAYS: u32 = 3;
+/// Cases that move hundreds of megabytes are played one at a time.
+const HEAVY: &str = "heavy";
+/// How much of a broker's log a crash shows, in bytes.
+const LOG: usize = 16 * 1024;
+
+/// A target with the brokers that are running for it.
+pub struct Session {
+    target: Target,
+    player: Player,
+    strict: bool,
+    events: Option<mpsc::UnboundedSender<RunEvent>>,
+    /// The instance that cases use side by side; `None` before the first and after one has died.
+    instance: Mutex<Option<Arc<dyn Instance>>>,
+    side_by_side: Semaphore,
+    own: Semaphore,
+    heavy: Semaphore,
+    /// A broker that is only an address has gone: nothing more can be played.
+    gone: AtomicBool,
+    bad: AtomicUsize,
+    notes: Mutex<Vec<String>>,
+    under_load: Mutex<Vec<String>>,
+}
+
+/// What is to be said of a session as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct Ended {
+    pub notes: Vec<String>,
+    pub crashes_under_load: Vec<String>,
+}
+
+impl Session {
+    /// A session against `target`. `events` is told what happens.
+    pub fn new(
+        target: &Target,
+        player: &Player,
+        strict: bool,
+        events: Option<mpsc::UnboundedSender<RunEvent>>,
+    ) -> Session {
+        Session {
+            target: target.clone(),
+            player: player.clone(),
+            strict,
+            events,
+            instance: Mutex::new(None),
+            side_by_side: Semaphore::new(target.jobs.max(1)),
+            own: Semaphore::new(target.instances.max(1)),
+            heavy: Semaphore::new(1),
+            gone: AtomicBool::new(false),
+            bad: AtomicUsize::new(0),
+            notes: Mutex::new(Vec::new()),
+            under_load: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Starts the instance that cases share, so that a target that cannot be started is told once and not by every case.
+    ///
+    /// # Errors
+    /// Why no broker could be started.
+    pub async fn open(&self) -> Result<(), String> {
+        self.instance().await.map(|_| ())
+    }
+
+    /// Plays one case as soon as there is room for it, and judges it.
+    pub async fn case(&self, case: &Case) -> CaseResult {
+        let judge = Judge {
+            target: &self.target,
+            strict: self.strict,
+        };
+        let result = match self.target.cannot_play(case) {
+            Some(reason) => judge.unplayed(case, Verdict::Skip, reason),
+            None => self.play(case, &judge).await,
+        };
+        if result.is_bad() {
+            self.bad.fetch_add(1, Ordering::Relaxed);
+        }
+        self.tell(|| RunEvent::CaseEnded(Arc::new(result.clone())));
+        result
+    }
+
+    /// How many results were bad so far.
+    pub fn bad(&self) -> usize {
+        self.bad.load(Ordering::Relaxed)
+    }
+
+    /// Whether a broker that is only an address has gone: nothing more can be played.
+    pub fn gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+
+    /// Says something of the run as a whole.
+    pub async fn note(&self, note: String) {
+        self.tell(|| RunEvent::Note(note.clone()));
+        self.notes.lock().await.push(note);
+    }
+
+    /// Ends the broker, where it is ours.
+    pub async fn end(&self) -> Ended {
+        if let Some(instance) = self.instance.lock().await.take() {
+            instance.stop().await;
+        }
+        Ended {
+            notes: std::mem::take(&mut *self.notes.lock().await),
+            crashes_under_load: std::mem::take(&mut *self.under_load.lock().await),
+        }
+    }
+
+    fn tell(&self, event: impl FnOnce() -> RunEvent) {
+        if let Some(events) = &self.events {
+            // Nobody listening is no reason to stop.
+            let _ = events.send(event());
+        }
+    }
+
+    async fn play(&self, case: &Case, judge: &Judge<'_>) -> CaseResult {
+        let heavy = case.header.tags.iter().any(|tag| tag == HEAVY);
+        let _heavy = match heavy {
+            true => self.heavy.acquire().await.ok(),
+            false => None,
+        };
+        let own = self.target.launcher.starts_its_own() && (restarts(case) || case.header.serial || heavy);
+        let began;
+        let (played, plays, log) = if own {
+            let _permit = self.own.acquire().await;
+            began = Instant::now();
+            self.play_alone(case).await
+        } else {
+            let _permit = self.side_by_side.acquire().await;
+            began = Instant::now();
+            self.play_shared(case).await
+        };
+        let mut result = match played {
+            Outcome::Played { played, crashed } => judge.judge(case, *played, crashed),
+            Outcome::NoBroker(why) => judge.unplayed(case, Verdict::Error, why),
+        };
+        result.duration = began.elapsed();
+        result.plays = plays;
+        result.log = log;
+        result
+    }
+
+    /// On an instance that nobody else uses. A broker that goes away here was brought down by this case alone.
+    async fn play_alone(&self, case: &Case) -> (Outcome, u32, Option<String>) {
+        let mut plays = 0;
+        loop {
+            self.tell(|| RunEvent::CaseBegan { id: case.id.clone() });
+            let instance = match self.target.launcher.launch().await {
+                Ok(instance) => instance,
+                Err(error) => return (Outcome::NoBroker(error.to_string()), plays, None),
+            };
+            let played = self.player.play(case, &*instance).await;
+            plays += 1;
+            let crashed = matches!(played.end, PlayEnd::BrokerGone(_)) && !instance.alive();
+            let log = crashed.then(|| instance.log_tail(LOG)).flatten();
+            instance.stop().await;
+            if matches!(played.end, PlayEnd::Late(_)) && plays < PLAYS {
+                continue;
+            }
+            return (Outcome::played(played, crashed), plays, log);
+        }
+    }
+
+    /// On the instance that all use. Where it goes away, this case is played again alone.
+    async fn play_shared(&self, case: &Case) -> (Outcome, u32, Option<String>) {
+        let mut plays = 0;
+        loop {
+            self.tell(|| RunEvent::CaseBegan { id: case.id.clone() });
+            let instance = match self.instance().await {
+                Ok(instance) => instance,
+                Err(error) => return (Outcome::NoBroker(error), plays, None),
+            };
+            let played = self.player.play(case, &*instance).await;
+            plays += 1;
+            match &played.end {
+                PlayEnd::Late(_) if plays < PLAYS => continue,
+                PlayEnd::BrokerGone(why) if self.target.launcher.starts_its_own() => {
+                    self.lost(&instance).await;
+                    let (outcome, more, log) = Box::pin(self.play_alone(case)).await;
+                    if !matches!(outcome, Outcome::Played { crashed: true, .. }) {
+                        self.note(format!(
+                            "crash under load: the broker went away while {} was played: {why}",
+                            case.id
+                        ))
+                        .await;
+                        self.under_load.lock().await.push(case.id.clone());
+                        self.bad.fetch_add(1, Ordering::Relaxed);
+                    }
+                    return (outcome, plays + more, log);
+                }
+                PlayEnd::BrokerGone(why) => {
+                    self.note(format!("the broker went away while {} was played: {why}", case.id))
+                        .await;
+                    self.gone.store(true, Ordering::Relaxed);
+                }
+                _ => {}
+            }
+            return (Outcome::played(played, false), plays, None);
+        }
+    }
+
+    /// The shared instance; started where there is none.
+    async fn instance(&self) -> Result<Arc<dyn Instance>, String> {
+        let mut slot = self.instance.lock().await;
+        if let Some(instance) = slot.as_ref().filter(|i| i.alive()) {
+            return Ok(Arc::clone(instance));
+        }
+        let instance: Arc<dyn Instance> = self.target.launcher.launch().await.map_err(|e| e.to_string())?.into();
+        *slot = Some(Arc::clone(&instance));
+        Ok(instance)
+    }
+
+    /// Forgets an instance that has gone away, unless a new one is there already.
+    async fn lost(&self, instance: &Arc<dyn Instance>) {
+        let mut slot = self.instance.lock().await;
+        if slot.as_ref().is_some_and(|i| Arc::ptr_eq(i, instance)) {
+            *slot = None;
+        }
+    }
+}
+
+enum Outcome {
+    Played { played: Box<Played>, crashed: bool },
+    NoBroker(String),
+}
+
+impl Outcome {
+    fn played(played: Played, crashed: bool) -> Outcome {
+        Outcome::Played {
+            played: Box::new(played),
+            crashed,
+        }
+    }
+}
+
+/// Whether the case restarts or kills the broker.
+fn restarts(case: &Case) -> bool {
+    crate::play::any_step(&case.script.steps, &|step| matches!(step.what, StepKind::Broker(_)))
+}

@@ -1,0 +1,66 @@
+//! Builds transcripts for tests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Author, Event, StepId, Transcript, What};
+use crate::wire::{Frame, Packet, Side, Version as V, decode, encode_bytes};
+
+/// The namespace of every transcript built here.
+pub const NS: &str = "mqs0k3f9";
+
+/// A transcript of 3.1.1 in the making, one event every 3 ms.
+pub struct Talk {
+    events: Vec<Event>,
+}
+
+impl Talk {
+    pub fn new() -> Talk {
+        Talk { events: Vec::new() }
+    }
+
+    pub fn event(mut self, client: &str, step: Option<u32>, author: Author, what: What) -> Talk {
+        let connection = if client == "sub" { 1 } else { 2 };
+        self.events.push(Event {
+            at: Duration::from_millis(3 * self.events.len() as u64),
+            client: client.into(),
+            connection,
+            step: step.map(|number| StepId {
+                number,
+                turns: Vec::new(),
+            }),
+            author,
+            what,
+        });
+        self
+    }
+
+    pub fn packet(self, client: &str, step: Option<u32>, author: Author, packet: impl Into<Packet>) -> Talk {
+        self.bytes(client, step, author, &encode_bytes(&packet.into(), V::V3_1_1))
+    }
+
+    pub fn bytes(self, client: &str, step: Option<u32>, author: Author, bytes: &[u8]) -> Talk {
+        let side = if author == Author::Broker {
+            Side::Server
+        } else {
+            Side::Client
+        };
+        let frame = Frame::loose(bytes.to_vec()).expect("a packet has bytes");
+        let decoded = Arc::new(decode(&frame, V::V3_1_1, side));
+        let topic = match &decoded.packet {
+            Some(Packet::Publish(p)) => Some(p.topic.clone()),
+            _ => None,
+        };
+        let raw = frame.raw;
+        self.event(client, step, author, What::Packet { raw, decoded, topic })
+    }
+
+    pub fn transcript(self) -> Transcript {
+        Transcript {
+            version: V::V3_1_1,
+            namespace: NS.to_owned(),
+            events: self.events,
+            bindings: vec![("m".to_owned(), "1".to_owned())],
+        }
+    }
+}

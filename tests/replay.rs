@@ -1,0 +1,50 @@
+//! The matcher alone, over the transcript of a case that was played, comes to the same end as it did live.
+
+use std::sync::Arc;
+
+use mqttspec::cli::reference_that;
+use mqttspec::play::{PlayEnd, Player, Settings, Which, replay};
+use mqttspec::reference::Disobey;
+use mqttspec::scenario::Files;
+use mqttspec::suite::Session;
+
+#[test]
+fn the_matcher_says_the_same_over_the_recorded_transcript() {
+    let scenarios = Files::embedded()
+        .load_all()
+        .expect("the embedded scenarios are well-formed");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    runtime.block_on(async {
+        // One broker that obeys, and one that gives the matcher something to fail on.
+        for disobey in [None, Some("v3.1.1:MQTT-4.3.3-2"), Some("v3.1.1:MQTT-3.8.4-1")] {
+            let disobey = disobey
+                .map(|token| Disobey::parse(token).expect("the token is known"))
+                .unwrap_or_default();
+            let target = reference_that(disobey);
+            let player = Player::new(Settings::default(), 1);
+            let session = Session::new(&target, &player, false, None);
+            let settings = Arc::clone(&player.settings);
+            let quick = |tags: &[String]| !tags.iter().any(|t| t == "timing" || t == "heavy" || t == "grid");
+            for case in scenarios
+                .iter()
+                .flat_map(|s| &s.cases)
+                .filter(|c| quick(&c.header.tags))
+            {
+                let result = session.case(case).await;
+                let Some(transcript) = &result.transcript else { continue };
+                let (_, end, _) = replay(case, Which::Case, transcript, &settings);
+                let live = result
+                    .failure
+                    .as_ref()
+                    .filter(|f| !f.control)
+                    .map(|f| f.summary.clone());
+                let again = match &end {
+                    PlayEnd::Failed(failure) => Some(failure.summary.clone()),
+                    _ => None,
+                };
+                assert_eq!(again, live, "{}", case.id);
+            }
+            session.end().await;
+        }
+    });
+}

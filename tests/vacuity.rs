@@ -1,0 +1,101 @@
+//! A test that cannot fail is worse than none: the suite against four peers without a broker behind them. The cases that
+//! pass all the same are listed, each with its reason.
+
+#[path = "support/lists.rs"]
+mod lists;
+#[path = "support/peers.rs"]
+mod peers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mqttspec::play::{Player, Settings};
+use mqttspec::scenario::{Case, Files};
+use mqttspec::statements::Version;
+use mqttspec::suite::{self, RunOptions, Target, TargetInfo, Verdict};
+use mqttspec::target::{Address, Fixed, Supports};
+use peers::{Kind, Peer};
+
+/// Of a hundred cases that are played, fewer than so many may pass against a peer that is no broker.
+const PERCENT: usize = 2;
+
+#[test]
+fn hardly_a_case_passes_against_the_mute_peer() {
+    check(Kind::Mute, "tests/vacuity/mute.txt", true);
+}
+
+#[test]
+fn hardly_a_case_passes_against_the_polite_peer() {
+    check(Kind::Polite, "tests/vacuity/polite.txt", true);
+}
+
+#[test]
+fn the_cases_that_pass_against_the_yes_man_are_known() {
+    check(Kind::YesMan, "tests/vacuity/yes-man.txt", false);
+}
+
+#[test]
+fn hardly_a_case_passes_against_the_closing_peer() {
+    check(Kind::Closing, "tests/vacuity/closing.txt", true);
+}
+
+fn check(kind: Kind, list: &str, few: bool) {
+    let (passed, played) = passing(kind);
+    let (unlisted, stale) = lists::compare(list, &passed);
+    assert!(
+        unlisted.is_empty() && stale.is_empty(),
+        "against {kind:?} {} of {played} cases pass\nnot in {list}:\n  {}\nin {list}, yet they do not pass:\n  {}",
+        passed.len(),
+        unlisted.join("\n  "),
+        stale.join("\n  "),
+    );
+    assert!(
+        !few || passed.len() * 100 < played * PERCENT,
+        "against {kind:?} {} of {played} cases pass: {PERCENT} % is the limit",
+        passed.len()
+    );
+}
+
+/// The cases that pass against a peer, and how many were played.
+fn passing(kind: Kind) -> (Vec<String>, usize) {
+    let peer = Peer::start(kind);
+    let address = Address::new(peer.address().ip().to_string(), peer.address().port());
+    let target = Target {
+        info: TargetInfo {
+            name: format!("{kind:?}"),
+            version: None,
+            address: address.to_string(),
+            argument: None,
+        },
+        launcher: Arc::new(Fixed::new(&address, &Version::ALL)),
+        supports: Supports::of(&[], &[]),
+        known: Vec::new(),
+        broker_version: None,
+        not_offered: Default::default(),
+        jobs: 64,
+        instances: 1,
+    };
+    let cases: Vec<Arc<Case>> = Files::embedded()
+        .load_all()
+        .expect("the embedded scenarios are well-formed")
+        .into_iter()
+        .flat_map(|s| s.cases)
+        .map(Arc::new)
+        .collect();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    let result = runtime.block_on(async {
+        let settings = Settings {
+            patience: Duration::from_millis(300),
+            ..Settings::default()
+        };
+        let player = Player::new(settings, 1);
+        let (events, _) = tokio::sync::mpsc::unbounded_channel();
+        let (_stop, stopped) = tokio::sync::watch::channel(false);
+        suite::run(&cases, &target, &player, &RunOptions::default(), events, stopped)
+            .await
+            .expect("an address starts nothing")
+    });
+    let played = result.cases.iter().filter(|c| c.verdict != Verdict::Skip).count();
+    let passed = result.cases.iter().filter(|c| c.verdict == Verdict::Pass);
+    (passed.map(|c| c.id.clone()).collect(), played)
+}
