@@ -1,6 +1,6 @@
 //! CONNECT and its CONNACK (3.1.1 and 5.0, sections 3.1 and 3.2).
 
-use super::connection::{Phase, seconds};
+use super::connection::{Phase, packet_limit, seconds};
 use super::offence::Fault;
 use super::reason::{self, v3};
 use super::session::NEVER;
@@ -41,7 +41,7 @@ impl Broker {
             connection.version = version;
             // A refusal is held to the client's limit as well (v5:MQTT-3.2.2-19).
             if let Some(Packet::Connect(connect)) = &received.packet {
-                connection.maximum_packet_size = connect.properties.number(id::MAXIMUM_PACKET_SIZE);
+                connection.maximum_packet_size = packet_limit(connect);
             }
         }
         let too_large = (self.config.limits.maximum_packet_size).is_some_and(|limit| received.size > limit.into());
