@@ -134,8 +134,11 @@ async fn one(disobedience: &Disobedience, cases: Vec<Arc<Case>>) -> BTreeMap<Str
 async fn notices(session: &Session, case: &Case) -> bool {
     for _ in 0..10 {
         let result = session.case(case).await;
-        if result.verdict != Verdict::Error {
-            return counts(&result);
+        let reason = result.reason.as_deref().unwrap_or_default();
+        match result.verdict {
+            Verdict::Error if reason.starts_with("machine too slow") => {}
+            // A broker that no longer answers CONNECT, though the script was met: nothing was noticed.
+            _ => return counts(&result),
         }
     }
     panic!("{} could not be played: the machine is too slow", case.id);

@@ -80,7 +80,10 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
         if args.repeat > 1 {
             print(&format!("run {turn} of {}\n", args.repeat));
         }
-        let result = one_run(args, &cases, &target, &player, &options, stopped.clone()).await;
+        let result = match one_run(args, &cases, &target, &player, &options, stopped.clone()).await {
+            Ok(result) => result,
+            Err(message) => return fail(Exit::Unreachable, message),
+        };
         exit = worse(exit, report_all(args, &result));
         if let Some(before) = &before {
             exit = worse(exit, changed_verdicts(before, &result));
@@ -101,7 +104,7 @@ async fn one_run(
     player: &Player,
     options: &RunOptions,
     stopped: watch::Receiver<bool>,
-) -> RunResult {
+) -> Result<RunResult, String> {
     let (sender, events) = mpsc::unbounded_channel();
     let printer = tokio::spawn(tell(events, args.trace, args.verbose));
     let result = suite::run(cases, target, player, options, sender, stopped).await;
@@ -160,14 +163,14 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, verbo
 fn report_all(args: &RunArgs, result: &RunResult) -> Exit {
     let mut exit = verdict_of(result);
     last::keep(result);
-    let files = [
-        (&args.json, report::json::run(result)),
-        (&args.junit, report::junit::run(result)),
-        (&args.write_known, known::list(result)),
+    let files: [(_, fn(&RunResult) -> String); 3] = [
+        (&args.json, report::json::run),
+        (&args.junit, report::junit::run),
+        (&args.write_known, known::list),
     ];
     for (file, text) in files {
         if let Some(file) = file
-            && let Err(error) = std::fs::write(file, text)
+            && let Err(error) = std::fs::write(file, text(result))
         {
             exit = worse(
                 exit,

@@ -103,7 +103,7 @@ fn whole_suite(argument: &str) -> Trial {
             let options = RunOptions::default();
             let (events, _) = tokio::sync::mpsc::unbounded_channel();
             let (_stop, stopped) = tokio::sync::watch::channel(false);
-            let result = suite::run(&cases(None), &target, &player, &options, events, stopped).await;
+            let result = suite::run(&cases(None), &target, &player, &options, events, stopped).await?;
             let bad: Vec<String> = result
                 .cases
                 .iter()

@@ -87,6 +87,11 @@ impl Assembler {
         self.theirs.pending_len() > 0
     }
 
+    /// Whether the broker's bytes can no longer be cut into packets.
+    pub fn is_broken(&self) -> bool {
+        self.theirs.is_broken()
+    }
+
     /// What is left of the broker's bytes when the connection ends.
     pub fn their_rest(&mut self) -> Option<Bytes> {
         let rest = self.theirs.pending();

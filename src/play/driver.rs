@@ -20,7 +20,7 @@ use super::{Action, Advice, PlayEnd, Played, Settings, cleanup};
 /// A broker may send so many bytes in one exchange that are kept; beyond it the exchange ends with a failure.
 const KEPT_MAX: u64 = 24 * 1024 * 1024;
 /// And so many packets.
-const EVENTS_MAX: usize = 50_000;
+const EVENTS_MAX: usize = 10_000;
 /// How long trailing bytes are read after the farewell. What comes then is judged by rules only.
 const TRAILING: Duration = Duration::from_millis(250);
 
@@ -136,7 +136,12 @@ impl Driver<'_> {
                     self.kept += kept(&what);
                     self.matcher.observe(event(what));
                 }
-                if assembler.their_pending() {
+                if assembler.is_broken() {
+                    // Nothing behind this can be read as packets: it is left where it is, however much it may be.
+                    if let Some(connection) = self.connections.get(&arrival.client) {
+                        connection.set_reading(false);
+                    }
+                } else if assembler.their_pending() {
                     self.matcher.progress(&arrival.client, at);
                 }
             }
@@ -390,9 +395,29 @@ pub fn declared_waits(steps: &[Step]) -> Duration {
         .sum()
 }
 
-/// Whether the case's verdict hangs on the time at which things happen.
+/// Whether the case's verdict hangs on the time at which things happen: it says so by its tag `timing`, or it sets a lower
+/// bound or a span of silence.
+///
+/// A `wait` alone is no bound: to be later than it asks does no harm. Neither is a deadline: what came in time for us came
+/// in time for everyone, however late we were.
 pub fn is_timed(case: &Case) -> bool {
-    declared_waits(&case.script.steps) > Duration::ZERO
+    case.header.tags.iter().any(|tag| tag == "timing") || hangs_on_time(&case.script.steps)
+}
+
+fn hangs_on_time(steps: &[Step]) -> bool {
+    use crate::scenario::Expect;
+    steps.iter().any(|step| match &step.what {
+        StepKind::Repeat { steps, .. } => hangs_on_time(steps),
+        StepKind::OneOf(alternatives) => alternatives.iter().any(|a| hangs_on_time(a)),
+        StepKind::Expect { what, .. } => match what {
+            Expect::Packet(pattern) => pattern.within.from.is_some(),
+            Expect::Bytes { within, .. } | Expect::Closed { within } | Expect::Refused { within, .. } => {
+                within.from.is_some()
+            }
+            Expect::Nothing { quiet } => quiet.is_some(),
+        },
+        _ => false,
+    })
 }
 
 /// Removes what the case left at the broker, and says whether the broker is still there.

@@ -54,6 +54,8 @@ pub struct Failure {
     /// It is the control that failed, which is the same exchange without the fault.
     pub control: bool,
     pub stage: Stage,
+    /// Time ran out: something was awaited and did not come. Where the harness itself was late, that proves nothing.
+    pub timed_out: bool,
     /// The step, or the client in `clients:`.
     pub place: Option<Place>,
     /// One line: what is wrong, such as "PUBREC expected, the connection was closed".

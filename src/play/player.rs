@@ -52,7 +52,10 @@ impl Player {
             advice,
         };
         let namespace = self.namespaces.next();
-        if let Err(gone) = clean_up(&played, instance, &self.settings, &namespace).await {
+        let cleaned = clean_up(&played, instance, &self.settings, &namespace).await;
+        // A case that has failed says more than that its traces could not be removed; whether the broker is still there
+        // is then for the next case to find out, or for `alive`.
+        if let (Err(gone), PlayEnd::Met) = (cleaned, &played.end) {
             played.end = PlayEnd::BrokerGone(gone);
         }
         if !instance.alive() {
@@ -75,8 +78,8 @@ impl Player {
         let late = self.lateness.since(began);
         let bound = match end {
             // A failure may be one of ours: an answer that was there, and that we saw too late.
-            PlayEnd::Failed(Failure { .. }) => (self.settings.patience / 4).min(TIMED_LATENESS),
-            PlayEnd::Met if is_timed(case) => TIMED_LATENESS,
+            PlayEnd::Failed(Failure { timed_out: true, .. }) => (self.settings.patience / 4).min(TIMED_LATENESS),
+            PlayEnd::Failed(_) | PlayEnd::Met if is_timed(case) => TIMED_LATENESS,
             _ => return None,
         };
         (late > bound).then(|| {

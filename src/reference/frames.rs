@@ -44,12 +44,16 @@ impl Frames {
     pub fn new(limit: Option<u32>, disobey: &Disobey) -> Frames {
         let tolerates = |version, id| disobey.lets_through(StatementId::new(version, id));
         let reads_any = tolerates(Version::V5, "MQTT-3.2.2-15");
-        let as_v5 = tolerates(Version::V5, "MQTT-3.1.2-2") && !tolerates(Version::V3_1_1, "MQTT-3.1.2-2");
+        let tolerates_level = |version| match version {
+            Version::V3_1 => tolerates(version, "§2.2/protocol-version"),
+            _ => tolerates(version, "MQTT-3.1.2-2"),
+        };
+        let unknown_level = Version::ALL.into_iter().rev().find(|v| tolerates_level(*v));
         Frames {
             buffer: BytesMut::new(),
             version: Version::V3_1_1,
             limit: limit.map(u64::from).filter(|_| !reads_any),
-            unknown_level: if as_v5 { Version::V5 } else { Version::V3_1_1 },
+            unknown_level: unknown_level.unwrap_or(Version::V3_1_1),
             joins_pieces: disobey.obeys(Duty::JoinPieces),
             is_broken: false,
         }

@@ -18,6 +18,8 @@ mod server;
 mod store;
 mod tolerance;
 mod topic;
+#[cfg(test)]
+mod walk;
 
 pub use config::{Config, Limits, User};
 pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam, UNBREAKABLE};

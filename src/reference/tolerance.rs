@@ -27,8 +27,17 @@ const OF_SEQUENCES: &[StatementId] = &[
     StatementId::new(Version::V5, "§3.14.2.2.2/expiry-from-zero"),
 ];
 
-/// Statements about packets of the server alone, although the decoder names them for others too.
-const NOT_OF_CLIENTS: &[&str] = &["MQTT-2.3.1-7", "MQTT-2.2.1-6", "MQTT-2.2.1-4", "MQTT-3.3.2-7"];
+/// What the decoder names and nobody is refused for: statements about packets of the server, payloads that are not looked
+/// into, and client ids, which are a duty of `core`.
+const NOT_REFUSED: &[&str] = &[
+    "MQTT-2.3.1-7",
+    "MQTT-2.2.1-6",
+    "MQTT-2.2.1-4",
+    "MQTT-3.3.2-7",
+    "§3.3.2.3.2/utf-8-payload",
+    "§3.1.3.2.3/utf-8-payload",
+    "§3.1/client-id-length",
+];
 
 /// Statements that say the same of the same bytes: who lets a breach of one through lets that of the others through.
 const SAME: &[(Version, &[&str])] = &[
@@ -52,8 +61,14 @@ pub fn all() -> Vec<StatementId> {
             .get(*id)
             .is_some_and(|s| (s.level.is_must() || s.id.id == "§3.8/qos-3") && (s.binds != Binds::Server || refuses))
     });
-    let known = |id: &StatementId| catalogue().get(*id).is_some() && !NOT_OF_CLIENTS.contains(&id.id);
-    let all: BTreeSet<StatementId> = of_packets.chain(OF_SEQUENCES.iter().copied()).filter(known).collect();
+    let is_refused = |id: &StatementId| {
+        let is_client_id = *id == StatementId::new(Version::V3_1_1, "MQTT-3.1.3-7");
+        catalogue().get(*id).is_some() && !NOT_REFUSED.contains(&id.id) && !is_client_id
+    };
+    let all: BTreeSet<StatementId> = of_packets
+        .chain(OF_SEQUENCES.iter().copied())
+        .filter(is_refused)
+        .collect();
     all.into_iter().collect()
 }
 

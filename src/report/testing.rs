@@ -136,6 +136,7 @@ pub fn failed() -> CaseResult {
         failure: Some(Failure {
             control: false,
             stage: Stage::Script,
+            timed_out: false,
             place: Some(Place {
                 span: start..start + step.len(),
                 line: 13,

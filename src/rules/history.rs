@@ -220,6 +220,8 @@ impl<'t> History<'t> {
                     && let Some(client) = self.clients.get_mut(&client)
                     && client.newest == Some(number)
                     && let Some(session) = &mut client.session
+                    // An interval that was 0 cannot be raised: such a packet is no valid DISCONNECT (3.14.2.2.2).
+                    && session.expiry > 0
                 {
                     session.expiry = expiry;
                 }

@@ -157,6 +157,27 @@ mod tests {
     }
 
     #[test]
+    fn a_disconnect_shortens_a_session_and_never_makes_one_last() {
+        use crate::wire::property::id::SESSION_EXPIRY_INTERVAL;
+        use crate::wire::{Disconnect, PropertyValue};
+        let leave = |expiry: u32| {
+            let mut packet = Disconnect::default();
+            packet
+                .properties
+                .push(SESSION_EXPIRY_INTERVAL, PropertyValue::U32(expiry));
+            crate::wire::Packet::Disconnect(packet)
+        };
+        let brief = |expiry| {
+            let t = Talk::new(Version::V5).connected(1, "c");
+            t.to(1, leave(expiry)).broker_closes(1)
+        };
+        assert!(brief(60).resumed(2, "c", false).breaches().is_empty());
+        let long = Talk::new(Version::V5).resumed(1, "c", false);
+        let ended = long.to(1, leave(0)).broker_closes(1);
+        assert_eq!(ended.resumed(2, "c", true).breaches(), ["MQTT-3.2.2-3"]);
+    }
+
+    #[test]
     fn others_may_have_used_an_id_that_is_not_of_the_case() {
         let mut c = Connect::new(Version::V5, "x");
         c.clean_start = false;

@@ -4,12 +4,10 @@
 
 use std::ops::Range;
 
-use super::print;
 use super::scope::Scope;
 use super::{BytePart, ByteTemplate, Expr, PacketPattern, Pattern};
-use crate::wire::{
-    Decoded, FieldSpec, Packet, PacketType, Payload, Text, Value, Version, field, field_named, reason_is_success,
-};
+use super::{fields, print};
+use crate::wire::{Decoded, FieldSpec, Packet, PacketType, Payload, Text, Value, Version, field, reason_is_success};
 
 /// A field that is not what the script names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,10 +75,10 @@ impl PacketPattern {
                 _ => (name, field(packet, version, name)),
             };
             let span = span_of(decoded, wire_name);
-            let spec = field_named(self.packet_type, version, wire_name);
+            let spec = fields::named(self.packet_type, version, wire_name);
             let holds = match &wanted.pattern {
                 Pattern::Absent => is_absent(found.as_ref(), span.as_ref(), wire_name),
-                pattern => pattern.meets(found.as_ref(), spec.as_ref(), &mut trial),
+                pattern => pattern.meets(found.as_ref(), spec, &mut trial),
             };
             if !holds {
                 mismatches.push(Mismatch {

@@ -7,6 +7,7 @@ mod build;
 mod bytes;
 mod diagnostic;
 mod eval;
+mod fields;
 mod load;
 mod matching;
 pub mod model;

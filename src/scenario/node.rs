@@ -107,6 +107,15 @@ impl Node {
         if !scalar.own || written.is_empty() {
             return self.place.clone();
         }
+        if written == &*scalar.text && !written.contains('\n') {
+            // As it is in the file, on one line: most are, and every step asks for such a part.
+            let start = self.place.span.start;
+            return Place {
+                span: start + range.start..start + range.end,
+                line: self.place.line,
+                column: self.place.column + written.get(..range.start).unwrap_or_default().chars().count() as u32,
+            };
+        }
         let skipped = match written.chars().next() {
             // The header of a block, such as `|-`, is not part of its text.
             Some('|' | '>') if !scalar.plain => written.find('\n').unwrap_or(0),

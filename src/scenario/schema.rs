@@ -6,9 +6,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::load::{ACTIONS, CLIENT_KEYS, MANNER, MAX_TIMES, NEEDS, RESERVED, TOP_KEYS, pattern_fields, wrong_keys};
+use super::fields;
+use super::load::{ACTIONS, CLIENT_KEYS, MANNER, MAX_TIMES, NEEDS, RESERVED, TOP_KEYS, wrong_keys};
 use crate::statements::Version;
-use crate::wire::{FieldSpec, Kind, PacketType, field_names};
+use crate::wire::{FieldSpec, Kind, PacketType};
 
 /// A client's name; in a key with a row's variable anything may stand.
 const CLIENT: &str = "[a-z][a-z0-9_]*";
@@ -26,6 +27,9 @@ pub fn schema() -> Value {
     }
     defs.extend(values());
     defs.extend(grammar());
+    defs.values_mut().for_each(let_versions_in);
+    // What is a value a version: `qos: { v3.1.1: 1, v5: 2 }`.
+    defs.insert("each-version".to_owned(), by_version(&json!(true)));
     let mut properties = Map::new();
     for key in TOP_KEYS {
         properties.insert(key.to_owned(), top(key));
@@ -57,6 +61,27 @@ fn reference(name: &str) -> Value {
 
 fn versions() -> Vec<&'static str> {
     Version::ALL.map(Version::name).to_vec()
+}
+
+/// Lets every map of fixed keys have a map a version too.
+fn let_versions_in(schema: &mut Value) {
+    if let Some(object) = schema.as_object_mut() {
+        if object.get("additionalProperties") == Some(&json!(false))
+            && let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut)
+        {
+            for version in versions() {
+                properties.entry(version).or_insert_with(|| json!(true));
+            }
+        }
+        object.values_mut().for_each(let_versions_in);
+    } else if let Some(items) = schema.as_array_mut() {
+        items.iter_mut().for_each(let_versions_in);
+    }
+}
+
+/// The schema, or a value a version.
+fn or_a_version(schema: Value) -> Value {
+    json!({ "anyOf": [schema, reference("each-version")] })
 }
 
 /// The key at the top of a file.
@@ -113,7 +138,7 @@ fn top(key: &str) -> Value {
 
 fn by_version(schema: &Value) -> Value {
     let properties: Map<String, Value> = versions().into_iter().map(|v| (v.to_owned(), schema.clone())).collect();
-    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+    json!({ "type": "object", "properties": properties, "minProperties": 1, "additionalProperties": false })
 }
 
 fn needs() -> Value {
@@ -229,13 +254,16 @@ fn sent(spec: &FieldSpec) -> Value {
 }
 
 /// Every field of a type at any version, under each of its names.
-fn fields_of(fields: impl Fn(Version) -> Vec<FieldSpec>, value: impl Fn(&FieldSpec) -> Value) -> Map<String, Value> {
+fn fields_of(
+    fields: impl Fn(Version) -> &'static [FieldSpec],
+    value: impl Fn(&FieldSpec) -> Value,
+) -> Map<String, Value> {
     let mut all = Map::new();
     for version in [Version::V5, Version::V3_1_1, Version::V3_1] {
         for spec in fields(version) {
             for name in std::iter::once(spec.name).chain(spec.also.iter().copied()) {
                 // The newest version comes first: its will has the most fields.
-                all.entry(name).or_insert_with(|| value(&spec));
+                all.entry(name).or_insert_with(|| or_a_version(value(spec)));
             }
         }
     }
@@ -252,7 +280,7 @@ fn fields_schema(name: &str, mut properties: Map<String, Value>) -> Value {
 }
 
 fn send_fields(packet_type: PacketType) -> Value {
-    let mut properties = fields_of(|version| field_names(packet_type, version), sent);
+    let mut properties = fields_of(|version| fields::sent(packet_type, version), sent);
     let wrong = Version::ALL.into_iter().flat_map(|v| wrong_keys(packet_type, v));
     for key in wrong.chain(MANNER) {
         let schema = match key {
@@ -264,7 +292,7 @@ fn send_fields(packet_type: PacketType) -> Value {
             "truncate" => reference("number"),
             "connect_flags" => json!({ "type": ["integer", "string"] }),
             "properties" => json!({ "anyOf": [
-                { "type": "object", "properties": { "hex": reference("bytes") }, "required": ["hex"], "additionalProperties": false },
+                { "type": "object", "properties": { "hex": reference("bytes") }, "additionalProperties": false },
                 { "type": "string", "pattern": r"^\$" },
             ] }),
             "split" => reference("split"),
@@ -289,7 +317,7 @@ fn expected_fields(packet_type: PacketType) -> Value {
         Kind::Pairs => json!({ "type": ["array", "object", "string"] }),
         _ => json!({ "type": ["string", "number", "boolean", "null", "object"] }),
     };
-    let mut properties = fields_of(|version| pattern_fields(packet_type, version), value);
+    let mut properties = fields_of(|version| fields::awaited(packet_type, version), value);
     properties.insert("within".to_owned(), reference("within"));
     fields_schema(&format!("expect.{packet_type}"), properties)
 }
@@ -330,20 +358,19 @@ fn expectations() -> Vec<(String, Value)> {
     let object =
         |properties: Value| json!({ "type": "object", "properties": properties, "additionalProperties": false });
     let exact = object(json!({ "hex": reference("bytes"), "within": reference("within") }));
-    let by_version = by_version(&json!(true));
     all.push(("bytes".to_owned(), json!({ "anyOf": [reference("bytes"), exact] })));
     all.push((
         "nothing".to_owned(),
-        json!({ "anyOf": [{ "type": "null" }, reference("duration"), by_version] }),
+        json!({ "anyOf": [{ "type": "null" }, reference("duration")] }),
     ));
     all.push((
         "closed".to_owned(),
-        json!({ "anyOf": [{ "type": "null" }, object(json!({ "within": reference("within") })), by_version] }),
+        json!({ "anyOf": [{ "type": "null" }, object(json!({ "within": reference("within") }))] }),
     ));
     let code = object(json!({ "code": reference("code"), "within": reference("within") }));
     all.push((
         "refused".to_owned(),
-        json!({ "anyOf": [{ "type": ["null", "integer", "string"] }, code, by_version] }),
+        json!({ "anyOf": [{ "type": ["null", "integer", "string"] }, code] }),
     ));
     all
 }
@@ -404,7 +431,7 @@ fn one_key(keys: Vec<(String, Value)>) -> Value {
     let alone = format!(r"^({})$|\$", whole.join("|"));
     let mut patterns: Map<String, Value> = keys
         .iter()
-        .map(|(key, value)| (format!("^{key}$"), value.clone()))
+        .map(|(key, value)| (format!("^{key}$"), or_a_version(value.clone())))
         .collect();
     patterns.insert(r"\$".to_owned(), json!(true));
     json!({ "anyOf": [

@@ -22,6 +22,9 @@ pub struct RunOptions {
 }
 
 /// Plays `cases` against `target`, and tells `events` what happens. Ends early where `stop` becomes true.
+///
+/// # Errors
+/// A target that starts its own brokers has started none: why.
 pub async fn run(
     cases: &[Arc<Case>],
     target: &Target,
@@ -29,7 +32,7 @@ pub async fn run(
     options: &RunOptions,
     events: mpsc::UnboundedSender<RunEvent>,
     mut stop: watch::Receiver<bool>,
-) -> RunResult {
+) -> Result<RunResult, String> {
     let began = Instant::now();
     // Nobody listening is no reason to stop.
     let _ = events.send(RunEvent::Began {
@@ -37,6 +40,9 @@ pub async fn run(
         cases: cases.len(),
     });
     let session = Arc::new(Session::new(target, player, options.strict, Some(events.clone())));
+    if target.launcher.starts_its_own() {
+        session.open().await?;
+    }
     let mut results: Vec<Option<CaseResult>> = vec![None; cases.len()];
     let mut interrupted = false;
     let (alone, beside): (Vec<usize>, Vec<usize>) = order::longest_first(cases)
@@ -93,7 +99,7 @@ pub async fn run(
         interrupted,
     };
     let _ = events.send(RunEvent::Ended(Arc::new(result.clone())));
-    result
+    Ok(result)
 }
 
 async fn one(session: Arc<Session>, case: Arc<Case>, index: usize) -> (usize, CaseResult) {

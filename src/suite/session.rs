@@ -69,6 +69,14 @@ impl Session {
         }
     }
 
+    /// Starts the instance that cases share, so that a target that cannot be started is told once and not by every case.
+    ///
+    /// # Errors
+    /// Why no broker could be started.
+    pub async fn open(&self) -> Result<(), String> {
+        self.instance().await.map(|_| ())
+    }
+
     /// Plays one case as soon as there is room for it, and judges it.
     pub async fn case(&self, case: &Case) -> CaseResult {
         let judge = Judge {

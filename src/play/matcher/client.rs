@@ -22,6 +22,8 @@ pub struct Client {
     pub end_settled: bool,
     /// Our FIN or RST is out.
     pub finished: bool,
+    /// Our FIN is out, so nothing more can be said.
+    pub muted: bool,
     /// The last CONNECT of the current connection.
     pub connect: Option<Connect>,
     /// A CONNECT went out, well-formed or not.
@@ -99,6 +101,7 @@ impl Client {
             ended: None,
             end_settled: false,
             finished: false,
+            muted: false,
             connect: None,
             connect_sent: false,
             connected: false,
@@ -130,6 +133,7 @@ impl Client {
         self.is_open()
             && self.connected
             && !self.disconnect_sent
+            && !self.muted
             && !self.authenticating
             && self.reading
             && !self.incomplete
@@ -141,6 +145,7 @@ impl Client {
         self.ended = None;
         self.end_settled = false;
         self.finished = false;
+        self.muted = false;
         self.connect = None;
         self.connect_sent = false;
         self.connected = false;

@@ -160,7 +160,8 @@ impl Matcher {
         let waited = seconds(until.saturating_sub(self.since));
         let step = self.step()?.clone();
         let found = self.clients[client].inbox.iter().find(|a| !a.needless).map(|a| a.event);
-        let failure = self.failure_at(&step, Refusal::new(format!("{why} within {waited}"), found));
+        let mut failure = self.failure_at(&step, Refusal::new(format!("{why} within {waited}"), found));
+        failure.timed_out = true;
         self.fail(failure);
         None
     }
@@ -175,7 +176,8 @@ impl Matcher {
             return Some(Poll::Wait { until });
         }
         let waited = seconds(until.saturating_sub(self.since));
-        let failure = self.unmet(&format!("nothing of it came within {waited}"));
+        let mut failure = self.unmet(&format!("nothing of it came within {waited}"));
+        failure.timed_out = true;
         self.fail(failure);
         None
     }
@@ -216,6 +218,7 @@ impl Matcher {
         Failure {
             control: self.control,
             stage: self.stage,
+            timed_out: false,
             place: Some(step.place.clone()),
             summary,
             awaited,
@@ -239,6 +242,7 @@ impl Matcher {
             None => Failure {
                 control: self.control,
                 stage: self.stage,
+                timed_out: false,
                 place: None,
                 summary: why.to_owned(),
                 awaited: Vec::new(),

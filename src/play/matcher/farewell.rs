@@ -33,8 +33,9 @@ impl Matcher {
                 Some(index) => {
                     // What came is the better story, where anything did.
                     if !self.account() {
-                        let why = self.no_pingresp(index);
-                        self.fail_plainly(why, None);
+                        let mut failure = self.unmet(&self.no_pingresp(index));
+                        failure.timed_out = true;
+                        self.fail(failure);
                     }
                     return None;
                 }
@@ -93,6 +94,7 @@ impl Matcher {
             self.fail(Failure {
                 control: self.control,
                 stage: Stage::Account,
+                timed_out: false,
                 place: None,
                 summary,
                 awaited: Vec::new(),

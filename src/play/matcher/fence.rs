@@ -129,6 +129,7 @@ impl Matcher {
                 let step = self.step()?.clone();
                 let mut failure = self.failure_at(&step, Refusal::new(why, None));
                 failure.stage = Stage::Fence;
+                failure.timed_out = true;
                 self.fail(failure);
                 None
             }

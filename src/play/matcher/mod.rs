@@ -215,7 +215,8 @@ impl Matcher {
     pub fn expire(&mut self, limit: Duration) {
         if self.end.is_none() {
             let why = format!("the case's deadline of {} passed", super::outcome::seconds(limit));
-            let failure = self.unmet(&why);
+            let mut failure = self.unmet(&why);
+            failure.timed_out = true;
             self.end = Some(PlayEnd::Failed(failure));
         }
     }
@@ -261,6 +262,7 @@ impl Matcher {
         let failure = Failure {
             control: self.control,
             stage: self.stage,
+            timed_out: false,
             place: self.place(),
             summary: summary.into(),
             awaited: Vec::new(),

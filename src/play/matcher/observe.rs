@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::statements::Version;
-use crate::transcript::{Author, Event, What};
+use crate::transcript::{Author, End, Event, What};
 use crate::wire::{Ack, Packet, Publish};
 
 use super::Matcher;
@@ -41,10 +41,10 @@ impl Matcher {
                 }
             }
             What::End(end) => {
-                if *end != crate::transcript::End::HalfClose {
-                    self.clients[client].finished = true;
-                    self.clients[client].end_settled = true;
-                }
+                // A broker may close when it sees our FIN, also while we go on reading.
+                self.clients[client].end_settled = true;
+                self.clients[client].muted = true;
+                self.clients[client].finished = *end != End::HalfClose;
             }
             What::Packet { decoded, topic, .. } => {
                 let decoded = std::sync::Arc::clone(decoded);
@@ -211,7 +211,7 @@ impl Matcher {
     /// Whether DISCONNECT can still be said on this client's connection.
     pub fn may_say_goodbye(&self, client: &str) -> bool {
         let client = &self.clients[self.client(client)];
-        client.is_open() && client.connected && !client.disconnect_sent && !client.incomplete
+        client.is_open() && !client.muted && client.connected && !client.disconnect_sent && !client.incomplete
     }
 
     /// Whether a connection that we have ended is not yet ended by the broker.

@@ -274,6 +274,14 @@ impl Matcher {
     /// Nothing fits yet; nothing will where the connection has ended.
     fn nothing_there(&self, client: usize, why: &str) -> Probe {
         let state = &self.clients[client];
+        let garbage = state
+            .inbox
+            .iter()
+            .find(|a| matches!(self.events[a.event].what, What::Fragment(_)));
+        if let Some(garbage) = garbage {
+            let came = name_of(&self.events[garbage.event]);
+            return Probe::Failed(Refusal::new(format!("{why}; {came} came"), Some(garbage.event)));
+        }
         match state.end(&self.events) {
             Some((index, end)) => Probe::Failed(Refusal::new(
                 format!("{why}; the broker closed the connection ({end})"),

@@ -39,6 +39,10 @@ impl Broker {
         if is_v5 && is_failure(ack.reason_code) {
             return;
         }
+        // What was dropped at UNSUBSCRIBE on purpose has no end either.
+        if !is_released && !self.must(Duty::FinishAfterUnsubscribe) {
+            return;
+        }
         self.send(
             id,
             Packet::PubRel(Ack {

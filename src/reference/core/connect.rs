@@ -1,6 +1,6 @@
 //! CONNECT and its CONNACK (3.1.1 and 5.0, sections 3.1 and 3.2).
 
-use super::connection::{Phase, packet_limit, seconds};
+use super::connection::{Phase, maximum_packet_size, seconds};
 use super::offence::Fault;
 use super::reason::{self, v3};
 use super::session::NEVER;
@@ -41,7 +41,7 @@ impl Broker {
             connection.version = version;
             // A refusal is held to the client's limit as well (v5:MQTT-3.2.2-19).
             if let Some(Packet::Connect(connect)) = &received.packet {
-                connection.maximum_packet_size = packet_limit(connect);
+                connection.maximum_packet_size = maximum_packet_size(connect);
             }
         }
         let too_large = (self.config.limits.maximum_packet_size).is_some_and(|limit| received.size > limit.into());
@@ -55,8 +55,11 @@ impl Broker {
         if let Some(fault) = self.unforgiven(received.faults) {
             return self.refuse(id, Refusal::new(None, fault.reason, &fault.text));
         }
-        let Some(Packet::Connect(connect)) = received.packet else {
-            return;
+        let connect = match received.packet {
+            Some(Packet::Connect(connect)) => connect,
+            // What could not be read comes here only where a breach was let through: it is taken for a CONNECT without
+            // anything in it.
+            _ => Connect::new(version, ""),
         };
         match self.check(version, &connect) {
             Ok(client) => self.accept(id, version, client, connect),
@@ -64,22 +67,20 @@ impl Broker {
         }
     }
 
-    /// The newest version for which a wrong name or level is let through.
+    /// The version as which a wrong name or level is let through: that of the level, else the newest.
     fn tolerated_version(&self, received: &Received) -> Option<Version> {
-        let named = received.packet.as_ref().and_then(|p| match p {
-            Packet::Connect(connect) => Some(&connect.protocol_name),
-            _ => None,
-        });
-        let lets = |version: Version, id| {
+        let Some(Packet::Connect(connect)) = &received.packet else {
+            return None;
+        };
+        let lets = |version: Version, v3_1, later| {
+            let id = if version == Version::V3_1 { v3_1 } else { later };
             self.config.disobey.lets_through(StatementId::new(version, id)) && self.config.versions.contains(&version)
         };
-        let wrong_name = named.is_some_and(|name| {
-            Version::ALL
-                .iter()
-                .all(|v| name.as_bytes() != v.protocol_name().as_bytes())
-        });
-        let statement = if wrong_name { "MQTT-3.1.2-1" } else { "MQTT-3.1.2-2" };
-        [Version::V5, Version::V3_1_1].into_iter().find(|v| lets(*v, statement))
+        let level = connect.protocol_level;
+        match Version::ALL.into_iter().find(|v| v.protocol_level() == level) {
+            Some(version) => lets(version, "§2.2/protocol-name", "MQTT-3.1.2-1").then_some(version),
+            None => (Version::ALL.into_iter().rev()).find(|v| lets(*v, "§2.2/protocol-version", "MQTT-3.1.2-2")),
+        }
     }
 
     /// A protocol name or level that is not offered.

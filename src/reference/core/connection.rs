@@ -74,7 +74,7 @@ impl Connection {
         if let Some(n) = connect.properties.number(id::RECEIVE_MAXIMUM) {
             self.receive_maximum = u16::try_from(n).unwrap_or(u16::MAX);
         }
-        self.maximum_packet_size = packet_limit(connect);
+        self.maximum_packet_size = maximum_packet_size(connect);
     }
 
     /// Whether the packet is not larger than the client takes.
@@ -94,16 +94,15 @@ impl Connection {
     }
 }
 
-/// The client's Maximum Packet Size in bytes. 0 is a breach (5.0, section 3.1.2.11.4) and no limit: with it nothing could be
-/// sent, not even the CONNACK that refuses it.
-pub fn packet_limit(connect: &Connect) -> Option<u32> {
+/// A Keep Alive as a time; 0 switches it off.
+pub fn seconds(keep_alive: u16) -> Option<Duration> {
+    (keep_alive > 0).then(|| Duration::from_secs(keep_alive.into()))
+}
+
+/// The client's Maximum Packet Size. One of 0 comes here only where it was let through, and would forbid everything.
+pub fn maximum_packet_size(connect: &Connect) -> Option<u32> {
     connect
         .properties
         .number(id::MAXIMUM_PACKET_SIZE)
         .filter(|limit| *limit > 0)
-}
-
-/// A Keep Alive as a time; 0 switches it off.
-pub fn seconds(keep_alive: u16) -> Option<Duration> {
-    (keep_alive > 0).then(|| Duration::from_secs(keep_alive.into()))
 }

@@ -53,10 +53,11 @@ impl Message {
         }
     }
 
-    /// Whether its Message Expiry Interval has run out (5.0, section 3.3.2.3.3).
+    /// Whether its Message Expiry Interval has run out (5.0, section 3.3.2.3.3). At the very moment it has not: a message
+    /// with an interval of 0 still reaches those who are there when it comes.
     pub fn is_expired(&self, now: Duration) -> bool {
         self.expiry
-            .is_some_and(|expiry| now.saturating_sub(self.taken_at) >= Duration::from_secs(expiry.into()))
+            .is_some_and(|expiry| now.saturating_sub(self.taken_at) > Duration::from_secs(expiry.into()))
     }
 
     /// The seconds that are left of its Message Expiry Interval (v5:MQTT-3.3.2-6). Parts of a second do not count.

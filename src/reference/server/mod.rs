@@ -350,10 +350,10 @@ async fn connection(
 /// Hands in what comes, until the client closes.
 async fn read(id: ConnectionId, mut socket: OwnedReadHalf, mut frames: Frames, events: mpsc::Sender<Event>) {
     loop {
-        frames.buffer.reserve(
-            READ.saturating_sub(frames.buffer.capacity() - frames.buffer.len())
-                .max(1),
-        );
+        // Only a full buffer grows: the room for a long packet is there already, down to its last byte.
+        if frames.buffer.len() == frames.buffer.capacity() {
+            frames.buffer.reserve(READ);
+        }
         match socket.read_buf(&mut frames.buffer).await {
             // However a client closes, it is gone.
             Ok(0) | Err(_) => return,

@@ -6,8 +6,8 @@ use super::cx::Cx;
 use super::packets::join;
 use crate::scenario::diagnostic::quoted;
 use crate::scenario::node::Node;
-use crate::scenario::{Acks, ClientSpec, FieldExpr, PacketTemplate, Start, text};
-use crate::wire::{Kind, PacketType, field_named};
+use crate::scenario::{Acks, ClientSpec, FieldExpr, PacketTemplate, Start, fields, text};
+use crate::wire::{Kind, PacketType};
 
 /// Names that mean something else at the beginning of a step or after a dollar.
 pub(in crate::scenario) const RESERVED: [&str; 13] = [
@@ -104,7 +104,7 @@ impl Cx<'_> {
         if node.get("filters").is_some() {
             return self.packet_template(PacketType::Subscribe, &node.place, node, None);
         }
-        let spec = field_named(PacketType::Subscribe, self.version, "filters")?;
+        let spec = fields::named(PacketType::Subscribe, self.version, "filters")?;
         let Kind::List(fields) = &spec.kind else {
             return None;
         };

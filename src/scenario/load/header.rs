@@ -1,6 +1,7 @@
 //! The keys at the top of a file: everything that is no client and no step.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::cx::Cx;
@@ -37,6 +38,10 @@ pub(in crate::scenario) const NEEDS: [(&str, bool); 15] = [
 
 /// The deadline of a case that names none.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Every statement by what a scenario calls it.
+static STATEMENTS: LazyLock<HashMap<(Version, &'static str), StatementId>> =
+    LazyLock::new(|| catalogue().iter().map(|s| ((s.id.version, s.id.id), s.id)).collect());
 
 /// What the top of a file says.
 pub(super) struct Parts {
@@ -280,8 +285,8 @@ impl Cx<'_> {
             }
             None => (self.version, token),
         };
-        if let Some(statement) = catalogue().at(version, id) {
-            return Some((version == self.version).then_some(statement.id));
+        if let Some(found) = STATEMENTS.get(&(version, id)) {
+            return Some((version == self.version).then_some(*found));
         }
         let ids = catalogue().iter().filter(|s| s.id.version == version).map(|s| s.id.id);
         let message = format!("no statement {} at {version}", quoted(id));

@@ -24,7 +24,7 @@ use crate::statements::{StatementId, Version};
 
 pub(super) use clients::{CLIENT_KEYS, RESERVED};
 pub(super) use header::{NEEDS, TOP_KEYS};
-pub(super) use packets::{MANNER, pattern_fields, wrong_keys};
+pub(super) use packets::{MANNER, wrong_keys};
 pub(super) use steps::{ACTIONS, MAX_TIMES};
 
 /// Reads one scenario. `path` is its path below the scenarios' folder, without the ending.
@@ -178,6 +178,10 @@ impl Cx<'_> {
             steps: steps?,
             control: control?,
         };
+        if script.steps.is_empty() {
+            let place = root.get("steps").map_or(&root.place, |node| &node.place);
+            self.error(place, format!("there is no step at {}", self.version));
+        }
         self.check_script(&script, header, root);
         Some(script)
     }

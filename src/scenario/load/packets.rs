@@ -7,10 +7,11 @@ use super::cx::Cx;
 use super::values::{lone_var, number};
 use crate::scenario::bytes::Use;
 use crate::scenario::diagnostic::{meant, quoted};
+use crate::scenario::fields;
 use crate::scenario::node::Node;
 use crate::scenario::{Expr, FieldExpr, FieldPattern, PacketPattern, PacketTemplate, Place, Split, Take, Within};
 use crate::statements::Version;
-use crate::wire::{FieldSpec, Kind, PacketType, field_names};
+use crate::wire::{FieldSpec, Kind, PacketType};
 
 /// How a write is done, beside what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,21 +45,6 @@ pub(in crate::scenario) fn wrong_keys(packet_type: PacketType, version: Version)
         keys.extend(["properties", "property_length"]);
     }
     keys
-}
-
-/// The fields by which a packet of this type can be waited for.
-pub(in crate::scenario) fn pattern_fields(packet_type: PacketType, version: Version) -> Vec<FieldSpec> {
-    let mut fields = field_names(packet_type, version);
-    if packet_type == PacketType::Publish
-        && let Some(topic) = fields.iter().find(|f| f.name == "topic")
-    {
-        let on_the_wire = FieldSpec {
-            name: "wire_topic",
-            ..topic.clone()
-        };
-        fields.push(on_the_wire);
-    }
-    fields
 }
 
 impl Cx<'_> {
@@ -101,7 +87,7 @@ impl Cx<'_> {
             );
             return None;
         };
-        let fields = field_names(packet_type, self.version);
+        let fields = fields::sent(packet_type, self.version);
         let wrong = wrong_keys(packet_type, self.version);
         let mut good = true;
         for (key, value) in entries {
@@ -124,7 +110,7 @@ impl Cx<'_> {
             good &= done.is_some();
         }
         self.check_flags(entries);
-        self.check_names(entries, &fields);
+        self.check_names(entries, fields);
         good.then_some(template)
     }
 
@@ -250,9 +236,7 @@ impl Cx<'_> {
         let version = self.version;
         let elsewhere: Vec<&str> = Version::ALL
             .into_iter()
-            .filter(|v| {
-                field_names(packet_type, *v).iter().any(|f| f.is(name)) || wrong_keys(packet_type, *v).contains(&name)
-            })
+            .filter(|v| fields::named(packet_type, *v, name).is_some() || wrong_keys(packet_type, *v).contains(&name))
             .map(Version::name)
             .collect();
         let help = match elsewhere.as_slice() {
@@ -338,7 +322,7 @@ impl Cx<'_> {
             );
             return None;
         };
-        let fields = pattern_fields(packet_type, self.version);
+        let fields = fields::awaited(packet_type, self.version);
         let mut good = true;
         for (key, value) in entries {
             let name = key.key();
@@ -362,7 +346,7 @@ impl Cx<'_> {
                 good = false;
             }
         }
-        self.check_names(entries, &fields);
+        self.check_names(entries, fields);
         good.then_some(pattern)
     }
 

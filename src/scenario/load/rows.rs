@@ -248,7 +248,11 @@ impl Cx<'_> {
     /// The node with the row's values filled in and, of the maps of a version, only this version's.
     pub fn filled(&mut self, node: &Node, row: Option<&Row>) -> Node {
         match &node.what {
-            What::Scalar(scalar) => fill_scalar(node, scalar, row),
+            What::Scalar(scalar) => match lone_value(scalar, row) {
+                // Of a row's value too, only what applies at this version.
+                Some(value) => self.filled(value, None),
+                None => fill_key(node, row),
+            },
             What::List(items) => Node {
                 place: node.place.clone(),
                 what: What::List(items.iter().map(|item| self.filled(item, row)).collect()),
@@ -309,7 +313,7 @@ impl Cx<'_> {
     /// As [`Cx::filled`], but `v5` is a key as any other: the names of user properties are free.
     fn filled_values(&mut self, node: &Node, row: Option<&Row>) -> Node {
         let what = match &node.what {
-            What::Scalar(scalar) => return fill_scalar(node, scalar, row),
+            What::Scalar(scalar) => return lone_value(scalar, row).cloned().unwrap_or_else(|| fill_key(node, row)),
             What::List(items) => What::List(items.iter().map(|item| self.filled_values(item, row)).collect()),
             What::Map(entries) => What::Map(
                 entries
@@ -325,16 +329,10 @@ impl Cx<'_> {
     }
 }
 
-fn fill_scalar(node: &Node, scalar: &Scalar, row: Option<&Row>) -> Node {
-    let Some(row) = row.filter(|_| scalar.text.contains('$')) else {
-        return node.clone();
-    };
-    // A variable that stands alone becomes the row's value as it is, a map or a list too.
-    let lone = super::values::lone_var(&scalar.text).and_then(|var| row.values.get(&var.0));
-    if let Some(value) = lone {
-        return value.clone();
-    }
-    fill_key(node, Some(row))
+/// A variable that stands alone becomes the row's value as it is, a map or a list too.
+fn lone_value<'r>(scalar: &Scalar, row: Option<&'r Row>) -> Option<&'r Node> {
+    let var = super::values::lone_var(&scalar.text)?;
+    row?.values.get(&var.0)
 }
 
 /// Text with the values of the row's columns in it.

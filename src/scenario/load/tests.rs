@@ -29,9 +29,33 @@ fn step_errors(text: &str) -> Vec<String> {
     messages(&format!("{HEAD}steps:\n{text}"))
 }
 
+const DUP_BEFORE_PUBREL: &str = "\
+format: 1
+title: A QoS 2 PUBLISH resent with DUP before PUBREL reaches the subscriber once
+versions: [v3.1.1, v5]
+proves:
+  v3.1.1: [MQTT-4.3.3-2]
+  v5: [MQTT-4.3.3-10]
+clients:
+  sub: { subscribe: { $ns/dup: 2 } }      # connected and subscribed before the first step
+  pub: {}
+steps:
+  - pub -> PUBLISH: { topic: $ns/dup, qos: 2, packet_id: 7, payload: once }
+  - pub <- PUBREC:  { packet_id: 7 }
+  - pub -> PUBLISH: { topic: $ns/dup, qos: 2, packet_id: 7, payload: once, dup: true }
+  - pub <- PUBREC:  { packet_id: 7 }
+  - pub -> PUBREL:  { packet_id: 7 }
+  - pub <- PUBCOMP: { packet_id: 7 }
+  - sub <- PUBLISH: { topic: $ns/dup, qos: 2, packet_id: $m, payload: once, dup: false }
+  - sub -> PUBREC:  { packet_id: $m }     # $m was bound by the line above
+  - sub <- PUBREL:  { packet_id: $m }
+  - sub -> PUBCOMP: { packet_id: $m }
+  - sub <- nothing
+";
+
 #[test]
 fn the_example_of_the_design_is_loaded() {
-    let text = include_str!("../../../scenarios/qos2/dup-before-pubrel.yaml");
+    let text = DUP_BEFORE_PUBREL;
     let scenario = load(&source(text), "qos2/dup-before-pubrel").unwrap();
     let ids: Vec<&str> = scenario.cases.iter().map(|c| c.id.as_str()).collect();
     assert_eq!(ids, ["qos2/dup-before-pubrel@v3.1.1", "qos2/dup-before-pubrel@v5"]);
@@ -39,7 +63,7 @@ fn the_example_of_the_design_is_loaded() {
     assert_eq!(case.proves[0].to_string(), "v5:MQTT-4.3.3-10");
     assert_eq!(case.script.steps.len(), 11);
     let last = &case.script.steps[10];
-    assert_eq!((last.number, last.place.line, last.place.column), (10, 22, 5));
+    assert_eq!((last.number, last.place.line, last.place.column), (10, 21, 5));
     assert_eq!(&text[last.place.span.clone()], "sub <- nothing");
     let fourth = &case.script.steps[3];
     assert_eq!(&text[fourth.place.span.clone()], "pub <- PUBREC:  { packet_id: 7 }");
@@ -261,4 +285,104 @@ steps:
     assert!(errors[1].starts_with("PUBLISH has no field `tpoic`"));
     assert!(errors[2].starts_with("4 is more than 3"));
     assert!(errors[3].starts_with("no client `x`"));
+}
+
+#[test]
+fn a_rows_value_has_its_versions_too() {
+    let scenario = load_text(
+        "format: 1
+title: T
+versions: [v3.1.1, v5]
+each:
+  - { name: one, fields: { qos: 1, v5: { topic_alias: 3 } } }
+clients: { c: {} }
+steps:
+  - c -> PUBLISH: $fields
+  - c <- PUBACK
+",
+    );
+    let fields = |case: &Case| match &case.script.steps[0].what {
+        StepKind::Send {
+            what: Send::Write(w), ..
+        } => match &w.parts[0] {
+            crate::scenario::Part::Packet(t) => t.fields.len(),
+            part => panic!("{part:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((fields(&scenario.cases[0]), fields(&scenario.cases[1])), (1, 2));
+}
+
+#[test]
+fn a_version_without_a_step_is_an_error() {
+    assert_eq!(
+        step_errors("  - only v5: [c <- PINGRESP]\n"),
+        ["there is no step at v3.1.1"]
+    );
+}
+
+mod hostile {
+    use super::*;
+    use proptest::prelude::*;
+
+    const WHOLE: &str = "format: 1
+title: $packet is größer
+versions: [v3.1.1, v5]
+proves: { v3.1.1: [MQTT-2.2.2-2], v5: ['MQTT-$s-1'] }
+needs: [restart, max_packet: 3]
+each:
+  - { packet: PUBREL, s: 3.1.0, fields: { packet_id: 7, v5: { reason_code: 0 } } }
+clients: { c: { connect: { keep_alive: 1 }, subscribe: { $ns/a: 1 } }, d: { acks: auto } }
+steps:
+  - c -> $packet: $fields
+  - c -> bytes: |   # comment
+      30 s\"$ns/ö\" 00 03|$login
+  - c <- PUBLISH: { packet_id: $m }
+  - c <- one of: [PUBACK: { packet_id: $m }, closed: { within: 3s..15s }]
+  - c <- PUBLISH: { topic: '${ns}x', payload: not $m or any, packet_id: 5..9 }
+  - repeat: { times: 3, steps: [d -> PUBLISH: { payload: '$i', v5: { user_properties: [[a, b]] } }] }
+  - only v5: [d <- refused: 0x81 or 0x82]
+control: [c <- PINGRESP]
+";
+
+    /// Neither panics nor yields a place outside of the file.
+    fn survives(text: String) {
+        let source = source(&text);
+        if let Err(errors) = load(&source, "a") {
+            assert!(!errors.is_empty());
+            for error in &errors {
+                assert!(
+                    text.get(error.place.span.clone()).is_some() || error.source.text.is_empty(),
+                    "{error:?}"
+                );
+            }
+            assert!(!render_all(&errors, false).is_empty());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "[ -~\nöß€]{0,80}") {
+            survives(text);
+        }
+
+        #[test]
+        fn any_change_of_a_scenario_is_read_or_refused(
+            at in 0..WHOLE.chars().count(),
+            cut in 0usize..12,
+            with in "[ -~\nö]{0,6}",
+        ) {
+            let before: String = WHOLE.chars().take(at).collect();
+            let after: String = WHOLE.chars().skip(at + cut).collect();
+            survives(format!("{before}{with}{after}"));
+        }
+    }
+
+    #[test]
+    fn the_scenario_that_is_changed_is_right() {
+        let errors = load(&source(WHOLE), "a").err().unwrap_or_default();
+        assert!(errors.is_empty(), "{}", render_all(&errors, false));
+    }
 }
