@@ -5,9 +5,26 @@ use super::history::Moment;
 use super::rule::{Found, Ids, Needs, RuleInfo};
 use crate::transcript::What;
 use crate::wire::property::id::*;
+use crate::wire::{Packet, PacketType};
 
 const RECEIVE: Ids = Ids::v5("MQTT-3.3.4-9");
 const SIZE: Ids = Ids::v5("MQTT-3.1.2-24");
+/// What is left out of each answer where it does not fit: a Reason String, and User Properties.
+const TEXTS: [(PacketType, Ids, Ids); 9] = [
+    (PacketType::ConnAck, Ids::v5("MQTT-3.2.2-19"), Ids::v5("MQTT-3.2.2-20")),
+    (PacketType::PubAck, Ids::v5("MQTT-3.4.2-2"), Ids::v5("MQTT-3.4.2-3")),
+    (PacketType::PubRec, Ids::v5("MQTT-3.5.2-2"), Ids::v5("MQTT-3.5.2-3")),
+    (PacketType::PubRel, Ids::v5("MQTT-3.6.2-2"), Ids::v5("MQTT-3.6.2-3")),
+    (PacketType::PubComp, Ids::v5("MQTT-3.7.2-2"), Ids::v5("MQTT-3.7.2-3")),
+    (PacketType::SubAck, Ids::v5("MQTT-3.9.2-1"), Ids::v5("MQTT-3.9.2-2")),
+    (PacketType::UnsubAck, Ids::v5("MQTT-3.11.2-1"), Ids::v5("MQTT-3.11.2-2")),
+    (
+        PacketType::Disconnect,
+        Ids::v5("MQTT-3.14.2-3"),
+        Ids::v5("MQTT-3.14.2-4"),
+    ),
+    (PacketType::Auth, Ids::v5("MQTT-3.15.2-2"), Ids::v5("MQTT-3.15.2-3")),
+];
 const ALIAS: Ids = Ids::v5("MQTT-3.1.2-26");
 const NO_ALIAS: Ids = Ids::v5("MQTT-3.1.2-27");
 const UNKNOWN_ALIAS: Ids = Ids::v5("MQTT-4.7.3-1");
@@ -24,7 +41,11 @@ pub const RULES: &[RuleInfo] = &[
     RuleInfo {
         name: "maximum-packet-size",
         about: "No packet is larger than the client's Maximum Packet Size.",
-        ids: &[SIZE],
+        ids: &[
+            SIZE, TEXTS[0].1, TEXTS[0].2, TEXTS[1].1, TEXTS[1].2, TEXTS[2].1, TEXTS[2].2, TEXTS[3].1, TEXTS[3].2,
+            TEXTS[4].1, TEXTS[4].2, TEXTS[5].1, TEXTS[5].2, TEXTS[6].1, TEXTS[6].2, TEXTS[7].1, TEXTS[7].2, TEXTS[8].1,
+            TEXTS[8].2,
+        ],
         needs: Needs::Connection,
         check: maximum_packet_size,
     },
@@ -66,7 +87,17 @@ fn maximum_packet_size(m: &Moment) -> Vec<Found> {
         return vec![];
     }
     let text = format!("a packet of {len} bytes; the client's Maximum Packet Size is {limit}");
-    vec![Found::new(SIZE, text)]
+    let mut found = vec![Found::new(SIZE, text.clone())];
+    let packet = m.packet();
+    let texts = packet.and_then(|p| TEXTS.iter().find(|(t, ..)| *t == p.packet_type()));
+    if let (Some(properties), Some((_, reason, user))) = (packet.and_then(Packet::properties), texts) {
+        for (property, ids) in [(REASON_STRING, reason), (USER_PROPERTY, user)] {
+            if properties.get(property).is_some() {
+                found.push(Found::new(*ids, text.clone()));
+            }
+        }
+    }
+    found
 }
 
 fn topic_alias_maximum(m: &Moment) -> Vec<Found> {
@@ -148,6 +179,23 @@ mod tests {
             t.from(1, message("t", 0, 0, "123456789012345")).breaches(),
             ["MQTT-3.1.2-24"]
         );
+    }
+
+    #[test]
+    fn a_text_that_does_not_fit_is_left_out() {
+        let suback = |reason: &str| {
+            let mut properties = crate::wire::Properties::default();
+            properties.push(REASON_STRING, PropertyValue::Text(reason.into()));
+            Packet::SubAck(crate::wire::SubAck {
+                packet_id: 1,
+                properties,
+                reason_codes: vec![0],
+            })
+        };
+        let limit = || talk(Some((MAXIMUM_PACKET_SIZE, PropertyValue::U32(20))));
+        let named = |t: Talk| t.breaches().contains(&"MQTT-3.9.2-1");
+        assert!(!named(limit().from(1, suback("short"))));
+        assert!(named(limit().from(1, suback("too long for twenty"))));
     }
 
     fn aliased(topic: &str, alias: u16) -> Packet {
