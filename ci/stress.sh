@@ -6,7 +6,7 @@
 #   ci/stress.sh [N] [TARGET...]
 #
 # N is how often each target is played in each of the two halves (20). TARGET is what `mqttspec run` takes, or `embedded` for
-# the embedded reference broker; without one: embedded, the reference broker as a process, and mosquitto.
+# the embedded reference broker; without one: embedded and mosquitto.
 # MQTTSPEC names the program (target/release/mqttspec). The logs stay in target/stress.
 # Ends with 0 where nothing changed, with 1 where something did, with 2 where it could not play.
 set -u -o pipefail
@@ -20,7 +20,7 @@ case ${1:-} in
   *) times=$1; shift ;;
 esac
 targets=("$@")
-[ $# -gt 0 ] || targets=(embedded ci/brokers/reference.yaml ci/brokers/mosquitto.yaml)
+[ $# -gt 0 ] || targets=(embedded ci/brokers/mosquitto.yaml)
 program=${MQTTSPEC:-target/release/mqttspec}
 [ -x "$program" ] || { echo "$program is not there: cargo build --release" >&2; exit 2; }
 cores=$(getconf _NPROCESSORS_ONLN)
