@@ -75,7 +75,7 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
         total_timeout: args.total_timeout,
     };
     let mut exit = Exit::Ok;
-    let mut before: Option<RunResult> = None;
+    let mut before: Option<Arc<RunResult>> = None;
     for turn in 1..=args.repeat {
         if args.repeat > 1 {
             print(&format!("run {turn} of {}\n", args.repeat));
@@ -104,7 +104,7 @@ async fn one_run(
     player: &Player,
     options: &RunOptions,
     stopped: watch::Receiver<bool>,
-) -> Result<RunResult, String> {
+) -> Result<Arc<RunResult>, String> {
     let (sender, events) = mpsc::unbounded_channel();
     let printer = tokio::spawn(tell(events, args.trace, args.verbose));
     let result = suite::run(cases, target, player, options, sender, stopped).await;
