@@ -39,7 +39,7 @@ pub fn traces(transcript: &Transcript) -> Traces {
     let mut traces = Traces::default();
     let mut last_connect: std::collections::BTreeMap<u32, &Connect> = Default::default();
     for event in &transcript.events {
-        let What::Packet { decoded, .. } = &event.what else {
+        let What::Packet { decoded, topic, .. } = &event.what else {
             continue;
         };
         match &decoded.packet {
@@ -61,7 +61,8 @@ pub fn traces(transcript: &Transcript) -> Traces {
                 }
             }
             Some(Packet::Publish(publish)) if !event.from_broker() && publish.retain => {
-                traces.topics.insert(publish.topic.clone());
+                // The one after a Topic Alias is resolved.
+                traces.topics.insert(topic.as_ref().unwrap_or(&publish.topic).clone());
             }
             _ => {}
         }

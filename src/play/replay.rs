@@ -81,9 +81,16 @@ impl Replayer<'_> {
                 self.matcher.incomplete(client, incomplete);
                 return;
             }
-            Action::Finish { client, .. } | Action::Reset { client, .. } => (client.clone(), 1),
+            Action::Finish { client, .. } => (client.clone(), 1),
+            Action::Reset { client, .. } => {
+                if self.assemblers.remove(client).is_some() {
+                    self.take(1);
+                }
+                return;
+            }
             Action::Reading { .. } => return,
             Action::Broker { .. } => {
+                self.assemblers.clear();
                 while let Some(event) = self.recorded.get(self.next).cloned() {
                     self.now = self.now.max(event.at);
                     self.next += 1;
@@ -96,8 +103,10 @@ impl Replayer<'_> {
                 return;
             }
         };
-        debug_assert!(self.assemblers.contains_key(&client));
-        self.take(events);
+        // Without a connection the driver did nothing, and recorded nothing.
+        if self.assemblers.contains_key(&client) {
+            self.take(events);
+        }
     }
 
     /// Hands over the next events that are ours, and those of the broker that stand between them.

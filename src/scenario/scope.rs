@@ -274,6 +274,11 @@ impl Scope {
         };
     }
 
+    /// Takes the bindings back to what they were at that point. [`Scope::bindings`] goes on naming those made since.
+    pub fn rewind(&mut self, outside: &Outside) {
+        self.bound = Arc::clone(&outside.0);
+    }
+
     /// Every binding that was ever made, with its value as text, in the order of binding; `$ns` and `$i` are not among
     /// them.
     pub fn bindings(&self) -> Vec<(String, String)> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::rules::filter::{self, Match};
 use crate::scenario::{Acks, ClientSpec};
 use crate::transcript::{Author, ClientName, End, Event, What};
+use crate::wire::property::id;
 use crate::wire::{Connect, Packet, Publish, Subscribe, Subscription, Text, Version};
 
 /// One named client of a case.
@@ -31,7 +32,9 @@ pub struct Client {
     /// The current connection has a CONNACK with code 0.
     pub connected: bool,
     pub disconnect_sent: bool,
-    /// The broker sent AUTH and has not ended the exchange.
+    /// The broker sent DISCONNECT: nothing that we say is answered any more.
+    pub sent_away: bool,
+    /// One side sent AUTH and the exchange has not ended.
     pub authenticating: bool,
     pub reading: bool,
     /// Our last packet is not whole.
@@ -106,6 +109,7 @@ impl Client {
             connect_sent: false,
             connected: false,
             disconnect_sent: false,
+            sent_away: false,
             authenticating: false,
             reading: true,
             incomplete: false,
@@ -133,6 +137,7 @@ impl Client {
         self.is_open()
             && self.connected
             && !self.disconnect_sent
+            && !self.sent_away
             && !self.muted
             && !self.authenticating
             && self.reading
@@ -150,6 +155,7 @@ impl Client {
         self.connect_sent = false;
         self.connected = false;
         self.disconnect_sent = false;
+        self.sent_away = false;
         self.authenticating = false;
         self.reading = true;
         self.incomplete = false;
@@ -164,7 +170,8 @@ impl Client {
         self.spoke |= !matches!(packet, Packet::Connect(_));
         match packet {
             Packet::Connect(connect) => {
-                self.connect = Some(connect.clone());
+                // A second one on a connection is a fault (3.1.0-2), and changes nothing.
+                self.connect.get_or_insert_with(|| connect.clone());
                 self.connect_sent = true;
             }
             Packet::Publish(publish) => {
@@ -201,6 +208,8 @@ impl Client {
             // A fence's was noted when it was asked for.
             Packet::PingReq if author != Author::Fence => self.pings.push_back(author),
             Packet::Disconnect(_) => self.disconnect_sent = true,
+            // Until the broker answers, the exchange is open (5.0, 4.12 and 4.12.1).
+            Packet::Auth(_) => self.authenticating = true,
             _ => {}
         }
     }
@@ -211,12 +220,18 @@ impl Client {
             Packet::ConnAck(connack) => {
                 self.connected = connack.reason_code == 0;
                 self.authenticating = false;
-                if self.connected && !connack.session_present {
+                // 3.1 does not say whether there was a session.
+                let anew = match version {
+                    Version::V3_1 => self.connect.as_ref().is_none_or(|c| c.clean_start),
+                    Version::V3_1_1 | Version::V5 => !connack.session_present,
+                };
+                if self.connected && anew {
                     self.incoming.clear();
                     self.outgoing.clear();
                     self.subscriptions.clear();
                 }
             }
+            Packet::Disconnect(_) => self.sent_away = true,
             Packet::Auth(auth) => self.authenticating = auth.reason_code == 0x18,
             Packet::PubAck(ack) | Packet::PubComp(ack) => {
                 self.outgoing.remove(&ack.packet_id);
@@ -261,6 +276,29 @@ impl Client {
             .filter(|s| filter::matches(&s.filter, topic) == Match::Yes)
             .map(|s| s.granted_qos)
             .max()
+    }
+
+    /// Whether a message on `topic` could come to this client and spoil what the script does there: it is away, has stated
+    /// limits, or holds back acknowledgements.
+    pub fn is_disturbed_by(&self, topic: &Text) -> bool {
+        let hears = |f: &Text| match f.as_bytes().strip_prefix(b"$share/") {
+            // Whom of a group it reaches is the broker's choice.
+            Some(_) => true,
+            None => filter::matches(f, topic) != Match::No,
+        };
+        (!self.may_ping() || self.is_limited() || !self.incoming.is_empty()) && self.asked.iter().any(hears)
+    }
+
+    /// Whether its CONNECT limits what the broker may send: Receive Maximum, Maximum Packet Size, Topic Alias Maximum.
+    pub fn is_limited(&self) -> bool {
+        let limits = [id::RECEIVE_MAXIMUM, id::MAXIMUM_PACKET_SIZE, id::TOPIC_ALIAS_MAXIMUM];
+        let connect = self.connect.as_ref();
+        connect.is_some_and(|c| limits.iter().any(|limit| c.properties.get(*limit).is_some()))
+    }
+
+    /// Whether an exchange with this packet identifier is open on our side.
+    pub fn uses(&self, id: u16) -> bool {
+        self.outgoing.contains_key(&id) || self.subscribing.contains_key(&id) || self.unsubscribing.contains_key(&id)
     }
 
     /// Whether it holds a filter through which traffic of others can come.

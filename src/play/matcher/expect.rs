@@ -109,13 +109,25 @@ impl Matcher {
     pub(super) fn choose(&mut self, alternatives: &[Vec<Step>]) -> bool {
         for alternative in alternatives {
             let Some(first) = alternative.first() else { continue };
-            let StepKind::Expect { client, what } = &first.what else {
-                continue;
+            let (client, what) = match &first.what {
+                StepKind::Expect { client, what } => (client, what),
+                StepKind::InAnyOrder(steps) => {
+                    if let Probe::Met(_) = self.in_any_order(steps) {
+                        self.since = self.now;
+                        self.enter(&alternative[1..]);
+                        return true;
+                    }
+                    continue;
+                }
+                // The loader takes no other beginning.
+                _ => continue,
             };
+            let name = std::sync::Arc::clone(client);
             let client = self.client(client);
             if let Probe::Met(met) = self.probe(client, what, &self.scope) {
                 let id = Some(self.id_of(first));
                 self.take(client, met, id);
+                self.last_client = Some(name);
                 self.since = self.now;
                 self.enter(&alternative[1..]);
                 return true;

@@ -63,7 +63,7 @@ impl Matcher {
     /// Fails the exchange where something is left, and says whether it did.
     fn account(&mut self) -> bool {
         for index in 0..self.clients.len() {
-            let left = self.leftovers(index, &self.scope);
+            let left = self.all_leftovers(index, &self.scope);
             let client = &self.clients[index];
             let found = left.events.first().copied();
             let summary = match found {

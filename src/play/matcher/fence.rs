@@ -185,11 +185,7 @@ impl Matcher {
 
     fn send_fence_messages(&mut self, client: usize) -> Vec<Bytes> {
         let receiver = &self.clients[client];
-        let limited = receiver
-            .connect
-            .as_ref()
-            .is_some_and(|c| c.properties.0.iter().any(|p| p.id == 0x21 || p.id == 0x27));
-        if limited || !receiver.incoming.is_empty() {
+        if receiver.is_limited() || !receiver.incoming.is_empty() {
             // A message behind others that we hold back may rightly wait for them.
             return Vec::new();
         }
@@ -198,8 +194,15 @@ impl Matcher {
             if !publisher.may_ping() || publisher.outgoing.values().any(|o| !o.fence) {
                 continue;
             }
+            let quota = self
+                .scope
+                .facts(&publisher.name)
+                .map_or(usize::MAX, |f| f.receive_maximum.into());
+            let mut open = publisher.outgoing.len();
             for (topic, qos) in &publisher.published {
-                if receiver.must_get(topic, &publisher.name).is_some() {
+                let disturbs = self.clients.iter().any(|c| c.is_disturbed_by(topic));
+                open += usize::from(*qos > 0);
+                if !disturbs && open <= quota && receiver.must_get(topic, &publisher.name).is_some() {
                     sends.push((index, topic.clone(), *qos));
                 }
             }
@@ -209,7 +212,7 @@ impl Matcher {
         for (publisher, topic, qos) in sends {
             self.fences += 1;
             let payload = Bytes::from(format!("{marker}{}", self.fences));
-            let id = FENCE_ID.wrapping_sub(self.fences as u16);
+            let id = self.fence_id(publisher);
             let publish = Publish {
                 qos,
                 topic,
@@ -223,6 +226,14 @@ impl Matcher {
         awaited
     }
 
+    /// A packet identifier that neither the script nor another fence has in use.
+    fn fence_id(&self, publisher: usize) -> u16 {
+        let first = FENCE_ID - (self.fences % u32::from(FENCE_ID)) as u16;
+        let below = (1..=first).rev().chain((first..=u16::MAX).rev());
+        let mut free = below.filter(|id| !self.clients[publisher].uses(*id));
+        free.next().unwrap_or(first)
+    }
+
     fn messages_arrive(&mut self, client: usize, awaited: Vec<Bytes>, until: Duration, now: Duration) -> Next {
         let arrived = |payload: &Bytes| {
             self.events.iter().any(|event| {
@@ -234,7 +245,8 @@ impl Matcher {
         };
         let left: Vec<Bytes> = awaited.into_iter().filter(|p| !arrived(p)).collect();
         if left.is_empty() {
-            return Next::Phase(Phase::Over);
+            // They prove what they were sent behind; the answers to other things that were sent come before PINGRESPs.
+            return self.ping_others(client);
         }
         if now < until && self.clients[client].ended.is_none() {
             let wait = Next::Wait(until);
@@ -324,11 +336,16 @@ impl Matcher {
         };
         let left = self.leftovers(client, &self.scope);
         if let Some(alternative) = alternative {
-            if left.events.is_empty() {
+            let state = &self.clients[client];
+            let closed = state.ended.is_some() && !state.end_settled;
+            if left.events.is_empty() && !closed {
                 self.since = self.now;
                 self.enter(&alternative[1..]);
             } else {
-                let failure = self.unmet("something else came");
+                let failure = self.unmet(match closed {
+                    true => "the broker closed the connection",
+                    false => "something else came",
+                });
                 self.fail(failure);
             }
             return;

@@ -13,6 +13,8 @@ mod order;
 mod probe;
 mod program;
 mod send;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -192,7 +194,10 @@ impl Matcher {
                     if !over {
                         self.now = self.now.max(until);
                     }
-                    self.step_done();
+                    // A target may need its `settle` after a close, as after any change of a connection.
+                    self.waiting = Waiting::Pause {
+                        until: self.now + self.settings.settle,
+                    };
                 }
                 Waiting::Fence(_) => {
                     if let Some(poll) = self.fence_goes_on(now) {

@@ -31,14 +31,15 @@ impl Matcher {
         }
         let index = self.events.len();
         let client = self.client(&event.client.clone());
+        let replaced = event.from_broker() && self.clients[client].connection != Some(event.connection);
         match &event.what {
+            // What still comes on a connection that the client has left behind says nothing of the present one, and nobody
+            // can take it any more: rules judge it.
+            _ if replaced => {}
             What::Open => self.clients[client].opened(event.connection),
             What::End(_) if event.from_broker() => {
-                // The end of a connection that the client has replaced says nothing of the present one.
-                if self.clients[client].connection == Some(event.connection) {
-                    self.clients[client].ended = Some(index);
-                    self.clients[client].progress = None;
-                }
+                self.clients[client].ended = Some(index);
+                self.clients[client].progress = None;
             }
             What::End(end) => {
                 // A broker may close when it sees our FIN, also while we go on reading.

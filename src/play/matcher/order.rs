@@ -4,6 +4,7 @@ use crate::scenario::{Expect, Scope, Step, StepKind, Take};
 use crate::transcript::What;
 
 use super::Matcher;
+use super::client::Arrived;
 use super::probe::{Met, Probe, Refusal};
 
 impl Matcher {
@@ -77,12 +78,10 @@ impl Matcher {
 
     fn candidates(&self, client: usize, what: &Expect) -> Vec<usize> {
         let fits = |event: &usize| self.meets(*event, what, &mut self.scope.clone());
-        self.clients[client]
-            .inbox
-            .iter()
-            .map(|a| a.event)
-            .filter(fits)
-            .collect()
+        // What needs a step comes first: a repeat that nobody need take must not push it out.
+        let mut inbox: Vec<&Arrived> = self.inbox(client).collect();
+        inbox.sort_by_key(|a| a.needless);
+        inbox.into_iter().map(|a| a.event).filter(fits).collect()
     }
 
     fn fits_any(&self, event: usize, wanted: &[(usize, &Expect, &Step)]) -> bool {

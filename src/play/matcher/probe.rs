@@ -7,6 +7,7 @@ use crate::transcript::{Event, What};
 use crate::wire::{Decoded, Packet, Text, Version};
 
 use super::Matcher;
+use super::client::Arrived;
 use crate::play::outcome::seconds;
 use crate::play::{Advice, Mismatch};
 
@@ -74,8 +75,10 @@ impl Matcher {
     }
 
     fn probe_packet(&self, client: usize, pattern: &PacketPattern, scope: &Scope) -> Probe {
-        let inbox = &self.clients[client].inbox;
         if pattern.how == Take::Next {
+            if let Some(met) = self.needless_next(client, pattern, scope) {
+                return Probe::Met(met);
+            }
             let left = self.leftovers(client, scope);
             let Some(&first) = left.events.first() else {
                 return self.nothing_there(client, "no packet came");
@@ -94,7 +97,7 @@ impl Matcher {
         }
         let mut maybes: Vec<(usize, usize)> = Vec::new();
         let mut scope = scope.clone();
-        for arrived in inbox {
+        for arrived in self.inbox(client) {
             let event = &self.events[arrived.event];
             let What::Packet { decoded, topic, .. } = &event.what else {
                 continue;
@@ -121,6 +124,24 @@ impl Matcher {
             }
         }
         self.nothing_there(client, &format!("no {} came", pattern.packet_type))
+    }
+
+    /// A packet that needs no step is the next one where it is what the step asks for; else it is passed over.
+    fn needless_next(&self, client: usize, pattern: &PacketPattern, scope: &Scope) -> Option<Met> {
+        let arrived = self.inbox(client).take_while(|a| a.needless);
+        for arrived in arrived {
+            let mut scope = scope.clone();
+            if let Ok(advice) = self.try_take(arrived.event, pattern, &mut scope) {
+                return Some(Met {
+                    takes: vec![arrived.event],
+                    maybes: Vec::new(),
+                    scope,
+                    ends: false,
+                    advice,
+                });
+            }
+        }
+        None
     }
 
     /// Whether a packet is one that the pattern may take: one that is too damaged to be read goes by its type.
@@ -153,7 +174,9 @@ impl Matcher {
 
     fn probe_bytes(&self, client: usize, pattern: &ByteTemplate, within: Within, scope: &Scope) -> Probe {
         let first = pattern.first_byte();
-        for arrived in &self.clients[client].inbox {
+        let mut maybes: Vec<(usize, usize)> = Vec::new();
+        let mut scope = scope.clone();
+        for arrived in self.inbox(client) {
             let event = &self.events[arrived.event];
             let What::Packet { raw, .. } = &event.what else {
                 continue;
@@ -175,14 +198,17 @@ impl Matcher {
                 Ok(advice) => {
                     return Probe::Met(Met {
                         takes: vec![arrived.event],
-                        maybes: Vec::new(),
+                        maybes,
                         scope: bound,
                         ends: false,
                         advice,
                     });
                 }
                 Err(_) if arrived.needless => {}
-                Err(refusal) => return Probe::Failed(refusal),
+                Err(refusal) => match self.maybe_for(client, arrived.event, &maybes, &mut scope) {
+                    Some(maybe) => maybes.push((arrived.event, maybe)),
+                    None => return Probe::Failed(refusal),
+                },
             }
         }
         self.nothing_there(client, "no such packet came")
@@ -233,6 +259,9 @@ impl Matcher {
 
     /// Another code in the goodbye than the script names is no failure: no statement demands the goodbye itself.
     fn other_code(&self, wanted: &Pattern, said: Option<usize>, scope: &Scope) -> Option<Advice> {
+        if *wanted == Pattern::Any {
+            return None;
+        }
         let shown = print::code_pattern(wanted, scope);
         let Some(index) = said else {
             return (self.version == Version::V5).then(|| Advice {
@@ -249,10 +278,14 @@ impl Matcher {
         })
     }
 
-    /// Whether an event came within `within`. Up to one second early is advice, since brokers tick and the standard gives
+    /// Whether an event came within `within`: after its end is too late, also where the clock was read late. Up to one second early is advice, since brokers tick and the standard gives
     /// whole seconds.
     fn in_time(&self, event: &Event, index: usize, within: Within) -> Result<Vec<Advice>, Refusal> {
         let took = event.at.saturating_sub(self.since);
+        if let Some(to) = within.to.filter(|to| took > *to) {
+            let text = format!("it came after {}, and not within {}", seconds(took), seconds(to));
+            return Err(Refusal::new(text, Some(index)));
+        }
         let Some(from) = within.from.filter(|from| took < *from) else {
             return Ok(Vec::new());
         };
@@ -274,9 +307,8 @@ impl Matcher {
     /// Nothing fits yet; nothing will where the connection has ended.
     fn nothing_there(&self, client: usize, why: &str) -> Probe {
         let state = &self.clients[client];
-        let garbage = state
-            .inbox
-            .iter()
+        let garbage = self
+            .inbox(client)
             .find(|a| matches!(self.events[a.event].what, What::Fragment(_)));
         if let Some(garbage) = garbage {
             let came = name_of(&self.events[garbage.event]);
@@ -298,13 +330,31 @@ impl Matcher {
     }
 
     /// What is left for `client` when its `maybe`s have taken what is theirs.
+    ///
+    /// What an earlier connection left is not among it: only the account at the end asks for that.
     pub(super) fn leftovers(&self, client: usize, scope: &Scope) -> Leftovers {
+        self.left_of(client, scope, self.inbox(client))
+    }
+
+    /// What is left for `client` on all its connections.
+    pub(super) fn all_leftovers(&self, client: usize, scope: &Scope) -> Leftovers {
+        self.left_of(client, scope, self.clients[client].inbox.iter())
+    }
+
+    /// What has come on the present connection of `client` and is not taken.
+    pub(super) fn inbox(&self, client: usize) -> impl Iterator<Item = &Arrived> {
+        let state = &self.clients[client];
+        let present = |a: &&Arrived| Some(self.events[a.event].connection) == state.connection;
+        state.inbox.iter().filter(present)
+    }
+
+    fn left_of<'a>(&self, client: usize, scope: &Scope, inbox: impl Iterator<Item = &'a Arrived>) -> Leftovers {
         let mut left = Leftovers {
             events: Vec::new(),
             maybes: Vec::new(),
             scope: scope.clone(),
         };
-        for arrived in self.clients[client].inbox.iter().filter(|a| !a.needless) {
+        for arrived in inbox.filter(|a| !a.needless) {
             match self.maybe_for(client, arrived.event, &left.maybes, &mut left.scope) {
                 Some(maybe) => left.maybes.push((arrived.event, maybe)),
                 None => left.events.push(arrived.event),
@@ -318,10 +368,16 @@ impl Matcher {
         let What::Packet { decoded, topic, .. } = &self.events[event].what else {
             return None;
         };
+        let turns = self.turns();
         self.maybes.iter().enumerate().position(|(i, maybe)| {
             let free = maybe.client == client && used.iter().all(|(_, u)| *u != i);
+            // In another turn of its `repeat` it means what it meant there; what it binds then is nobody's any more.
+            let present = turns.starts_with(&maybe.step.turns);
             let mut bound = scope.clone();
-            bound.leave_repeat(&maybe.reached);
+            match present {
+                true => bound.leave_repeat(&maybe.reached),
+                false => bound.rewind(&maybe.reached),
+            }
             let takes = free
                 && decoded.packet_type == Some(maybe.pattern.packet_type)
                 && maybe
@@ -329,7 +385,10 @@ impl Matcher {
                     .matches(decoded, topic.as_ref(), self.version, &mut bound)
                     .is_ok();
             if takes {
-                bound.leave_repeat(&scope.enter_repeat());
+                match present {
+                    true => bound.leave_repeat(&scope.enter_repeat()),
+                    false => bound.rewind(&scope.enter_repeat()),
+                }
                 *scope = bound;
             }
             takes

@@ -166,11 +166,24 @@ impl Matcher {
         self.levels.last()?.current()
     }
 
-    /// The steps of the level at hand from the next one on.
-    pub(super) fn steps_ahead(&self) -> &[Step] {
-        self.levels
-            .last()
-            .map_or(&[], |level| level.steps.get(level.next + 1..).unwrap_or_default())
+    /// What is ahead of the step at hand, the nearest first: the rest of its level, the next turn where there is one, and
+    /// so on outwards. Each is a run of steps.
+    pub(super) fn ahead(&self) -> Vec<&[Step]> {
+        let mut runs = Vec::new();
+        for (depth, level) in self.levels.iter().rev().enumerate() {
+            // The outer levels already stand behind the step that opened the inner one.
+            let from = level.next + usize::from(depth == 0);
+            runs.push(level.steps.get(from..).unwrap_or_default());
+            if level.turn.as_ref().is_some_and(|turn| turn.now < turn.of) {
+                runs.push(&level.steps);
+            }
+        }
+        if self.stage == Stage::Setup
+            && let Some(script) = &self.script
+        {
+            runs.push(script);
+        }
+        runs
     }
 
     /// The number and turns of the step at hand; 0 in the set-up, `None` in the farewell.
@@ -188,8 +201,13 @@ impl Matcher {
         }
         StepId {
             number: step.number + 1,
-            turns: self.levels.iter().filter_map(|l| Some(l.turn.as_ref()?.now)).collect(),
+            turns: self.turns(),
         }
+    }
+
+    /// The turns of the `repeat`s that are open, the outermost first.
+    pub(super) fn turns(&self) -> Vec<u32> {
+        self.levels.iter().filter_map(|l| Some(l.turn.as_ref()?.now)).collect()
     }
 
     pub(super) fn author(&self) -> Author {

@@ -121,13 +121,22 @@ impl Matcher {
     /// Whether the script has something to do with this connection after its DISCONNECT: it sends more, or waits for the
     /// broker to close first.
     fn goes_on_sending(&self, client: &str) -> bool {
-        for step in self.steps_ahead() {
-            match &step.what {
-                StepKind::Send { client: c, what } if &**c == client => return !matches!(what, Send::Open),
-                StepKind::Expect { client: c, .. } if &**c == client => return true,
-                _ => {}
-            }
-        }
-        false
+        self.ahead()
+            .into_iter()
+            .find_map(|steps| goes_on(steps, client))
+            .unwrap_or(false)
     }
+}
+
+/// What the first of `steps` that touches the client says; `None` where none does.
+fn goes_on(steps: &[Step], client: &str) -> Option<bool> {
+    steps.iter().find_map(|step| match &step.what {
+        StepKind::Send { client: c, what } if &**c == client => Some(!matches!(what, Send::Open)),
+        StepKind::Expect { client: c, .. } if &**c == client => Some(true),
+        // Whichever alternative is taken: a FIN that comes too early is worse than one that is left out.
+        StepKind::OneOf(alternatives) => alternatives.iter().filter_map(|a| goes_on(a, client)).max(),
+        StepKind::InAnyOrder(steps) => goes_on(steps, client),
+        StepKind::Repeat { times, steps } if *times > 0 => goes_on(steps, client),
+        _ => None,
+    })
 }

@@ -8,7 +8,7 @@ use crate::scenario::diagnostic::{meant, nearest};
 use crate::scenario::node::Node;
 use crate::scenario::{
     BrokerAction, BytePart, ByteTemplate, Expect, Expr, Header, PacketPattern, PacketTemplate, Part, Pattern, Place,
-    Script, Send, Step, StepKind, Take, TextTemplate, Var,
+    Script, Send, Start, Step, StepKind, Take, TextTemplate, Var,
 };
 use crate::wire::PacketType;
 
@@ -30,6 +30,8 @@ impl Cx<'_> {
             self.check_steps(steps, &mut Bound::new());
             self.check_needs(steps, header);
             self.check_namespace(steps, header);
+            let tcp_only = script.clients.iter().filter(|c| c.start == Start::TcpOnly);
+            self.check_silence(steps, &mut tcp_only.map(|c| c.name.to_string()).collect());
         }
         if script.control.is_none() && only_closes(&script.steps) {
             let place = root.get("steps").map_or(root.place.clone(), |s| s.place.clone());
@@ -217,8 +219,63 @@ impl Cx<'_> {
         }
     }
 
-    /// Two alternatives that could take the same first packet leave open which is meant.
+    /// Before a CONNACK no PINGREQ may be sent, so silence there can only be told by a time. `fresh` are the clients whose
+    /// connection has been opened and has had no answer.
+    fn check_silence(&mut self, steps: &[Step], fresh: &mut BTreeSet<String>) {
+        for step in steps {
+            match &step.what {
+                StepKind::Send { client, what } => match what {
+                    Send::Open => {
+                        fresh.insert(client.to_string());
+                    }
+                    Send::Close | Send::Reset => {
+                        fresh.remove(&**client);
+                    }
+                    _ => {}
+                },
+                StepKind::Expect { client, what } => match what {
+                    Expect::Nothing { quiet: None } if fresh.contains(&**client) => self.error_help(
+                        &step.place,
+                        "`nothing` before the CONNACK needs a time",
+                        "no PINGREQ may be sent there: `nothing: 1s`",
+                    ),
+                    Expect::Nothing { .. } => {}
+                    Expect::Packet(pattern) if pattern.packet_type == PacketType::Auth => {}
+                    _ => {
+                        fresh.remove(&**client);
+                    }
+                },
+                StepKind::OneOf(alternatives) => {
+                    let after: Vec<BTreeSet<String>> = alternatives
+                        .iter()
+                        .map(|steps| {
+                            let mut fresh = fresh.clone();
+                            self.check_silence(steps, &mut fresh);
+                            fresh
+                        })
+                        .collect();
+                    if let Some(common) = after.into_iter().reduce(|a, b| &a & &b) {
+                        *fresh = common;
+                    }
+                }
+                StepKind::InAnyOrder(steps) | StepKind::Repeat { steps, .. } => self.check_silence(steps, fresh),
+                StepKind::Wait(_) | StepKind::Broker(_) | StepKind::Note(_) => {}
+            }
+        }
+    }
+
+    /// What comes decides which alternative is gone through, so each begins with what is waited for; and two that could
+    /// take the same first packet leave open which is meant.
     fn check_one_of(&mut self, alternatives: &[Vec<Step>]) {
+        for first in alternatives.iter().filter_map(|a| a.first()) {
+            if !matches!(first.what, StepKind::Expect { .. } | StepKind::InAnyOrder(_)) {
+                self.error_help(
+                    &first.place,
+                    "an alternative begins with something that is waited for",
+                    "what comes decides which is taken: put a `c <- ...` first",
+                );
+            }
+        }
         for (i, second) in alternatives.iter().enumerate() {
             for first in &alternatives[..i] {
                 let (Some(a), Some(b)) = (first.first(), second.first()) else {
