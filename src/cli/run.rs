@@ -32,8 +32,8 @@ pub fn run(args: &RunArgs) -> Exit {
         Err(error) => return fail(Exit::Unreachable, format!("cannot start: {error}")),
     };
     let exit = runtime.block_on(run_all(args, cases));
-    // Tasks of brokers that are being torn down are not waited for.
-    runtime.shutdown_timeout(Duration::from_millis(200));
+    // What still makes or removes a broker's folder may end; tasks of brokers that are being torn down are dropped at once.
+    runtime.shutdown_timeout(Duration::from_secs(1));
     crate::target::kill_all();
     exit
 }

@@ -52,6 +52,7 @@ pub async fn play_exchange(
         opened: 0,
         small_buffer: stops_reading(&case.script.steps),
         kept: 0,
+        deaf: false,
         sender,
         arrivals,
         pending: VecDeque::new(),
@@ -75,6 +76,8 @@ struct Driver<'a> {
     opened: u32,
     small_buffer: bool,
     kept: u64,
+    /// The broker sent more than is kept: nothing more is read. Who sends without end would else never let go of us.
+    deaf: bool,
     sender: mpsc::Sender<Arrival>,
     arrivals: mpsc::Receiver<Arrival>,
     /// What has come and the matcher has not seen yet.
@@ -125,6 +128,9 @@ impl Driver<'_> {
 
     /// Turns what a connection's reader tells into events.
     fn arrived(&mut self, arrival: Arrival) {
+        if self.deaf {
+            return;
+        }
         let at = arrival.at.saturating_duration_since(self.began);
         let Some(assembler) = self.assemblers.get_mut(&arrival.connection) else {
             return;
@@ -161,6 +167,8 @@ impl Driver<'_> {
         }
         if self.kept > KEPT_MAX || self.matcher.events().len() + self.pending.len() > EVENTS_MAX {
             self.matcher.overwhelmed();
+            self.deaf = true;
+            self.connections.values().for_each(|c| c.set_reading(false));
         }
     }
 
@@ -274,6 +282,9 @@ impl Driver<'_> {
                     Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
                 }
             }
+        }
+        if self.deaf {
+            connection.set_reading(false);
         }
         self.connections.insert(client.clone(), connection);
         self.matcher.at(self.now());

@@ -102,7 +102,7 @@ impl Instance for Broker {
     }
 
     fn stop(&self) -> BoxFuture<'_, ()> {
-        Box::pin(Broker::stop(self))
+        Box::pin(Broker::discard(self))
     }
 
     fn alive(&self) -> bool {

@@ -50,6 +50,7 @@ pub struct Broker {
     // The order is that of dropping: first the process ends, then its folder goes and its ports are free for others.
     process: Mutex<Option<Spawned>>,
     folder: TempDir,
+    keep: bool,
     ports: BTreeMap<String, Port>,
     profile: Arc<Profile>,
     command: Process,
@@ -79,28 +80,18 @@ impl Broker {
     /// time. Nothing of it is left then.
     pub async fn start(profile: Arc<Profile>, keep: bool) -> Result<Broker, StartError> {
         let command = profile.process.clone().ok_or(StartError::NotOurs)?;
-        let mut folder = tempfile::Builder::new()
-            .prefix("mqttspec-")
-            .tempdir()
-            .map_err(StartError::Folder)?;
-        folder.disable_cleanup(keep);
-        let ports = take_ports(&profile, &command)?;
-        let words = Words {
-            dir: path_text(folder.path()),
-            here: path_text(&profile.here),
-            ports: ports.iter().map(|(word, port)| (word.clone(), port.number())).collect(),
-        };
-        let mut addresses = BTreeMap::new();
-        for version in profile.versions.as_deref().unwrap_or(&Version::ALL) {
-            if let Some(address) = profile.mqtt.address(*version, &words) {
-                addresses.insert(*version, address?);
-            }
-        }
-        write_files(&command, &words, folder.path())?;
+        let (for_profile, for_command) = (Arc::clone(&profile), command.clone());
+        let Prepared {
+            folder,
+            ports,
+            words,
+            addresses,
+        } = blocking(move || prepare(&for_profile, &for_command, keep)).await?;
         let broker = Broker {
             process: Mutex::new(None),
             log: Log::in_folder(folder.path()),
             folder,
+            keep,
             ports,
             profile,
             command,
@@ -212,6 +203,16 @@ impl Broker {
         *process = None;
     }
 
+    /// Ends the broker gracefully for good and removes its folder, unless that is to be kept.
+    pub async fn discard(&self) {
+        self.stop().await;
+        if !self.keep {
+            let folder = self.folder();
+            // What cannot be removed here is tried once more when the broker is dropped.
+            let _ = blocking(move || std::fs::remove_dir_all(folder)).await;
+        }
+    }
+
     /// Starts the process, whose predecessor (if any) has ended and has let go of its ports within `port_wait`, and waits
     /// until it is ready.
     async fn bring_up(&self, process: &mut Option<Spawned>, port_wait: Duration) -> Result<(), StartError> {
@@ -263,6 +264,55 @@ impl Broker {
         }
         Spawned::start(&mut command, output, Some(self.folder.path().to_owned()))
             .map_err(|e| could_not_start(&filled[0], &self.command, e))
+    }
+}
+
+/// What a broker needs before its process is started.
+struct Prepared {
+    folder: TempDir,
+    ports: BTreeMap<String, Port>,
+    words: Words,
+    addresses: BTreeMap<Version, Address>,
+}
+
+/// Makes the folder with the profile's files in it, and takes the ports.
+fn prepare(profile: &Profile, command: &Process, keep: bool) -> Result<Prepared, StartError> {
+    let mut folder = tempfile::Builder::new()
+        .prefix("mqttspec-")
+        .tempdir()
+        .map_err(StartError::Folder)?;
+    folder.disable_cleanup(keep);
+    let ports = take_ports(profile, command)?;
+    let words = Words {
+        dir: path_text(folder.path()),
+        here: path_text(&profile.here),
+        ports: ports.iter().map(|(word, port)| (word.clone(), port.number())).collect(),
+    };
+    let mut addresses = BTreeMap::new();
+    for version in profile.versions.as_deref().unwrap_or(&Version::ALL) {
+        if let Some(address) = profile.mqtt.address(*version, &words) {
+            addresses.insert(*version, address?);
+        }
+    }
+    write_files(command, &words, folder.path())?;
+    Ok(Prepared {
+        folder,
+        ports,
+        words,
+        addresses,
+    })
+}
+
+/// Does what may wait for a disk on a thread of its own. On a busy disk that can be seconds, and on a thread of the runtime
+/// they would make every case late that is played meanwhile.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is ending, and with it whoever waits here.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 
