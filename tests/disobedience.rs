@@ -90,7 +90,7 @@ async fn walk(cases: &[Arc<Case>]) -> BTreeMap<(String, String), bool> {
         tasks.spawn(async move {
             let _permit = room.acquire().await.expect("the semaphore stays open");
             let token = disobedience.token();
-            (token, one(&disobedience, claiming).await)
+            (token, one(disobedience, claiming).await)
         });
     }
     let mut noticed = BTreeMap::new();

@@ -31,7 +31,7 @@ pub fn explain(args: &ExplainArgs) -> Exit {
         }
     }
     let ways: Vec<String> = Disobey::all()
-        .into_iter()
+        .iter()
         .filter(|d| d.statement == statement.id)
         .map(|d| format!("  --disobey {}  {}\n", d.token(), d.what))
         .collect();

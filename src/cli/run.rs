@@ -75,7 +75,7 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
         total_timeout: args.total_timeout,
     };
     let mut exit = Exit::Ok;
-    let mut before: Option<RunResult> = None;
+    let mut before: Option<Arc<RunResult>> = None;
     for turn in 1..=args.repeat {
         if args.repeat > 1 {
             print(&format!("run {turn} of {}\n", args.repeat));
@@ -104,7 +104,7 @@ async fn one_run(
     player: &Player,
     options: &RunOptions,
     stopped: watch::Receiver<bool>,
-) -> Result<RunResult, String> {
+) -> Result<Arc<RunResult>, String> {
     let (sender, events) = mpsc::unbounded_channel();
     let printer = tokio::spawn(tell(events, args.trace, args.verbose));
     let result = suite::run(cases, target, player, options, sender, stopped).await;
@@ -163,7 +163,8 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, verbo
 fn report_all(args: &RunArgs, result: &RunResult) -> Exit {
     let mut exit = verdict_of(result);
     last::keep(result);
-    let files: [(_, fn(&RunResult) -> String); 3] = [
+    type Report = fn(&RunResult) -> String;
+    let files: [(_, Report); 3] = [
         (&args.json, report::json::run),
         (&args.junit, report::junit::run),
         (&args.write_known, known::list),

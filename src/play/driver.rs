@@ -1,6 +1,6 @@
 //! The driver: sockets and clock around the matcher.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,7 @@ pub async fn play_exchange(
         kept: 0,
         sender,
         arrivals,
+        pending: VecDeque::new(),
     };
     let limit = case.header.timeout + declared_waits(&case.script.steps);
     driver.run(limit).await;
@@ -76,6 +77,8 @@ struct Driver<'a> {
     kept: u64,
     sender: mpsc::Sender<Arrival>,
     arrivals: mpsc::Receiver<Arrival>,
+    /// What has come and the matcher has not seen yet.
+    pending: VecDeque<Event>,
 }
 
 impl Driver<'_> {
@@ -89,7 +92,10 @@ impl Driver<'_> {
             while let Ok(arrival) = self.arrivals.try_recv() {
                 self.arrived(arrival);
             }
-            match self.matcher.poll(self.now()) {
+            // One event at a time, and the time is that of the next one: so the matcher sees what it will see again when
+            // the transcript is played to it, and no timer fires before what came in time has been looked at.
+            let now = self.pending.front().map_or_else(|| self.now(), |event| event.at);
+            match self.matcher.poll(now) {
                 Poll::Done => return,
                 Poll::Do(action) => {
                     // Even a step that never returns, such as a write that nobody reads, ends with the case.
@@ -100,6 +106,7 @@ impl Driver<'_> {
                         self.matcher.expire(limit);
                     }
                 }
+                Poll::Wait { .. } if !self.pending.is_empty() => self.observe_next(),
                 Poll::Wait { until } => {
                     let until = (self.began + until).min(deadline);
                     tokio::select! {
@@ -134,7 +141,7 @@ impl Driver<'_> {
             Arrived::Bytes(bytes) => {
                 for what in assembler.received(&bytes) {
                     self.kept += kept(&what);
-                    self.matcher.observe(event(what));
+                    self.pending.push_back(event(what));
                 }
                 if assembler.is_broken() {
                     // Nothing behind this can be read as packets: it is left where it is, however much it may be.
@@ -147,13 +154,27 @@ impl Driver<'_> {
             }
             Arrived::End(end) => {
                 if let Some(rest) = assembler.their_rest() {
-                    self.matcher.observe(event(What::Fragment(rest)));
+                    self.pending.push_back(event(What::Fragment(rest)));
                 }
-                self.matcher.observe(event(What::End(end)));
+                self.pending.push_back(event(What::End(end)));
             }
         }
-        if self.kept > KEPT_MAX || self.matcher.events().len() > EVENTS_MAX {
+        if self.kept > KEPT_MAX || self.matcher.events().len() + self.pending.len() > EVENTS_MAX {
             self.matcher.overwhelmed();
+        }
+    }
+
+    /// Hands the matcher the oldest event that it has not seen.
+    fn observe_next(&mut self) {
+        if let Some(event) = self.pending.pop_front() {
+            self.matcher.observe(event);
+        }
+    }
+
+    /// Hands it all of them.
+    fn observe_all(&mut self) {
+        while !self.pending.is_empty() {
+            self.observe_next();
         }
     }
 
@@ -275,6 +296,7 @@ impl Driver<'_> {
         while let Ok(arrival) = self.arrivals.try_recv() {
             self.arrived(arrival);
         }
+        self.observe_all();
         self.connections.clear();
         if let Err(error) = done {
             self.matcher
@@ -308,6 +330,7 @@ impl Driver<'_> {
                 self.note(name, None, Author::Cleanup, What::End(End::Fin));
             }
         }
+        self.observe_all();
         let until = Instant::now() + TRAILING;
         while self.matcher.awaits_ends() {
             tokio::select! {
@@ -315,6 +338,7 @@ impl Driver<'_> {
                 Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
                 () = tokio::time::sleep_until(until.into()) => break,
             }
+            self.observe_all();
         }
     }
 

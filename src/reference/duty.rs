@@ -15,6 +15,7 @@ pub enum Duty {
     RefuseWillRetain,
     RefuseEmptyIdWithoutClean,
     AcceptPlainIds,
+    CloseAfterBadId,
     AssignUniqueIds,
     CleanStartDiscards,
     ResumeSession,
@@ -28,6 +29,7 @@ pub enum Duty {
     DisconnectDropsWill,
     WaitForWillDelay,
     CancelDelayedWill,
+    PublishWillWithSession,
     DeliverQos2Once,
     FreeQos2Id,
     FreeIdAfterRefusal,
@@ -134,6 +136,13 @@ pub const DUTIES: &[DutyRow] = &[
         v5: &["MQTT-3.1.3-5"],
     },
     DutyRow {
+        duty: Duty::CloseAfterBadId,
+        what: "refuses the client ids that it need not take, and leaves the connection open",
+        v3_1: &[],
+        v3_1_1: &["MQTT-3.1.3-9"],
+        v5: &["MQTT-3.1.3-8"],
+    },
+    DutyRow {
         duty: Duty::AssignUniqueIds,
         what: "gives every client with an empty id the same one",
         v3_1: &[],
@@ -223,6 +232,13 @@ pub const DUTIES: &[DutyRow] = &[
         v3_1: &[],
         v3_1_1: &[],
         v5: &["MQTT-3.1.3-9"],
+    },
+    DutyRow {
+        duty: Duty::PublishWillWithSession,
+        what: "drops a delayed will when its session ends first",
+        v3_1: &[],
+        v3_1_1: &[],
+        v5: &["§3.1.3.2.2/session-end"],
     },
     DutyRow {
         duty: Duty::DeliverQos2Once,

@@ -32,7 +32,7 @@ pub async fn run(
     options: &RunOptions,
     events: mpsc::UnboundedSender<RunEvent>,
     mut stop: watch::Receiver<bool>,
-) -> Result<RunResult, String> {
+) -> Result<Arc<RunResult>, String> {
     let began = Instant::now();
     // Nobody listening is no reason to stop.
     let _ = events.send(RunEvent::Began {
@@ -90,15 +90,16 @@ pub async fn run(
     }
     tasks.shutdown().await;
     let ended = session.end().await;
-    let result = RunResult {
+    // Shared, not copied: with its transcripts it is by far the largest thing of a run.
+    let result = Arc::new(RunResult {
         target: target.info.clone(),
         duration: began.elapsed(),
         cases: results.into_iter().flatten().collect(),
         notes: ended.notes,
         crashes_under_load: ended.crashes_under_load,
         interrupted,
-    };
-    let _ = events.send(RunEvent::Ended(Arc::new(result.clone())));
+    });
+    let _ = events.send(RunEvent::Ended(Arc::clone(&result)));
     Ok(result)
 }
 

@@ -58,13 +58,21 @@ impl Broker {
         let connect = match received.packet {
             Some(Packet::Connect(connect)) => connect,
             // What could not be read comes here only where a breach was let through: it is taken for a CONNECT without
-            // anything in it.
+            // anything in it. 3.1 has no empty client id, which would be refused for its own sake.
+            _ if version == Version::V3_1 => Connect::new(version, self.assign_client_id()),
             _ => Connect::new(version, ""),
         };
         match self.check(version, &connect) {
             Ok(client) => self.accept(id, version, client, connect),
             Err(refusal) => self.refuse(id, refusal),
         }
+    }
+
+    /// Takes a packet for that of a client that has sent a CONNECT of 3.1 (v3.1:§3.1/connect-first disobeyed).
+    pub(super) fn serve_unnamed(&mut self, id: ConnectionId, received: Received) {
+        let client = self.assign_client_id();
+        self.accept(id, Version::V3_1, client.clone(), Connect::new(Version::V3_1, client));
+        self.received(id, received);
     }
 
     /// The version as which a wrong name or level is let through: that of the level, else the newest.
@@ -207,6 +215,11 @@ impl Broker {
         if !self.must(Duty::AcceptPlainIds) && (given.len() == 1 || given.len() == 23) {
             return rejected("the client id is not to our taste");
         }
+        // All other ids are taken as well. Disobeyed, they are refused.
+        let is_plain = given.len() <= 23 && given.as_bytes().iter().all(u8::is_ascii_alphanumeric);
+        if !is_plain && version != Version::V3_1 && !self.must(Duty::CloseAfterBadId) {
+            return rejected("the client id is not to our taste");
+        }
         Ok(given.clone())
     }
 
@@ -246,8 +259,11 @@ impl Broker {
         if version == Version::V5 || refusal.v3.is_some() {
             self.send(id, Packet::ConnAck(ack));
         }
-        // v3.1.1:MQTT-3.2.2-5, v5:MQTT-3.2.2-7.
-        self.effects.push(Effect::Close(id, Cause::Refused));
+        // v3.1.1:MQTT-3.2.2-5 and MQTT-3.1.3-9, v5:MQTT-3.2.2-7 and MQTT-3.1.3-8.
+        let is_for_id = refusal.v3 == Some(v3::IDENTIFIER_REJECTED);
+        if !is_for_id || self.must(Duty::CloseAfterBadId) {
+            self.effects.push(Effect::Close(id, Cause::Refused));
+        }
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.phase = Phase::Refused;
         }

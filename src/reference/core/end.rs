@@ -136,7 +136,8 @@ impl Broker {
         }
     }
 
-    /// The session is over (v5:MQTT-4.1.0-2): a will that still waits is published (v5:MQTT-3.1.2-8), and everything else
+    /// The session is over (v5:MQTT-4.1.0-2): a will that still waits is published (v5:MQTT-3.1.2-8,
+    /// v5:§3.1.3.2.2/session-end), and everything else
     /// is dropped. Retained messages are no part of it (v3.1.1:MQTT-3.1.2-7).
     pub(super) fn end_session(&mut self, client: &Text) {
         let Some(session) = self.state.sessions.get_mut(client) else {
@@ -145,7 +146,7 @@ impl Broker {
         let will = session.will.take();
         let unfinished: Vec<_> = session.in_flight.drain(..).map(|m| m.delivery).collect();
         self.record(Record::End { client: client.clone() });
-        if let Some(pending) = will {
+        if let Some(pending) = will.filter(|_| self.must(Duty::PublishWillWithSession)) {
             self.publish_will(client, pending.will);
         }
         // v5:MQTT-4.8.2-5.

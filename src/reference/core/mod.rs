@@ -208,11 +208,12 @@ impl Broker {
         if received.packet_type != Some(PacketType::Connect) {
             // v3.1.1:MQTT-3.1.0-1, v5:MQTT-3.1.0-1. Its version is not known, so nothing can be said
             // (v5:MQTT-3.14.0-1).
-            if Version::ALL
-                .iter()
-                .all(|v| !self.lets_through(&Offence::FirstNotConnect.fault(*v)))
-            {
-                self.end(id, Cause::NotConnected, None);
+            let lets = |version: &Version| self.lets_through(&Offence::FirstNotConnect.fault(*version));
+            match Version::ALL.iter().find(|version| lets(version)) {
+                None => self.end(id, Cause::NotConnected, None),
+                // 3.1 lets a server be silent, so there the breach is to serve such a client.
+                Some(Version::V3_1) => self.serve_unnamed(id, received),
+                Some(_) => {}
             }
             return;
         }

@@ -1,6 +1,6 @@
 //! PUBACK, PUBREC, PUBREL, PUBCOMP and PINGRESP, and the fixed header of all answers, wrongly sent.
 
-use super::{Act, Arrival, How, Outgoing, act, changed, without};
+use super::{Act, Arrival, How, Outgoing, Peer, act, changed, without};
 use crate::wire::{Ack, Packet, PacketType};
 
 /// The identifier of an answer, changed.
@@ -67,13 +67,8 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         [V3_1 "§2.1/remaining-length", V3_1_1 "§2.2.3/remaining-length", V5 "§2.1.4/remaining-length"],
-        "sends an answer with a byte too many",
-        How::Send(|_, _, mut outgoing| {
-            if !matches!(outgoing.packet.packet_type(), PacketType::ConnAck | PacketType::Publish) {
-                outgoing.overrides.append = bytes::Bytes::from_static(b"\xff");
-            }
-            vec![outgoing]
-        })
+        "counts a byte too many in the Remaining Length of PUBLISH and PINGRESP",
+        How::Send(|_, peer, outgoing| counted(outgoing, peer, |length| vec![length + 1]))
     ),
     act!(
         [V5 "MQTT-1.5.5-1"],
@@ -89,14 +84,8 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         [V3_1 "§2.1/four-bytes", V3_1_1 "§2.2.3/four-bytes", V5 "§1.5.5/four-bytes"],
-        "writes the Remaining Length of an answer with five bytes",
-        How::Send(|_, peer, mut outgoing| {
-            let bytes = crate::wire::encode_bytes(&outgoing.packet, peer.version);
-            if outgoing.packet.packet_type() != PacketType::ConnAck && bytes[1] & 0x80 == 0 {
-                outgoing.overrides.remaining_length = Some(vec![bytes[1] | 0x80, 0x80, 0x80, 0x80, 0].into());
-            }
-            vec![outgoing]
-        })
+        "writes the Remaining Length of PUBLISH and PINGRESP with five bytes",
+        How::Send(|_, peer, outgoing| counted(outgoing, peer, |length| vec![length | 0x80, 0x80, 0x80, 0x80, 0]))
     ),
     act!(
         [V5 "MQTT-2.2.2-1"],
@@ -180,6 +169,18 @@ fn ack(outgoing: Outgoing, change: impl FnOnce(&mut Ack)) -> Vec<Outgoing> {
 fn flagged(mut outgoing: Outgoing, flags: u8, is_meant: impl FnOnce(PacketType) -> bool) -> Vec<Outgoing> {
     if is_meant(outgoing.packet.packet_type()) {
         outgoing.overrides.flags = Some(flags);
+    }
+    vec![outgoing]
+}
+
+/// Writes another Remaining Length into PUBLISH and PINGRESP: what follows a set-up, so that the breach is seen where it is
+/// looked for. Only lengths that take a single byte after the change too.
+fn counted(mut outgoing: Outgoing, peer: &Peer, write: impl FnOnce(u8) -> Vec<u8>) -> Vec<Outgoing> {
+    if matches!(outgoing.packet.packet_type(), PacketType::Publish | PacketType::PingResp) {
+        let length = crate::wire::encode_bytes(&outgoing.packet, peer.version)[1];
+        if length < 0x7f {
+            outgoing.overrides.remaining_length = Some(write(length).into());
+        }
     }
     vec![outgoing]
 }

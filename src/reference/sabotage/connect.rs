@@ -115,6 +115,19 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
+        [V5 "§3.1.2.11.2/never-expires"],
+        "lets a session that never expires end with its connection",
+        How::Receive(|_, _, packet| pass(packet, |packet| {
+            if let Packet::Connect(connect) = packet {
+                for property in &mut connect.properties.0 {
+                    if property.id == id::SESSION_EXPIRY_INTERVAL && property.value == PropertyValue::U32(u32::MAX) {
+                        property.value = PropertyValue::U32(0);
+                    }
+                }
+            }
+        }))
+    ),
+    act!(
         [V3_1_1 "MQTT-3.2.0-1", V5 "MQTT-3.2.0-1"],
         "sends a PINGRESP before the CONNACK",
         How::Send(|_, _, outgoing| match outgoing.packet {

@@ -1,7 +1,7 @@
 //! The end of a connection, wrongly.
 
 use super::super::core::Cause;
-use super::{Act, How, act, changed, without};
+use super::{Act, How, act, changed, pass, without};
 use crate::wire::property::id;
 use crate::wire::{Packet, PropertyValue};
 
@@ -9,10 +9,8 @@ pub const ACTS: &[Act] = &[
     act!(
         [
             V3_1 "§3.1/invalid-connect",
-            V3_1_1 "MQTT-3.1.3-9",
             V3_1_1 "MQTT-3.2.2-5",
             V3_1_1 "§3.1.4/further-checks/b",
-            V5 "MQTT-3.1.3-8",
             V5 "MQTT-3.1.4-2/b",
             V5 "MQTT-3.2.2-7",
         ],
@@ -25,7 +23,7 @@ pub const ACTS: &[Act] = &[
         How::KeepOpen(|cause| cause == Cause::TakenOver)
     ),
     act!(
-        [V5 "MQTT-3.1.4-3/b"],
+        [V5 "§3.1.4/taken-over"],
         "does not say that the session was taken over",
         How::Send(|_, _, outgoing| without(outgoing, |packet| {
             matches!(packet, Packet::Disconnect(disconnect) if disconnect.reason_code == 0x8e)
@@ -47,9 +45,18 @@ pub const ACTS: &[Act] = &[
         How::KeepOpen(|cause| cause == Cause::NotConnected)
     ),
     act!(
-        [V3_1 "§3.14/server-closes"],
+        [V3_1 "§3.14/server-closes", V3_1_1 "§3.14.4/server-closes", V5 "§3.14.4/server-closes"],
         "leaves the connection open when the client has sent DISCONNECT",
         How::KeepOpen(|cause| cause == Cause::Disconnected)
+    ),
+    act!(
+        [V5 "§3.14.2.2.2/replaces"],
+        "takes no notice of the Session Expiry Interval in DISCONNECT",
+        How::Receive(|_, _, packet| pass(packet, |packet| {
+            if let Packet::Disconnect(disconnect) = packet {
+                disconnect.properties.0.retain(|p| p.id != id::SESSION_EXPIRY_INTERVAL);
+            }
+        }))
     ),
     act!(
         [V5 "MQTT-3.14.2-1"],
@@ -70,7 +77,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V5 "MQTT-3.14.1-1"],
+        [V5 "§4.13.1/disconnect-first"],
         "closes without the DISCONNECT that says why",
         How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::Disconnect(_))))
     ),

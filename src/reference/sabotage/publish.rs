@@ -15,7 +15,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1_1 "MQTT-3.3.1-7"],
+        [V3_1_1 "MQTT-3.3.1-7", V3_1_1 "§3.3.1.3/qos-0-stored"],
         "keeps the older retained message when one of QoS 0 comes",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Publish(publish) = packet

@@ -18,7 +18,7 @@ pub(in crate::scenario) const TOP_KEYS: [&str; 14] = [
 ];
 
 /// What a scenario may need of a target, and whether it goes with a number.
-pub(in crate::scenario) const NEEDS: [(&str, bool); 15] = [
+pub(in crate::scenario) const NEEDS: [(&str, bool); 14] = [
     ("restart", false),
     ("persistence", false),
     ("durable", false),
@@ -27,10 +27,9 @@ pub(in crate::scenario) const NEEDS: [(&str, bool); 15] = [
     ("acl", false),
     ("tls", false),
     ("websocket", false),
-    ("anonymous", false),
     ("retain", false),
-    ("shared_subscriptions", false),
-    ("wildcard_subscriptions", false),
+    ("wildcard", false),
+    ("shared", false),
     ("subscription_ids", false),
     ("max_packet", true),
     ("max_qos", true),
