@@ -404,7 +404,7 @@ fn silence_before_the_connack_needs_a_time() {
 
 #[test]
 fn an_alternative_begins_with_what_is_waited_for() {
-    let told = ["an alternative begins with something that is waited for"];
+    let told = ["an alternative begins with what decides for it: `c <- ...`, without `maybe`"];
     let one_of = |first: &str| format!("  - one of:\n      - [{first}, c <- PINGRESP]\n      - [d <- PINGRESP]\n");
     assert_eq!(step_errors(&one_of("c -> PINGREQ")), told);
     assert!(step_errors(&one_of("c <- PUBLISH")).is_empty());
