@@ -150,3 +150,96 @@ impl Aliases {
         Some(topic.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{ConnAck, Connect, PropertyValue, encode_bytes};
+
+    fn aliased(topic: &str, alias: u16) -> Vec<u8> {
+        let mut publish = Publish {
+            topic: topic.into(),
+            ..Publish::default()
+        };
+        publish.properties.push(id::TOPIC_ALIAS, PropertyValue::U16(alias));
+        encode_bytes(&Packet::Publish(publish), Version::V5).to_vec()
+    }
+
+    fn topics(events: Vec<What>) -> Vec<String> {
+        events
+            .into_iter()
+            .filter_map(|what| match what {
+                What::Packet { topic, .. } => topic.map(|t| t.as_str().unwrap_or_default().to_owned()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn topic_aliases_are_resolved_for_each_direction_apart() {
+        let mut assembler = Assembler::new(Version::V5);
+        let ours = [aliased("a", 1), aliased("", 1), aliased("b", 1), aliased("", 1)].concat();
+        assert_eq!(
+            topics(assembler.sent(&[Chunk::Bytes(ours.into())])),
+            ["a", "a", "b", "b"]
+        );
+        // The other direction has aliases of its own; one that was never given stands for no topic.
+        assert_eq!(topics(assembler.received(&aliased("", 1))), [""]);
+        assert_eq!(
+            topics(assembler.received(&[aliased("z", 1), aliased("", 1)].concat())),
+            ["z", "z"]
+        );
+    }
+
+    #[test]
+    fn a_connection_speaks_the_version_of_its_connect() {
+        let mut assembler = Assembler::new(Version::V5);
+        let connect = encode_bytes(&Packet::Connect(Connect::new(Version::V3_1_1, "x")), Version::V3_1_1);
+        assembler.sent(&[Chunk::Bytes(connect)]);
+        let events = assembler.received(&[0x20, 0x02, 0x00, 0x00]);
+        assert!(matches!(&events[..], [What::Packet { decoded, .. }] if decoded.breaches.is_empty()));
+    }
+
+    #[test]
+    fn the_connack_to_an_unknown_level_may_have_either_form() {
+        let mut connect = Connect::new(Version::V5, "x");
+        connect.protocol_level = 6;
+        let connect = encode_bytes(&Packet::Connect(connect), Version::V5);
+        let connack = Packet::ConnAck(ConnAck {
+            reason_code: 0x84,
+            ..ConnAck::default()
+        });
+        for answer in [
+            vec![0x20, 0x02, 0x00, 0x01],
+            encode_bytes(&connack, Version::V5).to_vec(),
+        ] {
+            let mut assembler = Assembler::new(Version::V5);
+            assembler.sent(&[Chunk::Bytes(connect.clone())]);
+            let events = assembler.received(&answer);
+            assert!(
+                matches!(&events[..], [What::Packet { decoded, .. }] if decoded.breaches.is_empty()),
+                "{answer:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn packets_come_whole_however_the_stream_is_cut() {
+        let mut assembler = Assembler::new(Version::V3_1_1);
+        assert!(assembler.received(&[0xd0]).is_empty());
+        assert!(assembler.their_pending());
+        assert_eq!(assembler.their_rest().as_deref(), Some(&[0xd0][..]));
+        assert_eq!(assembler.received(&[0x00, 0xd0, 0x00]).len(), 2);
+        assert!(!assembler.their_pending());
+        assert!(assembler.sent(&[Chunk::Bytes(Bytes::from_static(&[0xc0]))]).is_empty());
+        assert_eq!(assembler.our_pending(), 1);
+    }
+
+    #[test]
+    fn behind_a_broken_remaining_length_there_are_no_packets() {
+        let mut assembler = Assembler::new(Version::V3_1_1);
+        let events = assembler.received(&[0xd0, 0xff, 0xff, 0xff, 0xff, 0x01]);
+        assert!(matches!(&events[..], [What::Fragment(_)]), "{events:?}");
+        assert!(assembler.is_broken());
+    }
+}

@@ -176,3 +176,113 @@ async fn wait_for(stream: &mut TcpStream, splitter: &mut Splitter, packet_type: 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcript::{Author, Event};
+    use crate::wire::{Blob, ConnAck, Frame, Side, Will, decode};
+
+    fn event(author: Author, packet: Packet, topic: Option<&str>) -> Event {
+        let frame = Frame::loose(encode_bytes(&packet, Version::V5).to_vec()).unwrap();
+        let side = match author {
+            Author::Broker => Side::Server,
+            _ => Side::Client,
+        };
+        let decoded = std::sync::Arc::new(decode(&frame, Version::V5, side));
+        let raw: Blob = frame.raw;
+        Event {
+            at: Duration::ZERO,
+            client: "c".into(),
+            connection: 1,
+            step: None,
+            author,
+            what: What::Packet {
+                raw,
+                decoded,
+                topic: topic.map(Text::from),
+            },
+        }
+    }
+
+    fn of(events: Vec<Event>) -> Traces {
+        traces(&Transcript {
+            version: Version::V5,
+            namespace: "ms00abcd".to_owned(),
+            events,
+            bindings: Vec::new(),
+        })
+    }
+
+    fn connect(client_id: &str, expiry: Option<u32>) -> Connect {
+        let mut connect = Connect::new(Version::V5, client_id);
+        if let Some(expiry) = expiry {
+            connect
+                .properties
+                .push(id::SESSION_EXPIRY_INTERVAL, PropertyValue::U32(expiry));
+        }
+        connect
+    }
+
+    fn texts(all: &BTreeSet<Text>) -> Vec<&str> {
+        all.iter().filter_map(Text::as_str).collect()
+    }
+
+    #[test]
+    fn sessions_that_outlive_their_connection_are_traces() {
+        let kept = Connect {
+            clean_start: false,
+            ..connect("kept", None)
+        };
+        let all = [connect("gone", None), connect("expires", Some(60)), kept];
+        let events = all.into_iter().map(|c| event(Author::Script, Packet::Connect(c), None));
+        assert_eq!(texts(&of(events.collect()).client_ids), ["expires", "kept"]);
+    }
+
+    #[test]
+    fn an_assigned_identifier_is_a_trace() {
+        let mut connack = ConnAck::default();
+        connack
+            .properties
+            .push(id::ASSIGNED_CLIENT_IDENTIFIER, PropertyValue::Text("given".into()));
+        for (expiry, ids) in [(Some(60), vec!["given"]), (None, vec![])] {
+            let found = of(vec![
+                event(Author::Script, Packet::Connect(connect("", expiry)), None),
+                event(Author::Broker, Packet::ConnAck(connack.clone()), None),
+            ]);
+            assert_eq!(texts(&found.client_ids), ids);
+        }
+    }
+
+    #[test]
+    fn retained_messages_and_wills_of_ours_are_traces_where_their_topic_is_valid() {
+        let publish = |topic: &str| Publish {
+            retain: true,
+            topic: topic.into(),
+            ..Publish::default()
+        };
+        let will = Will {
+            topic: "will".into(),
+            retain: true,
+            ..Will::default()
+        };
+        let with_will = Connect {
+            will: Some(will),
+            ..connect("c", None)
+        };
+        let not_kept = Publish {
+            retain: false,
+            ..publish("passing")
+        };
+        let found = of(vec![
+            event(Author::Script, Packet::Connect(with_will), None),
+            event(Author::Script, Packet::Publish(publish("ours")), Some("ours")),
+            // By its alias alone.
+            event(Author::Script, Packet::Publish(publish("")), Some("aliased")),
+            event(Author::Script, Packet::Publish(publish("no/#")), Some("no/#")),
+            event(Author::Script, Packet::Publish(not_kept), Some("passing")),
+            event(Author::Broker, Packet::Publish(publish("theirs")), Some("theirs")),
+        ]);
+        assert_eq!(texts(&found.topics), ["aliased", "ours", "will"]);
+    }
+}

@@ -264,18 +264,8 @@ impl Cx<'_> {
         }
     }
 
-    /// What comes decides which alternative is gone through, so each begins with what is waited for; and two that could
-    /// take the same first packet leave open which is meant.
+    /// Two alternatives that could take the same first packet leave open which is meant.
     fn check_one_of(&mut self, alternatives: &[Vec<Step>]) {
-        for first in alternatives.iter().filter_map(|a| a.first()) {
-            if !matches!(first.what, StepKind::Expect { .. } | StepKind::InAnyOrder(_)) {
-                self.error_help(
-                    &first.place,
-                    "an alternative begins with something that is waited for",
-                    "what comes decides which is taken: put a `c <- ...` first",
-                );
-            }
-        }
         for (i, second) in alternatives.iter().enumerate() {
             for first in &alternatives[..i] {
                 let (Some(a), Some(b)) = (first.first(), second.first()) else {

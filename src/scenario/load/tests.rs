@@ -386,3 +386,27 @@ control: [c <- PINGRESP]
         assert!(errors.is_empty(), "{}", render_all(&errors, false));
     }
 }
+
+#[test]
+fn silence_before_the_connack_needs_a_time() {
+    let opened = "  - c -> open\n  - c -> CONNECT: {}\n";
+    let told = ["`nothing` before the CONNACK needs a time"];
+    assert_eq!(
+        step_errors(&format!("{opened}  - c <- nothing\n  - c <- CONNACK\n")),
+        told
+    );
+    assert!(step_errors(&format!("{opened}  - c <- nothing: 1s\n  - c <- CONNACK\n")).is_empty());
+    assert!(step_errors(&format!("{opened}  - c <- CONNACK\n  - c <- nothing\n")).is_empty());
+    assert!(step_errors(&format!("{opened}  - d <- nothing\n  - c <- CONNACK\n")).is_empty());
+    let raw = "format: 1\ntitle: T\nversions: [v5]\nclients: { c: { connect: false } }\nsteps:\n  - c <- nothing\n  - c -> CONNECT: {}\n  - c <- CONNACK\n";
+    assert_eq!(messages(raw), told);
+}
+
+#[test]
+fn an_alternative_begins_with_what_is_waited_for() {
+    let told = ["an alternative begins with what decides for it: `c <- ...`, without `maybe`"];
+    let one_of = |first: &str| format!("  - one of:\n      - [{first}, c <- PINGRESP]\n      - [d <- PINGRESP]\n");
+    assert_eq!(step_errors(&one_of("c -> PINGREQ")), told);
+    assert!(step_errors(&one_of("c <- PUBLISH")).is_empty());
+    assert!(step_errors(&one_of("in any order: [c <- PUBLISH, c <- UNSUBACK]")).is_empty());
+}

@@ -1,0 +1,235 @@
+//! "What a step takes".
+
+use super::*;
+
+#[test]
+fn a_step_takes_the_oldest_packet_with_its_key_whatever_stands_before_it() {
+    let mut rig = Rig::v3(
+        "  - c -> PUBLISH: { qos: 1, packet_id: 7 }\n  - c <- PUBACK: { packet_id: 7 }\n  - c <- PUBLISH: { topic: $ns/a }\n",
+    );
+    rig.all("c", &[delivery("a", "x", 0, 0), puback(7)]);
+    rig.met();
+}
+
+#[test]
+fn an_acknowledgement_of_another_packet_is_left_over() {
+    let mut rig = Rig::v3("  - c -> PUBLISH: { qos: 1, packet_id: 7 }\n  - c <- PUBACK: { packet_id: 7 }\n");
+    rig.all("c", &[puback(8), puback(7)]);
+    let failure = rig.fails("c got PUBACK, and no step takes it");
+    assert_eq!(failure.stage, Stage::Account);
+}
+
+#[test]
+fn the_oldest_with_the_key_must_have_the_fields() {
+    let mut rig = Rig::v3("  - c <- PUBLISH: { topic: $ns/a, payload: two }\n");
+    rig.all("c", &[delivery("a", "one", 0, 0), delivery("a", "two", 0, 0)]);
+    let failure = rig.fails("payload");
+    assert_eq!(failure.mismatches.len(), 1);
+}
+
+#[test]
+fn next_takes_the_very_next_packet_only() {
+    let steps = "  - c <- next PUBLISH: { topic: $ns/a }\n  - c <- PINGRESP\n";
+    let mut rig = Rig::v3(steps);
+    rig.all("c", &[delivery("a", "x", 0, 0), Packet::PingResp]);
+    rig.met();
+    let mut rig = Rig::v3(steps);
+    rig.all("c", &[Packet::PingResp, delivery("a", "x", 0, 0)]);
+    rig.fails("the next packet is PINGRESP");
+}
+
+#[test]
+fn next_takes_a_repeat_that_needs_no_step_where_it_is_meant_and_else_passes_it_over() {
+    let first = "  - c <- PUBLISH: { topic: $ns/a, packet_id: 3, qos: 1 }\n";
+    let one = delivery("a", "x", 1, 3);
+    let mut rig = Rig::v3(&format!("{first}  - c <- next PUBLISH: {{ dup: true, qos: 1 }}\n"));
+    rig.all("c", &[one.clone(), again(one.clone())]);
+    rig.met();
+    let mut rig = Rig::v3(&format!("{first}  - c <- next PINGRESP\n"));
+    rig.all("c", &[one.clone(), again(one), Packet::PingResp]);
+    rig.met();
+}
+
+#[test]
+fn an_unnamed_reason_code_means_success() {
+    let steps = "  - c -> PUBLISH: { qos: 1, packet_id: 7 }\n  - c <- PUBACK: { packet_id: 7 }\n";
+    let refused = Packet::PubAck(Ack {
+        packet_id: 7,
+        reason_code: 0x87,
+        ..Ack::default()
+    });
+    let mut rig = Rig::v5(steps);
+    rig.says("c", refused.clone());
+    rig.fails("reason_code");
+    let mut rig = Rig::v5(
+        &steps
+            .replace("packet_id: 7 }\n", "packet_id: 7, reason_code: any }\n")
+            .replacen(", reason_code: any", "", 1),
+    );
+    rig.says("c", refused);
+    rig.met();
+}
+
+#[test]
+fn in_3_1_1_repeats_of_an_open_exchange_need_no_step_and_block_none() {
+    let steps = "  - c <- PUBLISH: { topic: $ns/a, qos: 2, packet_id: $m }
+  - c -> PUBREC: { packet_id: $m }
+  - c <- PUBREL: { packet_id: $m }
+  - c <- PUBLISH: { topic: $ns/a, qos: 1, payload: two }
+  - c -> PUBCOMP: { packet_id: $m }
+  - c <- nothing\n";
+    let one = delivery("a", "one", 2, 3);
+    let rel = Packet::PubRel(Ack::new(3));
+    let packets = [one.clone(), again(one), rel.clone(), rel, delivery("a", "two", 1, 4)];
+    let mut rig = Rig::v3(steps);
+    rig.all("c", &packets);
+    rig.met();
+    let mut rig = Rig::v5(steps);
+    rig.all("c", &packets);
+    rig.fails("");
+}
+
+#[test]
+fn a_repeat_of_an_exchange_that_is_over_needs_a_step() {
+    let mut rig = Rig::v3("  - c <- PUBLISH: { qos: 1, packet_id: 3 }\n  - c -> PUBACK: { packet_id: 3 }\n");
+    rig.says("c", delivery("a", "x", 1, 3));
+    let mut rig2 =
+        Rig::v3("  - c <- PUBLISH: { qos: 1, packet_id: 3 }\n  - c -> PUBACK: { packet_id: 3 }\n  - c <- PINGRESP\n");
+    rig2.says("c", delivery("a", "x", 1, 3));
+    rig2.says("c", again(delivery("a", "x", 1, 3)));
+    rig2.says("c", Packet::PingResp);
+    rig.met();
+    rig2.fails("c got PUBLISH, and no step takes it");
+}
+
+#[test]
+fn a_maybe_is_taken_if_it_is_there_and_is_not_waited_for() {
+    let steps = "  - c <- maybe PUBLISH: { payload: m1 }\n  - c <- PUBLISH: { payload: m2 }\n";
+    let mut rig = Rig::v3(steps);
+    rig.all("c", &[delivery("a", "m1", 0, 0), delivery("a", "m2", 0, 0)]);
+    rig.met();
+    let mut rig = Rig::v3(steps);
+    rig.says("c", delivery("a", "m2", 0, 0));
+    rig.met();
+    let mut rig = Rig::v3(steps);
+    rig.all("c", &[delivery("a", "m3", 0, 0), delivery("a", "m2", 0, 0)]);
+    rig.fails("payload");
+}
+
+#[test]
+fn a_maybe_does_not_stand_in_the_way_of_bytes() {
+    let mut rig = Rig::v3(
+        "  - c <- maybe PUBLISH: { payload: m1 }\n  - c <- bytes: '30 ...  '\n"
+            .replace("...  ", "03 00 01 \"t\"")
+            .as_str(),
+    );
+    rig.all("c", &[delivery("a", "m1", 0, 0)]);
+    rig.bytes("c", b"\x30\x03\x00\x01t");
+    rig.met();
+}
+
+#[test]
+fn a_maybe_in_a_repeat_means_the_variables_of_its_own_turn() {
+    let steps = "  - repeat:
+      times: 2
+      steps:
+      - c -> PUBLISH: { qos: 1, packet_id: $i }
+      - c <- PUBACK: { packet_id: $m }
+      - c <- maybe PUBLISH: { topic: $ns/a, qos: 1, packet_id: $m }
+  - c <- nothing\n";
+    // The delivery that belongs to the first turn comes in the second, where `$m` is 2 already.
+    let mut rig = Rig::v3(steps);
+    rig.says("c", puback(1));
+    rig.all("c", &[puback(2), delivery("a", "x", 1, 1)]);
+    rig.met();
+    let mut rig = Rig::v3(steps);
+    rig.says("c", puback(1));
+    rig.all("c", &[puback(2), delivery("a", "x", 1, 9)]);
+    rig.fails("PUBLISH came");
+}
+
+#[test]
+fn in_any_order_finds_the_packets_in_whatever_order_they_come() {
+    let steps = "  - c <- in any order:\n      - PUBLISH: { payload: any }\n      - PUBLISH: { payload: m2 }\n      - maybe PUBLISH: { payload: m9 }\n";
+    for order in [["m1", "m2"], ["m2", "m1"]] {
+        let mut rig = Rig::v3(steps);
+        for payload in order {
+            rig.says("c", delivery("a", payload, 0, 0));
+        }
+        rig.met();
+    }
+    let mut rig = Rig::v3(steps);
+    rig.all("c", &[delivery("a", "m1", 0, 0), delivery("a", "m3", 0, 0)]);
+    assert!(matches!(rig.end(), PlayEnd::Failed(_)));
+}
+
+#[test]
+fn automatic_acknowledgements_are_sent_and_need_no_step() {
+    let steps = "  - c <- PUBLISH: { qos: 2 }\n  - c <- PINGRESP\n";
+    let mut rig = Rig::new(V::V3_1_1, "c: { acks: auto }", steps);
+    rig.says("c", delivery("a", "x", 2, 5));
+    rig.says("c", Packet::PubRel(Ack::new(5)));
+    assert_eq!(rig.sent_by("c", Author::Auto), ["PUBREC", "PUBCOMP"]);
+    rig.says("c", Packet::PingResp);
+    rig.met();
+}
+
+#[test]
+fn a_step_takes_nothing_of_an_earlier_connection() {
+    let steps =
+        "  - c -> reset\n  - c -> open\n  - c -> CONNECT: {}\n  - c <- CONNACK\n  - c <- PUBLISH: { payload: new }\n";
+    let mut rig = Rig::v3(&format!("  - d <- PINGRESP\n{steps}"));
+    rig.says("c", delivery("a", "new", 0, 0));
+    rig.says("d", Packet::PingResp);
+    rig.says("c", connack(0));
+    rig.fails("no PUBLISH came");
+}
+
+#[test]
+fn what_comes_late_on_a_connection_that_was_left_needs_no_step() {
+    let mut rig = Rig::v3("  - c -> open\n  - c -> CONNECT: {}\n  - c <- CONNACK\n  - c <- nothing\n");
+    let at = rig.matcher.events().len();
+    rig.note_at(
+        "c",
+        1,
+        None,
+        Author::Broker,
+        What::Fragment(bytes::Bytes::from_static(b"0")),
+    );
+    // The end of the old connection is not taken for that of the new one.
+    rig.closes_old("c", 1);
+    rig.says("c", connack(0));
+    assert!(rig.matcher.events().len() > at);
+    rig.met();
+}
+
+#[test]
+fn noise_through_a_wide_filter_is_acknowledged_and_needs_no_step() {
+    let foreign = || {
+        Packet::Publish(Publish {
+            topic: "weather".into(),
+            qos: 1,
+            packet_id: Some(9),
+            ..Publish::default()
+        })
+    };
+    let mut rig = Rig::new(
+        V::V3_1_1,
+        "c: { subscribe: { '#': 1 } }",
+        "  - c <- nothing\n  - c <- PINGRESP\n",
+    );
+    rig.says("c", foreign());
+    assert_eq!(
+        rig.sent_by("c", Author::Fence)
+            .iter()
+            .filter(|s| *s == "PUBACK")
+            .count(),
+        1
+    );
+    rig.says("c", Packet::PingResp);
+    rig.met();
+    let mut rig = Rig::new(V::V3_1_1, "c: { subscribe: { $ns/a: 1 } }", "  - c <- PINGRESP\n");
+    rig.says("c", foreign());
+    rig.says("c", Packet::PingResp);
+    rig.fails("c got PUBLISH");
+}
