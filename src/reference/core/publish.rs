@@ -70,7 +70,8 @@ impl Broker {
         let limits = &self.config.limits;
         let (maximum_qos, retain, receive_maximum) =
             (limits.maximum_qos, limits.retain_available, limits.receive_maximum);
-        if publish.qos > maximum_qos && self.punish(id, Offence::QosTooHigh) {
+        // QoS 3 comes here only where it is let through, and then it must not be caught as too high after all.
+        if publish.qos.min(2) > maximum_qos && self.punish(id, Offence::QosTooHigh) {
             return true;
         }
         if publish.retain && !retain && self.punish(id, Offence::RetainNotAvailable) {

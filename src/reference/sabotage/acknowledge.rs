@@ -67,8 +67,8 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         [V3_1 "§2.1/remaining-length", V3_1_1 "§2.2.3/remaining-length", V5 "§2.1.4/remaining-length"],
-        "counts a byte too many in the Remaining Length of PUBLISH and PINGRESP",
-        How::Send(|_, peer, outgoing| counted(outgoing, peer, |length| vec![length + 1]))
+        "counts a byte too many in the Remaining Length of PUBLISH",
+        How::Send(|_, peer, outgoing| counted(outgoing, peer, |length| length_bytes(length + 1, 1)))
     ),
     act!(
         [V5 "MQTT-1.5.5-1"],
@@ -84,8 +84,8 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         [V3_1 "§2.1/four-bytes", V3_1_1 "§2.2.3/four-bytes", V5 "§1.5.5/four-bytes"],
-        "writes the Remaining Length of PUBLISH and PINGRESP with five bytes",
-        How::Send(|_, peer, outgoing| counted(outgoing, peer, |length| vec![length | 0x80, 0x80, 0x80, 0x80, 0]))
+        "writes the Remaining Length of PUBLISH with five bytes",
+        How::Send(|_, peer, outgoing| counted(outgoing, peer, |length| length_bytes(length, 5)))
     ),
     act!(
         [V5 "MQTT-2.2.2-1"],
@@ -173,16 +173,26 @@ fn flagged(mut outgoing: Outgoing, flags: u8, is_meant: impl FnOnce(PacketType) 
     vec![outgoing]
 }
 
-/// Writes another Remaining Length into PUBLISH and PINGRESP: what follows a set-up, so that the breach is seen where it is
-/// looked for. Only lengths that take a single byte after the change too.
-fn counted(mut outgoing: Outgoing, peer: &Peer, write: impl FnOnce(u8) -> Vec<u8>) -> Vec<Outgoing> {
-    if matches!(outgoing.packet.packet_type(), PacketType::Publish | PacketType::PingResp) {
-        let length = crate::wire::encode_bytes(&outgoing.packet, peer.version)[1];
-        if length < 0x7f {
-            outgoing.overrides.remaining_length = Some(write(length).into());
-        }
+/// Writes another Remaining Length into PUBLISH, which follows a set-up: so the breach is seen where it is looked for.
+fn counted(mut outgoing: Outgoing, peer: &Peer, write: impl FnOnce(usize) -> Vec<u8>) -> Vec<Outgoing> {
+    if outgoing.packet.packet_type() == PacketType::Publish {
+        let bytes = crate::wire::encode_bytes(&outgoing.packet, peer.version);
+        let header = 1 + bytes.iter().skip(1).take_while(|b| **b & 0x80 != 0).count() + 1;
+        outgoing.overrides.remaining_length = Some(write(bytes.len() - header).into());
     }
     vec![outgoing]
+}
+
+/// A Remaining Length in its shortest form, or with as many bytes as it is to have.
+fn length_bytes(length: usize, at_least: usize) -> Vec<u8> {
+    let needed = (1..4).find(|n| length < 1 << (7 * n)).unwrap_or(4);
+    let count = needed.max(at_least);
+    (0..count)
+        .map(|i| {
+            let seven = (length.checked_shr(7 * i as u32).unwrap_or(0) & 0x7f) as u8;
+            if i + 1 < count { seven | 0x80 } else { seven }
+        })
+        .collect()
 }
 
 fn coded(outgoing: Outgoing, packet_type: PacketType) -> Vec<Outgoing> {

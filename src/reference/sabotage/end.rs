@@ -59,6 +59,17 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
+        [V5 "§3.14.2.2.2/replaces/b"],
+        "ends a session with a DISCONNECT that has no Session Expiry Interval",
+        How::Receive(|_, _, packet| pass(packet, |packet| {
+            if let Packet::Disconnect(disconnect) = packet
+                && disconnect.properties.get(id::SESSION_EXPIRY_INTERVAL).is_none()
+            {
+                disconnect.properties.push(id::SESSION_EXPIRY_INTERVAL, PropertyValue::U32(0));
+            }
+        }))
+    ),
+    act!(
         [V5 "MQTT-3.14.2-1"],
         "sends DISCONNECT with a code that the table does not have",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {

@@ -153,6 +153,15 @@ pub const ACTS: &[Act] = &[
         How::Send(note_delivery)
     ),
     act!(
+        [V5 "§4.9/send-quota"],
+        "keeps the slot of a delivery taken when it is acknowledged or refused",
+        How::Receive(|_, _, packet| match packet {
+            Packet::PubAck(_) | Packet::PubComp(_) => Arrival::Swallow(Vec::new()),
+            Packet::PubRec(ack) if ack.reason_code >= 0x80 => Arrival::Swallow(Vec::new()),
+            packet => Arrival::Pass(packet),
+        })
+    ),
+    act!(
         [V3_1 "§2.4/message-id-direction"],
         "drops messages under an identifier that it uses itself",
         How::Receive(|memory, peer, packet| {
