@@ -11,17 +11,25 @@ use super::args::SnapshotArgs;
 use super::{Exit, fail, print};
 
 /// Compares every snapshot of a run with the accepted one in `folder`, in the sub-folder of the target's name. `whole`
-/// says that every case of the set was played: only then is it an error that an accepted one has no case any more.
+/// says that every case of the set was played: only then is it
+/// an error that an accepted one has no case any more, and only then are the tables of grids compared.
 pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
     let folder = match std::path::absolute(folder) {
         Ok(folder) => folder.join(&result.target.name),
         Err(error) => return fail(Exit::Usage, format!("{}: {error}", folder.display())),
     };
     let snapshots = snapshot::snapshots(result);
-    let mut changed = 0;
+    if let Some((one, other)) = review::collision(snapshots.iter().map(|s| s.key.as_str())) {
+        return fail(
+            Exit::Malformed,
+            format!("the scenarios `{one}` and `{other}` share one file of snapshots: rename one"),
+        );
+    }
+    let (mut changed, mut unjudged) = (0, 0);
     for snapshot in &snapshots {
-        match compare::compare(&folder, snapshot) {
+        match compare::compare(&folder, snapshot, whole) {
             Ok(Comparison::Unchanged) => {}
+            Ok(Comparison::Unjudged) => unjudged += 1,
             Ok(Comparison::Updated) => print(&format!("updated: {}\n", snapshot.key)),
             Ok(comparison) => {
                 changed += 1;
@@ -31,12 +39,8 @@ pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
         }
     }
     if whole {
-        let skipped = result
-            .cases
-            .iter()
-            .filter(|c| !snapshot::is_kept(c))
-            .map(|c| c.id.as_str());
-        let keys = snapshots.iter().map(|s| s.key.as_str()).chain(skipped);
+        // Also those that were skipped: what a target does not offer says nothing.
+        let keys = result.cases.iter().map(|c| c.header.path.as_str());
         match review::stale(&folder, keys) {
             Ok(stale) => {
                 changed += stale.len();
@@ -48,7 +52,11 @@ pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
             Err(error) => return fail(Exit::Unreachable, error),
         }
     }
-    print(&format!("{} snapshots, {changed} changed\n", snapshots.len()));
+    let left = match unjudged {
+        0 => String::new(),
+        n => format!(", {n} not compared"),
+    };
+    print(&format!("{} snapshots, {changed} changed{left}\n", snapshots.len()));
     if changed > 0 { Exit::Bad } else { Exit::Ok }
 }
 

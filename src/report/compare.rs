@@ -29,6 +29,8 @@ pub enum Comparison {
     },
     /// It was written in place, since `INSTA_UPDATE` asks for that.
     Updated,
+    /// The run has not judged what it holds.
+    Unjudged,
 }
 
 /// The variables that insta must find before its first use, for snapshots of the project at `root`: without them it
@@ -41,11 +43,11 @@ pub fn environment(root: &Path) -> [(&'static str, OsString); 2] {
 }
 
 /// Compares a snapshot with the accepted one in `dir`, the absolute path of a target's folder, and leaves a `.snap.new`
-/// there where they differ.
+/// there where they differ. `whole` says that the run has every case of the set.
 ///
 /// # Errors
 /// A message for the user where the accepted one cannot be read or the new one cannot be written.
-pub fn compare(dir: &Path, snapshot: &Snapshot) -> Result<Comparison, String> {
+pub fn compare(dir: &Path, snapshot: &Snapshot, whole: bool) -> Result<Comparison, String> {
     if !dir.is_absolute() {
         return Err(format!(
             "the folder of snapshots `{}` is no absolute path",
@@ -57,6 +59,9 @@ pub fn compare(dir: &Path, snapshot: &Snapshot) -> Result<Comparison, String> {
         Ok(text) => Some(text),
         Err(e) if e.kind() == io::ErrorKind::NotFound => None,
         Err(e) => return Err(format!("{}: {e}", file.display())),
+    };
+    let Some(text) = snapshot.text(before.as_deref().map(contents), whole) else {
+        return Ok(Comparison::Unjudged);
     };
     // A dot in the name is part of it: only the ending that insta adds may go.
     let name = file
@@ -72,14 +77,14 @@ pub fn compare(dir: &Path, snapshot: &Snapshot) -> Result<Comparison, String> {
     settings.set_description(snapshot.title.clone());
     settings.set_input_file(&snapshot.scenario);
     // insta's settings and its assertion must be on one thread.
-    let outcome = quietly(|| settings.bind(|| insta::assert_snapshot!(name, &snapshot.text)));
+    let outcome = quietly(|| settings.bind(|| insta::assert_snapshot!(name, &text)));
     match (outcome, before) {
-        (Ok(()), Some(old)) if same(contents(&old), &snapshot.text) => Ok(Comparison::Unchanged),
+        (Ok(()), Some(old)) if same(contents(&old), &text) => Ok(Comparison::Unchanged),
         (Ok(()), _) => Ok(Comparison::Updated),
         (Err(message), _) if !message.starts_with("snapshot assertion") => Err(message),
         (Err(_), None) => Ok(Comparison::New),
         (Err(_), Some(old)) => Ok(Comparison::Changed {
-            diff: diff(contents(&old), &snapshot.text),
+            diff: diff(contents(&old), &text),
         }),
     }
 }
@@ -122,14 +127,14 @@ fn message(payload: &(dyn Any + Send)) -> String {
 mod tests {
     use super::*;
     use crate::report::review::pending_file;
+    use crate::report::snapshot::Body;
 
     fn snapshot(text: &str) -> Snapshot {
         Snapshot {
-            key: "qos2/dup[A]@v3.1.1".to_owned(),
+            key: "qos2/dup.a.v3.1.1".to_owned(),
             title: "A title: with a colon".to_owned(),
             scenario: "scenarios/qos2/dup.yaml".to_owned(),
-            text: text.to_owned(),
-            is_grid: false,
+            body: Body::Grid(Some(text.to_owned())),
         }
     }
 
@@ -141,7 +146,7 @@ mod tests {
         }
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
-        assert_eq!(compare(dir, &snapshot("a\nb\n")), Ok(Comparison::New));
+        assert_eq!(compare(dir, &snapshot("a\nb\n"), true), Ok(Comparison::New));
         let accepted = accepted_file(dir, &snapshot("").key);
         assert!(accepted.ends_with("qos2/dup.a.v3.1.1.snap"));
         // With CI set insta writes none.
@@ -154,8 +159,8 @@ mod tests {
             fs::create_dir_all(accepted.parent().unwrap()).unwrap();
             fs::write(&accepted, "---\nsource: x\n---\na\nb\n").unwrap();
         }
-        assert_eq!(compare(dir, &snapshot("a\nb\n")), Ok(Comparison::Unchanged));
-        let Ok(Comparison::Changed { diff }) = compare(dir, &snapshot("a\nc\n")) else {
+        assert_eq!(compare(dir, &snapshot("a\nb\n"), true), Ok(Comparison::Unchanged));
+        let Ok(Comparison::Changed { diff }) = compare(dir, &snapshot("a\nc\n"), true) else {
             panic!("a change was not noticed");
         };
         assert_eq!(diff, "--- accepted\n+++ found\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n");
@@ -165,7 +170,7 @@ mod tests {
     fn a_folder_that_cannot_be_written_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("qos2"), "a file where a folder should be").unwrap();
-        assert!(compare(dir.path(), &snapshot("a")).is_err());
-        assert!(compare(Path::new("snapshots/reference"), &snapshot("a")).is_err());
+        assert!(compare(dir.path(), &snapshot("a"), true).is_err());
+        assert!(compare(Path::new("snapshots/reference"), &snapshot("a"), true).is_err());
     }
 }

@@ -1,10 +1,10 @@
 //! The files of snapshots, for people without cargo: where they lie, which wait for a decision, which are stale, and how
 //! one is accepted or rejected. They are insta's files, so `cargo insta review` works on them as well.
 //!
-//! `snapshots/<target>/<path of the scenario>.<row>.<version>.snap` holds what was accepted; `.snap.new` beside it what a
+//! `snapshots/<target>/<path of the scenario>.snap` holds what was accepted; `.snap.new` beside it what a
 //! run found instead.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::Hasher;
 use std::io;
@@ -33,31 +33,23 @@ pub struct Pending {
     pub diff: String,
 }
 
-/// The file of a snapshot below its target's folder, without the ending: `qos2/dup@v5` is `qos2/dup.v5`, and
-/// `fixed-header/flags[PUBREL]@v5` is `fixed-header/flags.pubrel.v5`.
+/// The file of a snapshot below its target's folder, without the ending: that of `qos2/dup` is `qos2/dup`.
 ///
-/// Names hold nothing but `a-z`, `0-9`, `.`, `_` and `-`, so that every file system takes them. A row's name that loses
-/// more than its case by that gets four digits of its digest.
+/// Names hold nothing but `a-z`, `0-9`, `.`, `_` and `-`, so that every file system takes them. A name that loses something
+/// by that gets four digits of its digest.
 pub fn file_name(key: &str) -> PathBuf {
-    // A row may hold any character, also `@` and `/`: it lies between the first `[` and the last `]`.
-    let (path, row, version) = match (key.find('['), key.rfind(']')) {
-        (Some(open), Some(close)) if open < close => (&key[..open], Some(&key[open + 1..close]), &key[close + 1..]),
-        _ => match key.rsplit_once('@') {
-            Some((path, _)) => (path, None, &key[path.len()..]),
-            None => (key, None, ""),
-        },
-    };
-    let folders: Vec<String> = path.split('/').map(plain).collect();
-    let mut name = folders.join("/");
-    if let Some(row) = row {
-        name.push('.');
-        name.push_str(&plain(row));
-    }
-    if let Some(version) = version.strip_prefix('@') {
-        name.push('.');
-        name.push_str(version);
-    }
-    PathBuf::from(name)
+    key.split('/').map(plain).collect::<Vec<_>>().join("/").into()
+}
+
+/// Two keys that share one file, where there are such.
+pub fn collision<'a>(keys: impl IntoIterator<Item = &'a str>) -> Option<(&'a str, &'a str)> {
+    let mut taken: BTreeMap<PathBuf, &str> = BTreeMap::new();
+    keys.into_iter().find_map(|key| {
+        taken
+            .insert(file_name(key), key)
+            .filter(|k| *k != key)
+            .map(|k| (k, key))
+    })
 }
 
 fn plain(text: &str) -> String {
@@ -74,7 +66,7 @@ fn plain(text: &str) -> String {
         }
     }
     let out = out.trim_matches(['-', '.']).to_owned();
-    if out == text.to_ascii_lowercase() {
+    if out == text {
         return out;
     }
     let mut hasher = XxHash64::with_seed(0);
@@ -239,25 +231,27 @@ mod tests {
 
     #[test]
     fn file_names_are_plain() {
-        for (key, name) in [
-            ("qos2/dup-before-pubrel@v3.1.1", "qos2/dup-before-pubrel.v3.1.1"),
-            ("fixed-header/flags[PUBREL]@v5", "fixed-header/flags.pubrel.v5"),
-            ("fixed-header/flags", "fixed-header/flags"),
-        ] {
-            assert_eq!(file_name(key), Path::new(name), "{key}");
+        for key in ["qos2/dup-before-pubrel", "fixed-header/flags_1", "a.b"] {
+            assert_eq!(file_name(key), Path::new(key), "{key}");
         }
         // What is lost is made up for by a digest.
-        let lossy: BTreeSet<PathBuf> = ["a/b[x y]@v5", "a/b[x/y]@v5", "a/b[x__y]@v5", "a/b[x@y[]]@v5"]
-            .map(file_name)
-            .into();
-        assert_eq!(lossy.len(), 4);
+        let lossy: BTreeSet<PathBuf> = ["a/X y", "a/x y", "a/x!y", "a/x__y", "a/x@y"].map(file_name).into();
+        assert_eq!(lossy.len(), 5);
         for name in lossy {
             let name = name.to_str().unwrap();
-            assert!(
-                name.starts_with("a/b.x") && name.ends_with(".v5") && !name.contains("__"),
-                "{name}"
-            );
+            assert!(name.starts_with("a/x") && !name.contains("__"), "{name}");
         }
+    }
+
+    #[test]
+    fn two_scenarios_never_share_a_file_unnoticed() {
+        assert_eq!(collision(["a/b", "a/c", "a/b"]), None);
+        // Among so many keys two have the same four digits.
+        let keys: Vec<String> = (0..70_000)
+            .map(|n| format!("{}", char::from_u32(0x1_0000 + n).unwrap()))
+            .collect();
+        let (a, b) = collision(keys.iter().map(String::as_str)).unwrap();
+        assert_eq!(file_name(a), file_name(b));
     }
 
     fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
@@ -296,7 +290,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), "qos/a.v5.snap", OLD);
         let gone = write(dir.path(), "qos/gone.v5.snap", OLD);
-        assert_eq!(stale(dir.path(), ["qos/a@v5", "qos/b@v5"]).unwrap(), [gone]);
-        assert!(stale(&dir.path().join("nothing"), ["a@v5"]).unwrap().is_empty());
+        assert_eq!(stale(dir.path(), ["qos/a.v5", "qos/b.v5"]).unwrap(), [gone]);
+        assert!(stale(&dir.path().join("nothing"), ["a"]).unwrap().is_empty());
     }
 }

@@ -5,49 +5,110 @@ use std::fmt::Write as _;
 
 use super::case::{self, breaches, transcript_of};
 use crate::suite::{CaseResult, RunResult, Verdict};
-use crate::transcript::{Direction, Transcript, What, name, normalise, printable};
+use crate::transcript::{Direction, Transcript, What, name, normalise, normalise_sent, printable};
 
 /// The tag of scenarios whose rows share one table.
 pub const GRID: &str = "grid";
 
-/// One snapshot: a case, or a grid as a whole.
+/// The tag of scenarios in which the broker may answer in many ways, and another one in every run: which member of a shared
+/// subscription gets a message, what of two things that race comes first.
+pub const VARIED: &str = "varied";
+
+/// What the heading of a section begins with.
+const HEADING: &str = "=== ";
+
+/// One snapshot: all cases of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The case's id, or of a grid its path; [`file_name`](super::review::file_name) makes its file's name of it.
+    /// The scenario's path; [`file_name`](super::review::file_name) makes its file's name of it.
     pub key: String,
     pub title: String,
     /// The scenario's file, as it is to be shown.
     pub scenario: String,
-    pub text: String,
-    /// Whether it is the table of a grid. One made from a run that left cases out is not to be compared or kept.
-    pub is_grid: bool,
+    pub body: Body,
 }
 
-/// What `snapshots/<target>/` should hold of a run: for each case its text, and for each grid one table.
-pub fn snapshots(run: &RunResult) -> Vec<Snapshot> {
-    let mut grids: BTreeMap<&str, Vec<&CaseResult>> = BTreeMap::new();
-    let mut all = Vec::new();
-    for case in run.cases.iter().filter(|c| is_kept(c)) {
-        if is_grid(case) {
-            grids.entry(&case.header.path).or_default().push(case);
-        } else {
-            all.push(Snapshot {
-                key: case.id.clone(),
-                title: case.title.clone(),
-                scenario: case.header.source.file.clone(),
-                text: text(case),
-                is_grid: false,
-            });
+/// What a snapshot holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// A section a case, in the order of the suite; `None` for a case that tells nothing of the broker this time.
+    Cases(Vec<(String, Option<String>)>),
+    /// The table of a grid; `None` where a case of it tells nothing of the broker this time.
+    Grid(Option<String>),
+}
+
+impl Snapshot {
+    /// The text that the file should hold. `accepted` is what it holds, from which the sections of cases are taken that
+    /// this run has not judged. `whole` says that the run has every case of the set: sections of others are dropped then.
+    /// `None` where the run cannot say: the table of a grid takes all of its rows.
+    pub fn text(&self, accepted: Option<&str>, whole: bool) -> Option<String> {
+        let cases = match &self.body {
+            Body::Grid(table) => return table.clone().filter(|_| whole),
+            Body::Cases(cases) => cases,
+        };
+        let old = sections(accepted.unwrap_or_default());
+        let mut all: Vec<(&str, &str)> = if whole { Vec::new() } else { old.clone() };
+        let mut behind = 0;
+        for (heading, text) in cases {
+            let before = old.iter().find(|(h, _)| h == heading).map(|(_, text)| *text);
+            let Some(text) = text.as_deref().or(before) else {
+                continue;
+            };
+            match all.iter().position(|(h, _)| h == heading) {
+                Some(at) => {
+                    all[at].1 = text;
+                    behind = at + 1;
+                }
+                None => {
+                    all.insert(behind, (heading, text));
+                    behind += 1;
+                }
+            }
+        }
+        let text = |(heading, text): &(&str, &str)| format!("{HEADING}{heading}\n{}\n", text.trim_end());
+        (!all.is_empty()).then(|| all.iter().map(text).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// The sections of a file's contents: each heading with what stands below it.
+fn sections(contents: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    // No other line begins so: those of an exchange begin with a client's name or a blank.
+    for part in contents.split(&format!("\n{HEADING}")) {
+        let part = part.strip_prefix(HEADING).unwrap_or(part);
+        if let Some((heading, text)) = part.split_once('\n') {
+            found.push((heading.trim_end(), text));
         }
     }
-    all.extend(grids.into_iter().map(|(path, cases)| Snapshot {
-        key: path.to_owned(),
-        title: cases[0].header.title.clone(),
-        scenario: cases[0].header.source.file.clone(),
-        text: grid(&cases),
-        is_grid: true,
-    }));
-    all
+    found
+}
+
+/// What `snapshots/<target>/` should hold of a run: a snapshot for each scenario of which a case was not skipped.
+pub fn snapshots(run: &RunResult) -> Vec<Snapshot> {
+    let mut scenarios: BTreeMap<&str, Vec<&CaseResult>> = BTreeMap::new();
+    for case in run.cases.iter().filter(|c| c.verdict != Verdict::Skip) {
+        scenarios.entry(&case.header.path).or_default().push(case);
+    }
+    let body = |cases: &[&CaseResult]| {
+        if is_grid(cases[0]) {
+            return Body::Grid(cases.iter().all(|c| is_kept(c)).then(|| grid(cases)));
+        }
+        Body::Cases(
+            cases
+                .iter()
+                .map(|c| (row(c).to_owned(), is_kept(c).then(|| text(c))))
+                .collect(),
+        )
+    };
+    scenarios
+        .into_iter()
+        .map(|(path, cases)| Snapshot {
+            key: path.to_owned(),
+            title: cases[0].header.title.clone(),
+            scenario: cases[0].header.source.file.clone(),
+            body: body(&cases),
+        })
+        .collect()
 }
 
 /// Whether the rows of the case's scenario share one table, which only a complete run can write.
@@ -69,17 +130,28 @@ pub fn text(case: &CaseResult) -> String {
         .map(|t| t.namespace.as_str())
         .unwrap_or_default();
     if let Some(reason) = &case.reason {
-        let _ = writeln!(out, "reason: {}", without(ns, reason));
+        let reason = without(ns, reason);
+        // Of a known deviation it is what the profile says.
+        let reason = match case.verdict {
+            Verdict::Known => reason,
+            _ => without_times(&reason),
+        };
+        let _ = writeln!(out, "reason: {reason}");
     }
     for (finding, control) in breaches(case) {
         let whose = if control { " in the control" } else { "" };
         let _ = writeln!(out, "breach: {} (rule {}{whose})", finding.statement, finding.rule);
     }
+    let varied = case.header.tags.iter().any(|t| t == VARIED);
+    let exchange = |transcript, control| match varied {
+        true => normalise_sent(transcript),
+        false => normalise(transcript, &kept(case, control)),
+    };
     if let Some(transcript) = &case.transcript {
-        let _ = write!(out, "\n{}", normalise(transcript, &kept(case, false)));
+        out.push_str(&exchange(transcript, false));
     }
     if let Some(control) = &case.control {
-        let _ = write!(out, "\ncontrol\n{}", normalise(control, &kept(case, true)));
+        let _ = write!(out, "control\n{}", exchange(control, true));
     }
     out
 }
@@ -142,6 +214,32 @@ fn answer(transcript: &Transcript) -> String {
     }
 }
 
+/// A sentence with `<time>` in place of every span of time: how long something took differs from run to run.
+fn without_times(text: &str) -> String {
+    let is_number = |word: &str| word.parse::<f64>().is_ok();
+    let unit = |word: &str| {
+        let letters = word.trim_end_matches([',', ';', '.', ':', ')']);
+        matches!(letters, "s" | "ms" | "us" | "µs").then(|| word[letters.len()..].to_owned())
+    };
+    let words: Vec<&str> = text.split(' ').collect();
+    let mut out: Vec<String> = Vec::new();
+    let mut at = 0;
+    while at < words.len() {
+        let behind = words.get(at + 1).and_then(|next| unit(next));
+        match behind {
+            Some(rest) if is_number(words[at]) => {
+                out.push(format!("<time>{rest}"));
+                at += 2;
+            }
+            _ => {
+                out.push(words[at].to_owned());
+                at += 1;
+            }
+        }
+    }
+    out.join(" ")
+}
+
 fn without(namespace: &str, text: &str) -> String {
     let text = printable(text).replace('\n', " ");
     if namespace.is_empty() {
@@ -174,10 +272,76 @@ mod tests {
         for case in &mut run.cases {
             case.header = header.clone();
         }
+        run.cases.retain(is_kept);
         let all = snapshots(&run);
         assert_eq!(all.len(), 1);
-        assert!(all[0].is_grid);
         assert_eq!(all[0].key, "qos2/dup-before-pubrel");
-        golden!("grid", &all[0].text);
+        golden!("grid", &all[0].text(None, true).unwrap());
+        assert_eq!(all[0].text(None, false), None);
+        run.cases[0].verdict = Verdict::Error;
+        assert_eq!(snapshots(&run)[0].text(None, true), None);
+    }
+
+    fn of(cases: &[(&str, Option<&str>)]) -> Snapshot {
+        let owned = |(heading, text): &(&str, Option<&str>)| (heading.to_string(), text.map(str::to_owned));
+        Snapshot {
+            key: "a".to_owned(),
+            title: String::new(),
+            scenario: String::new(),
+            body: Body::Cases(cases.iter().map(owned).collect()),
+        }
+    }
+
+    const ABC: &str = "=== [a]@v5\nverdict: pass\n\n=== [b]@v5\nverdict: pass\n\n=== [c]@v5\nverdict: pass\n";
+
+    #[test]
+    fn a_case_that_was_not_judged_keeps_its_section() {
+        let pass = Some("verdict: pass\n");
+        let all = of(&[("[a]@v5", pass), ("[b]@v5", pass), ("[c]@v5", pass)]);
+        assert_eq!(all.text(None, true).as_deref(), Some(ABC));
+        let error = of(&[("[a]@v5", pass), ("[b]@v5", None), ("[c]@v5", pass)]);
+        assert_eq!(error.text(Some(ABC), true).as_deref(), Some(ABC));
+        assert_eq!(error.text(None, true).unwrap().matches("===").count(), 2);
+        assert_eq!(of(&[("[a]@v5", None)]).text(None, true), None);
+    }
+
+    #[test]
+    fn a_part_of_the_cases_changes_its_sections_alone() {
+        let fail = Some("verdict: fail\n");
+        let text = of(&[("[b]@v5", fail), ("[new]@v5", fail)])
+            .text(Some(ABC), false)
+            .unwrap();
+        let expected = ABC.replace(
+            "[b]@v5\nverdict: pass\n",
+            "[b]@v5\nverdict: fail\n\n=== [new]@v5\nverdict: fail\n",
+        );
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_whole_run_drops_the_sections_of_cases_that_are_gone() {
+        let text = of(&[("[c]@v5", Some("verdict: pass\n"))])
+            .text(Some(ABC), true)
+            .unwrap();
+        assert_eq!(text, "=== [c]@v5\nverdict: pass\n");
+    }
+
+    #[test]
+    fn a_reason_holds_neither_times_nor_the_namespace() {
+        assert_eq!(
+            without_times("nothing of it came within 2.013 s; 3 of 4 (after 12 ms) came"),
+            "nothing of it came within <time>; 3 of 4 (after 12 ms) came".replace("(after 12 ms)", "(after <time>)")
+        );
+        assert_eq!(without("mqs0k3f9", "topic mqs0k3f9/a"), "topic $ns/a");
+    }
+
+    #[test]
+    fn a_varied_exchange_shows_no_answer() {
+        let mut case = testing::passed();
+        let mut header = testing::header();
+        std::sync::Arc::get_mut(&mut header).unwrap().tags = vec![VARIED.to_owned()];
+        case.header = header;
+        let text = text(&case);
+        assert!(text.contains("pub -> PUBLISH") && !text.contains("<-"), "{text}");
     }
 }

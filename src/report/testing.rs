@@ -80,10 +80,10 @@ pub fn talk(payload: &str) -> Talk {
         .packet("sub", None, Author::Broker, connack())
         .packet("sub", None, Author::Setup, Packet::Subscribe(subscribe))
         .packet("sub", None, Author::Broker, Packet::SubAck(suback))
-        .packet("pub", Some(0), Author::Script, publish(7))
-        .packet("sub", Some(2), Author::Broker, publish(1))
-        .packet("pub", Some(1), Author::Broker, Packet::PubRec(Ack::new(7)))
-        .packet("sub", Some(3), Author::Script, Packet::PubRec(Ack::new(1)))
+        .packet("pub", Some(1), Author::Script, publish(7))
+        .packet("sub", Some(3), Author::Broker, publish(1))
+        .packet("pub", Some(2), Author::Broker, Packet::PubRec(Ack::new(7)))
+        .packet("sub", Some(4), Author::Script, Packet::PubRec(Ack::new(1)))
 }
 
 pub fn header() -> Arc<Header> {
@@ -115,7 +115,7 @@ pub fn target() -> TargetInfo {
 /// A case that passes.
 pub fn passed() -> CaseResult {
     let transcript = talk("once")
-        .packet("sub", Some(4), Author::Broker, Packet::PubRel(Ack::new(1)))
+        .packet("sub", Some(5), Author::Broker, Packet::PubRel(Ack::new(1)))
         .packet("pub", None, Author::Fence, Packet::PingReq)
         .packet("pub", None, Author::Broker, Packet::PingResp)
         .event("pub", None, Author::Cleanup, What::End(End::Fin))

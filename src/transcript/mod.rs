@@ -13,5 +13,5 @@ mod text;
 
 pub use event::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, What};
 pub use hex::{HexLine, Mark, printable, redacted, secrets};
-pub use normalise::normalise;
+pub use normalise::{normalise, normalise_sent};
 pub use text::{fields, line, name, seconds, shown, trace, value};

@@ -24,8 +24,23 @@ const CHOSEN: [&str; 4] = [
     "topic_alias",
 ];
 
+/// The lengths around fields.
+const LENGTHS: [&str; 3] = ["remaining_length", "property_length", "will.property_length"];
+
+/// Flags that are shown only where they are set.
+const UNLESS_SET: [&str; 3] = ["dup", "retain", "will"];
+
 /// The normalised text. `keep` are events that are shown although no step took them: the one at which a case failed.
 pub fn normalise(transcript: &Transcript, keep: &[usize]) -> String {
+    chosen(transcript, keep, |_| true)
+}
+
+/// The normalised text of what the script sent alone, for exchanges in which the broker may answer in many ways.
+pub fn normalise_sent(transcript: &Transcript) -> String {
+    chosen(transcript, &[], |event| !event.from_broker())
+}
+
+fn chosen(transcript: &Transcript, keep: &[usize], wanted: impl Fn(&Event) -> bool) -> String {
     let mut names = Names::new(transcript);
     let mut shown: Vec<(Place, usize)> = (0..transcript.events.len())
         .filter_map(|i| Some((place(transcript, i, keep)?, i)))
@@ -33,7 +48,12 @@ pub fn normalise(transcript: &Transcript, keep: &[usize]) -> String {
     shown.sort();
     let mut out = String::new();
     for (_, index) in shown {
-        out.push_str(&names.show(&transcript.events[index]));
+        let event = &transcript.events[index];
+        // What is not wanted may name what is.
+        let text = names.show(event);
+        if wanted(event) {
+            out.push_str(&text);
+        }
     }
     out
 }
@@ -49,6 +69,8 @@ enum Place {
 fn place(transcript: &Transcript, index: usize, keep: &[usize]) -> Option<Place> {
     let event = &transcript.events[index];
     match (&event.step, event.author) {
+        // The set-up is under one number, and its clients are ready in any order.
+        (Some(step), _) if step.number == 0 => event.packet().map(|_| Place::Setup(event.client.clone())),
         (Some(step), Author::Script | Author::Broker) => Some(Place::Step(step.clone())),
         (None, Author::Setup) if event.packet().is_some() => Some(Place::Setup(event.client.clone())),
         (None, Author::Broker) if keep.contains(&index) => Some(Place::Kept),
@@ -85,6 +107,8 @@ struct Names<'t> {
     taken: Vec<bool>,
     /// Packet identifiers that the broker chose and that are in use, by client.
     ids: BTreeMap<(ClientName, u16), String>,
+    /// Texts that the broker chose and that may come back in other packets, such as the client identifier that it assigned.
+    texts: BTreeMap<String, String>,
 }
 
 impl<'t> Names<'t> {
@@ -94,6 +118,7 @@ impl<'t> Names<'t> {
             bindings: &transcript.bindings,
             taken: vec![false; transcript.bindings.len()],
             ids: BTreeMap::new(),
+            texts: BTreeMap::new(),
         }
     }
 
@@ -129,14 +154,34 @@ impl<'t> Names<'t> {
             .and_then(|p| self.chosen_id(&event.client, from_broker, p));
         let mut marks = secrets(decoded);
         let mut fields = Vec::new();
+        let mut any_length = false;
         for field in shown(decoded) {
             let name: &str = field.name.as_ref();
+            // What goes without saying is seen in the hex.
+            let usual = match &field.value {
+                Value::Bool(set) => !set && UNLESS_SET.contains(&name),
+                Value::Text(text) => name == "protocol_name" && text.as_str() == Some("MQTT"),
+                _ => false,
+            };
+            if usual {
+                continue;
+            }
             let chosen = match name {
                 "packet_id" => id_name.clone(),
                 _ if from_broker && CHOSEN.contains(&name) => {
-                    Some(self.bound(&field.value).unwrap_or(format!("<{name}>")))
+                    let shown = self.bound(&field.value).unwrap_or(format!("<{name}>"));
+                    if let Some(text) = text_of(&field.value) {
+                        any_length = true;
+                        self.texts.insert(text.to_owned(), shown.clone());
+                    }
+                    any_length |= matches!(field.value, Value::Binary(_));
+                    Some(shown)
                 }
-                _ => None,
+                _ => {
+                    let known = text_of(&field.value).and_then(|text| self.texts.get(text)).cloned();
+                    any_length |= known.is_some();
+                    known
+                }
             };
             let shown = match chosen {
                 Some(text) => {
@@ -150,6 +195,14 @@ impl<'t> Names<'t> {
                 None => self.without_namespace(&value(name, &field.value)),
             };
             fields.push(format!("{name}: {shown}"));
+        }
+        if any_length {
+            // The broker's next choice may be longer, and the lengths around it with it.
+            let lengths = decoded.fields.iter().filter(|f| LENGTHS.contains(&f.name.as_ref()));
+            marks.extend(lengths.map(|f| Mark {
+                span: f.span.clone(),
+                shown: "<length>".to_owned(),
+            }));
         }
         marks.extend(self.namespace_marks(raw));
         let mut out = format!("{} {arrow} {}\n", event.client, self::name(decoded));
@@ -189,10 +242,7 @@ impl<'t> Names<'t> {
 
     /// A binding of this value.
     fn bound(&self, value: &Value) -> Option<String> {
-        let text = match value {
-            Value::Text(text) => text.as_str()?.to_owned(),
-            other => other.to_string(),
-        };
+        let text = text_of(value).map_or_else(|| value.to_string(), str::to_owned);
         let (name, _) = self.bindings.iter().find(|(_, bound)| *bound == text)?;
         Some(dollar(name))
     }
@@ -225,6 +275,14 @@ fn dollar(name: &str) -> String {
         name.to_owned()
     } else {
         format!("${name}")
+    }
+}
+
+/// The text that a field holds, where it holds any.
+fn text_of(value: &Value) -> Option<&str> {
+    match value {
+        Value::Text(text) => text.as_str().filter(|t| !t.is_empty()),
+        _ => None,
     }
 }
 
@@ -262,17 +320,17 @@ mod tests {
     #[test]
     fn steps_are_in_the_order_of_the_script() {
         let t = Talk::new()
-            .packet("b", Some(2), Author::Broker, Packet::PubAck(Ack::new(7)))
-            .packet("a", Some(0), Author::Script, message(0, 0, false))
-            .packet("b", Some(1), Author::Script, message(1, 7, false))
-            .event("a", Some(3), Author::Broker, What::End(End::Reset));
+            .packet("b", Some(3), Author::Broker, Packet::PubAck(Ack::new(7)))
+            .packet("a", Some(1), Author::Script, message(0, 0, false))
+            .packet("b", Some(2), Author::Script, message(1, 7, false))
+            .event("a", Some(4), Author::Broker, What::End(End::Reset));
         let expected = "\
 a -> PUBLISH
     30 0d 00 0a \"$ns\" 2f 61 78
-    dup: false, qos: 0, retain: false, topic: \"$ns/a\", payload: \"x\"
+    qos: 0, topic: \"$ns/a\", payload: \"x\"
 b -> PUBLISH
     32 0f 00 0a \"$ns\" 2f 61 00 07 78
-    dup: false, qos: 1, retain: false, topic: \"$ns/a\", packet_id: 7, payload: \"x\"
+    qos: 1, topic: \"$ns/a\", packet_id: 7, payload: \"x\"
 b <- PUBACK
     40 02 00 07
     packet_id: 7
@@ -297,10 +355,10 @@ a <- closed
     /// The same exchange, with whatever identifier the broker takes.
     fn chosen(id: u16) -> String {
         let mut t = Talk::new()
-            .packet("a", Some(0), Author::Broker, message(2, id, false))
-            .packet("a", Some(1), Author::Script, Packet::PubRec(Ack::new(id)))
-            .packet("a", Some(2), Author::Broker, Packet::PubRel(Ack::new(id)))
-            .packet("b", Some(3), Author::Broker, message(1, id + 1, false))
+            .packet("a", Some(1), Author::Broker, message(2, id, false))
+            .packet("a", Some(2), Author::Script, Packet::PubRec(Ack::new(id)))
+            .packet("a", Some(3), Author::Broker, Packet::PubRel(Ack::new(id)))
+            .packet("b", Some(4), Author::Broker, message(1, id + 1, false))
             .transcript();
         t.bindings = vec![("m".to_owned(), id.to_string())];
         normalise(&t, &[])
@@ -318,11 +376,74 @@ a <- closed
         assert!(text.contains("2f 61 <packet_id> 78"), "{text}");
     }
 
+    /// A client that was given an identifier comes back with it.
+    fn assigned(id: &str) -> String {
+        use crate::wire::property::id::ASSIGNED_CLIENT_IDENTIFIER;
+        use crate::wire::{ConnAck, Connect, PropertyValue, Version, encode_bytes};
+        let mut connack = ConnAck::default();
+        connack
+            .properties
+            .push(ASSIGNED_CLIENT_IDENTIFIER, PropertyValue::Text(id.into()));
+        let mut back = Connect::new(Version::V5, id);
+        back.clean_start = false;
+        Talk::at(Version::V5)
+            .bytes(
+                "a",
+                Some(1),
+                Author::Broker,
+                &encode_bytes(&Packet::ConnAck(connack), Version::V5),
+            )
+            .bytes(
+                "a",
+                Some(2),
+                Author::Script,
+                &encode_bytes(&Packet::Connect(back), Version::V5),
+            )
+            .normalised()
+    }
+
+    #[test]
+    fn an_assigned_identifier_goes_by_name_wherever_it_comes_back() {
+        let text = assigned("assigned9");
+        assert_eq!(text, assigned("auto-2D42A17C-165F-BA41"));
+        assert!(text.contains("client_id: <assigned_client_id>"), "{text}");
+        assert!(
+            text.contains("20 <length> 00 00 <length> <assigned_client_id>"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_set_up_is_by_client_whichever_is_ready_first() {
+        use crate::wire::{ConnAck, Connect, Version};
+        let connect = |client: &str| Packet::Connect(Connect::new(Version::V3_1_1, format!("{NS}{client}")));
+        let one = |t: Talk, client: &str| {
+            t.event(client, Some(0), Author::Script, What::Open)
+                .packet(client, Some(0), Author::Setup, connect(client))
+                .packet(client, Some(0), Author::Broker, Packet::ConnAck(ConnAck::default()))
+        };
+        let text = normalise(&one(one(Talk::new(), "a"), "b").transcript(), &[]);
+        assert_eq!(text, normalise(&one(one(Talk::new(), "b"), "a").transcript(), &[]));
+        assert!(text.starts_with("a -> CONNECT\n"), "{text}");
+        assert_eq!(text.matches("CONNACK").count(), 2, "{text}");
+        assert!(!text.contains("open"), "{text}");
+    }
+
+    #[test]
+    fn of_a_varied_exchange_only_what_was_sent_is_kept() {
+        let t = Talk::new()
+            .packet("a", Some(1), Author::Script, message(0, 0, false))
+            .packet("b", Some(2), Author::Broker, message(0, 0, false))
+            .transcript();
+        let text = normalise_sent(&t);
+        assert!(text.starts_with("a -> PUBLISH\n") && !text.contains("<-"), "{text}");
+    }
+
     #[test]
     fn a_fin_and_a_reset_are_the_same_close() {
         let closed = |end| {
             let t = Talk::new()
-                .event("a", Some(0), Author::Broker, What::End(end))
+                .event("a", Some(1), Author::Broker, What::End(end))
                 .transcript();
             normalise(&t, &[])
         };
@@ -332,8 +453,8 @@ a <- closed
     #[test]
     fn the_turns_of_a_repeat_are_in_order() {
         let mut t = Talk::new()
-            .packet("a", Some(0), Author::Script, message(0, 0, false))
-            .packet("a", Some(0), Author::Script, Packet::PingReq)
+            .packet("a", Some(1), Author::Script, message(0, 0, false))
+            .packet("a", Some(1), Author::Script, Packet::PingReq)
             .transcript();
         let turn = |event: &mut Event, n| event.step.as_mut().unwrap().turns = vec![n];
         turn(&mut t.events[0], 2);

@@ -9,14 +9,26 @@ use crate::wire::{Frame, Packet, Side, Version as V, decode, encode_bytes};
 /// The namespace of every transcript built here.
 pub const NS: &str = "mqs0k3f9";
 
-/// A transcript of 3.1.1 in the making, one event every 3 ms.
+/// A transcript in the making, of 3.1.1 unless said otherwise, one event every 3 ms.
 pub struct Talk {
+    version: V,
     events: Vec<Event>,
 }
 
 impl Talk {
     pub fn new() -> Talk {
-        Talk { events: Vec::new() }
+        Talk::at(V::V3_1_1)
+    }
+
+    pub fn at(version: V) -> Talk {
+        Talk {
+            version,
+            events: Vec::new(),
+        }
+    }
+
+    pub fn normalised(self) -> String {
+        super::normalise(&self.transcript(), &[])
     }
 
     pub fn event(mut self, client: &str, step: Option<u32>, author: Author, what: What) -> Talk {
@@ -36,7 +48,8 @@ impl Talk {
     }
 
     pub fn packet(self, client: &str, step: Option<u32>, author: Author, packet: impl Into<Packet>) -> Talk {
-        self.bytes(client, step, author, &encode_bytes(&packet.into(), V::V3_1_1))
+        let version = self.version;
+        self.bytes(client, step, author, &encode_bytes(&packet.into(), version))
     }
 
     pub fn bytes(self, client: &str, step: Option<u32>, author: Author, bytes: &[u8]) -> Talk {
@@ -46,7 +59,7 @@ impl Talk {
             Side::Client
         };
         let frame = Frame::loose(bytes.to_vec()).expect("a packet has bytes");
-        let decoded = Arc::new(decode(&frame, V::V3_1_1, side));
+        let decoded = Arc::new(decode(&frame, self.version, side));
         let topic = match &decoded.packet {
             Some(Packet::Publish(p)) => Some(p.topic.clone()),
             _ => None,
@@ -57,7 +70,7 @@ impl Talk {
 
     pub fn transcript(self) -> Transcript {
         Transcript {
-            version: V::V3_1_1,
+            version: self.version,
             namespace: NS.to_owned(),
             events: self.events,
             bindings: vec![("m".to_owned(), "1".to_owned())],

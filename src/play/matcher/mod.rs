@@ -71,6 +71,8 @@ pub struct Matcher {
     now: Duration,
     /// When the last step ended; what `within` counts from.
     since: Duration,
+    /// When the last `wait` ended.
+    waited: Duration,
     /// The client of the last step that touched a connection.
     last_client: Option<ClientName>,
     fences: u32,
@@ -140,6 +142,7 @@ impl Matcher {
             maybes: Vec::new(),
             now: Duration::ZERO,
             since: Duration::ZERO,
+            waited: Duration::ZERO,
             last_client: None,
             fences: 0,
             advice: Vec::new(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::scenario::{ByteTemplate, Expect, PacketPattern, Pattern, Scope, Take, Within, print};
-use crate::transcript::{Event, What};
+use crate::transcript::{Author, Event, What};
 use crate::wire::{Decoded, Packet, Text, Version};
 
 use super::Matcher;
@@ -278,14 +278,15 @@ impl Matcher {
         })
     }
 
-    /// Whether an event came within `within`: after its end is too late, also where the clock was read late. Up to one second early is advice, since brokers tick and the standard gives
-    /// whole seconds.
+    /// Whether an event came within `within`: after its end is too late, also where the clock was read late. Up to one
+    /// second early is advice, since brokers tick and the standard gives whole seconds.
     fn in_time(&self, event: &Event, index: usize, within: Within) -> Result<Vec<Advice>, Refusal> {
-        let took = event.at.saturating_sub(self.since);
-        if let Some(to) = within.to.filter(|to| took > *to) {
-            let text = format!("it came after {}, and not within {}", seconds(took), seconds(to));
+        let waited = event.at.saturating_sub(self.since);
+        if let Some(to) = within.to.filter(|to| waited > *to) {
+            let text = format!("it came after {}, and not within {}", seconds(waited), seconds(to));
             return Err(Refusal::new(text, Some(index)));
         }
+        let took = event.at.saturating_sub(self.since_at_the_broker(index));
         let Some(from) = within.from.filter(|from| took < *from) else {
             return Ok(Vec::new());
         };
@@ -302,6 +303,24 @@ impl Matcher {
             text,
             event: Some(index),
         }])
+    }
+
+    /// The earliest time from which the broker can have counted until the event at `index`: when the last step that sent
+    /// something began to, or when a `wait` after it ended. The end of the last step is later where that step awaited an
+    /// answer, by as long as the answer took to reach us, and a broker that is on time would look early.
+    fn since_at_the_broker(&self, index: usize) -> Duration {
+        let ours = |e: &&Event| !e.from_broker() && e.author != Author::Cleanup;
+        let before = &self.events[..index];
+        let Some(last) = before.iter().rev().find(ours) else {
+            return self.since;
+        };
+        let sent = match &last.step {
+            // A DISCONNECT and the FIN behind it are one step, and the broker may count from the first. The set-up is many
+            // steps under one number.
+            Some(step) if step.number > 0 => before.iter().filter(ours).find(|e| e.step.as_ref() == Some(step)),
+            _ => None,
+        };
+        sent.unwrap_or(last).at.max(self.waited).min(self.since)
     }
 
     /// Nothing fits yet; nothing will where the connection has ended.

@@ -151,6 +151,9 @@ impl Matcher {
 
     /// The step at hand is done.
     pub(super) fn step_done(&mut self) {
+        if matches!(self.step().map(|s| &s.what), Some(StepKind::Wait(_))) {
+            self.waited = self.now;
+        }
         self.advance();
         self.since = self.now;
         self.waiting = Waiting::Ready;
