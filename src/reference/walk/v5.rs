@@ -195,6 +195,22 @@ fn expiring(rig: &mut Rig) {
         rig.wait(2.0);
         rig.cut("dw");
     }
+    // A session that ends before the delay of its will is over.
+    let mut brief = rig.lasting_connect("dw");
+    let mut delayed = will("dw", 0, false);
+    delayed.properties.push(id::WILL_DELAY_INTERVAL, PropertyValue::U32(60));
+    brief.will = Some(delayed);
+    rig.connect("dw", brief);
+    rig.cut("dw");
+    rig.client("dw");
+    rig.ping("watcher");
+    // A session that never expires.
+    for _ in 0..2 {
+        let mut never = connect("never", &[(id::SESSION_EXPIRY_INTERVAL, PropertyValue::U32(u32::MAX))]);
+        never.clean_start = false;
+        rig.connect("never", never);
+        rig.cut("never");
+    }
     // From no expiry to some.
     rig.client("z");
     let goodbye = Packet::Disconnect(crate::wire::Disconnect::default());
