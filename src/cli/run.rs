@@ -163,7 +163,8 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, verbo
 fn report_all(args: &RunArgs, result: &RunResult) -> Exit {
     let mut exit = verdict_of(result);
     last::keep(result);
-    let files: [(_, fn(&RunResult) -> String); 3] = [
+    type Text = fn(&RunResult) -> String;
+    let files: [(_, Text); 3] = [
         (&args.json, report::json::run),
         (&args.junit, report::junit::run),
         (&args.write_known, known::list),
