@@ -176,7 +176,10 @@ fn flagged(mut outgoing: Outgoing, flags: u8, is_meant: impl FnOnce(PacketType) 
 /// Writes another Remaining Length into PUBLISH and PINGRESP: what follows a set-up, so that the breach is seen where it is
 /// looked for. Only lengths that take a single byte after the change too.
 fn counted(mut outgoing: Outgoing, peer: &Peer, write: impl FnOnce(u8) -> Vec<u8>) -> Vec<Outgoing> {
-    if matches!(outgoing.packet.packet_type(), PacketType::Publish | PacketType::PingResp) {
+    if matches!(
+        outgoing.packet.packet_type(),
+        PacketType::Publish | PacketType::PingResp
+    ) {
         let length = crate::wire::encode_bytes(&outgoing.packet, peer.version)[1];
         if length < 0x7f {
             outgoing.overrides.remaining_length = Some(write(length).into());
