@@ -3,9 +3,9 @@
 use crate::scenario::{Expect, Scope, Step, StepKind, Take};
 use crate::transcript::What;
 
-use super::Matcher;
 use super::client::Arrived;
 use super::probe::{Met, Probe, Refusal};
+use super::{Matcher, Maybe};
 
 impl Matcher {
     /// Takes what meets all of `steps`, each by one packet, where everything is there; `maybe` ones may stay unmet.
@@ -57,6 +57,20 @@ impl Matcher {
             }
             takes.push((*client, event, self.id_of(step)));
         }
+        // A `maybe` whose packet is not there yet may still meet it later, as any other `maybe`.
+        let late: Vec<Maybe> = (0..wanted.len())
+            .filter(|want| holder.iter().all(|(_, w)| w != want))
+            .filter_map(|want| match wanted[want] {
+                (client, Expect::Packet(pattern), step) => Some(Maybe {
+                    client,
+                    pattern: pattern.clone(),
+                    step: self.id_of(step),
+                    reached: scope.enter_repeat(),
+                }),
+                _ => None,
+            })
+            .collect();
+        self.maybes.extend(late);
         for (client, event, id) in takes {
             let met = Met {
                 takes: vec![event],

@@ -233,3 +233,13 @@ fn noise_through_a_wide_filter_is_acknowledged_and_needs_no_step() {
     rig.says("c", Packet::PingResp);
     rig.fails("c got PUBLISH");
 }
+
+#[test]
+fn a_maybe_in_any_order_may_come_after_the_others() {
+    let steps = "  - c <- in any order:\n      - PUBLISH: { payload: m1 }\n      - maybe PUBLISH: { payload: m2 }\n  - c <- PINGRESP\n";
+    let mut rig = Rig::v3(steps);
+    rig.says("c", delivery("a", "m1", 0, 0));
+    rig.says("c", delivery("a", "m2", 0, 0));
+    rig.says("c", Packet::PingResp);
+    rig.met();
+}
