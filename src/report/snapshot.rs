@@ -138,10 +138,15 @@ pub fn text(case: &CaseResult) -> String {
         };
         let _ = writeln!(out, "reason: {reason}");
     }
-    for (finding, control) in breaches(case) {
-        let whose = if control { " in the control" } else { "" };
-        let _ = writeln!(out, "breach: {} (rule {}{whose})", finding.statement, finding.rule);
-    }
+    let mut breached: Vec<String> = breaches(case)
+        .map(|(finding, control)| {
+            let whose = if control { " in the control" } else { "" };
+            format!("breach: {} (rule {}{whose})\n", finding.statement, finding.rule)
+        })
+        .collect();
+    // They were found in the order of arrival, which clients do not share.
+    breached.sort();
+    out.extend(breached);
     let varied = case.header.tags.iter().any(|t| t == VARIED);
     let exchange = |transcript, control| match varied {
         true => normalise_sent(transcript),

@@ -58,12 +58,13 @@ fn chosen(transcript: &Transcript, keep: &[usize], wanted: impl Fn(&Event) -> bo
     out
 }
 
-/// Where an event stands: first what sets the scene, by client; then the steps; then what no step took.
+/// Where an event stands: first what sets the scene, by client; then the steps; then what no step took,
+/// by client, since nothing puts clients into an order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     Setup(ClientName),
     Step(StepId),
-    Kept,
+    Kept(ClientName),
 }
 
 fn place(transcript: &Transcript, index: usize, keep: &[usize]) -> Option<Place> {
@@ -73,7 +74,7 @@ fn place(transcript: &Transcript, index: usize, keep: &[usize]) -> Option<Place>
         (Some(step), _) if step.number == 0 => event.packet().map(|_| Place::Setup(event.client.clone())),
         (Some(step), Author::Script | Author::Broker) => Some(Place::Step(step.clone())),
         (None, Author::Setup) if event.packet().is_some() => Some(Place::Setup(event.client.clone())),
-        (None, Author::Broker) if keep.contains(&index) => Some(Place::Kept),
+        (None, Author::Broker) if keep.contains(&index) => Some(Place::Kept(event.client.clone())),
         (None, Author::Broker) if answers_setup(transcript, index) => Some(Place::Setup(event.client.clone())),
         _ => None,
     }
@@ -242,7 +243,8 @@ impl<'t> Names<'t> {
 
     /// A binding of this value.
     fn bound(&self, value: &Value) -> Option<String> {
-        let text = text_of(value).map_or_else(|| value.to_string(), str::to_owned);
+        // A number that is the same as that of a packet identifier is so by chance.
+        let text = text_of(value)?;
         let (name, _) = self.bindings.iter().find(|(_, bound)| *bound == text)?;
         Some(dollar(name))
     }

@@ -1,0 +1,36 @@
+//! The snapshot of a case says the same in two runs against the embedded broker.
+
+use mqttspec::cli::reference_that;
+use mqttspec::play::{Player, Settings};
+use mqttspec::reference::Disobey;
+use mqttspec::report::snapshot;
+use mqttspec::scenario::Files;
+use mqttspec::suite::Session;
+
+#[test]
+fn two_runs_have_the_same_text() {
+    let wanted = |path: &str| {
+        [
+            "connect/empty-client-id-assigned",
+            "v5/assigned-client-id",
+            "v5/shared-once",
+        ]
+        .contains(&path)
+    };
+    let scenarios = Files::embedded().load(wanted).expect("the scenarios are well-formed");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    let mut compared = 0;
+    runtime.block_on(async {
+        let target = reference_that(Disobey::default());
+        let player = Player::new(Settings::default(), 1);
+        let session = Session::new(&target, &player, false, None);
+        for case in scenarios.into_iter().flat_map(|s| s.cases).map(std::sync::Arc::new) {
+            // The second time the broker assigns other identifiers, and the namespace is another.
+            let (first, again) = (session.case(&case).await, session.case(&case).await);
+            assert_eq!(snapshot::text(&first), snapshot::text(&again), "{}", case.id);
+            compared += 1;
+        }
+        session.end().await;
+    });
+    assert!(compared >= 3, "{compared} cases were compared");
+}
