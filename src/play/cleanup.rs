@@ -82,17 +82,26 @@ fn is_topic_name(topic: &Text) -> bool {
     text.is_some_and(|t| !t.is_empty() && !t.contains(['+', '#', '\0']))
 }
 
+/// The broker could not be visited.
+#[derive(Debug)]
+pub enum Lost {
+    /// It takes no connection any more.
+    Gone(String),
+    /// It takes one and does not answer in time: it hangs, or is slow.
+    Silent(String),
+}
+
 /// Removes the traces, and shows on the way that the broker is still there: that takes one connection at least.
 ///
 /// # Errors
-/// The broker does not accept a connection, or does not answer a CONNECT, within the patience.
+/// The broker does not accept a connection, or does not answer a CONNECT within the patience.
 pub async fn remove(
     traces: &Traces,
     address: &Address,
     version: Version,
     settings: &Settings,
     namespace: &str,
-) -> Result<(), String> {
+) -> Result<(), Lost> {
     let patience = settings.patience.max(Duration::from_secs(2));
     let own = Text::from(namespace);
     for client_id in traces.client_ids.iter().chain([&own]) {
@@ -104,7 +113,11 @@ pub async fn remove(
         let visit = visit(address, version, settings, client_id, &retained);
         match tokio::time::timeout(patience, visit).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(format!("the broker is not there any more: {address}: {error}")),
+            Ok(Err(error)) => {
+                return Err(Lost::Gone(format!(
+                    "the broker is not there any more: {address}: {error}"
+                )));
+            }
             Err(_) => {
                 let waited = seconds(patience);
                 return Err(format!(

@@ -461,7 +461,7 @@ pub async fn clean_up(
     instance: &dyn Instance,
     settings: &Settings,
     namespace: &str,
-) -> Result<(), String> {
+) -> Result<(), cleanup::Lost> {
     let version = played.transcript.version;
     let Some(address) = instance.address(version) else {
         return Ok(());

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::scenario::Case;
 use crate::target::Instance;
 
+use super::cleanup::Lost;
 use super::driver::{clean_up, is_timed, play_exchange};
 use super::namespace::Namespaces;
 use super::{Failure, Lateness, PlayEnd, Played, Settings, Which};
@@ -55,8 +56,11 @@ impl Player {
         let cleaned = clean_up(&played, instance, &self.settings, &namespace).await;
         // A case that has failed says more than that its traces could not be removed; whether the broker is still there
         // is then for the next case to find out, or for `alive`.
-        if let (Err(gone), PlayEnd::Met) = (cleaned, &played.end) {
-            played.end = PlayEnd::BrokerGone(gone);
+        match (cleaned, &played.end) {
+            (Err(Lost::Gone(why)), PlayEnd::Met) => played.end = PlayEnd::BrokerGone(why),
+            // A process that is there and slow to answer is no crash: the case is played again.
+            (Err(Lost::Silent(why)), PlayEnd::Met) => played.end = PlayEnd::Late(why),
+            _ => {}
         }
         if !instance.alive() {
             played.end = PlayEnd::BrokerGone("the broker's process has ended".to_owned());

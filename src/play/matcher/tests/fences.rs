@@ -154,19 +154,19 @@ fn no_pingreq_before_the_connack_nor_after_our_disconnect_nor_while_not_reading_
         ("c: {}, d: {}", "  - c -> half close\n  - d <- nothing\n"),
     ] {
         let mut rig = v3(clients, steps);
-        rig.to_the_end();
+        rig.run_out();
         assert!(!is_pinged(&rig), "{steps}");
         rig.met();
     }
     let mut rig = v3("c: {}, d: {}", "  - c <- nothing\n");
-    rig.to_the_end();
+    rig.run_out();
     assert!(is_pinged(&rig));
 }
 
 #[test]
 fn no_pingreq_in_the_middle_of_auth_nor_after_the_brokers_disconnect() {
     let mut rig = Rig::v5("  - c -> AUTH: { reason_code: 0x19 }\n  - d <- nothing\n");
-    rig.to_the_end();
+    rig.run_out();
     assert!(!is_pinged(&rig));
     let mut rig = Rig::v5("  - c <- DISCONNECT: { reason_code: 0x8e }\n  - d <- nothing\n  - c <- closed\n");
     rig.says("c", goodbye(0x8e));

@@ -249,12 +249,12 @@ impl Rig {
 
     /// Nothing more comes: how it ends.
     pub fn end(mut self) -> PlayEnd {
-        self.to_the_end();
+        self.run_out();
         self.matcher.finish().1
     }
 
     /// Nothing more comes.
-    pub fn to_the_end(&mut self) {
+    pub fn run_out(&mut self) {
         while let Some(until) = self.wait {
             self.now = self.now.max(until);
             self.run();
@@ -264,7 +264,7 @@ impl Rig {
     /// It ends well, with this advice.
     #[track_caller]
     pub fn met(mut self) -> Vec<String> {
-        self.to_the_end();
+        self.run_out();
         let (_, end, advice) = self.matcher.finish();
         assert!(matches!(end, PlayEnd::Met), "{end:?}");
         advice.into_iter().map(|a| a.text).collect()

@@ -19,7 +19,7 @@ fn played(payload: &str) -> (Transcript, PlayEnd) {
     if !rig.is_over() {
         rig.after(2).closes("c");
     }
-    rig.to_the_end();
+    rig.run_out();
     let (transcript, end, _) = rig.matcher.finish();
     (transcript, end)
 }
@@ -46,7 +46,7 @@ fn a_write_after_our_reset_is_recorded_neither_time() {
     let steps = "  - c -> reset\n  - c -> PINGREQ\n  - d -> PINGREQ\n  - d <- PINGRESP\n";
     let mut rig = Rig::v3(steps);
     rig.after(1).says("d", Packet::PingResp);
-    rig.to_the_end();
+    rig.run_out();
     let (transcript, end, _) = rig.matcher.finish();
     assert!(matches!(end, PlayEnd::Met), "{end:?}");
     let case = case(V::V3_1_1, "c: {}, d: {}", steps);
