@@ -120,9 +120,8 @@ pub async fn remove(
             }
             Err(_) => {
                 let waited = seconds(patience);
-                return Err(format!(
-                    "the broker does not answer any more: {address}: no CONNACK within {waited}"
-                ));
+                let text = format!("the broker does not answer any more: {address}: no CONNACK within {waited}");
+                return Err(Lost::Silent(text));
             }
         }
     }
