@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 program=${MQTTSPEC:-target/release/mqttspec}
 [ -x "$program" ] || { echo "$program is not there: cargo build --release" >&2; exit 2; }
 targets=("$@")
-[ $# -gt 0 ] || targets=(embedded ci/brokers/reference.yaml ci/brokers/mosquitto.yaml)
+[ $# -gt 0 ] || targets=(embedded ci/brokers/reference-process.yaml ci/brokers/mosquitto.yaml)
 # The limits: peak memory of the harness in MB, and processor time of `list` in seconds.
 most_memory=100
 most_list=0.080

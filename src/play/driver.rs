@@ -187,6 +187,8 @@ impl Driver<'_> {
     }
 
     async fn act(&mut self, action: Action) {
+        // What has come stands in the transcript before what we do now: rules judge by that order.
+        self.observe_all();
         match action {
             Action::Open { client, step } => self.open(client, step).await,
             Action::Write {

@@ -273,7 +273,8 @@ fn fields_of(
 fn fields_schema(name: &str, mut properties: Map<String, Value>) -> Value {
     properties.extend(versions().into_iter().map(|v| (v.to_owned(), reference(name))));
     json!({ "anyOf": [
-        { "type": "object", "properties": properties, "additionalProperties": false },
+        // A row of `each` may name the field too.
+        { "type": "object", "properties": properties, "patternProperties": { r"^\$[a-z]": true }, "additionalProperties": false },
         { "type": "null" },
         { "type": "string", "pattern": r"^\$" },
     ] })
