@@ -14,6 +14,9 @@ use super::{Failure, Lateness, PlayEnd, Played, Settings, Which};
 /// A timing experiment is void where the harness was later than this.
 const TIMED_LATENESS: Duration = Duration::from_millis(500);
 
+/// What was met was met in its time, however late we were; only a lower bound can have been blurred, by as much as this.
+const MET_LATENESS: Duration = Duration::from_millis(1500);
+
 /// Plays cases against a target; one serves a whole run.
 #[derive(Debug, Clone)]
 pub struct Player {
@@ -83,7 +86,8 @@ impl Player {
         let bound = match end {
             // A failure may be one of ours: an answer that was there, and that we saw too late.
             PlayEnd::Failed(Failure { timed_out: true, .. }) => self.settings.patience / 2,
-            PlayEnd::Failed(_) | PlayEnd::Met if is_timed(case) => TIMED_LATENESS,
+            PlayEnd::Failed(_) if is_timed(case) => TIMED_LATENESS,
+            PlayEnd::Met if is_timed(case) => MET_LATENESS,
             _ => return None,
         };
         (late > bound).then(|| {
