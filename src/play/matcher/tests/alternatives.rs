@@ -67,18 +67,3 @@ fn silence_as_an_alternative_holds_only_on_a_connection_that_stays() {
     rig.says("d", Packet::PingResp);
     rig.fails("the broker closed");
 }
-
-#[test]
-fn what_breaks_a_silence_may_be_the_beginning_of_another_alternative() {
-    let steps = "  - one of:
-      - [c <- refused: 0x82]
-      - [c <- nothing]\n";
-    let mut rig = Rig::v5(steps);
-    rig.says("c", goodbye(0x82));
-    assert!(!rig.is_over(), "the close is still to come");
-    rig.closes("c");
-    rig.met();
-    let mut rig = Rig::v5(steps);
-    rig.says("c", goodbye(0x82));
-    rig.fails("none of 2 alternatives");
-}
