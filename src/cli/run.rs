@@ -53,9 +53,8 @@ fn start_tracing(verbose: bool) {
 async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stop.send_replace(true);
-        }
+        asked_to_end().await;
+        stop.send_replace(true);
         // The channel stays open as long as the run.
         std::future::pending::<()>().await;
     });
@@ -94,6 +93,20 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
         before.get_or_insert(result);
     }
     exit
+}
+
+/// Waits for Ctrl-C, or for SIGTERM as `timeout` and CI servers send it: both end a run with everything put away.
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        },
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
 }
 
 /// Plays everything once, and says on the terminal what happens.
