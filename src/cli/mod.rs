@@ -3,6 +3,7 @@
 mod args;
 mod broker;
 mod check;
+mod compare;
 mod decode;
 mod embedded;
 mod exit;
@@ -10,7 +11,9 @@ mod explain;
 mod known;
 mod last;
 mod list;
+mod matrix;
 mod new;
+mod report;
 mod run;
 mod set;
 mod show;
@@ -59,6 +62,9 @@ pub fn main() -> ExitCode {
         Command::Review(args) => snapshots::review(&args),
         Command::Accept(args) => snapshots::accept(&args),
         Command::Reject(args) => snapshots::reject(&args),
+        Command::Matrix(args) => matrix::matrix(&args),
+        Command::Compare(args) => compare::compare(&args),
+        Command::Report(args::ReportCommand::Merge(args)) => report::merge(&args),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             let mut script = Vec::new();
