@@ -77,9 +77,9 @@ function rowOf(row) {
   const [c] = row.cases;
   const about = row.statement
     ? h("span", { class: "about", role: "rowheader", title: `${row.statement.title || ""}\n${row.statement.says || ""}` },
-      h("span", { class: "ver" }, row.statement.level || ""), " ", row.statement.says || row.statement.token, h("span", { class: "id" }, row.statement.token))
+      h("span", { class: "ver" }, row.statement.level || ""), " ", row.statement.says || row.statement.token, " ", h("span", { class: "id" }, row.statement.token))
     : h("span", { class: "about", role: "rowheader", title: `${c.title}\n${c.id}` },
-      h("span", { class: "ver" }, c.version), " ", c.title, h("span", { class: "id" }, c.id));
+      h("span", { class: "ver" }, c.version), " ", c.title, " ", h("span", { class: "id" }, c.id));
   const cells = data.brokers.map((broker, b) => {
     const v = worst(row.cases, b);
     if (v === undefined) return h("span", { role: "gridcell", class: "c none" });
