@@ -10,6 +10,7 @@ mod explain;
 mod known;
 mod last;
 mod list;
+mod manual;
 mod new;
 mod run;
 mod set;
@@ -22,7 +23,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 pub use args::Cli;
 use args::Command;
@@ -59,13 +60,8 @@ pub fn main() -> ExitCode {
         Command::Review(args) => snapshots::review(&args),
         Command::Accept(args) => snapshots::accept(&args),
         Command::Reject(args) => snapshots::reject(&args),
-        Command::Completions { shell } => {
-            let mut command = Cli::command();
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command, "mqttspec", &mut script);
-            print(&String::from_utf8_lossy(&script));
-            Exit::Ok
-        }
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { dir } => manual::man(dir.as_deref()),
     };
     exit.into()
 }
