@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::scenario::Case;
+use crate::scenario::Outline;
 use crate::statements::Version;
 use crate::target::{BrokerVersion, Known, Launcher, Supports};
 
@@ -27,7 +27,7 @@ pub struct Target {
 
 impl Target {
     /// Why a case cannot be played against this target, known before it is tried; `None` where it can.
-    pub fn cannot_play(&self, case: &Case) -> Option<String> {
+    pub fn cannot_play(&self, case: &Outline) -> Option<String> {
         if let Some(why) = self.not_offered.get(&case.version) {
             return Some(why.clone());
         }

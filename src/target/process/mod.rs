@@ -259,7 +259,11 @@ impl Broker {
         let filled: Vec<String> = self.command.command.iter().map(|part| self.words.fill(part)).collect();
         let folder = self.folder();
         let output = self.log.append().map_err(StartError::Folder)?;
-        let environment = self.command.env.iter().map(|(name, value)| (name, self.words.fill(value)));
+        let environment = self
+            .command
+            .env
+            .iter()
+            .map(|(name, value)| (name, self.words.fill(value)));
         let command = program::gated(&filled, environment, &folder);
         let start = move || Spawned::start(&mut command?, output, Some(folder));
         blocking(start)

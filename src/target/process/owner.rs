@@ -49,7 +49,9 @@ fn listening_sockets(table: impl BufRead, port: u16) -> Vec<String> {
         .map_while(|line| {
             let columns: Vec<&str> = line.split_whitespace().collect();
             let listens = *columns.get(3)? == "0A";
-            let inode = (columns.get(1)?.ends_with(&ending)).then(|| columns.get(9).copied()).flatten();
+            let inode = (columns.get(1)?.ends_with(&ending))
+                .then(|| columns.get(9).copied())
+                .flatten();
             listens.then(|| inode.map(|inode| format!("socket:[{inode}]")))
         })
         .flatten()

@@ -101,6 +101,9 @@ mod tests {
         std::fs::write(folder.path().join("data"), "").unwrap();
         assert_eq!(found("./data", None), Err(io::ErrorKind::PermissionDenied));
         assert_eq!(found("./other", None), Err(io::ErrorKind::NotFound));
-        assert_eq!(found("data", Some(folder.path().as_os_str())), Err(io::ErrorKind::PermissionDenied));
+        assert_eq!(
+            found("data", Some(folder.path().as_os_str())),
+            Err(io::ErrorKind::PermissionDenied)
+        );
     }
 }
