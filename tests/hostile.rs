@@ -13,7 +13,7 @@ use mqttspec::play::{Player, Settings};
 use mqttspec::scenario::{Case, Files};
 use mqttspec::statements::Version;
 use mqttspec::suite::{CaseResult, Session, Target, TargetInfo, Verdict};
-use mqttspec::target::{Address, Fixed, Supports};
+use mqttspec::target::{Address, Fixed, Kept, Supports};
 use peers::{Kind, Peer};
 use tokio::task::JoinSet;
 
@@ -68,6 +68,7 @@ fn target(peer: &Peer) -> Target {
             version: None,
             address: peer.url(),
             argument: None,
+            snapshots: Kept::All,
         },
         launcher: Arc::new(Fixed::new(&address, &Version::ALL)),
         supports: Supports::default(),

@@ -11,7 +11,8 @@ use crate::scenario::{EnhancedAuth, Login};
 use crate::statements::Version;
 use crate::suite::{Target, TargetInfo};
 use crate::target::{
-    self, Address, Answer, BrokerVersion, Fixed, Instance, Launcher, ProcessLauncher, Profile, Supports, ask_version,
+    self, Address, Answer, BrokerVersion, Fixed, Instance, Kept, Launcher, ProcessLauncher, Profile, Supports,
+    ask_version,
 };
 
 use super::{Embedded, Exit, colour, fail, print_error};
@@ -48,9 +49,10 @@ pub fn reference_that(disobey: Disobey) -> Target {
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             address: "127.0.0.1 (embedded)".to_owned(),
             argument: None,
+            snapshots: Kept::All,
         },
         launcher: Arc::new(Embedded::new(disobey)),
-        supports: Supports::of(&["restart", "persistence", "durable"], &[]),
+        supports: Supports::of(&["restart", "persistence", "durable"], &[("in_flight", 65_535)]),
         known: Vec::new(),
         broker_version: None,
         not_offered: BTreeMap::new(),
@@ -92,6 +94,7 @@ async fn address(text: &str) -> Result<(Target, Settings), Exit> {
             version: None,
             address: address.to_string(),
             argument: Some(text.to_owned()),
+            snapshots: Kept::All,
         },
         launcher: Arc::new(Fixed::new(&address, &spoken.offered())),
         supports: Supports::default(),
@@ -160,6 +163,7 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
             version: version.as_ref().map(|v: &BrokerVersion| v.to_string()),
             address,
             argument: Some(argument.to_owned()),
+            snapshots: profile.snapshots,
         },
         launcher,
         supports: profile.supports.clone(),

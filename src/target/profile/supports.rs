@@ -43,6 +43,11 @@ const NAMES: &[(&str, Kind, &str)] = &[
         "how many QoS 1 and 2 messages may be open at once",
     ),
     (
+        "in_flight",
+        Kind::Limit(None),
+        "how many QoS 1 and 2 messages it sends to a client before the first is acknowledged",
+    ),
+    (
         "topic_alias_maximum",
         Kind::Limit(Some(0)),
         "the highest topic alias it takes",
@@ -115,8 +120,8 @@ impl Supports {
     }
 
     /// Whether a case that needs `name` can be played: a feature, or a limit of at least `at_least`. Where the profile
-    /// states no limit, the standard's default holds (`max_qos` 2, `topic_alias_maximum` 0); for `max_packet` there is
-    /// none that a target must take.
+    /// states no limit, the standard's default holds (`max_qos` 2, `topic_alias_maximum` 0); for `max_packet` and
+    /// `in_flight` there is none that a target must have.
     ///
     /// # Errors
     /// The reason why the case is skipped.
