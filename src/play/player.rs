@@ -35,6 +35,14 @@ impl Player {
         }
     }
 
+    /// The same player with other settings.
+    pub fn with(&self, settings: Settings) -> Player {
+        Player {
+            settings: Arc::new(settings),
+            ..self.clone()
+        }
+    }
+
     /// Plays a case once.
     pub async fn play(&self, case: &Case, instance: &dyn Instance) -> Played {
         let began = Instant::now();
