@@ -5,6 +5,7 @@ mod broker;
 mod check;
 mod decode;
 mod embedded;
+mod equipped;
 mod exit;
 mod explain;
 mod known;
