@@ -37,6 +37,8 @@ pub enum Command {
     Decode(DecodeArgs),
     /// Explain a statement of the standard, and name the cases that prove it
     Explain(ExplainArgs),
+    /// Say which statements the cases prove, and which of their breaches they notice
+    Coverage(CoverageArgs),
     /// Run the embedded reference broker by itself
     Broker(BrokerArgs),
     /// Print the JSON Schema of scenario files
@@ -207,6 +209,21 @@ pub enum From {
 pub struct ExplainArgs {
     /// A statement, such as v5:MQTT-4.3.3-10
     pub statement: String,
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct CoverageArgs {
+    /// As JSON
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+    /// As the page docs/coverage.md
+    #[arg(long)]
+    pub markdown: bool,
+    /// Find out what is noticed, with brokers that disobey; takes a minute. Needed for scenarios of your own
+    #[arg(long)]
+    pub walk: bool,
     #[command(flatten)]
     pub set: SetArgs,
 }

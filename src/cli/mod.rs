@@ -3,6 +3,7 @@
 mod args;
 mod broker;
 mod check;
+mod coverage;
 mod decode;
 mod embedded;
 mod equipped;
@@ -53,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::New(args) => new::new(&args),
         Command::Decode(args) => decode::decode(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Coverage(args) => coverage::coverage(&args),
         Command::Broker(args) => broker::broker(&args),
         Command::Schema => {
             print(&crate::scenario::schema_text());
