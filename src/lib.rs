@@ -2,9 +2,10 @@
 //! snapshot of each exchange for review.
 //!
 //! The modules form a pipeline, and each knows only those before it:
-//! `statements` → `wire` → `transcript` → `rules` → `scenario` → `target` → `play` → `suite` → `report` → `cli`,
+//! `statements` → `wire` → `transcript` → `rules` → `scenario` → `target` → `play` → `suite` → `capture` → `report` → `cli`,
 //! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only.
 
+pub mod capture;
 pub mod cli;
 pub mod play;
 pub mod reference;

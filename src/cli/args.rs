@@ -129,6 +129,9 @@ pub struct RunArgs {
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
+    /// Write everything that crossed the wire as a capture for Wireshark
+    #[arg(long, value_name = "FILE.pcapng", help_heading = "Reports")]
+    pub pcap: Option<PathBuf>,
     /// Compare each case with its snapshot in DIR
     #[arg(long, value_name = "DIR", help_heading = "Reports")]
     pub snapshots: Option<PathBuf>,

@@ -1,0 +1,3 @@
+//! Captures: pcapng written from transcripts and from live connections.
+
+pub mod write;
