@@ -3,8 +3,10 @@
 //!
 //! The modules form a pipeline, and each knows only those before it:
 //! `statements` → `wire` → `transcript` → `rules` → `scenario` → `target` → `play` → `suite` → `report` → `cli`,
-//! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only.
+//! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only, and `capture` (captures to
+//! transcripts), which knows nothing behind `rules`.
 
+pub mod capture;
 pub mod cli;
 pub mod play;
 pub mod reference;
