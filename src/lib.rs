@@ -9,6 +9,7 @@
 pub mod capture;
 pub mod cli;
 pub mod play;
+pub mod record;
 pub mod reference;
 pub mod report;
 pub mod rules;

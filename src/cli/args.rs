@@ -39,6 +39,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Run the embedded reference broker by itself
     Broker(BrokerArgs),
+    /// Stand between clients and a broker, and keep what they say as a capture
+    Record(RecordArgs),
     /// Print the JSON Schema of scenario files
     Schema,
     /// List the changed snapshots with their differences
@@ -222,6 +224,18 @@ pub struct BrokerArgs {
     /// List what can be broken, and how
     #[arg(long)]
     pub list_disobey: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// mqtt://HOST:PORT of the broker
+    pub target: crate::target::Address,
+    /// Where clients connect to in place of the broker
+    #[arg(long, value_name = "ADDR")]
+    pub listen: std::net::SocketAddr,
+    /// The capture to write
+    #[arg(short, long, value_name = "FILE.pcapng")]
+    pub output: PathBuf,
 }
 
 #[derive(Debug, Args)]

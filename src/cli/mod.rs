@@ -11,6 +11,7 @@ mod known;
 mod last;
 mod list;
 mod new;
+mod record;
 mod run;
 mod set;
 mod show;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Decode(args) => decode::decode(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Broker(args) => broker::broker(&args),
+        Command::Record(args) => record::record(&args),
         Command::Schema => {
             print(&crate::scenario::schema_text());
             Exit::Ok

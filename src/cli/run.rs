@@ -96,7 +96,7 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
 }
 
 /// Waits for Ctrl-C, or for SIGTERM as `timeout` and CI servers send it: both end a run with everything put away.
-async fn asked_to_end() {
+pub(super) async fn asked_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => tokio::select! {

@@ -103,6 +103,8 @@ pub struct Masker {
     held: Vec<u8>,
     /// The rest of a CONNECT that is too long to be held, or that cannot be framed, is masked unseen.
     blind: bool,
+    /// Something was masked since this was asked last.
+    masked: bool,
 }
 
 impl Masker {
@@ -125,10 +127,17 @@ impl Masker {
     /// What was held back when the connection ends.
     pub fn finish(&mut self) -> Vec<u8> {
         let held = std::mem::take(&mut self.held);
-        match Frame::loose(held) {
-            Some(frame) => masked(&frame),
-            None => Vec::new(),
-        }
+        let Some(frame) = Frame::loose(held) else {
+            return Vec::new();
+        };
+        let shown = masked(&frame);
+        self.masked |= shown.masked;
+        shown.head
+    }
+
+    /// Whether anything was masked since this was asked last.
+    pub fn take_masked(&mut self) -> bool {
+        std::mem::take(&mut self.masked)
     }
 
     /// How many of the bytes belong to the packet that is under way: as far as its length is known, else one byte.
@@ -155,6 +164,7 @@ impl Masker {
         let whole = pieces.iter().any(|p| matches!(p, Piece::Frame(_)));
         if self.blind {
             out.resize(out.len() + part.len(), MASK);
+            self.masked = true;
             self.blind = !whole;
             return;
         }
@@ -167,12 +177,12 @@ impl Masker {
 }
 
 /// A CONNECT with its password masked.
-fn masked(frame: &Frame) -> Vec<u8> {
+fn masked(frame: &Frame) -> Shown {
     let version = frame
         .connect_level()
         .and_then(|level| Version::ALL.into_iter().find(|v| v.protocol_level() == level & 0x7f))
         .unwrap_or(Version::V3_1_1);
-    shown(&frame.raw, &decode(frame, version, Side::Client)).head
+    shown(&frame.raw, &decode(frame, version, Side::Client))
 }
 
 #[cfg(test)]
