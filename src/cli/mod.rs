@@ -14,6 +14,7 @@ mod last;
 mod list;
 mod manual;
 mod new;
+mod record;
 mod run;
 mod set;
 mod show;
@@ -56,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(&args),
         Command::Coverage(args) => coverage::coverage(&args),
         Command::Broker(args) => broker::broker(&args),
+        Command::Record(args) => record::record(&args),
         Command::Schema => {
             print(&crate::scenario::schema_text());
             Exit::Ok

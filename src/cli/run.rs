@@ -96,7 +96,7 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
 }
 
 /// Waits for Ctrl-C, or for SIGTERM as `timeout` and CI servers send it: both end a run with everything put away.
-async fn asked_to_end() {
+pub(super) async fn asked_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => tokio::select! {
@@ -192,6 +192,14 @@ fn report_all(args: &RunArgs, result: &RunResult) -> Exit {
             );
         }
     }
+    if let Some(file) = &args.pcap
+        && let Err(error) = write_pcap(file, result)
+    {
+        exit = worse(
+            exit,
+            fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
+        );
+    }
     if let Some(folder) = &args.snapshots {
         let whole = is_whole(args) && !result.interrupted;
         exit = worse(exit, snapshots::compare_run(folder, result, whole));
@@ -203,6 +211,14 @@ fn report_all(args: &RunArgs, result: &RunResult) -> Exit {
         }
     }
     exit
+}
+
+/// Writes the run as a capture. The times in it begin when the run did.
+fn write_pcap(file: &Path, result: &RunResult) -> std::io::Result<()> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let began = now.unwrap_or_default().saturating_sub(result.duration);
+    let out = std::io::BufWriter::new(std::fs::File::create(file)?);
+    report::pcap::write(result, began, out)
 }
 
 fn append(file: &Path, text: &str) {
