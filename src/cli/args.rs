@@ -37,8 +37,12 @@ pub enum Command {
     Decode(DecodeArgs),
     /// Explain a statement of the standard, and name the cases that prove it
     Explain(ExplainArgs),
+    /// Say which statements the cases prove, and which of their breaches they notice
+    Coverage(CoverageArgs),
     /// Run the embedded reference broker by itself
     Broker(BrokerArgs),
+    /// Stand between clients and a broker, and keep what they say as a capture
+    Record(RecordArgs),
     /// Print the JSON Schema of scenario files
     Schema,
     /// List the changed snapshots with their differences
@@ -58,6 +62,12 @@ pub enum Command {
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man {
+        /// Write it and one page a subcommand into this folder instead
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
     },
 }
 
@@ -139,6 +149,9 @@ pub struct RunArgs {
     /// Write the results as one HTML page, with every exchange as a diagram
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub html: Option<PathBuf>,
+    /// Write everything that crossed the wire as a capture for Wireshark
+    #[arg(long, value_name = "FILE.pcapng", help_heading = "Reports")]
+    pub pcap: Option<PathBuf>,
     /// Compare each case with its snapshot in DIR
     #[arg(long, value_name = "DIR", help_heading = "Reports")]
     pub snapshots: Option<PathBuf>,
@@ -216,6 +229,21 @@ pub struct ExplainArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct CoverageArgs {
+    /// As JSON
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+    /// As the page docs/coverage.md
+    #[arg(long)]
+    pub markdown: bool,
+    /// Find out what is noticed, with brokers that disobey; takes a minute. Needed for scenarios of your own
+    #[arg(long)]
+    pub walk: bool,
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+#[derive(Debug, Args)]
 pub struct BrokerArgs {
     /// Where to listen; a loopback address
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
@@ -229,6 +257,18 @@ pub struct BrokerArgs {
     /// List what can be broken, and how
     #[arg(long)]
     pub list_disobey: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// mqtt://HOST:PORT of the broker
+    pub target: crate::target::Address,
+    /// Where clients connect to in place of the broker
+    #[arg(long, value_name = "ADDR")]
+    pub listen: std::net::SocketAddr,
+    /// The capture to write
+    #[arg(short, long, value_name = "FILE.pcapng")]
+    pub output: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -193,6 +193,14 @@ fn report_all(args: &RunArgs, cases: &[Arc<Case>], result: &RunResult) -> Exit {
     if let Some(file) = &args.html {
         exit = worse(exit, page(file, cases, result));
     }
+    if let Some(file) = &args.pcap
+        && let Err(error) = write_pcap(file, result)
+    {
+        exit = worse(
+            exit,
+            fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
+        );
+    }
     if let Some(folder) = &args.snapshots {
         let whole = is_whole(args) && !result.interrupted;
         exit = worse(exit, snapshots::compare_run(folder, result, whole));
@@ -219,6 +227,14 @@ pub(super) fn write(file: &Path, text: &str) -> Exit {
         Ok(()) => Exit::Ok,
         Err(error) => fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
     }
+}
+
+/// Writes the run as a capture. The times in it begin when the run did.
+fn write_pcap(file: &Path, result: &RunResult) -> std::io::Result<()> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let began = now.unwrap_or_default().saturating_sub(result.duration);
+    let out = std::io::BufWriter::new(std::fs::File::create(file)?);
+    report::pcap::write(result, began, out)
 }
 
 pub(super) fn append(file: &Path, text: &str) {

@@ -18,6 +18,7 @@ mod replay;
 mod settings;
 
 pub use action::Action;
+pub(crate) use assemble::Assembler;
 pub use driver::{any_step, declared_waits, is_timed};
 pub use lateness::Lateness;
 pub use matcher::{Matcher, Poll, Which};
