@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand. The only place that prints, reads the environment, or picks an exit code.
 
 mod args;
+mod audit;
 mod broker;
 mod check;
 mod decode;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Decode(args) => decode::decode(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Broker(args) => broker::broker(&args),
+        Command::Audit(args) => audit::audit(&args),
         Command::Schema => {
             print(&crate::scenario::schema_text());
             Exit::Ok
