@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand. The only place that prints, reads the environment, or picks an exit code.
 
 mod args;
+mod audit;
 mod broker;
 mod check;
 mod coverage;
@@ -58,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Coverage(args) => coverage::coverage(&args),
         Command::Broker(args) => broker::broker(&args),
         Command::Record(args) => record::record(&args),
+        Command::Audit(args) => audit::audit(&args),
         Command::Schema => {
             print(&crate::scenario::schema_text());
             Exit::Ok
