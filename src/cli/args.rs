@@ -54,6 +54,13 @@ pub enum Command {
     Accept(SnapshotArgs),
     /// Throw changed snapshots away
     Reject(SnapshotArgs),
+    /// Play the suite against several brokers and put them side by side
+    Matrix(Box<MatrixArgs>),
+    /// Say what changed between two runs, and end with 1 where the new one is worse
+    Compare(CompareArgs),
+    /// Make reports of what `run --json` wrote
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -142,6 +149,9 @@ pub struct RunArgs {
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
+    /// Write the results as one HTML page, with every exchange as a diagram
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
     /// Write everything that crossed the wire as a capture for Wireshark
     #[arg(long, value_name = "FILE.pcapng", help_heading = "Reports")]
     pub pcap: Option<PathBuf>,
@@ -262,6 +272,9 @@ pub struct RecordArgs {
     /// The capture to write
     #[arg(short, long, value_name = "FILE.pcapng")]
     pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub struct AuditArgs {
     /// The capture; `-` reads it from standard input
     pub file: PathBuf,
@@ -281,6 +294,80 @@ pub struct SnapshotArgs {
     /// Folders or files
     #[arg(default_value = "snapshots")]
     pub paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
+    /// Profiles (.yaml), mqtt://HOST:PORT, results of `run --json` (.json), or `reference` for the embedded broker
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+    #[command(flatten)]
+    pub set: SetArgs,
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Brokers side by side
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Playing")]
+    pub jobs_brokers: u32,
+    /// Cases side by side on each
+    #[arg(long, value_name = "N", help_heading = "Playing")]
+    pub jobs: Option<usize>,
+    #[command(flatten)]
+    pub files: MatrixFiles,
+    /// Write what `run --json` writes of each broker that was played, as DIR/NAME.json
+    #[arg(long, value_name = "DIR", help_heading = "Reports")]
+    pub runs: Option<PathBuf>,
+}
+
+/// Which reports of several runs are written.
+#[derive(Debug, Clone, Default, Args)]
+pub struct MatrixFiles {
+    /// Write one HTML page
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
+    /// Write the counts and deviations as Markdown
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub md: Option<PathBuf>,
+    /// Write the verdicts as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// What `run --json` wrote before
+    pub old: PathBuf,
+    /// What it wrote now
+    pub new: PathBuf,
+    /// Show the difference of each exchange
+    #[arg(long)]
+    pub diff: bool,
+    /// Write the changes as Markdown, for a pull request or the summary of a job
+    #[arg(long, value_name = "FILE")]
+    pub md: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Put the parts of a run together that `--shard` made
+    Merge(MergeArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The parts, as `run --shard K/N --json` wrote them
+    #[arg(required = true, value_name = "FILE")]
+    pub parts: Vec<PathBuf>,
+    /// Write the whole run as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub json: Option<PathBuf>,
+    /// Write it as one HTML page
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
+    /// Write it as Markdown
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub md: Option<PathBuf>,
+    #[command(flatten)]
+    pub set: SetArgs,
 }
 
 /// Reads `1/4`.

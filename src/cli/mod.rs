@@ -4,6 +4,7 @@ mod args;
 mod audit;
 mod broker;
 mod check;
+mod compare;
 mod coverage;
 mod decode;
 mod embedded;
@@ -14,8 +15,10 @@ mod known;
 mod last;
 mod list;
 mod manual;
+mod matrix;
 mod new;
 mod record;
+mod report;
 mod run;
 mod set;
 mod show;
@@ -67,6 +70,9 @@ pub fn main() -> ExitCode {
         Command::Review(args) => snapshots::review(&args),
         Command::Accept(args) => snapshots::accept(&args),
         Command::Reject(args) => snapshots::reject(&args),
+        Command::Matrix(args) => matrix::matrix(&args),
+        Command::Compare(args) => compare::compare(&args),
+        Command::Report(args::ReportCommand::Merge(args)) => report::merge(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { dir } => manual::man(dir.as_deref()),
     };
