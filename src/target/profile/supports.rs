@@ -133,7 +133,7 @@ impl Supports {
 
     /// Whether a case that needs `name` can be played: a feature, or a limit from the first to the second of `limits`.
     /// Where the profile states no limit, the standard's default holds (`max_qos` 2, `topic_alias_maximum` 0); for
-    /// `max_packet` and `in_flight` there is none that a target must have.
+    /// `max_packet` and `in_flight` there is none that a target must have. An upper end is met by a limit that is stated alone.
     ///
     /// # Errors
     /// The reason why the case is skipped.
@@ -146,6 +146,10 @@ impl Supports {
                 }
                 (Some(limit), Some((_, to))) if limit > to => {
                     Err(format!("needs a {name} of {to} at most, the target has {limit}"))
+                }
+                // A default is what may be relied on, and says nothing of where the target stops.
+                (_, Some((_, to))) if to < u64::MAX && self.limit(name).is_none() => {
+                    Err(format!("needs a {name} of {to} at most, the target states none"))
                 }
                 (Some(_), _) => Ok(()),
                 (None, Some((from, _))) => Err(format!("needs {name} {from}, the target states none")),
@@ -250,6 +254,10 @@ mod tests {
         assert_eq!(
             none.meets("max_qos", Some((0, 1))).unwrap_err(),
             "needs a max_qos of 1 at most, the target has 2"
+        );
+        assert_eq!(
+            none.meets("topic_alias_maximum", Some((0, 0))).unwrap_err(),
+            "needs a topic_alias_maximum of 0 at most, the target states none"
         );
         assert_eq!(none.lacks("durable"), Ok(()));
         assert_eq!(none.lacks("retain").unwrap_err(), "needs a target without retain");
