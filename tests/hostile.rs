@@ -71,7 +71,7 @@ fn target(peer: &Peer) -> Target {
             snapshots: Kept::All,
         },
         launcher: Arc::new(Fixed::new(&address, &Version::ALL)),
-        supports: Supports::default(),
+        supports: Supports::of(&["exclusive"], &[]),
         known: Vec::new(),
         broker_version: None,
         not_offered: BTreeMap::new(),

@@ -39,6 +39,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Run the embedded reference broker by itself
     Broker(BrokerArgs),
+    /// Remove from a broker what aborted runs left there
+    Sweep(SweepArgs),
     /// Print the JSON Schema of scenario files
     Schema,
     /// List the changed snapshots with their differences
@@ -114,6 +116,9 @@ pub struct RunArgs {
     /// A breach of a SHOULD is a failure too
     #[arg(long, help_heading = "Playing")]
     pub strict: bool,
+    /// Nobody else uses the broker: also play the cases that touch all of it
+    #[arg(long, help_heading = "Playing")]
+    pub exclusive: bool,
     /// Make the embedded broker break this statement on purpose; may be repeated
     #[arg(long, value_name = "ID", help_heading = "Playing")]
     pub disobey: Vec<String>,
@@ -219,6 +224,15 @@ pub struct BrokerArgs {
     /// List what can be broken, and how
     #[arg(long)]
     pub list_disobey: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// mqtt://HOST:PORT, or the profile of a broker that is somebody else's
+    pub target: String,
+    /// Remove what is left under this namespace too; may be repeated
+    #[arg(long, value_name = "NS")]
+    pub namespace: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod args;
 mod broker;
 mod check;
 mod decode;
+mod diaries;
 mod embedded;
 mod exit;
 mod explain;
@@ -15,6 +16,7 @@ mod run;
 mod set;
 mod show;
 mod snapshots;
+mod sweep;
 mod target;
 mod trials;
 
@@ -52,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Decode(args) => decode::decode(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Broker(args) => broker::broker(&args),
+        Command::Sweep(args) => sweep::sweep(&args),
         Command::Schema => {
             print(&crate::scenario::schema_text());
             Exit::Ok

@@ -1,8 +1,11 @@
 //! What is the same for every case of a run.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scenario::{EnhancedAuth, Login};
+
+use super::Diary;
 
 /// How cases are played against this target.
 #[derive(Debug, Clone)]
@@ -15,6 +18,8 @@ pub struct Settings {
     pub login: Option<Login>,
     pub auth: Option<EnhancedAuth>,
     pub limits: Limits,
+    /// Where it is noted what may be left at the broker.
+    pub diary: Option<Arc<Diary>>,
 }
 
 impl Default for Settings {
@@ -25,6 +30,7 @@ impl Default for Settings {
             login: None,
             auth: None,
             limits: Limits::default(),
+            diary: None,
         }
     }
 }

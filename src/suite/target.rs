@@ -31,6 +31,9 @@ impl Target {
         if let Some(why) = self.not_offered.get(&case.version) {
             return Some(why.clone());
         }
+        if case.header.serial && !self.launcher.starts_its_own() && !self.supports.has("exclusive") {
+            return Some("touches the whole broker, which others may use".to_owned());
+        }
         case.header
             .needs
             .iter()

@@ -136,7 +136,9 @@ fn what_lies_beyond_every_limit_of_the_broker_is_skipped() {
     let mut scope = scope();
     let mut connack = crate::wire::ConnAck::default();
     let max = crate::wire::PropertyValue::U16(65_535);
-    connack.properties.push(crate::wire::property::id::TOPIC_ALIAS_MAXIMUM, max);
+    connack
+        .properties
+        .push(crate::wire::property::id::TOPIC_ALIAS_MAXIMUM, max);
     scope.connected("c", None, &connack);
     let step = "c -> PUBLISH: { topic_alias: $c.topic_alias_maximum + 1 }";
     let error = built(step, Version::V5, &scope).map(|_| ()).unwrap_err();
