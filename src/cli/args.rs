@@ -46,6 +46,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Judge the clients and brokers in a capture (pcap or pcapng)
     Audit(AuditArgs),
+    /// Remove from a broker what aborted runs left there
+    Sweep(SweepArgs),
     /// Print the JSON Schema of scenario files
     Schema,
     /// List the changed snapshots with their differences
@@ -134,6 +136,9 @@ pub struct RunArgs {
     /// A breach of a SHOULD is a failure too
     #[arg(long, help_heading = "Playing")]
     pub strict: bool,
+    /// Nobody else uses the broker: also play the cases that touch all of it
+    #[arg(long, help_heading = "Playing")]
+    pub exclusive: bool,
     /// Make the embedded broker break this statement on purpose; may be repeated
     #[arg(long, value_name = "ID", help_heading = "Playing")]
     pub disobey: Vec<String>,
@@ -287,6 +292,15 @@ pub struct AuditArgs {
     /// Only the TCP connection with this number, from 0, as Wireshark's tcp.stream
     #[arg(long, value_name = "N")]
     pub stream: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// mqtt://HOST:PORT, or the profile of a broker that is somebody else's
+    pub target: String,
+    /// Remove what is left under this namespace too; may be repeated
+    #[arg(long, value_name = "NS")]
+    pub namespace: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod check;
 mod compare;
 mod coverage;
 mod decode;
+mod diaries;
 mod embedded;
 mod equipped;
 mod exit;
@@ -23,6 +24,7 @@ mod run;
 mod set;
 mod show;
 mod snapshots;
+mod sweep;
 mod target;
 mod trials;
 
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Broker(args) => broker::broker(&args),
         Command::Record(args) => record::record(&args),
         Command::Audit(args) => audit::audit(&args),
+        Command::Sweep(args) => sweep::sweep(&args),
         Command::Schema => {
             print(&crate::scenario::schema_text());
             Exit::Ok

@@ -22,6 +22,11 @@ const NAMES: &[(&str, Kind, &str)] = &[
     ),
     ("persistence", Kind::Extra, "its state survives a graceful restart"),
     ("durable", Kind::Extra, "its state survives SIGKILL"),
+    (
+        "exclusive",
+        Kind::Extra,
+        "nobody else uses it, so that cases may be played that touch all of it",
+    ),
     ("auth", Kind::Extra, "it checks user names and passwords (`users`)"),
     ("auth_method", Kind::Extra, "it has enhanced authentication (`auth`)"),
     ("acl", Kind::Extra, "it has access lists"),
@@ -111,6 +116,16 @@ impl Supports {
             let (name, _) = find(feature).unwrap_or_else(|| panic!("{feature} is no feature"));
             self.said.insert(name, 0);
         }
+        self
+    }
+
+    /// The same with one more feature.
+    ///
+    /// # Panics
+    /// Where there is no such feature: the name stands in the code.
+    pub fn and(mut self, feature: &str) -> Supports {
+        let (name, _) = find(feature).unwrap_or_else(|| panic!("{feature} is no feature"));
+        self.said.insert(name, 1);
         self
     }
 
