@@ -235,9 +235,7 @@ fn report_all(args: &RunArgs, cases: &[Arc<Case>], result: &RunResult) -> Exit {
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
         print(&report::github::annotations(result));
-        if let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY") {
-            append(Path::new(&file), &report::github::summary(result));
-        }
+        job_summary(|| report::github::summary(result));
     }
     exit
 }
@@ -265,10 +263,16 @@ fn write_pcap(file: &Path, result: &RunResult) -> std::io::Result<()> {
     report::pcap::write(result, began, out)
 }
 
-pub(super) fn append(file: &Path, text: &str) {
+/// Appends to the summary of a job on GitHub, where there is one.
+pub(super) fn job_summary(text: impl FnOnce() -> String) {
     use std::io::Write;
+    let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|_| std::env::var_os("GITHUB_ACTIONS").is_some())
+    else {
+        return;
+    };
+    let file = Path::new(&file);
     let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
-    if let Err(error) = opened.and_then(|mut f| f.write_all(text.as_bytes())) {
+    if let Err(error) = opened.and_then(|mut f| f.write_all(text().as_bytes())) {
         print_error(&format!("note: cannot write {}: {error}\n", file.display()));
     }
 }
