@@ -69,7 +69,7 @@ fn passing(kind: Kind) -> (Vec<String>, usize) {
             snapshots: Kept::All,
         },
         launcher: Arc::new(Fixed::new(&address, &Version::ALL)),
-        supports: Supports::of(&[], &[]),
+        supports: Supports::of(&["exclusive"], &[]),
         setups: Vec::new(),
         known: Vec::new(),
         broker_version: None,

@@ -15,7 +15,8 @@ use crate::statements::Version;
   mqttspec run mqtt://127.0.0.1:1883              against a broker that is there
   mqttspec run ci/brokers/mosquitto.yaml          against a broker that the profile starts
   mqttspec run -e 'qos2/*' --mqtt v5              some of it
-  mqttspec decode 20020100                        a packet, field by field")]
+  mqttspec decode 20020100                        a packet, field by field
+  mqttspec audit field.pcap                       what clients and brokers in a capture did wrong")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -43,6 +44,10 @@ pub enum Command {
     Broker(BrokerArgs),
     /// Stand between clients and a broker, and keep what they say as a capture
     Record(RecordArgs),
+    /// Judge the clients and brokers in a capture (pcap or pcapng)
+    Audit(AuditArgs),
+    /// Remove from a broker what aborted runs left there
+    Sweep(SweepArgs),
     /// Print the JSON Schema of scenario files
     Schema,
     /// List the changed snapshots with their differences
@@ -131,6 +136,9 @@ pub struct RunArgs {
     /// A breach of a SHOULD is a failure too
     #[arg(long, help_heading = "Playing")]
     pub strict: bool,
+    /// Nobody else uses the broker: also play the cases that touch all of it
+    #[arg(long, help_heading = "Playing")]
+    pub exclusive: bool,
     /// Make the embedded broker break this statement on purpose; may be repeated
     #[arg(long, value_name = "ID", help_heading = "Playing")]
     pub disobey: Vec<String>,
@@ -269,6 +277,30 @@ pub struct RecordArgs {
     /// The capture to write
     #[arg(short, long, value_name = "FILE.pcapng")]
     pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// The capture; `-` reads it from standard input
+    pub file: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Only connections with this port; may be repeated. Without it MQTT is found on any port
+    #[arg(long, value_name = "N")]
+    pub port: Vec<u16>,
+    /// Only the TCP connection with this number, from 0, as Wireshark's tcp.stream
+    #[arg(long, value_name = "N")]
+    pub stream: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// mqtt://HOST:PORT, or the profile of a broker that is somebody else's
+    pub target: String,
+    /// Remove what is left under this namespace too; may be repeated
+    #[arg(long, value_name = "NS")]
+    pub namespace: Vec<String>,
 }
 
 #[derive(Debug, Args)]

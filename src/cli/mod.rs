@@ -1,11 +1,13 @@
 //! The command line: one file a subcommand. The only place that prints, reads the environment, or picks an exit code.
 
 mod args;
+mod audit;
 mod broker;
 mod check;
 mod compare;
 mod coverage;
 mod decode;
+mod diaries;
 mod embedded;
 mod equipped;
 mod exit;
@@ -22,6 +24,7 @@ mod run;
 mod set;
 mod show;
 mod snapshots;
+mod sweep;
 mod target;
 mod trials;
 
@@ -61,6 +64,8 @@ pub fn main() -> ExitCode {
         Command::Coverage(args) => coverage::coverage(&args),
         Command::Broker(args) => broker::broker(&args),
         Command::Record(args) => record::record(&args),
+        Command::Audit(args) => audit::audit(&args),
+        Command::Sweep(args) => sweep::sweep(&args),
         Command::Schema => {
             print(&crate::scenario::schema_text());
             Exit::Ok

@@ -16,7 +16,7 @@ use crate::scenario::Case;
 use crate::suite::{self, RunEvent, RunOptions, RunResult, Target, Verdict};
 
 use super::args::{RunArgs, Trace};
-use super::{Exit, fail, is_terminal, known, last, print, print_error, set, snapshots, target, width};
+use super::{Exit, diaries, fail, is_terminal, known, last, print, print_error, set, snapshots, sweep, target, width};
 
 /// Plays the suite.
 pub fn run(args: &RunArgs) -> Exit {
@@ -68,21 +68,49 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
     if let Err(message) = check_known(&target, &args.set) {
         return fail(Exit::Malformed, message);
     }
+    if args.exclusive {
+        target.supports = std::mem::take(&mut target.supports).and("exclusive");
+    }
     target.jobs = args.jobs.unwrap_or(target.jobs);
     settings.patience = args.patience.unwrap_or(settings.patience);
-    let player = Player::new(settings, super::seed());
+    let seed = super::seed();
+    // What a broker of our own holds goes with it.
+    let kept = (!target.launcher.starts_its_own()).then(|| diaries::begin(&target.info.address, seed));
+    settings.diary = kept.as_ref().map(|kept| Arc::clone(&kept.diary));
+    let player = Player::new(settings, seed);
     let options = RunOptions {
         strict: args.strict,
         max_fail: args.max_fail,
         total_timeout: args.total_timeout,
     };
+    let exit = turns(args, &cases, &target, &player, &options, stopped, kept.as_ref()).await;
+    if let Some(kept) = &kept {
+        kept.end();
+    }
+    exit
+}
+
+/// Plays everything as often as asked for.
+async fn turns(
+    args: &RunArgs,
+    cases: &[Arc<Case>],
+    target: &Target,
+    player: &Player,
+    options: &RunOptions,
+    stopped: watch::Receiver<bool>,
+    kept: Option<&diaries::Kept>,
+) -> Exit {
     let mut exit = Exit::Ok;
     let mut before: Option<Arc<RunResult>> = None;
     for turn in 1..=args.repeat {
         if args.repeat > 1 {
             print(&format!("run {turn} of {}\n", args.repeat));
         }
-        let result = match one_run(args, &cases, &target, &player, &options, stopped.clone()).await {
+        let played = one_run(args, cases, target, player, options, stopped.clone()).await;
+        if let Some(kept) = kept {
+            sweep::after_run(target, &player.settings, kept).await;
+        }
+        let result = match played {
             Ok(result) => result,
             Err(message) => return fail(Exit::Unreachable, message),
         };

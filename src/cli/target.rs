@@ -231,5 +231,6 @@ fn settings(profile: &Profile) -> Settings {
             shared_subscription_available: Some(profile.supports.has("shared")),
             denies: profile.denies.clone(),
         },
+        diary: None,
     }
 }
