@@ -11,7 +11,8 @@ use crate::scenario::{EnhancedAuth, Login};
 use crate::statements::Version;
 use crate::suite::{Setup, Target, TargetInfo};
 use crate::target::{
-    self, Address, Answer, BrokerVersion, Fixed, Instance, Launcher, ProcessLauncher, Profile, Supports, ask_version,
+    self, Address, Answer, BrokerVersion, Fixed, Instance, Kept, Launcher, ProcessLauncher, Profile, Supports,
+    ask_version,
 };
 
 use super::{Embedded, Exit, colour, equipped, fail, print_error};
@@ -48,12 +49,13 @@ pub fn reference_that(disobey: Disobey) -> Target {
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             address: "127.0.0.1 (embedded)".to_owned(),
             argument: None,
+            snapshots: Kept::All,
         },
         launcher: Arc::new(Embedded::new(Config {
             disobey: disobey.clone(),
             ..Config::default()
         })),
-        supports: Supports::of(&equipped::ALWAYS, &[]),
+        supports: Supports::of(&equipped::ALWAYS, &[("in_flight", 65_535)]),
         setups: equipped::setups(&disobey),
         known: Vec::new(),
         broker_version: None,
@@ -96,6 +98,7 @@ async fn address(text: &str) -> Result<(Target, Settings), Exit> {
             version: None,
             address: address.to_string(),
             argument: Some(text.to_owned()),
+            snapshots: Kept::All,
         },
         launcher: Arc::new(Fixed::new(&address, &spoken.offered())),
         supports: Supports::default(),
@@ -165,6 +168,7 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
             version: version.as_ref().map(|v: &BrokerVersion| v.to_string()),
             address,
             argument: Some(argument.to_owned()),
+            snapshots: profile.snapshots,
         },
         launcher,
         supports: profile.supports.clone(),
@@ -227,5 +231,6 @@ fn settings(profile: &Profile) -> Settings {
             shared_subscription_available: Some(profile.supports.has("shared")),
             denies: profile.denies.clone(),
         },
+        diary: None,
     }
 }

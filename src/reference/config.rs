@@ -111,7 +111,7 @@ impl Default for Limits {
             wildcards: true,
             shared_subscriptions: true,
             subscription_ids: true,
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(4),
         }
     }
 }

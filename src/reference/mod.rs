@@ -15,7 +15,7 @@ mod frames;
 mod outgoing;
 mod sabotage;
 mod server;
-mod store;
+pub mod store;
 mod tolerance;
 mod topic;
 #[cfg(test)]

@@ -42,6 +42,9 @@ const NOT_REFUSED: &[&str] = &[
     "§3.1/client-id-length",
 ];
 
+/// What an act breaks for a client that is let through: the act alone would be played to one that is refused.
+const BEFORE_AN_ACT: &[StatementId] = &[StatementId::new(Version::V3_1, "§A/single-level")];
+
 /// Statements that say the same of the same bytes: who lets a breach of one through lets that of the others through.
 const SAME: &[(Version, &[&str])] = &[
     (Version::V3_1_1, &["MQTT-3.1.2-11", "MQTT-3.1.2-13", "MQTT-3.1.2-15"]),
@@ -73,6 +76,11 @@ pub fn all() -> Vec<StatementId> {
         .filter(is_refused)
         .collect();
     all.into_iter().collect()
+}
+
+/// Whether the act that breaks `statement` needs a client's breach of it to be let through.
+pub fn is_before_an_act(statement: StatementId) -> bool {
+    BEFORE_AN_ACT.contains(&statement)
 }
 
 /// Whether a breach of `statement` passes when those of `tolerated` do.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit, mpsc};
 
 use crate::play::{PlayEnd, Played, Player, Settings};
 use crate::scenario::{Case, StepKind};
@@ -15,6 +15,8 @@ use super::{CaseResult, RunEvent, Target, Verdict};
 
 /// A void experiment is played so often before it is given up.
 const PLAYS: u32 = 3;
+/// So many void experiments are played again at a time: they were too many for this machine.
+const AGAIN: usize = 4;
 /// Cases that move hundreds of megabytes have a broker of their own, and one only at a time.
 const HEAVY: &str = "heavy";
 /// How much of a broker's log a crash shows, in bytes.
@@ -30,6 +32,7 @@ pub struct Session {
     side_by_side: Semaphore,
     own: Semaphore,
     heavy: Semaphore,
+    again: Semaphore,
     /// A broker that is only an address has gone: nothing more can be played.
     gone: AtomicBool,
     bad: AtomicUsize,
@@ -106,6 +109,7 @@ impl Session {
             side_by_side: Semaphore::new(target.jobs.max(1)),
             own: Semaphore::new(target.instances.max(1)),
             heavy: Semaphore::new(1),
+            again: Semaphore::new(AGAIN),
             gone: AtomicBool::new(false),
             bad: AtomicUsize::new(0),
             notes: Mutex::new(Vec::new()),
@@ -213,40 +217,41 @@ impl Session {
 
     /// On an instance that nobody else uses. A broker that goes away here was brought down by this case alone.
     async fn play_alone(&self, case: &Case, place: &Place) -> (Outcome, u32, Option<String>) {
-        let mut plays = 0;
+        let mut tries = Tries::new(self, place);
         loop {
             self.tell(|| RunEvent::CaseBegan { id: case.id.clone() });
             let instance = match place.launcher.launch().await {
                 Ok(instance) => instance,
-                Err(error) => return (Outcome::NoBroker(error.to_string()), plays, None),
+                Err(error) => return (Outcome::NoBroker(error.to_string()), tries.plays, None),
             };
-            let played = place.player.play(case, &*instance).await;
-            plays += 1;
+            let played = tries.play(case, &*instance).await;
             let crashed = matches!(played.end, PlayEnd::BrokerGone(_)) && !instance.alive();
             let log = crashed.then(|| instance.log_tail(LOG)).flatten();
             instance.stop().await;
-            if matches!(played.end, PlayEnd::Late(_)) && plays < PLAYS {
+            if matches!(played.end, PlayEnd::Late(_)) && tries.another().await {
                 continue;
             }
-            return (Outcome::played(played, crashed), plays, log);
+            return (Outcome::played(played, crashed), tries.plays, log);
         }
     }
 
     /// On the instance that all use. Where it goes away, this case is played again alone.
     async fn play_shared(&self, case: &Case, place: &Place) -> (Outcome, u32, Option<String>) {
-        let mut plays = 0;
+        let mut tries = Tries::new(self, place);
         loop {
             self.tell(|| RunEvent::CaseBegan { id: case.id.clone() });
             let instance = match place.instance().await {
                 Ok(instance) => instance,
-                Err(error) => return (Outcome::NoBroker(error), plays, None),
+                Err(error) => return (Outcome::NoBroker(error), tries.plays, None),
             };
-            let played = place.player.play(case, &*instance).await;
-            plays += 1;
+            let played = tries.play(case, &*instance).await;
             match &played.end {
-                PlayEnd::Late(_) if plays < PLAYS => continue,
+                PlayEnd::Late(_) if tries.another().await => continue,
                 PlayEnd::BrokerGone(why) if place.launcher.starts_its_own() => {
                     place.lost(&instance).await;
+                    let plays = tries.plays;
+                    // It may be void again, and whoever waits for a place must not hold one.
+                    drop(tries);
                     let (outcome, more, log) = Box::pin(self.play_alone(case, place)).await;
                     if !matches!(outcome, Outcome::Played { crashed: true, .. }) {
                         self.note(format!(
@@ -266,8 +271,45 @@ impl Session {
                 }
                 _ => {}
             }
-            return (Outcome::played(played, false), plays, None);
+            return (Outcome::played(played, false), tries.plays, None);
         }
+    }
+}
+
+/// The plays of one case, and who plays it: the more patient, the more of them were void.
+struct Tries<'s> {
+    session: &'s Session,
+    player: Player,
+    plays: u32,
+    again: Option<SemaphorePermit<'s>>,
+}
+
+impl<'s> Tries<'s> {
+    fn new(session: &'s Session, place: &Place) -> Tries<'s> {
+        Tries {
+            session,
+            player: place.player.clone(),
+            plays: 0,
+            again: None,
+        }
+    }
+
+    async fn play(&mut self, case: &Case, instance: &dyn Instance) -> Played {
+        self.plays += 1;
+        self.player.play(case, instance).await
+    }
+
+    /// Makes ready to play a void experiment once more, when there is room for it; `false` where it has been played often
+    /// enough.
+    async fn another(&mut self) -> bool {
+        if self.plays >= PLAYS {
+            return false;
+        }
+        self.player = self.player.more_patient();
+        if self.again.is_none() {
+            self.again = self.session.again.acquire().await.ok();
+        }
+        true
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::play::Settings;
-use crate::scenario::{Case, Wanted};
+use crate::scenario::{Outline, Wanted};
 use crate::statements::Version;
 use crate::target::{BrokerVersion, Known, Launcher, Supports};
 
@@ -41,7 +41,7 @@ pub struct Setup {
 
 impl Target {
     /// Why a case cannot be played against this target, known before it is tried; `None` where it can.
-    pub fn cannot_play(&self, case: &Case) -> Option<String> {
+    pub fn cannot_play(&self, case: &Outline) -> Option<String> {
         self.setup_for(case).err()
     }
 
@@ -49,9 +49,12 @@ impl Target {
     ///
     /// # Errors
     /// Why it cannot be played on any.
-    pub fn setup_for(&self, case: &Case) -> Result<Option<usize>, String> {
+    pub fn setup_for(&self, case: &Outline) -> Result<Option<usize>, String> {
         if let Some(why) = self.not_offered.get(&case.version) {
             return Err(why.clone());
+        }
+        if case.header.serial && !self.launcher.starts_its_own() && !self.supports.has("exclusive") {
+            return Err("touches the whole broker, which others may use".to_owned());
         }
         let Err(why) = unmet(&self.supports, case) else {
             return Ok(None);
@@ -68,7 +71,7 @@ impl Target {
 }
 
 /// The first need of a case that is not met.
-fn unmet(supports: &Supports, case: &Case) -> Result<(), String> {
+fn unmet(supports: &Supports, case: &Outline) -> Result<(), String> {
     case.header.needs.iter().try_for_each(|need| match need.wanted {
         Wanted::There => supports.meets(&need.feature, None),
         Wanted::Missing => supports.lacks(&need.feature),

@@ -18,7 +18,7 @@ pub(in crate::scenario) const TOP_KEYS: [&str; 14] = [
 ];
 
 /// What a scenario may need of a target, and whether it goes with a number.
-pub(in crate::scenario) const NEEDS: [(&str, bool); 18] = [
+pub(in crate::scenario) const NEEDS: [(&str, bool); 19] = [
     ("restart", false),
     ("persistence", false),
     ("durable", false),
@@ -33,6 +33,7 @@ pub(in crate::scenario) const NEEDS: [(&str, bool); 18] = [
     ("subscription_ids", false),
     ("max_packet", true),
     ("max_qos", true),
+    ("in_flight", true),
     ("receive_maximum", true),
     ("topic_alias_maximum", true),
     ("max_keep_alive", true),

@@ -9,7 +9,7 @@ use super::super::address::Address;
 use super::super::glob::Glob;
 use super::super::template::{Words, port_words};
 use super::yaml::Places;
-use super::{Auth, Endpoints, Fails, Known, Login, Process, Profile, ProfileError, Supports, duration, raw};
+use super::{Auth, Endpoints, Fails, Kept, Known, Login, Process, Profile, ProfileError, Supports, duration, raw};
 use crate::statements::Version;
 
 /// How long a broker may take to answer its first CONNECT, unless the profile says otherwise.
@@ -59,6 +59,7 @@ impl Check<'_> {
             setups: Vec::new(),
             jobs: self.count("jobs", raw.jobs)?,
             instances: self.count("instances", raw.instances)?,
+            snapshots: self.kept(raw.snapshots.as_deref())?,
             known: self.known(raw.known)?,
             here: absolute.parent().unwrap_or(Path::new("/")).to_owned(),
             file: self.file.to_owned(),
@@ -303,6 +304,16 @@ impl Check<'_> {
                 .error(path, format!("`{path}: {count}`"))
                 .help(format!("a number from 1 to {MOST_AT_ONCE}"))),
             count => Ok(count.map(|count| count as usize)),
+        }
+    }
+
+    fn kept(&self, raw: Option<&str>) -> Checked<Kept> {
+        match raw {
+            None | Some("all") => Ok(Kept::All),
+            Some("failures") => Ok(Kept::Failures),
+            Some(other) => Err(self
+                .error("snapshots", format!("`snapshots: {other}`"))
+                .help("`all` keeps every case, `failures` those that do not pass and one file with every verdict")),
         }
     }
 

@@ -22,6 +22,11 @@ const NAMES: &[(&str, Kind, &str)] = &[
     ),
     ("persistence", Kind::Extra, "its state survives a graceful restart"),
     ("durable", Kind::Extra, "its state survives SIGKILL"),
+    (
+        "exclusive",
+        Kind::Extra,
+        "nobody else uses it, so that cases may be played that touch all of it",
+    ),
     ("auth", Kind::Extra, "it checks user names and passwords (`users`)"),
     ("auth_method", Kind::Extra, "it has enhanced authentication (`auth`)"),
     ("acl", Kind::Extra, "it has access lists"),
@@ -41,6 +46,11 @@ const NAMES: &[(&str, Kind, &str)] = &[
         "receive_maximum",
         Kind::Limit(Some(65_535)),
         "how many QoS 1 and 2 messages may be open at once",
+    ),
+    (
+        "in_flight",
+        Kind::Limit(None),
+        "how many QoS 1 and 2 messages it sends to a client before the first is acknowledged",
     ),
     (
         "topic_alias_maximum",
@@ -109,6 +119,16 @@ impl Supports {
         self
     }
 
+    /// The same with one more feature.
+    ///
+    /// # Panics
+    /// Where there is no such feature: the name stands in the code.
+    pub fn and(mut self, feature: &str) -> Supports {
+        let (name, _) = find(feature).unwrap_or_else(|| panic!("{feature} is no feature"));
+        self.said.insert(name, 1);
+        self
+    }
+
     /// Whether the target has the feature. A name that is none is a feature that nobody has.
     pub fn has(&self, name: &str) -> bool {
         match (find(name), self.said.get(name)) {
@@ -128,7 +148,7 @@ impl Supports {
 
     /// Whether a case that needs `name` can be played: a feature, or a limit from the first to the second of `limits`.
     /// Where the profile states no limit, the standard's default holds (`max_qos` 2, `topic_alias_maximum` 0); for
-    /// `max_packet` there is none that a target must take. An upper end is met by a limit that is stated alone.
+    /// `max_packet` and `in_flight` there is none that a target must have. An upper end is met by a limit that is stated alone.
     ///
     /// # Errors
     /// The reason why the case is skipped.
