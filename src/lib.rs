@@ -11,6 +11,7 @@ pub mod cli;
 pub mod play;
 pub mod record;
 pub mod reference;
+pub mod replay;
 pub mod report;
 pub mod rules;
 pub mod scenario;

@@ -12,6 +12,7 @@ mod last;
 mod list;
 mod new;
 mod record;
+mod replay;
 mod run;
 mod set;
 mod show;
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(&args),
         Command::Broker(args) => broker::broker(&args),
         Command::Record(args) => record::record(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Schema => {
             print(&crate::scenario::schema_text());
             Exit::Ok

@@ -19,6 +19,7 @@ mod settings;
 
 pub use action::Action;
 pub(crate) use assemble::Assembler;
+pub(crate) use connection::{Arrival, Arrived, Connection, QUEUE};
 pub use driver::{any_step, declared_waits, is_timed};
 pub use lateness::Lateness;
 pub use matcher::{Matcher, Poll, Which};
