@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::Read;
 
-use super::{Error, Recorded, Settings, Stream, Summary, Watch, read};
+use super::{Error, Recorded, Seen, Settings, Stream, Summary, Watch, read};
 use crate::transcript::{Event, Transcript};
 
 /// Reads every MQTT connection that is wanted, with all its events, in the order of their first packets. Packets of more
@@ -26,10 +26,10 @@ struct Collect {
 }
 
 impl Watch for Collect {
-    fn event(&mut self, stream: &Stream, frame: u64, event: Event) {
+    fn event(&mut self, stream: &Stream, seen: Seen, event: Event) {
         let (events, frames) = self.open.entry(stream.id).or_default();
         events.push(event);
-        frames.push(frame);
+        frames.push(seen.frame);
     }
 
     fn ended(&mut self, stream: &Stream) {

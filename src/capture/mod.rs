@@ -11,6 +11,7 @@
 //!
 //! Nothing in a file makes this panic, and no length in it is believed before the bytes are there.
 
+pub mod audit;
 mod collect;
 mod error;
 mod file;
@@ -46,12 +47,20 @@ pub struct Settings {
 
 /// Who is told what is in a capture, as it is read.
 pub trait Watch {
-    /// The next event of a connection, which came with packet `frame` of the file (from 1; of a hole, the packet that
-    /// showed it). What is known of the connection grows with its events.
-    fn event(&mut self, stream: &Stream, frame: u64, event: Event);
+    /// The next event of a connection. What is known of the connection grows with its events.
+    fn event(&mut self, stream: &Stream, seen: Seen, event: Event);
 
     /// The connection has ended, or the capture. No more events of it come.
     fn ended(&mut self, stream: &Stream);
+}
+
+/// How an event was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The packet of the file that completed it, or showed a hole; from 1, as Wireshark's `frame.number`.
+    pub frame: u64,
+    /// A packet of the client that may have been on its way before the newest ones of the broker arrived.
+    pub crossed: bool,
 }
 
 /// What was in a file besides MQTT.

@@ -21,6 +21,8 @@ use super::{Action, Advice, PlayEnd, Played, Settings, cleanup};
 const KEPT_MAX: u64 = 24 * 1024 * 1024;
 /// And so many packets.
 const EVENTS_MAX: usize = 10_000;
+/// So many bytes of a read, in between whether that is too many already is looked at.
+const PART: usize = 4 * 1024;
 /// How long trailing bytes are read after the farewell. What comes then is judged by rules only.
 const TRAILING: Duration = Duration::from_millis(250);
 
@@ -145,9 +147,15 @@ impl Driver<'_> {
         };
         match arrival.what {
             Arrived::Bytes(bytes) => {
-                for what in assembler.received(&bytes) {
-                    self.kept += kept(&what);
-                    self.pending.push_back(event(what));
+                // Two bytes can be a packet, and what is made of a packet is hundreds of times as long.
+                for part in bytes.chunks(PART) {
+                    for what in assembler.received(part) {
+                        self.kept += kept(&what);
+                        self.pending.push_back(event(what));
+                    }
+                    if self.matcher.events().len() + self.pending.len() > EVENTS_MAX {
+                        break;
+                    }
                 }
                 if assembler.is_broken() {
                     // Nothing behind this can be read as packets: it is left where it is, however much it may be.

@@ -1,5 +1,6 @@
 //! What is the same for every case of a run.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::scenario::{EnhancedAuth, Login};
@@ -14,6 +15,8 @@ pub struct Settings {
     /// What every client logs in with unless the scenario says otherwise.
     pub login: Option<Login>,
     pub auth: Option<EnhancedAuth>,
+    /// Further logins, by name.
+    pub users: BTreeMap<String, Login>,
     pub limits: Limits,
 }
 
@@ -24,6 +27,7 @@ impl Default for Settings {
             settle: Duration::ZERO,
             login: None,
             auth: None,
+            users: BTreeMap::new(),
             limits: Limits::default(),
         }
     }

@@ -83,6 +83,7 @@ impl Talk {
         let place = Place {
             frame: item.frame,
             at: item.at,
+            heard: item.heard,
         };
         match &mut self.state {
             State::Other(_) => {}
@@ -168,9 +169,15 @@ impl Talk {
             Speech::Mqtt { client } => State::Mqtt(Box::new((self.mqtt(client, opener), client))),
         };
         for (way, place, kept) in items {
-            let Place { frame, at } = place;
-            let what = kept.what();
-            self.item(opener, Item { way, frame, at, what }, settings, watch);
+            let Place { frame, at, heard } = place;
+            let item = Item {
+                way,
+                frame,
+                at,
+                heard,
+                what: kept.what(),
+            };
+            self.item(opener, item, settings, watch);
         }
     }
 

@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::shape::{Shape, shape};
 use super::version::Guess;
-use crate::capture::Watch;
 use crate::capture::stream::{Holes, Stream};
+use crate::capture::{Seen, Watch};
 use crate::statements::Version;
 use crate::transcript::{Aliases, Author, ClientName, End, Event, What};
 use crate::wire::property::id;
@@ -42,6 +42,8 @@ struct Half {
     sync: Sync,
     /// Something of it was given out.
     begun: bool,
+    /// Its sender had heard of all that came before the packet that is not complete.
+    heard: bool,
     /// Bytes that may be the beginning of a packet, too few to tell.
     perhaps: Vec<u8>,
 }
@@ -62,6 +64,7 @@ enum Sync {
 pub struct Place {
     pub frame: u64,
     pub at: Duration,
+    pub heard: bool,
 }
 
 impl Mqtt {
@@ -108,7 +111,22 @@ impl Mqtt {
     }
 
     fn in_step(&mut self, side: Side, bytes: &[u8], place: Place, watch: &mut impl Watch) {
-        for piece in self.half(side).splitter.push(bytes) {
+        let half = self.half(side);
+        let mut first_heard = if half.splitter.pending_len() > 0 {
+            half.heard
+        } else {
+            place.heard
+        };
+        let pieces = half.splitter.push(bytes);
+        if half.splitter.pending_len() > 0 {
+            half.heard = if pieces.is_empty() { first_heard } else { place.heard };
+        }
+        for piece in pieces {
+            // A packet was sent when its first byte was.
+            let place = Place {
+                heard: std::mem::replace(&mut first_heard, place.heard),
+                ..place
+            };
             match piece {
                 Piece::Frame(frame) => self.packet(side, frame, place, watch),
                 Piece::Broken { bytes, why } => {
@@ -322,6 +340,10 @@ impl Mqtt {
             },
             what,
         };
-        watch.event(&self.stream, place.frame, event);
+        let seen = Seen {
+            frame: place.frame,
+            crossed: side == Side::Client && !place.heard,
+        };
+        watch.event(&self.stream, seen, event);
     }
 }

@@ -25,6 +25,8 @@ pub struct Item<'a> {
     /// The packet of the capture that it came with, from 1; of a gap, the packet that showed it.
     pub frame: u64,
     pub at: Duration,
+    /// The sender had everything of the other direction that came out before this.
+    pub heard: bool,
     pub what: What<'a>,
 }
 
@@ -62,6 +64,7 @@ struct Stuck {
 struct Place {
     frame: u64,
     at: Duration,
+    heard: bool,
 }
 
 impl Pair {
@@ -95,7 +98,7 @@ impl Pair {
 
     /// Takes the next segment, and gives what it completes to `out`.
     pub fn take(&mut self, way: Way, segment: &Segment, frame: u64, at: Duration, out: &mut impl FnMut(Item<'_>)) {
-        let place = Place { frame, at };
+        let place = Place { frame, at, heard: true };
         let (mine, theirs) = (way.index(), way.other().index());
         let first = segment.seq.wrapping_add(u32::from(segment.syn));
         self.opener = self.opener.or(Pair::opener_by(way, segment));
@@ -129,7 +132,7 @@ impl Pair {
 
     /// The capture ends, or another connection begins: gives out what still waits.
     pub fn finish(&mut self, frame: u64, at: Duration, out: &mut impl FnMut(Item<'_>)) {
-        let place = Place { frame, at };
+        let place = Place { frame, at, heard: true };
         self.force_all(place, out);
         for way in [Way::There, Way::Back] {
             let half = &mut self.halves[way.index()];
@@ -169,6 +172,8 @@ impl Pair {
         let is_next = start <= next && next < bytes_end && half.waiting.is_empty();
         if is_next && s.cut == 0 && !s.fin && self.may_pass(way, after, place, out) {
             self.halves[way.index()].next = Some(bytes_end);
+            let heard = self.has_heard(way, after);
+            let place = Place { heard, ..place };
             out(item(way, place, What::Bytes(&s.payload[(next - start) as usize..])));
             return;
         }
@@ -229,6 +234,11 @@ impl Pair {
         start <= next && (end <= next || self.may_pass(way, after, place, out))
     }
 
+    /// Whether who acknowledges up to `after` has all that came out of the other direction.
+    fn has_heard(&self, way: Way, after: u64) -> bool {
+        self.halves[way.other().index()].next.is_none_or(|next| next <= after)
+    }
+
     fn deliver_first(&mut self, way: Way, out: &mut impl FnMut(Item<'_>)) {
         let half = &mut self.halves[way.index()];
         let Some(next) = half.next else { return };
@@ -236,7 +246,9 @@ impl Pair {
         let place = Place {
             frame: held.frame,
             at: held.at,
+            heard: self.has_heard(way, held.after),
         };
+        let half = &mut self.halves[way.index()];
         if held.end(start) <= next {
             return;
         }
@@ -334,6 +346,7 @@ fn item(way: Way, place: Place, what: What<'_>) -> Item<'_> {
         way,
         frame: place.frame,
         at: place.at,
+        heard: place.heard,
         what,
     }
 }
