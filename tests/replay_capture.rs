@@ -193,7 +193,7 @@ fn bad_input_has_its_exit_code() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("text"), "no capture").expect("a file");
     for (arguments, code, text) in [
-        (["replay", "missing"], 3, "cannot read missing"),
+        (["replay", "missing"], 2, "cannot open missing"),
         (["replay", "text"], 3, "no capture"),
     ] {
         let ended = run(folder.path(), &arguments);

@@ -43,9 +43,15 @@ pub fn replay(args: &ReplayArgs) -> Exit {
 /// Reads a capture, and says on standard error what of it could not be read.
 pub fn read(file: &Path, settings: &capture::Settings) -> Result<(Vec<Recorded>, Summary), Exit> {
     let shown = file.display();
-    let opened = File::open(file).map_err(|e| fail(Exit::Malformed, format!("cannot read {shown}: {e}")))?;
-    let (streams, summary) = capture::read_streams(BufReader::new(opened), settings)
-        .map_err(|e| fail(Exit::Malformed, format!("{shown}: {e}")))?;
+    let opened = File::open(file).map_err(|e| fail(Exit::Usage, format!("cannot open {shown}: {e}")))?;
+    let (streams, summary) = capture::read_streams(BufReader::new(opened), settings).map_err(|error| {
+        let exit = match error {
+            // The format is what is wrong with the file; that it cannot be read is not its fault.
+            capture::Error::Io(_) => Exit::Unreachable,
+            _ => Exit::Malformed,
+        };
+        fail(exit, format!("cannot read {shown}: {error}"))
+    })?;
     if let Some(damage) = &summary.damage {
         print_error(&format!("note: {shown}: {damage}\n"));
     }
