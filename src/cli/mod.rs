@@ -19,6 +19,7 @@ mod manual;
 mod matrix;
 mod new;
 mod record;
+mod replay;
 mod report;
 mod run;
 mod set;
@@ -64,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Coverage(args) => coverage::coverage(&args),
         Command::Broker(args) => broker::broker(&args),
         Command::Record(args) => record::record(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Audit(args) => audit::audit(&args),
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Schema => {
