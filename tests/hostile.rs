@@ -72,6 +72,7 @@ fn target(peer: &Peer) -> Target {
         },
         launcher: Arc::new(Fixed::new(&address, &Version::ALL)),
         supports: Supports::of(&["exclusive"], &[]),
+        setups: Vec::new(),
         known: Vec::new(),
         broker_version: None,
         not_offered: BTreeMap::new(),

@@ -70,6 +70,7 @@ fn passing(kind: Kind) -> (Vec<String>, usize) {
         },
         launcher: Arc::new(Fixed::new(&address, &Version::ALL)),
         supports: Supports::of(&["exclusive"], &[]),
+        setups: Vec::new(),
         known: Vec::new(),
         broker_version: None,
         not_offered: Default::default(),

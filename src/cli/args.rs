@@ -15,7 +15,8 @@ use crate::statements::Version;
   mqttspec run mqtt://127.0.0.1:1883              against a broker that is there
   mqttspec run ci/brokers/mosquitto.yaml          against a broker that the profile starts
   mqttspec run -e 'qos2/*' --mqtt v5              some of it
-  mqttspec decode 20020100                        a packet, field by field")]
+  mqttspec decode 20020100                        a packet, field by field
+  mqttspec audit field.pcap                       what clients and brokers in a capture did wrong")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -37,10 +38,16 @@ pub enum Command {
     Decode(DecodeArgs),
     /// Explain a statement of the standard, and name the cases that prove it
     Explain(ExplainArgs),
+    /// Say which statements the cases prove, and which of their breaches they notice
+    Coverage(CoverageArgs),
     /// Run the embedded reference broker by itself
     Broker(BrokerArgs),
     /// Remove from a broker what aborted runs left there
     Sweep(SweepArgs),
+    /// Stand between clients and a broker, and keep what they say as a capture
+    Record(RecordArgs),
+    /// Judge the clients and brokers in a capture (pcap or pcapng)
+    Audit(AuditArgs),
     /// Print the JSON Schema of scenario files
     Schema,
     /// List the changed snapshots with their differences
@@ -49,10 +56,23 @@ pub enum Command {
     Accept(SnapshotArgs),
     /// Throw changed snapshots away
     Reject(SnapshotArgs),
+    /// Play the suite against several brokers and put them side by side
+    Matrix(Box<MatrixArgs>),
+    /// Say what changed between two runs, and end with 1 where the new one is worse
+    Compare(CompareArgs),
+    /// Make reports of what `run --json` wrote
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man {
+        /// Write it and one page a subcommand into this folder instead
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
     },
 }
 
@@ -134,6 +154,12 @@ pub struct RunArgs {
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
+    /// Write the results as one HTML page, with every exchange as a diagram
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
+    /// Write everything that crossed the wire as a capture for Wireshark
+    #[arg(long, value_name = "FILE.pcapng", help_heading = "Reports")]
+    pub pcap: Option<PathBuf>,
     /// Compare each case with its snapshot in DIR
     #[arg(long, value_name = "DIR", help_heading = "Reports")]
     pub snapshots: Option<PathBuf>,
@@ -211,6 +237,21 @@ pub struct ExplainArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct CoverageArgs {
+    /// As JSON
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+    /// As the page docs/coverage.md
+    #[arg(long)]
+    pub markdown: bool,
+    /// Find out what is noticed, with brokers that disobey; takes a minute. Needed for scenarios of your own
+    #[arg(long)]
+    pub walk: bool,
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+#[derive(Debug, Args)]
 pub struct BrokerArgs {
     /// Where to listen; a loopback address
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
@@ -236,10 +277,111 @@ pub struct SweepArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// mqtt://HOST:PORT of the broker
+    pub target: crate::target::Address,
+    /// Where clients connect to in place of the broker
+    #[arg(long, value_name = "ADDR")]
+    pub listen: std::net::SocketAddr,
+    /// The capture to write
+    #[arg(short, long, value_name = "FILE.pcapng")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// The capture; `-` reads it from standard input
+    pub file: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Only connections with this port; may be repeated. Without it MQTT is found on any port
+    #[arg(long, value_name = "N")]
+    pub port: Vec<u16>,
+    /// Only the TCP connection with this number, from 0, as Wireshark's tcp.stream
+    #[arg(long, value_name = "N")]
+    pub stream: Option<u32>,
+}
+
+#[derive(Debug, Args)]
 pub struct SnapshotArgs {
     /// Folders or files
     #[arg(default_value = "snapshots")]
     pub paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
+    /// Profiles (.yaml), mqtt://HOST:PORT, results of `run --json` (.json), or `reference` for the embedded broker
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+    #[command(flatten)]
+    pub set: SetArgs,
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Brokers side by side
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Playing")]
+    pub jobs_brokers: u32,
+    /// Cases side by side on each
+    #[arg(long, value_name = "N", help_heading = "Playing")]
+    pub jobs: Option<usize>,
+    #[command(flatten)]
+    pub files: MatrixFiles,
+    /// Write what `run --json` writes of each broker that was played, as DIR/NAME.json
+    #[arg(long, value_name = "DIR", help_heading = "Reports")]
+    pub runs: Option<PathBuf>,
+}
+
+/// Which reports of several runs are written.
+#[derive(Debug, Clone, Default, Args)]
+pub struct MatrixFiles {
+    /// Write one HTML page
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
+    /// Write the counts and deviations as Markdown
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub md: Option<PathBuf>,
+    /// Write the verdicts as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// What `run --json` wrote before
+    pub old: PathBuf,
+    /// What it wrote now
+    pub new: PathBuf,
+    /// Show the difference of each exchange
+    #[arg(long)]
+    pub diff: bool,
+    /// Write the changes as Markdown, for a pull request or the summary of a job
+    #[arg(long, value_name = "FILE")]
+    pub md: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Put the parts of a run together that `--shard` made
+    Merge(MergeArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The parts, as `run --shard K/N --json` wrote them
+    #[arg(required = true, value_name = "FILE")]
+    pub parts: Vec<PathBuf>,
+    /// Write the whole run as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub json: Option<PathBuf>,
+    /// Write it as one HTML page
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
+    /// Write it as Markdown
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub md: Option<PathBuf>,
+    #[command(flatten)]
+    pub set: SetArgs,
 }
 
 /// Reads `1/4`.

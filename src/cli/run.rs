@@ -8,6 +8,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::play::Player;
+use crate::report::html::Scripts;
+use crate::report::matrix::Matrix;
+use crate::report::record::Record;
 use crate::report::{self, failure, terminal};
 use crate::scenario::Case;
 use crate::suite::{self, RunEvent, RunOptions, RunResult, Target, Verdict};
@@ -39,7 +42,7 @@ pub fn run(args: &RunArgs) -> Exit {
 }
 
 /// Logs to standard error, as `MQTTSPEC_LOG` asks for.
-fn start_tracing(verbose: bool) {
+pub(super) fn start_tracing(verbose: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MQTTSPEC_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(if verbose { "mqttspec=info" } else { "off" }));
     // A second call in one process keeps the first; nothing is lost by that.
@@ -66,7 +69,7 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
         return fail(Exit::Malformed, message);
     }
     if args.exclusive {
-        target.supports = std::mem::take(&mut target.supports).with("exclusive");
+        target.supports = std::mem::take(&mut target.supports).having("exclusive");
     }
     target.jobs = args.jobs.unwrap_or(target.jobs);
     settings.patience = args.patience.unwrap_or(settings.patience);
@@ -111,7 +114,7 @@ async fn turns(
             Ok(result) => result,
             Err(message) => return fail(Exit::Unreachable, message),
         };
-        exit = worse(exit, report_all(args, &result));
+        exit = worse(exit, report_all(args, &cases, &result));
         if let Some(before) = &before {
             exit = worse(exit, changed_verdicts(before, &result));
         }
@@ -124,7 +127,7 @@ async fn turns(
 }
 
 /// Waits for Ctrl-C, or for SIGTERM as `timeout` and CI servers send it: both end a run with everything put away.
-async fn asked_to_end() {
+pub(super) async fn asked_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => tokio::select! {
@@ -201,7 +204,7 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, verbo
 }
 
 /// Writes what was asked for, and finds the exit code of a run.
-fn report_all(args: &RunArgs, result: &RunResult) -> Exit {
+fn report_all(args: &RunArgs, cases: &[Arc<Case>], result: &RunResult) -> Exit {
     let mut exit = verdict_of(result);
     last::keep(result);
     type Report = fn(&RunResult) -> String;
@@ -211,14 +214,20 @@ fn report_all(args: &RunArgs, result: &RunResult) -> Exit {
         (&args.write_known, known::list),
     ];
     for (file, text) in files {
-        if let Some(file) = file
-            && let Err(error) = std::fs::write(file, text(result))
-        {
-            exit = worse(
-                exit,
-                fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
-            );
+        if let Some(file) = file {
+            exit = worse(exit, write(file, &text(result)));
         }
+    }
+    if let Some(file) = &args.html {
+        exit = worse(exit, page(file, cases, result));
+    }
+    if let Some(file) = &args.pcap
+        && let Err(error) = write_pcap(file, result)
+    {
+        exit = worse(
+            exit,
+            fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
+        );
     }
     if let Some(folder) = &args.snapshots {
         let whole = is_whole(args) && !result.interrupted;
@@ -233,7 +242,30 @@ fn report_all(args: &RunArgs, result: &RunResult) -> Exit {
     exit
 }
 
-fn append(file: &Path, text: &str) {
+/// The page with this run alone.
+fn page(file: &Path, cases: &[Arc<Case>], result: &RunResult) -> Exit {
+    let matrix = Matrix::new(vec![Record::of(result)], []);
+    let scripts = Scripts::of(cases.iter().map(|c| &**c));
+    write(file, &report::html::page(&matrix, &scripts))
+}
+
+/// Writes a report; says where it cannot.
+pub(super) fn write(file: &Path, text: &str) -> Exit {
+    match std::fs::write(file, text) {
+        Ok(()) => Exit::Ok,
+        Err(error) => fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
+    }
+}
+
+/// Writes the run as a capture. The times in it begin when the run did.
+fn write_pcap(file: &Path, result: &RunResult) -> std::io::Result<()> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let began = now.unwrap_or_default().saturating_sub(result.duration);
+    let out = std::io::BufWriter::new(std::fs::File::create(file)?);
+    report::pcap::write(result, began, out)
+}
+
+pub(super) fn append(file: &Path, text: &str) {
     use std::io::Write;
     let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
     if let Err(error) = opened.and_then(|mut f| f.write_all(text.as_bytes())) {
@@ -252,21 +284,25 @@ fn is_whole(args: &RunArgs) -> bool {
         && !args.failed
 }
 
-/// The exit code of the verdicts alone.
-fn verdict_of(result: &RunResult) -> Exit {
-    let any = |verdict| result.cases.iter().any(|c| c.verdict == verdict);
-    if any(Verdict::Error) {
-        return Exit::Unreachable;
-    }
-    let bad = [Verdict::Fail, Verdict::Crash, Verdict::Fixed].into_iter().any(any);
-    if bad || result.interrupted || !result.crashes_under_load.is_empty() {
-        return Exit::Bad;
-    }
-    Exit::Ok
+/// The exit code of a run's results alone.
+pub(super) fn verdict_of(result: &RunResult) -> Exit {
+    let cut_short = result.interrupted || !result.crashes_under_load.is_empty();
+    of_verdicts(result.cases.iter().map(|c| c.verdict), cut_short)
+}
+
+/// The exit code of verdicts. `cut_short` says that the run is bad whatever they are.
+pub(super) fn of_verdicts(verdicts: impl Iterator<Item = Verdict>, cut_short: bool) -> Exit {
+    let of = |verdict| match verdict {
+        Verdict::Error => Exit::Unreachable,
+        Verdict::Fail | Verdict::Crash | Verdict::Fixed => Exit::Bad,
+        Verdict::Pass | Verdict::Known | Verdict::Skip => Exit::Ok,
+    };
+    let begin = if cut_short { Exit::Bad } else { Exit::Ok };
+    verdicts.map(of).fold(begin, worse)
 }
 
 /// 130 before 5 before 1 before 0.
-fn worse(a: Exit, b: Exit) -> Exit {
+pub(super) fn worse(a: Exit, b: Exit) -> Exit {
     let rank = |exit| match exit {
         Exit::Interrupted => 3,
         Exit::Unreachable => 2,
@@ -296,7 +332,7 @@ fn changed_verdicts(first: &RunResult, now: &RunResult) -> Exit {
 }
 
 /// An entry of `known` that no case has is an error: most likely a slip, or a case that was renamed.
-fn check_known(target: &Target, args: &super::args::SetArgs) -> Result<(), String> {
+pub(super) fn check_known(target: &Target, args: &super::args::SetArgs) -> Result<(), String> {
     if target.known.is_empty() || args.scenarios.is_some() {
         return Ok(());
     }

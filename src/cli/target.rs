@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::play::{Limits, Settings};
-use crate::reference::Disobey;
+use crate::reference::{Config, Disobey};
 use crate::scenario::{EnhancedAuth, Login};
 use crate::statements::Version;
-use crate::suite::{Target, TargetInfo};
+use crate::suite::{Setup, Target, TargetInfo};
 use crate::target::{
     self, Address, Answer, BrokerVersion, Fixed, Instance, Kept, Launcher, ProcessLauncher, Profile, Supports,
     ask_version,
 };
 
-use super::{Embedded, Exit, colour, fail, print_error};
+use super::{Embedded, Exit, colour, equipped, fail, print_error};
 
 /// Cases side by side, unless the profile or the command line says otherwise.
 const JOBS: usize = 64;
@@ -51,8 +51,12 @@ pub fn reference_that(disobey: Disobey) -> Target {
             argument: None,
             snapshots: Kept::All,
         },
-        launcher: Arc::new(Embedded::new(disobey)),
-        supports: Supports::of(&["restart", "persistence", "durable"], &[("in_flight", 65_535)]),
+        launcher: Arc::new(Embedded::new(Config {
+            disobey: disobey.clone(),
+            ..Config::default()
+        })),
+        supports: Supports::of(&equipped::ALWAYS, &[("in_flight", 65_535)]),
+        setups: equipped::setups(&disobey),
         known: Vec::new(),
         broker_version: None,
         not_offered: BTreeMap::new(),
@@ -98,6 +102,7 @@ async fn address(text: &str) -> Result<(Target, Settings), Exit> {
         },
         launcher: Arc::new(Fixed::new(&address, &spoken.offered())),
         supports: Supports::default(),
+        setups: Vec::new(),
         known: Vec::new(),
         broker_version: None,
         not_offered,
@@ -167,6 +172,7 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
         },
         launcher,
         supports: profile.supports.clone(),
+        setups: setups_of(&profile)?,
         known: profile.known.clone(),
         broker_version: version,
         not_offered,
@@ -175,6 +181,23 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
     };
     let settings = settings(&profile);
     Ok((target, settings))
+}
+
+/// The setups of a profile, each with a launcher of its own.
+fn setups_of(profile: &Profile) -> Result<Vec<Setup>, Exit> {
+    let setup = |(name, setup): &(String, Arc<Profile>)| {
+        let launcher: Arc<dyn Launcher> = match setup.process {
+            Some(_) => Arc::new(ProcessLauncher::new(Arc::clone(setup), false)),
+            None => Arc::new(Fixed::of_profile(setup).map_err(|e| fail(Exit::Malformed, e))?),
+        };
+        Ok(Setup {
+            name: name.clone(),
+            launcher,
+            supports: setup.supports.clone(),
+            settings: settings(setup),
+        })
+    };
+    profile.setups.iter().map(setup).collect()
 }
 
 fn settings(profile: &Profile) -> Settings {
@@ -189,6 +212,11 @@ fn settings(profile: &Profile) -> Settings {
         patience: profile.patience.unwrap_or(defaults.patience),
         settle: profile.settle,
         login: profile.login.as_ref().map(login),
+        users: profile
+            .users
+            .iter()
+            .map(|(name, user)| (name.clone(), login(user)))
+            .collect(),
         auth: profile.auth.as_ref().map(|auth| EnhancedAuth {
             method: auth.method.clone(),
             good: data(&auth.good),

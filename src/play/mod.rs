@@ -19,6 +19,7 @@ mod replay;
 mod settings;
 
 pub use action::Action;
+pub(crate) use assemble::Assembler;
 pub use cleanup::{Lost, Traces, remove, retained};
 pub use diary::{Diary, Left, read as read_diary};
 pub use driver::{any_step, declared_waits, is_timed};

@@ -42,6 +42,11 @@ impl Player {
     pub fn more_patient(&self) -> Player {
         let mut settings = Settings::clone(&self.settings);
         settings.patience *= 2;
+        self.with(settings)
+    }
+
+    /// The same player with other settings.
+    pub fn with(&self, settings: Settings) -> Player {
         Player {
             settings: Arc::new(settings),
             ..self.clone()

@@ -1,5 +1,6 @@
 //! What is the same for every case of a run.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub struct Settings {
     /// What every client logs in with unless the scenario says otherwise.
     pub login: Option<Login>,
     pub auth: Option<EnhancedAuth>,
+    /// Further logins, by name.
+    pub users: BTreeMap<String, Login>,
     pub limits: Limits,
     /// Where it is noted what may be left at the broker.
     pub diary: Option<Arc<Diary>>,
@@ -29,6 +32,7 @@ impl Default for Settings {
             settle: Duration::ZERO,
             login: None,
             auth: None,
+            users: BTreeMap::new(),
             limits: Limits::default(),
             diary: None,
         }

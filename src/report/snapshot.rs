@@ -304,7 +304,7 @@ fn answer(transcript: &Transcript) -> String {
 }
 
 /// A sentence with `<time>` in place of every span of time: how long something took differs from run to run.
-fn without_times(text: &str) -> String {
+pub(super) fn without_times(text: &str) -> String {
     let is_number = |word: &str| word.parse::<f64>().is_ok();
     let unit = |word: &str| {
         let letters = word.trim_end_matches([',', ';', '.', ':', ')']);
@@ -329,7 +329,8 @@ fn without_times(text: &str) -> String {
     out.join(" ")
 }
 
-fn without(namespace: &str, text: &str) -> String {
+/// One line of text with `$ns` for the namespace.
+pub(super) fn without(namespace: &str, text: &str) -> String {
     let text = printable(text).replace('\n', " ");
     if namespace.is_empty() {
         text

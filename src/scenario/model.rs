@@ -62,7 +62,20 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
     pub feature: String,
-    pub at_least: Option<u64>,
+    pub wanted: Wanted,
+}
+
+/// What of a feature or limit is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    There,
+    /// `retain: false`: a broker without it.
+    Missing,
+    /// `max_qos: 2` is at least 2, `max_qos: 0..1` both ends included.
+    Limit {
+        from: u64,
+        to: u64,
+    },
 }
 
 /// One scenario at one version (and row): the unit that is run, named, judged and snapshotted.
