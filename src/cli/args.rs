@@ -116,7 +116,7 @@ pub struct RunArgs {
     /// A breach of a SHOULD is a failure too
     #[arg(long, help_heading = "Playing")]
     pub strict: bool,
-    /// Make the embedded broker break this statement on purpose; may be repeated
+    /// Make the broker break this statement on purpose; may be repeated. Any but the embedded one gets a proxy that does it
     #[arg(long, value_name = "ID", help_heading = "Playing")]
     pub disobey: Vec<String>,
     /// When to show what crossed the wire

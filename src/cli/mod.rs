@@ -12,6 +12,7 @@ mod known;
 mod last;
 mod list;
 mod new;
+mod proxied;
 mod run;
 mod set;
 mod show;
@@ -29,7 +30,8 @@ pub use args::Cli;
 use args::Command;
 pub use embedded::Embedded;
 pub use exit::Exit;
-pub use target::{reference, reference_that};
+pub use proxied::disobeying;
+pub use target::{is_installed, of_profile, reference, reference_that};
 pub use trials::trials;
 
 /// Reads the command line, does what it says, and gives the exit code.
