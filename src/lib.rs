@@ -3,11 +3,14 @@
 //!
 //! The modules form a pipeline, and each knows only those before it:
 //! `statements` → `wire` → `transcript` → `rules` → `scenario` → `target` → `play` → `suite` → `report` → `coverage` → `cli`,
-//! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only.
+//! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only, and `capture` (captures to
+//! transcripts and back), which knows nothing behind `rules` and is known to `report`.
 
+pub mod capture;
 pub mod cli;
 pub mod coverage;
 pub mod play;
+pub mod record;
 pub mod reference;
 pub mod report;
 pub mod rules;

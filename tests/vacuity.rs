@@ -13,7 +13,7 @@ use mqttspec::play::{Player, Settings};
 use mqttspec::scenario::{Case, Files};
 use mqttspec::statements::Version;
 use mqttspec::suite::{self, RunOptions, Target, TargetInfo, Verdict};
-use mqttspec::target::{Address, Fixed, Supports};
+use mqttspec::target::{Address, Fixed, Kept, Supports};
 use peers::{Kind, Peer};
 
 /// Of a hundred cases that are played, fewer than so many may pass against a peer that is no broker.
@@ -66,9 +66,11 @@ fn passing(kind: Kind) -> (Vec<String>, usize) {
             version: None,
             address: address.to_string(),
             argument: None,
+            snapshots: Kept::All,
         },
         launcher: Arc::new(Fixed::new(&address, &Version::ALL)),
-        supports: Supports::of(&[], &[]),
+        supports: Supports::of(&["exclusive"], &[]),
+        setups: Vec::new(),
         known: Vec::new(),
         broker_version: None,
         not_offered: Default::default(),

@@ -15,7 +15,8 @@ use crate::statements::Version;
   mqttspec run mqtt://127.0.0.1:1883              against a broker that is there
   mqttspec run ci/brokers/mosquitto.yaml          against a broker that the profile starts
   mqttspec run -e 'qos2/*' --mqtt v5              some of it
-  mqttspec decode 20020100                        a packet, field by field")]
+  mqttspec decode 20020100                        a packet, field by field
+  mqttspec audit field.pcap                       what clients and brokers in a capture did wrong")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -41,6 +42,12 @@ pub enum Command {
     Coverage(CoverageArgs),
     /// Run the embedded reference broker by itself
     Broker(BrokerArgs),
+    /// Stand between clients and a broker, and keep what they say as a capture
+    Record(RecordArgs),
+    /// Judge the clients and brokers in a capture (pcap or pcapng)
+    Audit(AuditArgs),
+    /// Remove from a broker what aborted runs left there
+    Sweep(SweepArgs),
     /// Print the JSON Schema of scenario files
     Schema,
     /// List the changed snapshots with their differences
@@ -49,10 +56,23 @@ pub enum Command {
     Accept(SnapshotArgs),
     /// Throw changed snapshots away
     Reject(SnapshotArgs),
+    /// Play the suite against several brokers and put them side by side
+    Matrix(Box<MatrixArgs>),
+    /// Say what changed between two runs, and end with 1 where the new one is worse
+    Compare(CompareArgs),
+    /// Make reports of what `run --json` wrote
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man {
+        /// Write it and one page a subcommand into this folder instead
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
     },
 }
 
@@ -116,6 +136,9 @@ pub struct RunArgs {
     /// A breach of a SHOULD is a failure too
     #[arg(long, help_heading = "Playing")]
     pub strict: bool,
+    /// Nobody else uses the broker: also play the cases that touch all of it
+    #[arg(long, help_heading = "Playing")]
+    pub exclusive: bool,
     /// Make the broker break this statement on purpose; may be repeated. Any but the embedded one gets a proxy that does it
     #[arg(long, value_name = "ID", help_heading = "Playing")]
     pub disobey: Vec<String>,
@@ -131,6 +154,12 @@ pub struct RunArgs {
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
+    /// Write the results as one HTML page, with every exchange as a diagram
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
+    /// Write everything that crossed the wire as a capture for Wireshark
+    #[arg(long, value_name = "FILE.pcapng", help_heading = "Reports")]
+    pub pcap: Option<PathBuf>,
     /// Compare each case with its snapshot in DIR
     #[arg(long, value_name = "DIR", help_heading = "Reports")]
     pub snapshots: Option<PathBuf>,
@@ -239,10 +268,120 @@ pub struct BrokerArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// mqtt://HOST:PORT of the broker
+    pub target: crate::target::Address,
+    /// Where clients connect to in place of the broker
+    #[arg(long, value_name = "ADDR")]
+    pub listen: std::net::SocketAddr,
+    /// The capture to write
+    #[arg(short, long, value_name = "FILE.pcapng")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// The capture; `-` reads it from standard input
+    pub file: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Only connections with this port; may be repeated. Without it MQTT is found on any port
+    #[arg(long, value_name = "N")]
+    pub port: Vec<u16>,
+    /// Only the TCP connection with this number, from 0, as Wireshark's tcp.stream
+    #[arg(long, value_name = "N")]
+    pub stream: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// mqtt://HOST:PORT, or the profile of a broker that is somebody else's
+    pub target: String,
+    /// Remove what is left under this namespace too; may be repeated
+    #[arg(long, value_name = "NS")]
+    pub namespace: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct SnapshotArgs {
     /// Folders or files
     #[arg(default_value = "snapshots")]
     pub paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
+    /// Profiles (.yaml), mqtt://HOST:PORT, results of `run --json` (.json), or `reference` for the embedded broker
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+    #[command(flatten)]
+    pub set: SetArgs,
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Brokers side by side
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Playing")]
+    pub jobs_brokers: u32,
+    /// Cases side by side on each
+    #[arg(long, value_name = "N", help_heading = "Playing")]
+    pub jobs: Option<usize>,
+    #[command(flatten)]
+    pub files: MatrixFiles,
+    /// Write what `run --json` writes of each broker that was played, as DIR/NAME.json
+    #[arg(long, value_name = "DIR", help_heading = "Reports")]
+    pub runs: Option<PathBuf>,
+}
+
+/// Which reports of several runs are written.
+#[derive(Debug, Clone, Default, Args)]
+pub struct MatrixFiles {
+    /// Write one HTML page
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
+    /// Write the counts and deviations as Markdown
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub md: Option<PathBuf>,
+    /// Write the verdicts as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// What `run --json` wrote before
+    pub old: PathBuf,
+    /// What it wrote now
+    pub new: PathBuf,
+    /// Show the difference of each exchange
+    #[arg(long)]
+    pub diff: bool,
+    /// Write the changes as Markdown, for a pull request or the summary of a job
+    #[arg(long, value_name = "FILE")]
+    pub md: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Put the parts of a run together that `--shard` made
+    Merge(MergeArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The parts, as `run --shard K/N --json` wrote them
+    #[arg(required = true, value_name = "FILE")]
+    pub parts: Vec<PathBuf>,
+    /// Write the whole run as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub json: Option<PathBuf>,
+    /// Write it as one HTML page
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
+    /// Write it as Markdown
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub md: Option<PathBuf>,
+    #[command(flatten)]
+    pub set: SetArgs,
 }
 
 /// Reads `1/4`.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-use crate::reference::{Config, Disobey, Server};
+use crate::reference::{Config, Server};
 use crate::statements::Version;
 use crate::target::{Address, BoxFuture, Instance, Launcher, StartError};
 
@@ -17,14 +17,9 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// A launcher of brokers that break what `disobey` says.
-    pub fn new(disobey: Disobey) -> Embedded {
-        Embedded {
-            config: Config {
-                disobey,
-                ..Config::default()
-            },
-        }
+    /// A launcher of brokers with this configuration, each with an address and a store of its own.
+    pub fn new(config: Config) -> Embedded {
+        Embedded { config }
     }
 }
 

@@ -6,16 +6,24 @@ use std::sync::Arc;
 
 use crate::reference::{Disobey, Proxy};
 use crate::statements::Version;
-use crate::suite::Target;
+use crate::suite::{Setup, Target};
 use crate::target::{Address, BoxFuture, Instance, Launcher, StartError};
 
 /// The same target, whose packets and closes are changed on their way. What `disobey` holds beyond that is left out.
-pub fn disobeying(target: &Target, disobey: Disobey) -> Target {
+pub fn disobeying(target: &Target, disobey: &Disobey) -> Target {
+    let behind = |inner: &Arc<dyn Launcher>| -> Arc<dyn Launcher> {
+        Arc::new(Proxied {
+            inner: Arc::clone(inner),
+            disobey: disobey.clone(),
+        })
+    };
+    let setups = target.setups.iter().map(|setup| Setup {
+        launcher: behind(&setup.launcher),
+        ..setup.clone()
+    });
     Target {
-        launcher: Arc::new(Proxied {
-            inner: Arc::clone(&target.launcher),
-            disobey,
-        }),
+        launcher: behind(&target.launcher),
+        setups: setups.collect(),
         ..target.clone()
     }
 }

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::play::{Limits, Settings};
-use crate::reference::Disobey;
+use crate::reference::{Config, Disobey};
 use crate::scenario::{EnhancedAuth, Login};
 use crate::statements::Version;
-use crate::suite::{Target, TargetInfo};
+use crate::suite::{Setup, Target, TargetInfo};
 use crate::target::{
-    self, Address, Answer, BrokerVersion, Fixed, Instance, Launcher, ProcessLauncher, Profile, Supports, ask_version,
+    self, Address, Answer, BrokerVersion, Fixed, Instance, Kept, Launcher, ProcessLauncher, Profile, Supports,
+    ask_version,
 };
 
 use super::proxied::disobeying;
-use super::{Embedded, Exit, colour, fail, print_error};
+use super::{Embedded, Exit, colour, equipped, fail, print_error};
 
 /// Cases side by side, unless the profile or the command line says otherwise.
 const JOBS: usize = 64;
@@ -43,7 +44,7 @@ pub async fn target(argument: Option<&str>, disobey: &[String]) -> Result<(Targe
     };
     match disobey.is_empty() {
         true => Ok((target, settings)),
-        false => Ok((disobeying(&target, disobey), settings)),
+        false => Ok((disobeying(&target, &disobey), settings)),
     }
 }
 
@@ -63,9 +64,14 @@ pub fn reference_that(disobey: Disobey) -> Target {
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             address: "127.0.0.1 (embedded)".to_owned(),
             argument: None,
+            snapshots: Kept::All,
         },
-        launcher: Arc::new(Embedded::new(disobey)),
-        supports: Supports::of(&["restart", "persistence", "durable"], &[]),
+        launcher: Arc::new(Embedded::new(Config {
+            disobey: disobey.clone(),
+            ..Config::default()
+        })),
+        supports: Supports::of(&equipped::ALWAYS, &[("in_flight", 65_535)]),
+        setups: equipped::setups(&disobey),
         known: Vec::new(),
         broker_version: None,
         not_offered: BTreeMap::new(),
@@ -107,9 +113,11 @@ async fn address(text: &str) -> Result<(Target, Settings), Exit> {
             version: None,
             address: address.to_string(),
             argument: Some(text.to_owned()),
+            snapshots: Kept::All,
         },
         launcher: Arc::new(Fixed::new(&address, &spoken.offered())),
         supports: Supports::default(),
+        setups: Vec::new(),
         known: Vec::new(),
         broker_version: None,
         not_offered,
@@ -175,9 +183,11 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
             version: version.as_ref().map(|v: &BrokerVersion| v.to_string()),
             address,
             argument: Some(argument.to_owned()),
+            snapshots: profile.snapshots,
         },
         launcher,
         supports: profile.supports.clone(),
+        setups: setups_of(&profile)?,
         known: profile.known.clone(),
         broker_version: version,
         not_offered,
@@ -186,6 +196,23 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
     };
     let settings = settings(&profile);
     Ok((target, settings))
+}
+
+/// The setups of a profile, each with a launcher of its own.
+fn setups_of(profile: &Profile) -> Result<Vec<Setup>, Exit> {
+    let setup = |(name, setup): &(String, Arc<Profile>)| {
+        let launcher: Arc<dyn Launcher> = match setup.process {
+            Some(_) => Arc::new(ProcessLauncher::new(Arc::clone(setup), false)),
+            None => Arc::new(Fixed::of_profile(setup).map_err(|e| fail(Exit::Malformed, e))?),
+        };
+        Ok(Setup {
+            name: name.clone(),
+            launcher,
+            supports: setup.supports.clone(),
+            settings: settings(setup),
+        })
+    };
+    profile.setups.iter().map(setup).collect()
 }
 
 fn settings(profile: &Profile) -> Settings {
@@ -200,6 +227,11 @@ fn settings(profile: &Profile) -> Settings {
         patience: profile.patience.unwrap_or(defaults.patience),
         settle: profile.settle,
         login: profile.login.as_ref().map(login),
+        users: profile
+            .users
+            .iter()
+            .map(|(name, user)| (name.clone(), login(user)))
+            .collect(),
         auth: profile.auth.as_ref().map(|auth| EnhancedAuth {
             method: auth.method.clone(),
             good: data(&auth.good),
@@ -214,5 +246,6 @@ fn settings(profile: &Profile) -> Settings {
             shared_subscription_available: Some(profile.supports.has("shared")),
             denies: profile.denies.clone(),
         },
+        diary: None,
     }
 }

@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// How often an experiment that the machine was too slow for is made again: so, and then with the patience of a run.
 const PLAYS: usize = 3;
 const PATIENT_PLAYS: usize = 20;
+/// Cases of one scenario side by side.
+const FEW: usize = 6;
 
 /// What one scenario made of one way of breaking a statement that it claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +146,7 @@ pub async fn walk_with(walker: Walker<'_>) -> Result<Walk, TooSlow> {
         tasks.spawn(async move {
             let _permit = room.acquire().await;
             let trial = Arc::new(Trial::new(&target, &settings, token));
-            let seen = trial.walk(&statements, &claiming).await;
+            let seen = trial.walk(&statements, claiming).await;
             trial.end().await;
             seen
         });
@@ -211,34 +213,59 @@ impl Trial {
     async fn walk(
         self: &Arc<Self>,
         statements: &BTreeSet<StatementId>,
-        cases: &[Arc<Case>],
+        cases: Vec<Arc<Case>>,
     ) -> Result<Vec<Noticed>, TooSlow> {
-        let mut seen: BTreeMap<(StatementId, String), bool> = BTreeMap::new();
+        let mut scenarios: BTreeMap<String, Vec<Arc<Case>>> = BTreeMap::new();
+        for case in cases {
+            scenarios.entry(case.header.path.clone()).or_default().push(case);
+        }
+        let mut tasks = JoinSet::new();
+        for (scenario, cases) in scenarios {
+            let (trial, statements) = (Arc::clone(self), statements.clone());
+            tasks.spawn(async move {
+                let seen = trial.scenario(&statements, &cases).await;
+                seen.map(|seen| (scenario, seen))
+            });
+        }
+        let mut all = Vec::new();
+        for done in tasks.join_all().await {
+            let (scenario, statements) = done?;
+            all.extend(statements.into_iter().map(|(statement, noticed)| Noticed {
+                statement,
+                token: self.token.clone(),
+                scenario: scenario.clone(),
+                noticed,
+            }));
+        }
+        Ok(all)
+    }
+
+    /// Plays the cases of one scenario, and says of each statement that it claims whether it noticed. A grid has hundreds of
+    /// cases and one that notices is enough: they are played a few at a time, and only while a claim of theirs is open.
+    async fn scenario(
+        self: &Arc<Self>,
+        statements: &BTreeSet<StatementId>,
+        cases: &[Arc<Case>],
+    ) -> Result<BTreeMap<StatementId, bool>, TooSlow> {
+        let mut seen: BTreeMap<StatementId, bool> = BTreeMap::new();
+        let claims = cases.iter().flat_map(|case| &case.proves);
+        seen.extend(claims.filter(|s| statements.contains(s)).map(|s| (*s, false)));
+        // On a busy machine a set-up may take longer than the little patience: what was not noticed is tried with more.
         for patient in [false, true] {
-            // On a busy machine a set-up may take longer than the little patience: what was not noticed is tried with more.
-            let is_open = |statement: &StatementId, case: &Case| {
-                let claim = (*statement, case.header.path.clone());
-                statements.contains(statement) && !seen.get(&claim).copied().unwrap_or_default()
-            };
-            let open: Vec<Arc<Case>> = cases
-                .iter()
-                .filter(|case| case.proves.iter().any(|s| is_open(s, case)))
-                .cloned()
-                .collect();
-            for (case, result) in self.play_all(open, patient).await? {
-                let noticed = notices(&result);
-                for statement in case.proves.iter().filter(|s| statements.contains(s)) {
-                    *seen.entry((*statement, case.header.path.clone())).or_default() |= noticed;
+            for few in cases.chunks(FEW) {
+                let is_open = |case: &&Arc<Case>| case.proves.iter().any(|s| seen.get(s) == Some(&false));
+                let open: Vec<Arc<Case>> = few.iter().filter(is_open).cloned().collect();
+                for (case, result) in self.play_all(open, patient).await? {
+                    let noticed = notices(&result);
+                    for statement in &case.proves {
+                        if let Some(seen) = seen.get_mut(statement) {
+                            *seen |= noticed;
+                        }
+                    }
                 }
             }
         }
-        let all = seen.into_iter().map(|((statement, scenario), noticed)| Noticed {
-            statement,
-            token: self.token.clone(),
-            scenario,
-            noticed,
-        });
-        Ok(all.collect())
+        Ok(seen)
     }
 
     /// Plays cases side by side.

@@ -200,12 +200,6 @@ pub const UNBREAKABLE: &[(Version, &str, &str)] = &[
     (Version::V3_1_1, "MQTT-6.0.0-1", NO_WEBSOCKET),
     (Version::V3_1_1, "MQTT-6.0.0-2", NO_WEBSOCKET),
     (Version::V3_1_1, "MQTT-6.0.0-4", NO_WEBSOCKET),
-    (Version::V5, "MQTT-3.15.2-2", NO_METHOD),
-    (Version::V5, "MQTT-3.15.2-3", NO_METHOD),
-    (Version::V5, "MQTT-4.12.0-2", NO_METHOD),
-    (Version::V5, "MQTT-4.12.0-4", NO_METHOD),
-    (Version::V5, "MQTT-4.12.1-2", NO_METHOD),
-    (Version::V5, "§3.15.2.1/sent-by", NO_METHOD),
     (Version::V5, "§3.1.3.2.3/utf-8-payload", NOT_CHECKED),
     (Version::V5, "§3.3.2.3.2/utf-8-payload", NOT_CHECKED),
     (Version::V5, "MQTT-6.0.0-1", NO_WEBSOCKET),
@@ -214,7 +208,6 @@ pub const UNBREAKABLE: &[(Version, &str, &str)] = &[
 ];
 const NO_WEBSOCKET: &str = "the reference broker has no WebSocket listener";
 const NOT_CHECKED: &str = "a receiver may look into payloads, and the reference broker does not";
-const NO_METHOD: &str = "the reference broker offers no method of enhanced authentication";
 const READ_AS_ABSENT: &str = "a field that is missing here is decoded as one that was never announced";
 
 /// `MQTT-1/b` is `MQTT-1` and `b`. Our own ids hold a slash too, but never a single letter behind it.

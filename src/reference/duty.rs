@@ -10,6 +10,7 @@ use crate::wire::Version;
 pub enum Duty {
     IgnoreAfterRefusal,
     RefuseUnknownAuthMethod,
+    CheckAuthenticationData,
     CheckLogin,
     RefuseWillQos,
     RefuseWillRetain,
@@ -100,6 +101,13 @@ pub const DUTIES: &[DutyRow] = &[
         v3_1: &[],
         v3_1_1: &[],
         v5: &["MQTT-4.12.0-1"],
+    },
+    DutyRow {
+        duty: Duty::CheckAuthenticationData,
+        what: "takes any Authentication Data",
+        v3_1: &[],
+        v3_1_1: &[],
+        v5: &["MQTT-4.12.0-4", "MQTT-4.12.1-2/b"],
     },
     DutyRow {
         duty: Duty::CheckLogin,

@@ -17,13 +17,13 @@ mod places;
 mod proxy;
 mod sabotage;
 mod server;
-mod store;
+pub mod store;
 mod tolerance;
 mod topic;
 #[cfg(test)]
 mod walk;
 
-pub use config::{Config, Limits, User};
+pub use config::{AuthMethod, Config, Limits, User};
 pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam, UNBREAKABLE};
 pub use places::{SourceLine, honoured_at};
 pub use proxy::Proxy;

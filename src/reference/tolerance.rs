@@ -22,7 +22,10 @@ const OF_SEQUENCES: &[StatementId] = &[
     StatementId::new(Version::V5, "MQTT-3.2.2-18"),
     StatementId::new(Version::V5, "MQTT-3.3.2-9"),
     StatementId::new(Version::V5, "MQTT-3.3.4-7"),
+    StatementId::new(Version::V5, "MQTT-4.12.0-5"),
     StatementId::new(Version::V5, "MQTT-4.12.0-7"),
+    StatementId::new(Version::V5, "MQTT-4.12.1-1"),
+    StatementId::new(Version::V5, "MQTT-4.12.1-2"),
     StatementId::new(Version::V5, "MQTT-4.13.1-1"),
     StatementId::new(Version::V5, "§3.14.2.2.2/expiry-from-zero"),
 ];

@@ -7,6 +7,7 @@ use crate::play::{Awaited, Failure, Mismatch, Stage};
 use crate::scenario::{Header, Place, ScenarioLevel, Source};
 use crate::statements::{StatementId, Version};
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
+use crate::target::Kept;
 use crate::transcript::testing::{NS, Talk};
 use crate::transcript::{Author, End, Transcript, What};
 use crate::wire::{Ack, ConnAck, Connect, Packet, Publish, SubAck, Subscribe, Subscription, Version as V};
@@ -109,6 +110,7 @@ pub fn target() -> TargetInfo {
         version: Some("2.0.11".to_owned()),
         address: "mqtt://127.0.0.1:1883".to_owned(),
         argument: Some("ci/brokers/mosquitto.yaml".to_owned()),
+        snapshots: Kept::All,
     }
 }
 
@@ -176,6 +178,7 @@ pub fn result(id: &str, verdict: Verdict, transcript: Transcript) -> CaseResult 
         version: Version::V3_1_1,
         verdict,
         reason: None,
+        sometimes: false,
         proves: vec![StatementId::new(Version::V3_1_1, "MQTT-4.3.3-2")],
         failure: None,
         findings: Vec::new(),

@@ -7,6 +7,7 @@ use crate::play::{Advice, Failure};
 use crate::rules::Finding;
 use crate::scenario::Header;
 use crate::statements::{StatementId, Version};
+use crate::target::Kept;
 use crate::transcript::Transcript;
 
 /// What is said of a case in the end.
@@ -61,6 +62,8 @@ pub struct TargetInfo {
     pub address: String,
     /// The argument that names this target on the command line; `None` for the embedded reference broker.
     pub argument: Option<String>,
+    /// Which cases have a snapshot.
+    pub snapshots: Kept,
 }
 
 /// One case's result.
@@ -73,6 +76,8 @@ pub struct CaseResult {
     pub verdict: Verdict,
     /// Why, in one line: of a failure its summary, of a skip its reason, of a known deviation its `because`.
     pub reason: Option<String>,
+    /// The profile says that the verdict varies from run to run.
+    pub sometimes: bool,
     /// What the case proves.
     pub proves: Vec<StatementId>,
     pub failure: Option<Failure>,

@@ -9,7 +9,7 @@ use super::super::address::Address;
 use super::super::glob::Glob;
 use super::super::template::{Words, port_words};
 use super::yaml::Places;
-use super::{Auth, Endpoints, Fails, Known, Login, Process, Profile, ProfileError, Supports, duration, raw};
+use super::{Auth, Endpoints, Fails, Kept, Known, Login, Process, Profile, ProfileError, Supports, duration, raw};
 use crate::statements::Version;
 
 /// How long a broker may take to answer its first CONNECT, unless the profile says otherwise.
@@ -25,49 +25,57 @@ pub(super) struct Check<'a> {
     pub(super) places: &'a Places,
 }
 
-type Checked<T> = Result<T, ProfileError>;
+pub(super) type Checked<T> = Result<T, ProfileError>;
 
 impl Check<'_> {
     /// An error at the value of `path`.
-    fn error(&self, path: &str, message: impl Into<String>) -> ProfileError {
+    pub(super) fn error(&self, path: &str, message: impl Into<String>) -> ProfileError {
         let place = self.places.value(path).or_else(|| self.places.key(path));
         ProfileError::at(self.file, self.source, place, message)
     }
 
     /// An error at the key of `path`.
-    fn key_error(&self, path: &str, message: impl Into<String>) -> ProfileError {
+    pub(super) fn key_error(&self, path: &str, message: impl Into<String>) -> ProfileError {
         ProfileError::at(self.file, self.source, self.places.key(path), message)
     }
 
     pub(super) fn profile(&self, raw: raw::Profile) -> Checked<Profile> {
         let process = raw.process.map(|process| self.process(process)).transpose()?;
-        let mqtt = self.endpoints(raw.mqtt, process.is_some())?;
+        let mqtt = self.endpoints("mqtt", raw.mqtt, process.is_some())?;
         let versions = self.versions(raw.versions, &mqtt)?;
-        let mut users = BTreeMap::new();
-        for (name, login) in raw.users {
-            let login = self.login(&format!("users.{name}"), login)?;
-            users.insert(name, login);
-        }
         let absolute = std::path::absolute(self.file).unwrap_or_else(|_| self.file.to_owned());
-        Ok(Profile {
+        let profile = Profile {
             name: self.name(raw.name)?,
-            supports: self.supports(raw.supports, process.is_some())?,
+            supports: self.supports("supports", raw.supports, process.is_some())?,
             process,
             mqtt,
             versions,
             login: raw.login.map(|login| self.login("login", login)).transpose()?,
             settle: self.duration("settle", raw.settle.as_deref())?.unwrap_or_default(),
             patience: self.positive_duration("patience", raw.patience.as_deref())?,
-            denies: self.denies(raw.denies)?,
-            users,
-            auth: raw.auth.map(|auth| self.auth(auth)).transpose()?,
+            denies: self.denies("denies", raw.denies)?,
+            users: self.users("users", raw.users)?,
+            auth: raw.auth.map(|auth| self.auth("auth", auth)).transpose()?,
+            setups: Vec::new(),
             jobs: self.count("jobs", raw.jobs)?,
             instances: self.count("instances", raw.instances)?,
+            snapshots: self.kept(raw.snapshots.as_deref())?,
             known: self.known(raw.known)?,
             here: absolute.parent().unwrap_or(Path::new("/")).to_owned(),
             file: self.file.to_owned(),
             source: self.source.clone(),
-        })
+        };
+        let setups = self.setups(&profile, raw.setups)?;
+        Ok(Profile { setups, ..profile })
+    }
+
+    pub(super) fn users(&self, path: &str, raw: BTreeMap<String, raw::Login>) -> Checked<BTreeMap<String, Login>> {
+        raw.into_iter()
+            .map(|(name, login)| {
+                let login = self.login(&format!("{path}.{name}"), login)?;
+                Ok((name, login))
+            })
+            .collect()
     }
 
     fn name(&self, name: String) -> Checked<String> {
@@ -89,25 +97,7 @@ impl Check<'_> {
         if let Some(version) = &raw.version {
             self.command("process.version", version)?;
         }
-        for file in raw.files.keys() {
-            let inside = Path::new(file)
-                .components()
-                .all(|part| matches!(part, Component::Normal(_)));
-            if file.is_empty() || !inside {
-                return Err(self
-                    .key_error(
-                        &format!("process.files.{file}"),
-                        format!("`{file}` is not a path inside $dir"),
-                    )
-                    .help("a relative path without `..`, such as broker.conf or data/init.lua"));
-            }
-        }
-        for name in raw.env.keys() {
-            if name.is_empty() || name.contains(['=', '\0']) {
-                let path = format!("process.env.{name}");
-                return Err(self.key_error(&path, format!("`{name}` cannot be the name of an environment variable")));
-            }
-        }
+        self.surroundings("process", &raw.files, &raw.env)?;
         let ready = self.positive_duration("process.ready_timeout", raw.ready_timeout.as_deref())?;
         let stop = self.positive_duration("process.stop_timeout", raw.stop_timeout.as_deref())?;
         Ok(Process {
@@ -121,7 +111,36 @@ impl Check<'_> {
         })
     }
 
-    fn command(&self, path: &str, command: &[String]) -> Checked<()> {
+    /// The files and the environment of a process.
+    pub(super) fn surroundings(
+        &self,
+        path: &str,
+        files: &BTreeMap<String, String>,
+        env: &BTreeMap<String, String>,
+    ) -> Checked<()> {
+        for file in files.keys() {
+            let inside = Path::new(file)
+                .components()
+                .all(|part| matches!(part, Component::Normal(_)));
+            if file.is_empty() || !inside {
+                return Err(self
+                    .key_error(
+                        &format!("{path}.files.{file}"),
+                        format!("`{file}` is not a path inside $dir"),
+                    )
+                    .help("a relative path without `..`, such as broker.conf or data/init.lua"));
+            }
+        }
+        for name in env.keys() {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                let path = format!("{path}.env.{name}");
+                return Err(self.key_error(&path, format!("`{name}` cannot be the name of an environment variable")));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn command(&self, path: &str, command: &[String]) -> Checked<()> {
         match command.first() {
             Some(program) if !program.is_empty() => Ok(()),
             _ => Err(self
@@ -130,19 +149,19 @@ impl Check<'_> {
         }
     }
 
-    fn endpoints(&self, raw: raw::Mqtt, has_process: bool) -> Checked<Endpoints> {
+    pub(super) fn endpoints(&self, path: &str, raw: raw::Mqtt, has_process: bool) -> Checked<Endpoints> {
         match raw {
             raw::Mqtt::One(text) => {
-                self.endpoint("mqtt", &text, has_process)?;
+                self.endpoint(path, &text, has_process)?;
                 Ok(Endpoints::One(text))
             }
             raw::Mqtt::PerVersion(map) if map.is_empty() => Err(self
-                .error("mqtt", "`mqtt` has no address")
+                .error(path, "`mqtt` has no address")
                 .help("mqtt://host:port, or one for each version")),
             raw::Mqtt::PerVersion(map) => {
                 let mut addresses = BTreeMap::new();
                 for (version, text) in map {
-                    let path = format!("mqtt.{version}");
+                    let path = format!("{path}.{version}");
                     self.endpoint(&path, &text, has_process)?;
                     let version = self.version(&version).map_err(|e| self.key_error(&path, e))?;
                     if addresses.insert(version, text).is_some() {
@@ -212,7 +231,7 @@ impl Check<'_> {
         Ok(Some(versions))
     }
 
-    fn login(&self, path: &str, raw: raw::Login) -> Checked<Login> {
+    pub(super) fn login(&self, path: &str, raw: raw::Login) -> Checked<Login> {
         if raw.username.is_none() && raw.password.is_none() {
             return Err(self
                 .error(path, "a login without username and password")
@@ -230,7 +249,7 @@ impl Check<'_> {
         })
     }
 
-    fn auth(&self, raw: raw::Auth) -> Checked<Auth> {
+    pub(super) fn auth(&self, path: &str, raw: raw::Auth) -> Checked<Auth> {
         let bytes = |list: &str, texts: Vec<String>| {
             texts
                 .iter()
@@ -238,14 +257,14 @@ impl Check<'_> {
                 .map(|(i, text)| {
                     let digits: String = text.split_whitespace().collect();
                     hex::decode(digits).map_err(|e| {
-                        self.error(&format!("auth.{list}[{i}]"), format!("`{text}` is not hex: {e}"))
+                        self.error(&format!("{path}.{list}[{i}]"), format!("`{text}` is not hex: {e}"))
                             .help("pairs of hex digits, such as \"00 1f ff\"")
                     })
                 })
                 .collect::<Checked<Vec<_>>>()
         };
         if raw.method.is_empty() {
-            return Err(self.error("auth.method", "an empty authentication method"));
+            return Err(self.error(&format!("{path}.method"), "an empty authentication method"));
         }
         Ok(Auth {
             good: bytes("good", raw.good)?,
@@ -254,10 +273,10 @@ impl Check<'_> {
         })
     }
 
-    fn supports(&self, raw: Vec<raw::Support>, has_process: bool) -> Checked<Supports> {
+    pub(super) fn supports(&self, path: &str, raw: Vec<raw::Support>, has_process: bool) -> Checked<Supports> {
         let mut supports = Supports::default();
         for (i, entry) in raw.iter().enumerate() {
-            let path = format!("supports[{i}]");
+            let path = format!("{path}[{i}]");
             supports
                 .add(&entry.name, &entry.value)
                 .map_err(|(what, allowed)| self.error(&path, what).help(allowed))?;
@@ -272,9 +291,9 @@ impl Check<'_> {
         Ok(supports)
     }
 
-    fn denies(&self, raw: Vec<String>) -> Checked<Vec<String>> {
+    pub(super) fn denies(&self, path: &str, raw: Vec<String>) -> Checked<Vec<String>> {
         match raw.iter().position(String::is_empty) {
-            Some(i) => Err(self.error(&format!("denies[{i}]"), "an empty topic filter")),
+            Some(i) => Err(self.error(&format!("{path}[{i}]"), "an empty topic filter")),
             None => Ok(raw),
         }
     }
@@ -285,6 +304,16 @@ impl Check<'_> {
                 .error(path, format!("`{path}: {count}`"))
                 .help(format!("a number from 1 to {MOST_AT_ONCE}"))),
             count => Ok(count.map(|count| count as usize)),
+        }
+    }
+
+    fn kept(&self, raw: Option<&str>) -> Checked<Kept> {
+        match raw {
+            None | Some("all") => Ok(Kept::All),
+            Some("failures") => Ok(Kept::Failures),
+            Some(other) => Err(self
+                .error("snapshots", format!("`snapshots: {other}`"))
+                .help("`all` keeps every case, `failures` those that do not pass and one file with every verdict")),
         }
     }
 
