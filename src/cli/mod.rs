@@ -20,6 +20,7 @@ mod matrix;
 mod new;
 mod proxied;
 mod record;
+mod replay;
 mod report;
 mod run;
 mod set;
@@ -66,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Coverage(args) => coverage::coverage(&args),
         Command::Broker(args) => broker::broker(&args),
         Command::Record(args) => record::record(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Audit(args) => audit::audit(&args),
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Schema => {

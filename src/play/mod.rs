@@ -22,6 +22,7 @@ pub use action::Action;
 pub(crate) use assemble::Assembler;
 pub use cleanup::{Lost, Traces, remove, retained};
 pub use diary::{Diary, Left, read as read_diary};
+pub(crate) use connection::{Arrival, Arrived, Connection, QUEUE};
 pub use driver::{any_step, declared_waits, is_timed};
 pub use lateness::Lateness;
 pub use matcher::{Matcher, Poll, Which};
