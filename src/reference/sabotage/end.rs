@@ -23,6 +23,11 @@ pub const ACTS: &[Act] = &[
         How::KeepOpen(|cause| cause == Cause::TakenOver)
     ),
     act!(
+        [V5 "MQTT-3.1.2-22/c"],
+        "leaves a silent connection open, whoever set the Keep Alive",
+        How::KeepOpen(|cause| cause == Cause::KeepAlive)
+    ),
+    act!(
         [V5 "§3.1.4/taken-over"],
         "does not say that the session was taken over",
         How::Send(|_, _, outgoing| without(outgoing, |packet| {

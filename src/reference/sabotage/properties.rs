@@ -119,6 +119,15 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
+        [V5 "MQTT-3.2.2-9/b"],
+        "does not announce its Maximum QoS",
+        How::Send(|_, _, outgoing| changed(outgoing, |packet| {
+            if let Packet::ConnAck(ack) = packet {
+                strip(&mut ack.properties, id::MAXIMUM_QOS);
+            }
+        }))
+    ),
+    act!(
         [V5 "§3.2.2.3.4/values"],
         "announces a Maximum QoS of 2",
         How::Send(|_, _, outgoing| announced(outgoing, id::MAXIMUM_QOS))
