@@ -248,7 +248,7 @@ fn sent(spec: &FieldSpec) -> Value {
                     .map(|v| (v.to_owned(), json!({ "type": "object" }))),
             );
             json!({ "anyOf": [
-                { "type": "object", "properties": all, "additionalProperties": false },
+                { "type": "object", "properties": all, "patternProperties": { r"^\$[a-z]": true }, "additionalProperties": false },
                 { "type": "string", "pattern": r"^absent$|\$" },
             ] })
         }
