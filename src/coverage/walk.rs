@@ -90,8 +90,6 @@ pub struct Walker<'a> {
     pub target: &'a dyn Fn(Disobey) -> Target,
     /// Which ways of disobeying are tried.
     pub takes: &'a dyn Fn(&Disobedience) -> bool,
-    /// At most so many of the cases that claim what a way breaks, from as many scenarios as there are.
-    pub most: usize,
     /// How cases are played, but for the patience.
     pub settings: Settings,
     /// Ways side by side, each with a broker of its own.
@@ -114,7 +112,6 @@ pub async fn walk(
         cases,
         target: &target,
         takes: &|_| true,
-        most: usize::MAX,
         settings: Settings::default(),
         side_by_side: SIDE_BY_SIDE,
         done: &done,
@@ -139,7 +136,6 @@ pub async fn walk_with(walker: Walker<'_>) -> Result<Walk, TooSlow> {
         if claiming.is_empty() {
             continue;
         }
-        let claiming = thinned(claiming, walker.most);
         let token = disobedience.token();
         let target = Disobey::parse(&token).unwrap_or_else(|e| panic!("what is listed can be parsed: {e}"));
         let (room, target, settings) = (Arc::clone(&room), (walker.target)(target), walker.settings.clone());
@@ -161,19 +157,6 @@ pub async fn walk_with(walker: Walker<'_>) -> Result<Walk, TooSlow> {
     walk.all
         .sort_by(|a, b| (a.statement, &a.token, &a.scenario).cmp(&(b.statement, &b.token, &b.scenario)));
     Ok(walk)
-}
-
-/// So many of the cases: the first of each scenario, then the second of each, and so on.
-fn thinned(cases: Vec<Arc<Case>>, most: usize) -> Vec<Arc<Case>> {
-    let mut met: BTreeMap<String, usize> = BTreeMap::new();
-    let mut ranked: Vec<(usize, Arc<Case>)> = Vec::new();
-    for case in cases {
-        let count = met.entry(case.header.path.clone()).or_default();
-        ranked.push((*count, case));
-        *count += 1;
-    }
-    ranked.sort_by_key(|(rank, _)| *rank);
-    ranked.into_iter().map(|(_, case)| case).take(most).collect()
 }
 
 /// Each way of disobeying, and the statements that it breaks.

@@ -107,7 +107,7 @@ const FUNCTIONS: &[Function] = functions! {
     "core/connection.rs" takes: [
         "v5:MQTT-3.4.2-2", "v5:MQTT-3.4.2-3", "v5:MQTT-3.5.2-2", "v5:MQTT-3.5.2-3", "v5:MQTT-3.6.2-2", "v5:MQTT-3.6.2-3",
         "v5:MQTT-3.7.2-2", "v5:MQTT-3.7.2-3", "v5:MQTT-3.9.2-1", "v5:MQTT-3.9.2-2", "v5:MQTT-3.11.2-1",
-        "v5:MQTT-3.11.2-2",
+        "v5:MQTT-3.11.2-2", "v5:MQTT-3.15.2-2", "v5:MQTT-3.15.2-3",
     ];
     "core/deliver.rs" pump: ["v5:MQTT-3.3.4-10"];
     "core/deliver.rs" repeat: ["v3.1:§2.1/dup-on-redelivery", "v3.1:§4.2/dup-on-retry"];

@@ -74,7 +74,9 @@ impl Relay {
         };
         client.last_sent = now;
         if let Some(level) = frame.connect_level().filter(|_| client.version.is_none()) {
-            client.version = Version::ALL.into_iter().find(|v| v.protocol_level() == level);
+            let named = Version::ALL.into_iter().find(|v| v.protocol_level() == level);
+            // Who names another version is refused in the form of this one, most likely.
+            client.version = Some(named.unwrap_or(Version::V3_1_1));
         }
         let Some(version) = client.version else {
             return as_it_is(raw);
