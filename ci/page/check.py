@@ -149,6 +149,7 @@ def reading(browser, file):
     dialog.get_by_label("with fences and clean-up").check()
     assert dialog.locator(".ladder .event").count() > shown
     dialog.get_by_text("as a table").click()
+    expect(dialog.locator(".events tbody tr").first).to_be_visible()
     assert dialog.locator(".events tbody tr").count() >= shown
     expect(dialog.locator(".command code")).to_contain_text("mqttspec run -e qos2/dup-before-pubrel@v3.1.1 --trace always")
     browser.shot(page, "exchange")
