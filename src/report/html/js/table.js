@@ -43,10 +43,11 @@ function groupOf(group) {
     }
     // Of a part of the suite a share says little.
     const fraction = `${t.held}/${t.tried}`;
-    if (t.held === t.tried) return h("span", { role: "gridcell", class: "c v pass", title }, isNarrowed() ? fraction : "all");
+    const long = isNarrowed() && fraction.length > 5 ? " long" : "";
+    if (t.held === t.tried) return h("span", { role: "gridcell", class: `c v pass${long}`, title }, isNarrowed() ? fraction : "all");
     const share = Math.min(99, Math.floor((100 * t.held) / t.tried));
     const text = isNarrowed() ? fraction : `${share}%`;
-    return h("span", { role: "gridcell", class: `c v part${t.failed ? " hasfail" : ""}`, title, style: `--share: ${share}%` }, text);
+    return h("span", { role: "gridcell", class: `c v part${t.failed ? " hasfail" : ""}${long}`, title, style: `--share: ${share}%` }, text);
   });
   element.append(h("div", { role: "row" }, h("span", { role: "rowheader" }, fold), cells));
   if (isOpen(group)) unfold(element, true);
