@@ -3,7 +3,8 @@
 //!
 //! The modules form a pipeline, and each knows only those before it:
 //! `statements` → `wire` → `transcript` → `rules` → `scenario` → `target` → `play` → `suite` → `report` → `cli`,
-//! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only.
+//! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only. `transport`, which knows none
+//! of them, carries bytes for `target`, `play` and `reference`.
 
 pub mod cli;
 pub mod play;
@@ -15,4 +16,5 @@ pub mod statements;
 pub mod suite;
 pub mod target;
 pub mod transcript;
+pub mod transport;
 pub mod wire;

@@ -28,7 +28,7 @@ pub use args::Cli;
 use args::Command;
 pub use embedded::Embedded;
 pub use exit::Exit;
-pub use target::{reference, reference_that};
+pub use target::{reference, reference_over, reference_that};
 pub use trials::trials;
 
 /// Reads the command line, does what it says, and gives the exit code.

@@ -11,9 +11,13 @@ use crate::scenario::{EnhancedAuth, Login};
 use crate::statements::Version;
 use crate::suite::{Target, TargetInfo};
 use crate::target::{
-    self, Address, Answer, BrokerVersion, Fixed, Instance, Launcher, ProcessLauncher, Profile, Supports, ask_version,
+    self, Address, Answer, BrokerVersion, Dialer, Fixed, Instance, Launcher, ProcessLauncher, Profile, Supports,
+    ask_version,
 };
+use crate::transport::Transport;
+use crate::transport::tls::TlsOptions;
 
+use super::args::ReachArgs;
 use super::{Embedded, Exit, colour, fail, print_error};
 
 /// Cases side by side, unless the profile or the command line says otherwise.
@@ -26,37 +30,74 @@ const EMBEDDED_INSTANCES: usize = 32;
 const PROBE: Duration = Duration::from_secs(5);
 
 /// Finds out what the argument names, and how cases are to be played against it.
-pub async fn target(argument: Option<&str>, disobey: &[String]) -> Result<(Target, Settings), Exit> {
-    match argument {
-        None => embedded(disobey),
+pub async fn target(argument: Option<&str>, disobey: &[String], reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
+    let (mut target, settings) = match argument {
+        None => embedded(disobey, reach),
         Some(_) if !disobey.is_empty() => Err(fail(Exit::Usage, "--disobey is for the embedded reference broker")),
-        Some(argument) if Address::is_address(argument) => address(argument).await,
-        Some(file) => profile(Path::new(file), file).await,
-    }
+        Some(argument) if Address::is_address(argument) => address(argument, reach).await,
+        Some(file) => profile(Path::new(file), file, reach).await,
+    }?;
+    target.info.options = reach.words();
+    Ok((target, settings))
 }
 
-fn embedded(disobey: &[String]) -> Result<(Target, Settings), Exit> {
+fn embedded(disobey: &[String], reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
     let disobey = Disobey::parse_all(disobey.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
-    Ok((reference_that(disobey), Settings::default()))
+    if reach.tls() != TlsOptions::default() {
+        let message =
+            "the embedded broker's certificates are its own: --ca, --cert, --server-name and --insecure are for others";
+        return Err(fail(Exit::Usage, message));
+    }
+    Ok(reference_over(disobey, reach.transport.unwrap_or_default()))
+}
+
+/// A dialer with these options. That certificates are not checked is said, each time.
+fn dialer(options: TlsOptions, needs_tls: bool) -> Result<Dialer, Exit> {
+    if options.insecure {
+        let style = anstyle::AnsiColor::Yellow.on_default().bold();
+        print_error(&format!(
+            "{style}warning{style:#}: no certificate is checked (insecure): whoever answers is taken for the broker\n"
+        ));
+    }
+    let dialer = Dialer::new(options);
+    if needs_tls {
+        dialer.prepare().map_err(|e| fail(Exit::Malformed, e))?;
+    }
+    Ok(dialer)
 }
 
 /// The embedded reference broker, breaking what `disobey` says.
 pub fn reference_that(disobey: Disobey) -> Target {
-    Target {
+    reference_over(disobey, Transport::Mqtt).0
+}
+
+/// The same, to be reached over `transport`; the settings have what that needs.
+pub fn reference_over(disobey: Disobey, transport: Transport) -> (Target, Settings) {
+    let settings = Settings {
+        dialer: Dialer::new(TlsOptions {
+            made: true,
+            ..TlsOptions::default()
+        }),
+        ..Settings::default()
+    };
+    let target = Target {
         info: TargetInfo {
             name: "reference".to_owned(),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             address: "127.0.0.1 (embedded)".to_owned(),
+            transport,
             argument: None,
+            options: Vec::new(),
         },
-        launcher: Arc::new(Embedded::new(disobey)),
-        supports: Supports::of(&["restart", "persistence", "durable"], &[]),
+        launcher: Arc::new(Embedded::new(disobey, transport)),
+        supports: Supports::of(&["restart", "persistence", "durable", "websocket", "tls"], &[]),
         known: Vec::new(),
         broker_version: None,
         not_offered: BTreeMap::new(),
         jobs: JOBS,
         instances: EMBEDDED_INSTANCES,
-    }
+    };
+    (target, settings)
 }
 
 /// The embedded reference broker, obeying everything.
@@ -76,9 +117,22 @@ pub fn is_installed(profile: &str) -> bool {
         .is_none_or(|process| process.is_installed(&profile.here))
 }
 
-async fn address(text: &str) -> Result<(Target, Settings), Exit> {
+async fn address(text: &str, reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
     let address: Address = text.parse().map_err(|e| fail(Exit::Usage, e))?;
-    let spoken = target::probe(&address, None, PROBE)
+    let transport = address.transport();
+    if reach.transport.is_some_and(|asked| asked != transport) {
+        return Err(fail(
+            Exit::Usage,
+            format!("{address} says itself what it is reached over: {transport}"),
+        ));
+    }
+    let options = reach.tls();
+    if options != TlsOptions::default() && !transport.is_encrypted() {
+        let message = "--ca, --cert, --server-name and --insecure are for mqtts: and wss: addresses";
+        return Err(fail(Exit::Usage, message));
+    }
+    let dialer = dialer(options, transport.is_encrypted())?;
+    let spoken = target::probe(&dialer, &address, None, PROBE)
         .await
         .map_err(|e| fail(Exit::Unreachable, e))?;
     let not_offered = spoken
@@ -91,17 +145,28 @@ async fn address(text: &str) -> Result<(Target, Settings), Exit> {
             name: address.to_string(),
             version: None,
             address: address.to_string(),
+            transport,
             argument: Some(text.to_owned()),
+            options: Vec::new(),
         },
         launcher: Arc::new(Fixed::new(&address, &spoken.offered())),
-        supports: Supports::default(),
+        supports: match (transport.is_websocket(), transport.is_encrypted()) {
+            (true, true) => Supports::of(&["websocket", "tls"], &[]),
+            (true, false) => Supports::of(&["websocket"], &[]),
+            (false, true) => Supports::of(&["tls"], &[]),
+            (false, false) => Supports::default(),
+        },
         known: Vec::new(),
         broker_version: None,
         not_offered,
         jobs: JOBS,
         instances: 1,
     };
-    Ok((target, Settings::default()))
+    let settings = Settings {
+        dialer,
+        ..Settings::default()
+    };
+    Ok((target, settings))
 }
 
 /// Why a version is not played; `None` where it is.
@@ -117,8 +182,8 @@ fn why_not(version: Version, answer: &Answer) -> Option<String> {
     }
 }
 
-async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit> {
-    let profile = Profile::read(file).map_err(|error| {
+async fn profile(file: &Path, argument: &str, reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
+    let mut profile = Profile::read(file).map_err(|error| {
         let renderer = match colour() {
             true => annotate_snippets::Renderer::styled(),
             false => annotate_snippets::Renderer::plain(),
@@ -126,6 +191,14 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
         print_error(&format!("{}\n", error.render(&renderer)));
         Exit::Malformed
     })?;
+    if let Some(transport) = reach.transport {
+        profile
+            .transports
+            .choose(transport)
+            .map_err(|e| fail(Exit::Usage, format!("{argument}: {e}")))?;
+    }
+    let options = profile.dialer.options().clone().with(reach.tls());
+    profile.dialer = dialer(options, profile.transports.need_tls())?;
     let profile = Arc::new(profile);
     let mut not_offered = BTreeMap::new();
     if let Some(versions) = &profile.versions {
@@ -150,7 +223,10 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
                         .or_insert_with(|| format!("the profile has no address for {version}"));
                 }
             }
-            (Arc::new(fixed), profile.mqtt.texts().collect::<Vec<_>>().join(", "))
+            (
+                Arc::new(fixed),
+                profile.transports.in_use().texts().collect::<Vec<_>>().join(", "),
+            )
         }
     };
     let version = ask_version(&profile).await.map_err(|e| fail(Exit::Unreachable, e))?;
@@ -159,7 +235,9 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
             name: profile.name.clone(),
             version: version.as_ref().map(|v: &BrokerVersion| v.to_string()),
             address,
+            transport: profile.transports.chosen(),
             argument: Some(argument.to_owned()),
+            options: Vec::new(),
         },
         launcher,
         supports: profile.supports.clone(),
@@ -199,5 +277,6 @@ fn settings(profile: &Profile) -> Settings {
             shared_subscription_available: Some(profile.supports.has("shared")),
             denies: profile.denies.clone(),
         },
+        dialer: profile.dialer.clone(),
     }
 }

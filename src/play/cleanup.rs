@@ -6,11 +6,11 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::statements::Version;
-use crate::target::Address;
+use crate::target::{Address, Ask};
 use crate::transcript::{Transcript, What};
+use crate::transport::Link;
 use crate::wire::property::id;
 use crate::wire::{
     Connect, Disconnect, Packet, PacketType, Piece, PropertyValue, Publish, Splitter, Text, encode_bytes,
@@ -135,18 +135,15 @@ async fn visit(
     client_id: &Text,
     retained: &[&Text],
 ) -> io::Result<()> {
-    let mut stream = TcpStream::connect(address.resolve().await?).await?;
-    stream.set_nodelay(true)?;
+    let mut link = settings.dialer.dial(address, Ask::default()).await?.link;
     let mut connect = Connect::new(version, client_id.clone());
     if let Some(login) = &settings.login {
         connect.username = Some(login.username.clone());
         connect.password.clone_from(&login.password);
     }
     let mut splitter = Splitter::default();
-    stream
-        .write_all(&encode_bytes(&Packet::Connect(connect), version))
-        .await?;
-    wait_for(&mut stream, &mut splitter, PacketType::ConnAck).await?;
+    send(&mut link, &Packet::Connect(connect), version).await?;
+    wait_for(&mut link, &mut splitter, PacketType::ConnAck).await?;
     if !retained.is_empty() {
         for topic in retained {
             let publish = Publish {
@@ -154,26 +151,27 @@ async fn visit(
                 topic: (*topic).clone(),
                 ..Publish::default()
             };
-            stream
-                .write_all(&encode_bytes(&Packet::Publish(publish), version))
-                .await?;
+            send(&mut link, &Packet::Publish(publish), version).await?;
         }
-        stream.write_all(&encode_bytes(&Packet::PingReq, version)).await?;
-        wait_for(&mut stream, &mut splitter, PacketType::PingResp).await?;
+        send(&mut link, &Packet::PingReq, version).await?;
+        wait_for(&mut link, &mut splitter, PacketType::PingResp).await?;
     }
     // The broker may close first; what matters has been done.
-    let _ = stream
-        .write_all(&encode_bytes(&Packet::Disconnect(Disconnect::default()), version))
-        .await;
-    let _ = stream.shutdown().await;
+    let _ = send(&mut link, &Packet::Disconnect(Disconnect::default()), version).await;
+    let _ = link.writer.shutdown().await;
     Ok(())
 }
 
+async fn send(link: &mut Link, packet: &Packet, version: Version) -> io::Result<()> {
+    link.writer.write_all(&encode_bytes(packet, version)).await?;
+    link.writer.flush().await
+}
+
 /// Reads until a packet of this type has come. A connection that the broker ends is an answer too.
-async fn wait_for(stream: &mut TcpStream, splitter: &mut Splitter, packet_type: PacketType) -> io::Result<()> {
+async fn wait_for(link: &mut Link, splitter: &mut Splitter, packet_type: PacketType) -> io::Result<()> {
     let mut buffer = [0; 4096];
     loop {
-        let n = match stream.read(&mut buffer).await {
+        let n = match link.reader.read(&mut buffer).await {
             Ok(0) => return Ok(()),
             Ok(n) => n,
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),

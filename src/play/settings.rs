@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::scenario::{EnhancedAuth, Login};
+use crate::target::Dialer;
 
 /// How cases are played against this target.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub struct Settings {
     pub login: Option<Login>,
     pub auth: Option<EnhancedAuth>,
     pub limits: Limits,
+    /// Opens connections, with the certificates that this target needs.
+    pub dialer: Dialer,
 }
 
 impl Default for Settings {
@@ -25,6 +28,7 @@ impl Default for Settings {
             login: None,
             auth: None,
             limits: Limits::default(),
+            dialer: Dialer::default(),
         }
     }
 }

@@ -182,9 +182,6 @@ impl fmt::Display for Disobey {
 pub const UNBREAKABLE: &[(Version, &str, &str)] = &[
     (Version::V3_1, "§3.1/user-name-missing", READ_AS_ABSENT),
     (Version::V3_1_1, "§1.5.3/disallowed-code-points", NO_STRINGS),
-    (Version::V3_1_1, "MQTT-6.0.0-1", NO_WEBSOCKET),
-    (Version::V3_1_1, "MQTT-6.0.0-2", NO_WEBSOCKET),
-    (Version::V3_1_1, "MQTT-6.0.0-4", NO_WEBSOCKET),
     (Version::V5, "MQTT-3.15.2-2", NO_METHOD),
     (Version::V5, "MQTT-3.15.2-3", NO_METHOD),
     (Version::V5, "MQTT-4.12.0-2", NO_METHOD),
@@ -193,11 +190,7 @@ pub const UNBREAKABLE: &[(Version, &str, &str)] = &[
     (Version::V5, "§3.15.2.1/sent-by", NO_METHOD),
     (Version::V5, "§3.1.3.2.3/utf-8-payload", NOT_CHECKED),
     (Version::V5, "§3.3.2.3.2/utf-8-payload", NOT_CHECKED),
-    (Version::V5, "MQTT-6.0.0-1", NO_WEBSOCKET),
-    (Version::V5, "MQTT-6.0.0-2", NO_WEBSOCKET),
-    (Version::V5, "MQTT-6.0.0-4", NO_WEBSOCKET),
 ];
-const NO_WEBSOCKET: &str = "the reference broker has no WebSocket listener";
 const NOT_CHECKED: &str = "a receiver may look into payloads, and the reference broker does not";
 const NO_METHOD: &str = "the reference broker offers no method of enhanced authentication";
 const NO_STRINGS: &str = "a server of this version makes up no strings";
@@ -278,7 +271,7 @@ mod tests {
             Err(ParseDisobeyError::NoStatement(_))
         ));
         assert!(matches!(
-            Disobey::parse("v5:MQTT-6.0.0-1"),
+            Disobey::parse("v5:MQTT-4.12.0-2"),
             Err(ParseDisobeyError::NotPossible(_))
         ));
         assert!(matches!(

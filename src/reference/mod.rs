@@ -21,6 +21,6 @@ mod topic;
 #[cfg(test)]
 mod walk;
 
-pub use config::{Config, Limits, User};
+pub use config::{Config, Limits, Listen, User};
 pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam, UNBREAKABLE};
 pub use server::{Server, run};

@@ -8,7 +8,7 @@ use super::scores;
 use crate::play::{Advice, Stage};
 use crate::statements::{StatementId, catalogue};
 use crate::suite::{CaseResult, RunResult, Verdict};
-use crate::transcript::{Author, Direction, End, Event, Lifecycle, Transcript, What, name, redacted, shown};
+use crate::transcript::{Author, Direction, End, Event, Lifecycle, Transcript, WebSocket, What, name, redacted, shown};
 use crate::wire::Value;
 
 /// The number of the format.
@@ -35,6 +35,7 @@ struct Target<'a> {
     name: &'a str,
     version: Option<&'a str>,
     address: &'a str,
+    transport: &'static str,
 }
 
 #[derive(Serialize)]
@@ -112,6 +113,7 @@ pub fn run(run: &RunResult) -> String {
             name: &run.target.name,
             version: run.target.version.as_deref(),
             address: &run.target.address,
+            transport: run.target.transport.name(),
         },
         seconds: seconds(run.duration),
         interrupted: run.interrupted,
@@ -242,6 +244,8 @@ fn entry(event: &Event) -> Entry {
         What::End(End::Fin) => "fin",
         What::End(End::Reset) => "reset",
         What::End(End::HalfClose) => "half close",
+        What::WebSocket(WebSocket::Upgraded { .. } | WebSocket::Refused(_)) => "upgrade",
+        What::WebSocket(WebSocket::TextFrame) => "text frame",
         What::Gap(bytes) => {
             entry.length = Some(*bytes);
             "gap"

@@ -132,7 +132,7 @@ impl<'t> History<'t> {
             (What::Fragment(_), false) => self.taint(event.connection),
             (What::End(_), true) => conn.broker_end = Some(event.at),
             (What::Gap(_), _) => conn.hole = true,
-            (What::Open | What::Fragment(_) | What::End(_) | What::Lifecycle(_), _) => {}
+            (What::Open | What::Fragment(_) | What::End(_) | What::WebSocket(_) | What::Lifecycle(_), _) => {}
         }
     }
 

@@ -23,6 +23,7 @@ mod rule;
 mod session;
 #[cfg(test)]
 mod testing;
+mod websocket;
 
 pub use finding::{Finding, Outcome};
 pub use rule::{Ids, Needs, RuleInfo};
@@ -41,6 +42,7 @@ pub fn all() -> impl Iterator<Item = &'static RuleInfo> {
         delivery::RULES,
         flow::RULES,
         order::RULES,
+        websocket::RULES,
     ]
     .into_iter()
     .flatten()

@@ -8,6 +8,7 @@ use crate::rules::Finding;
 use crate::scenario::Header;
 use crate::statements::{StatementId, Version};
 use crate::transcript::Transcript;
+use crate::transport::Transport;
 
 /// What is said of a case in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,8 +60,12 @@ pub struct TargetInfo {
     /// What the broker's own version command says.
     pub version: Option<String>,
     pub address: String,
+    /// What its cases are played over, but for those that are about another transport.
+    pub transport: Transport,
     /// The argument that names this target on the command line; `None` for the embedded reference broker.
     pub argument: Option<String>,
+    /// The options that reach it, such as `--transport wss`, word by word.
+    pub options: Vec<String>,
 }
 
 /// One case's result.

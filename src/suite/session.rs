@@ -160,7 +160,8 @@ impl Session {
         let mut plays = 0;
         loop {
             self.tell(|| RunEvent::CaseBegan { id: case.id.clone() });
-            let instance = match self.target.launcher.launch().await {
+            let launched = self.target.launcher.launch_alone(case.needs("websocket"));
+            let instance = match launched.await {
                 Ok(instance) => instance,
                 Err(error) => return (Outcome::NoBroker(error.to_string()), plays, None),
             };

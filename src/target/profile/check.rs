@@ -6,11 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::address::Address;
+use super::super::dial::Dialer;
 use super::super::glob::Glob;
 use super::super::template::{Words, port_words};
 use super::yaml::Places;
-use super::{Auth, Endpoints, Fails, Known, Login, Process, Profile, ProfileError, Supports, duration, raw};
+use super::{
+    Auth, Endpoints, Fails, Known, Login, Process, Profile, ProfileError, Supports, Transports, duration, raw,
+};
 use crate::statements::Version;
+use crate::transport::Transport;
+use crate::transport::tls::TlsOptions;
 
 /// How long a broker may take to answer its first CONNECT, unless the profile says otherwise.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -41,8 +46,26 @@ impl Check<'_> {
 
     pub(super) fn profile(&self, raw: raw::Profile) -> Checked<Profile> {
         let process = raw.process.map(|process| self.process(process)).transpose()?;
-        let mqtt = self.endpoints(raw.mqtt, process.is_some())?;
-        let versions = self.versions(raw.versions, &mqtt)?;
+        let addresses = [
+            (Transport::Mqtt, raw.mqtt),
+            (Transport::Mqtts, raw.mqtts),
+            (Transport::Ws, raw.ws),
+            (Transport::Wss, raw.wss),
+            (Transport::Unix, raw.unix),
+        ];
+        let transports = self.transports(addresses, process.is_some())?;
+        let versions = self.versions(raw.versions, transports.in_use())?;
+        let made = process.as_ref().is_some_and(|process| process.certificates.is_some());
+        let dialer = Dialer::new(self.tls(raw.tls, made)?);
+        let mut supports = self.supports(raw.supports, process.is_some())?;
+        supports.imply(
+            "websocket",
+            transports.has(Transport::Ws) || transports.has(Transport::Wss),
+        );
+        supports.imply(
+            "tls",
+            transports.has(Transport::Mqtts) || transports.has(Transport::Wss),
+        );
         let mut users = BTreeMap::new();
         for (name, login) in raw.users {
             let login = self.login(&format!("users.{name}"), login)?;
@@ -51,9 +74,10 @@ impl Check<'_> {
         let absolute = std::path::absolute(self.file).unwrap_or_else(|_| self.file.to_owned());
         Ok(Profile {
             name: self.name(raw.name)?,
-            supports: self.supports(raw.supports, process.is_some())?,
+            supports,
             process,
-            mqtt,
+            transports,
+            dialer,
             versions,
             login: raw.login.map(|login| self.login("login", login)).transpose()?,
             settle: self.duration("settle", raw.settle.as_deref())?.unwrap_or_default(),
@@ -89,18 +113,13 @@ impl Check<'_> {
         if let Some(version) = &raw.version {
             self.command("process.version", version)?;
         }
-        for file in raw.files.keys() {
-            let inside = Path::new(file)
-                .components()
-                .all(|part| matches!(part, Component::Normal(_)));
-            if file.is_empty() || !inside {
-                return Err(self
-                    .key_error(
-                        &format!("process.files.{file}"),
-                        format!("`{file}` is not a path inside $dir"),
-                    )
-                    .help("a relative path without `..`, such as broker.conf or data/init.lua"));
-            }
+        self.files("process.files", &raw.files)?;
+        let mut files_over = BTreeMap::new();
+        for (name, files) in raw.files_over {
+            let path = format!("process.files_over.{name}");
+            let transport: Transport = name.parse().map_err(|e| self.key_error(&path, format!("{e}")))?;
+            self.files(&path, &files)?;
+            files_over.insert(transport, files);
         }
         for name in raw.env.keys() {
             if name.is_empty() || name.contains(['=', '\0']) {
@@ -108,17 +127,34 @@ impl Check<'_> {
                 return Err(self.key_error(&path, format!("`{name}` cannot be the name of an environment variable")));
             }
         }
+        if let Some(folder) = raw.certificates.as_ref().filter(|folder| !is_inside(folder)) {
+            let message = format!("`{folder}` is not the name of a folder inside $dir");
+            return Err(self
+                .error("process.certificates", message)
+                .help("a relative path without `..`, such as tls; ca.pem, server.pem and server.key are made there"));
+        }
         let ready = self.positive_duration("process.ready_timeout", raw.ready_timeout.as_deref())?;
         let stop = self.positive_duration("process.stop_timeout", raw.stop_timeout.as_deref())?;
         Ok(Process {
             command: raw.command,
             files: raw.files,
+            files_over,
+            certificates: raw.certificates,
             env: raw.env,
             version: raw.version,
             install: raw.install,
             ready_timeout: ready.unwrap_or(READY_TIMEOUT),
             stop_timeout: stop.unwrap_or(STOP_TIMEOUT),
         })
+    }
+
+    fn files(&self, path: &str, files: &BTreeMap<String, String>) -> Checked<()> {
+        match files.keys().find(|file| !is_inside(file)) {
+            None => Ok(()),
+            Some(file) => Err(self
+                .key_error(&format!("{path}.{file}"), format!("`{file}` is not a path inside $dir"))
+                .help("a relative path without `..`, such as broker.conf or data/init.lua")),
+        }
     }
 
     fn command(&self, path: &str, command: &[String]) -> Checked<()> {
@@ -130,20 +166,65 @@ impl Check<'_> {
         }
     }
 
-    fn endpoints(&self, raw: raw::Mqtt, has_process: bool) -> Checked<Endpoints> {
+    /// The addresses under the keys that are named after their transports.
+    fn transports(&self, raw: [(Transport, Option<raw::Mqtt>); 5], has_process: bool) -> Checked<Transports> {
+        let mut all = BTreeMap::new();
+        for (transport, raw) in raw {
+            if let Some(raw) = raw {
+                all.insert(transport, self.endpoints(transport, raw, has_process)?);
+            }
+        }
+        Transports::new(all).ok_or_else(|| {
+            self.error("", "missing key `mqtt`")
+                .help("where the broker is: mqtt://host:port; or mqtts, ws, wss or unix with an address of its own")
+        })
+    }
+
+    fn tls(&self, raw: Option<raw::Tls>, made: bool) -> Checked<TlsOptions> {
+        let Some(raw) = raw else {
+            return Ok(TlsOptions {
+                made,
+                ..TlsOptions::default()
+            });
+        };
+        let here = std::path::absolute(self.file).unwrap_or_else(|_| self.file.to_owned());
+        let here = here.parent().unwrap_or(Path::new("/"));
+        let words = Words {
+            here: here.to_string_lossy().into_owned(),
+            ..Words::default()
+        };
+        // A relative path is one from the profile's folder, wherever the run was started.
+        let file = |text: Option<String>| text.map(|text| here.join(words.fill(&text)));
+        if raw.certificate.is_some() != raw.key.is_some() {
+            return Err(self
+                .error("tls", "a client certificate and its key belong together")
+                .help("{ certificate: client.pem, key: client.key }"));
+        }
+        Ok(TlsOptions {
+            ca: file(raw.ca),
+            certificate: file(raw.certificate),
+            key: file(raw.key),
+            server_name: raw.server_name,
+            insecure: raw.insecure,
+            made,
+        })
+    }
+
+    fn endpoints(&self, transport: Transport, raw: raw::Mqtt, has_process: bool) -> Checked<Endpoints> {
+        let key = transport.name();
         match raw {
             raw::Mqtt::One(text) => {
-                self.endpoint("mqtt", &text, has_process)?;
+                self.endpoint(transport, key, &text, has_process)?;
                 Ok(Endpoints::One(text))
             }
             raw::Mqtt::PerVersion(map) if map.is_empty() => Err(self
-                .error("mqtt", "`mqtt` has no address")
+                .error(key, format!("`{key}` has no address"))
                 .help("mqtt://host:port, or one for each version")),
             raw::Mqtt::PerVersion(map) => {
                 let mut addresses = BTreeMap::new();
                 for (version, text) in map {
-                    let path = format!("mqtt.{version}");
-                    self.endpoint(&path, &text, has_process)?;
+                    let path = format!("{key}.{version}");
+                    self.endpoint(transport, &path, &text, has_process)?;
                     let version = self.version(&version).map_err(|e| self.key_error(&path, e))?;
                     if addresses.insert(version, text).is_some() {
                         return Err(self.key_error(&path, format!("{version} has two addresses here")));
@@ -155,7 +236,7 @@ impl Check<'_> {
     }
 
     /// Checks an address with any port for `$port`.
-    fn endpoint(&self, path: &str, text: &str, has_process: bool) -> Checked<()> {
+    fn endpoint(&self, transport: Transport, path: &str, text: &str, has_process: bool) -> Checked<()> {
         let ports = port_words(text);
         if let (Some(word), false) = (ports.first(), has_process) {
             return Err(self
@@ -173,6 +254,11 @@ impl Check<'_> {
             ..Words::default()
         };
         match words.fill(text).parse::<Address>() {
+            Ok(address) if address.transport() != transport => {
+                let other = address.transport();
+                let message = format!("`{text}` is no {transport} address");
+                Err(self.error(path, message).help(format!("it belongs under `{other}`")))
+            }
             Ok(_) => Ok(()),
             Err(e) => Err(self.error(path, e.to_string())),
         }
@@ -352,4 +438,10 @@ impl Check<'_> {
             place: self.places.value(&at("case")),
         })
     }
+}
+
+/// Whether a path stays below the folder that it is relative to.
+fn is_inside(path: &str) -> bool {
+    let mut parts = Path::new(path).components();
+    !path.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)))
 }

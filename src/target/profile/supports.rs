@@ -97,6 +97,13 @@ impl Supports {
         supports
     }
 
+    /// States a feature that follows from something else in the profile, unless that is said already.
+    pub(super) fn imply(&mut self, name: &'static str, has: bool) {
+        if has {
+            self.said.entry(name).or_insert(1);
+        }
+    }
+
     /// Whether the target has the feature. A name that is none is a feature that nobody has.
     pub fn has(&self, name: &str) -> bool {
         match (find(name), self.said.get(name)) {
