@@ -5,13 +5,15 @@
 #
 # NAME is one of those that `--list` prints; without a NAME, all of them. What does not come as a system package goes
 # into FOLDER (target/brokers by default, where the profiles look for it). What is there already is left alone. Needs
-# Debian or a relative of it, and root for the system packages. Says at the end what could not be installed, and then
-# ends with 1.
+# Debian 12, and root for the system packages; npm for aedes; cargo for mqttv5, rumqttd and rmqttd, which take minutes
+# to build. Says at the end what could not be installed, and then ends with 1.
 set -u
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 folder=$root/target/brokers
-all="mosquitto mosquitto-bpo"
+all="mosquitto mosquitto-bpo nats ejabberd rabbitmq aedes debian13 mqttv5 rumqttd"
+# Only where it is named: it takes a quarter of an hour to build.
+named_only="rmqttd"
 sources=/etc/apt/sources.list.d/debian.sources
 
 say() { printf '%s\n' "$*"; }
@@ -87,6 +89,81 @@ missing_libraries() {
     LD_LIBRARY_PATH=$(libraries_of "$1") ldd "$1/usr/sbin/mosquitto" 2>&1 | awk '/not found/ { printf "%s ", $1 }'
 }
 
+install_nats() {
+    command -v nats-server >/dev/null && return
+    packages nats-server
+}
+
+install_ejabberd() {
+    # The profile starts Erlang itself, so that nothing changes user or leaves the process group.
+    [ -e /usr/sbin/ejabberdctl ] && command -v erl >/dev/null && return
+    packages ejabberd
+}
+
+install_rabbitmq() {
+    [ -e /usr/lib/rabbitmq/bin/rabbitmq-server ] && return
+    packages rabbitmq-server
+}
+
+# A broker for Node: the packages, and beside them a folder that ci/brokers/aedes-level.yaml runs its own file in.
+install_aedes() {
+    command -v npm >/dev/null || { fail "needs Node.js with npm"; return 1; }
+    place=$folder/aedes
+    [ -e "$place/whole" ] && return
+    rm -rf "$place"
+    mkdir -p "$place" || { fail "cannot write $place"; return 1; }
+    (
+        cd "$place" &&
+            printf '{ "name": "brokers", "version": "1.0.0", "private": true }\n' >package.json &&
+            npm install --no-audit --no-fund --save-exact aedes@1.2.0 aedes-persistence-level@9.2.0 level@10.0.0
+    ) >"$folder/aedes.log" 2>&1 || { fail "npm could not install it (see $folder/aedes.log)"; return 1; }
+    : >"$place/whole"
+}
+
+# Debian 13 in a folder of its own, with its newer NATS, RabbitMQ and ejabberd. Nothing stays mounted: whoever runs
+# something in it (ci/brokers/debian13.sh) mounts what it needs in a mount namespace that goes with the process.
+install_debian13() {
+    place=$folder/debian13
+    [ -e "$place/whole" ] && return
+    [ "$(id -u)" = 0 ] || { fail "needs root"; return 1; }
+    unshare -m true 2>/dev/null || { fail "needs the right to make a mount namespace"; return 1; }
+    [ -r "$sources" ] || { fail "no $sources, so this is not Debian 12"; return 1; }
+    command -v debootstrap >/dev/null || packages debootstrap || return 1
+    rm -rf "$place"
+    mirror=$(awk '/^URIs:/ { print $2; exit }' "$sources")
+    (
+        debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg trixie "$place" "$mirror" &&
+            printf '#!/bin/sh\nexit 101\n' >"$place/usr/sbin/policy-rc.d" && chmod +x "$place/usr/sbin/policy-rc.d" &&
+            ERL_EPMD_ADDRESS=127.0.0.1 "$root/ci/brokers/debian13.sh" "$place" "$folder" \
+                apt-get install -y --no-install-recommends nats-server rabbitmq-server ejabberd &&
+            rm -rf "$place"/var/cache/apt/archives/*.deb "$place"/var/lib/apt/lists/*
+    ) >"$folder/debian13.log" 2>&1 || { fail "could not be made (see $folder/debian13.log)"; return 1; }
+    : >"$place/whole"
+}
+
+# A broker from Cargo's registry. Not with --locked: the lock files of mqttv5-cli and rumqttd name crates that are gone
+# or that this compiler refuses.
+crate() {
+    command -v cargo >/dev/null || { fail "needs Rust with cargo"; return 1; }
+    crate=$1 program=$2 version=$3
+    shift 3
+    [ -x "$folder/$crate/bin/$program" ] && return
+    # A target folder of its own, and none of the flags that this project is built with.
+    env -u RUSTFLAGS CARGO_TARGET_DIR="$folder/build" \
+        cargo install --quiet --root "$folder/$crate" --version "$version" "$@" "$crate" >"$folder/$crate.log" 2>&1 ||
+        { fail "cargo could not build it (see $folder/$crate.log)"; return 1; }
+    rm -rf "$folder/build"
+}
+
+install_mqttv5() { crate mqttv5-cli mqttv5 0.29.10; }
+
+install_rumqttd() { crate rumqttd rumqttd 0.20.0; }
+
+install_rmqttd() {
+    [ -x "$folder/rmqttd/bin/rmqttd" ] || command -v protoc >/dev/null || packages protobuf-compiler || return 1
+    crate rmqttd rmqttd 0.24.0 --locked
+}
+
 names=''
 while [ $# -gt 0 ]; do
     case $1 in
@@ -95,13 +172,13 @@ while [ $# -gt 0 ]; do
         mkdir -p "$2" && folder=$(CDPATH='' cd -- "$2" && pwd) || exit 2
         shift
         ;;
-    --list) printf '%s\n' $all; exit ;;
+    --list) printf '%s\n' $all $named_only; exit ;;
     -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p;}' "$0"; exit ;;
     -*) say "unknown option $1; see --help" >&2; exit 2 ;;
     *)
-        case " $all " in
+        case " $all $named_only " in
         *" $1 "*) names="$names $1" ;;
-        *) say "unknown broker $1; there are: $all" >&2; exit 2 ;;
+        *) say "unknown broker $1; there are: $all $named_only" >&2; exit 2 ;;
         esac
         ;;
     esac

@@ -6,7 +6,7 @@ use mqttspec::cli::reference_that;
 use mqttspec::play::{PlayEnd, Player, Settings, Which, declared_waits, replay};
 use mqttspec::reference::Disobey;
 use mqttspec::scenario::{Case, Files};
-use mqttspec::suite::Session;
+use mqttspec::suite::{Session, Verdict};
 use tokio::task::JoinSet;
 
 #[test]
@@ -23,16 +23,19 @@ fn the_matcher_says_the_same_over_the_recorded_transcript() {
                 .unwrap_or_default();
             let target = reference_that(disobey);
             let player = Player::new(Settings::default(), 1);
-            let settings = Arc::clone(&player.settings);
             let session = Arc::new(Session::new(&target, &player, false, None));
             let mut tasks = JoinSet::new();
             // What waits costs time and shows nothing more.
             let quick = |case: &&Case| declared_waits(&case.script.steps).is_zero();
             for case in scenarios.iter().flat_map(|s| &s.cases).filter(quick).cloned() {
-                let (session, settings) = (Arc::clone(&session), Arc::clone(&settings));
+                let (session, settings) = (Arc::clone(&session), session.settings_for(&case));
                 tasks.spawn(async move {
                     let result = session.case(&case).await;
                     let Some(transcript) = &result.transcript else { return };
+                    // A machine that was too slow has voided the experiment: there was no verdict to compare with.
+                    if result.verdict == Verdict::Error {
+                        return;
+                    }
                     let (_, end, _) = replay(&case, Which::Case, transcript, &settings);
                     let live = result
                         .failure

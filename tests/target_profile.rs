@@ -51,6 +51,61 @@ known:
   - { case: x, fails: sub <- nothing, untriaged: true }
 "##;
 
+/// A profile that starts a broker, and one that does not, each with a setup.
+const STARTED: &str = r##"
+name: x
+process: { command: [broker], files: { a: one, b: two }, env: { E: "1" } }
+mqtt: mqtt://127.0.0.1:$port
+supports: [restart, max_qos: 2]
+setups:
+  users:
+    files: { b: three }
+    supports: [auth, max_qos: 1]
+    login: { username: u, password: p }
+    users: { other: { username: o } }
+  plain: { command: [broker, --plain], supports: [retain: false] }
+"##;
+
+#[test]
+fn a_setup_is_the_profile_with_something_in_its_place() {
+    let profile = parse(STARTED).unwrap_or_else(|e| panic!("{e}"));
+    let names: Vec<&str> = profile.setups.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["plain", "users"]);
+    let (plain, users) = (&profile.setups[0].1, &profile.setups[1].1);
+    let process = users.process.as_ref().unwrap();
+    assert_eq!(process.command, ["broker"]);
+    assert_eq!(
+        (process.files["a"].as_str(), process.files["b"].as_str()),
+        ("one", "three")
+    );
+    assert!(users.supports.has("auth") && users.supports.has("restart") && !plain.supports.has("auth"));
+    assert_eq!(users.supports.limit("max_qos"), Some(1));
+    assert_eq!(profile.supports.limit("max_qos"), Some(2));
+    assert!(users.login.is_some() && users.users.contains_key("other"));
+    assert_eq!(plain.process.as_ref().unwrap().command, ["broker", "--plain"]);
+    assert!(!plain.supports.has("retain") && profile.supports.has("retain") && profile.login.is_none());
+}
+
+#[test]
+fn a_setup_that_cannot_be_had_is_an_error() {
+    let head = "name: x\nmqtt: mqtt://127.0.0.1:1883\nsetups:\n";
+    let refused = |setup: &str| refusal(&format!("{head}{setup}"));
+    let (title, place) = refused("  users: { supports: [auth] }\n");
+    assert_eq!(
+        (title.as_str(), place.as_str()),
+        ("a setup without an address of its own", "4:3")
+    );
+    let (title, _) = refused("  users: { command: [broker], mqtt: mqtt://127.0.0.1:1884 }\n");
+    assert!(title.contains("starts a broker"), "{title}");
+    let (title, place) = refused("  users: { mqtt: mqtt://127.0.0.1:1884, supports: [fly] }\n");
+    assert_eq!(
+        (title.as_str(), place.as_str()),
+        ("unknown feature or limit `fly`", "4:54")
+    );
+    let good = format!("{head}  users: {{ mqtt: mqtt://127.0.0.1:1884, supports: [auth] }}\n");
+    assert!(parse(&good).is_ok());
+}
+
 #[test]
 fn everything_that_a_profile_can_say() {
     let profile = parse(WHOLE).unwrap_or_else(|e| panic!("{e}"));

@@ -11,7 +11,7 @@ use mqttspec::rules::Outcome;
 use mqttspec::scenario::{Case, Files};
 use mqttspec::statements::Version;
 use mqttspec::suite::{CaseResult, Session, Target, TargetInfo, Verdict};
-use mqttspec::target::{Address, Ask, Dialer, Fixed, Supports};
+use mqttspec::target::{Address, Ask, Dialer, Fixed, Kept, Supports};
 use mqttspec::transport::tls::{self, Certificates, TlsOptions};
 use mqttspec::transport::{Link, Stream, Transport, websocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -416,9 +416,11 @@ async fn a_text_frame_of_the_broker_is_a_finding() {
             transport: Transport::Ws,
             argument: None,
             options: Vec::new(),
+            snapshots: Kept::All,
         },
         launcher: Arc::new(Fixed::new(&address, &Version::ALL)),
         supports: Supports::of(&["websocket"], &[]),
+        setups: Vec::new(),
         known: Vec::new(),
         broker_version: None,
         not_offered: Default::default(),

@@ -17,7 +17,8 @@ use crate::transport::tls::TlsOptions;
   mqttspec run mqtt://127.0.0.1:1883              against a broker that is there
   mqttspec run ci/brokers/mosquitto.yaml          against a broker that the profile starts
   mqttspec run -e 'qos2/*' --mqtt v5              some of it
-  mqttspec decode 20020100                        a packet, field by field")]
+  mqttspec decode 20020100                        a packet, field by field
+  mqttspec audit field.pcap                       what clients and brokers in a capture did wrong")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -39,8 +40,18 @@ pub enum Command {
     Decode(DecodeArgs),
     /// Explain a statement of the standard, and name the cases that prove it
     Explain(ExplainArgs),
+    /// Say which statements the cases prove, and which of their breaches they notice
+    Coverage(CoverageArgs),
     /// Run the embedded reference broker by itself
     Broker(BrokerArgs),
+    /// Stand between clients and a broker, and keep what they say as a capture
+    Record(RecordArgs),
+    /// Play the clients of a capture against a broker, and tell where its answers differ
+    Replay(ReplayArgs),
+    /// Judge the clients and brokers in a capture (pcap or pcapng)
+    Audit(AuditArgs),
+    /// Remove from a broker what aborted runs left there
+    Sweep(SweepArgs),
     /// Print the JSON Schema of scenario files
     Schema,
     /// List the changed snapshots with their differences
@@ -49,10 +60,23 @@ pub enum Command {
     Accept(SnapshotArgs),
     /// Throw changed snapshots away
     Reject(SnapshotArgs),
+    /// Play the suite against several brokers and put them side by side
+    Matrix(Box<MatrixArgs>),
+    /// Say what changed between two runs, and end with 1 where the new one is worse
+    Compare(CompareArgs),
+    /// Make reports of what `run --json` wrote
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man {
+        /// Write it and one page a subcommand into this folder instead
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
     },
 }
 
@@ -176,6 +200,9 @@ pub struct RunArgs {
     /// A breach of a SHOULD is a failure too
     #[arg(long, help_heading = "Playing")]
     pub strict: bool,
+    /// Nobody else uses the broker: also play the cases that touch all of it
+    #[arg(long, help_heading = "Playing")]
+    pub exclusive: bool,
     /// Make the embedded broker break this statement on purpose; may be repeated
     #[arg(long, value_name = "ID", help_heading = "Playing")]
     pub disobey: Vec<String>,
@@ -191,6 +218,12 @@ pub struct RunArgs {
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
+    /// Write the results as one HTML page, with every exchange as a diagram
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
+    /// Write everything that crossed the wire as a capture for Wireshark
+    #[arg(long, value_name = "FILE.pcapng", help_heading = "Reports")]
+    pub pcap: Option<PathBuf>,
     /// Compare each case with its snapshot in DIR
     #[arg(long, value_name = "DIR", help_heading = "Reports")]
     pub snapshots: Option<PathBuf>,
@@ -268,6 +301,21 @@ pub struct ExplainArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct CoverageArgs {
+    /// As JSON
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+    /// As the page docs/coverage.md
+    #[arg(long)]
+    pub markdown: bool,
+    /// Find out what is noticed, with brokers that disobey; takes a minute. Needed for scenarios of your own
+    #[arg(long)]
+    pub walk: bool,
+    #[command(flatten)]
+    pub set: SetArgs,
+}
+
+#[derive(Debug, Args)]
 pub struct BrokerArgs {
     /// Where to listen; a loopback address
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
@@ -299,10 +347,153 @@ pub struct BrokerArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// mqtt://HOST:PORT of the broker
+    pub target: crate::target::Address,
+    /// Where clients connect to in place of the broker
+    #[arg(long, value_name = "ADDR")]
+    pub listen: std::net::SocketAddr,
+    /// The capture to write
+    #[arg(short, long, value_name = "FILE.pcapng")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The capture, pcap or pcapng
+    pub file: PathBuf,
+    /// mqtt://HOST:PORT, or a profile (.yaml); without it the embedded reference broker
+    pub target: Option<String>,
+    #[command(flatten)]
+    pub reach: ReachArgs,
+    /// Only this connection, as Wireshark counts them (tcp.stream); may be repeated
+    #[arg(long, value_name = "N")]
+    pub stream: Vec<u32>,
+    /// Only connections of this client identifier; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub client_id: Vec<String>,
+    /// Only connections with this port; may be repeated
+    #[arg(long, value_name = "N")]
+    pub port: Vec<u16>,
+    /// So many times as fast as it was captured; without it as fast as the answers come
+    #[arg(long, value_name = "FACTOR", value_parser = speed)]
+    pub speed: Option<f64>,
+    /// Put a name of this run before every topic and client identifier, for a broker that others use
+    #[arg(long)]
+    pub rename: bool,
+    /// Begin connections that have no CONNECT in the capture with one
+    #[arg(long)]
+    pub assume_connect: bool,
+    /// How long to wait for an answer, such as 2s or 500ms
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub patience: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// The capture; `-` reads it from standard input
+    pub file: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Only connections with this port; may be repeated. Without it MQTT is found on any port
+    #[arg(long, value_name = "N")]
+    pub port: Vec<u16>,
+    /// Only the TCP connection with this number, from 0, as Wireshark's tcp.stream
+    #[arg(long, value_name = "N")]
+    pub stream: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// mqtt://HOST:PORT, or the profile of a broker that is somebody else's
+    pub target: String,
+    #[command(flatten)]
+    pub reach: ReachArgs,
+    /// Remove what is left under this namespace too; may be repeated
+    #[arg(long, value_name = "NS")]
+    pub namespace: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct SnapshotArgs {
     /// Folders or files
     #[arg(default_value = "snapshots")]
     pub paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
+    /// Profiles (.yaml), mqtt://HOST:PORT, results of `run --json` (.json), or `reference` for the embedded broker
+    #[arg(required = true, value_name = "TARGET")]
+    pub targets: Vec<String>,
+    #[command(flatten)]
+    pub set: SetArgs,
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Brokers side by side
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Playing")]
+    pub jobs_brokers: u32,
+    /// Cases side by side on each
+    #[arg(long, value_name = "N", help_heading = "Playing")]
+    pub jobs: Option<usize>,
+    #[command(flatten)]
+    pub files: MatrixFiles,
+    /// Write what `run --json` writes of each broker that was played, as DIR/NAME.json
+    #[arg(long, value_name = "DIR", help_heading = "Reports")]
+    pub runs: Option<PathBuf>,
+}
+
+/// Which reports of several runs are written.
+#[derive(Debug, Clone, Default, Args)]
+pub struct MatrixFiles {
+    /// Write one HTML page
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
+    /// Write the counts and deviations as Markdown
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub md: Option<PathBuf>,
+    /// Write the verdicts as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// What `run --json` wrote before
+    pub old: PathBuf,
+    /// What it wrote now
+    pub new: PathBuf,
+    /// Show the difference of each exchange
+    #[arg(long)]
+    pub diff: bool,
+    /// Write the changes as Markdown, for a pull request or the summary of a job
+    #[arg(long, value_name = "FILE")]
+    pub md: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Put the parts of a run together that `--shard` made
+    Merge(MergeArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The parts, as `run --shard K/N --json` wrote them
+    #[arg(required = true, value_name = "FILE")]
+    pub parts: Vec<PathBuf>,
+    /// Write the whole run as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub json: Option<PathBuf>,
+    /// Write it as one HTML page
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
+    /// Write it as Markdown
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub md: Option<PathBuf>,
+    #[command(flatten)]
+    pub set: SetArgs,
 }
 
 /// Reads `1/4`.
@@ -314,6 +505,11 @@ fn shard(text: &str) -> Result<(u32, u32), String> {
         Some((k, n)) if (1..=n).contains(&k) => Ok((k, n)),
         _ => Err("a shard is K/N with K from 1 to N".to_owned()),
     }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|f: &f64| f.is_finite() && *f > 0.0);
+    factor.ok_or_else(|| "a factor is a number above 0, such as 1 or 0.5".to_owned())
 }
 
 fn time(text: &str) -> Result<Duration, String> {

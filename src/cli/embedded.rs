@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-use crate::reference::{Config, Disobey, Listen, Server};
+use crate::reference::{Config, Listen, Server};
 use crate::statements::Version;
 use crate::target::{Address, BoxFuture, Instance, Launcher, StartError};
 use crate::transport::Transport;
@@ -21,16 +21,15 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// A launcher of brokers that break what `disobey` says, to be reached over `transport`. Cases about WebSocket reach
-    /// them over that, whatever the others use.
-    pub fn new(disobey: Disobey, transport: Transport) -> Embedded {
+    /// A launcher of brokers with this configuration, each with addresses and a store of its own, to be reached over
+    /// `transport`. Cases about WebSocket reach them over that, whatever the others use.
+    pub fn new(config: Config, transport: Transport) -> Embedded {
         Embedded {
             config: Config {
-                disobey,
                 tls: transport
                     .is_encrypted()
                     .then(|| tls::server(Certificates::shared(), false)),
-                ..Config::default()
+                ..config
             },
             transport,
         }

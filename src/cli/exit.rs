@@ -11,7 +11,7 @@ pub enum Exit {
     Bad,
     /// The command line is wrong.
     Usage,
-    /// A scenario or a profile is malformed.
+    /// A scenario, a profile or a capture is malformed.
     Malformed,
     /// The selection holds no case.
     Nothing,
@@ -52,7 +52,7 @@ impl Exit {
             Exit::Ok => "everything is as expected",
             Exit::Bad => "a case failed, crashed the broker or is fixed, a breach was found, or a snapshot changed",
             Exit::Usage => "the command line is wrong",
-            Exit::Malformed => "a scenario or a profile is malformed",
+            Exit::Malformed => "a scenario, a profile or a capture is malformed",
             Exit::Nothing => "nothing was selected",
             Exit::Unreachable => "the target cannot be reached, or the fault is ours",
             Exit::Interrupted => "interrupted",

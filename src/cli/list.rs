@@ -7,7 +7,7 @@ use super::{Exit, print, set};
 
 /// Lists the cases that are selected.
 pub fn list(args: &ListArgs) -> Exit {
-    let cases = match set::cases(&args.set, &args.select, None) {
+    let cases = match set::outlines(&args.set, &args.select) {
         Ok(cases) => cases,
         Err(exit) => return exit,
     };

@@ -1,20 +1,31 @@
 //! The command line: one file a subcommand. The only place that prints, reads the environment, or picks an exit code.
 
 mod args;
+mod audit;
 mod broker;
 mod check;
+mod compare;
+mod coverage;
 mod decode;
+mod diaries;
 mod embedded;
+mod equipped;
 mod exit;
 mod explain;
 mod known;
 mod last;
 mod list;
+mod manual;
+mod matrix;
 mod new;
+mod record;
+mod replay;
+mod report;
 mod run;
 mod set;
 mod show;
 mod snapshots;
+mod sweep;
 mod target;
 mod trials;
 
@@ -22,7 +33,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 pub use args::Cli;
 use args::Command;
@@ -51,7 +62,12 @@ pub fn main() -> ExitCode {
         Command::New(args) => new::new(&args),
         Command::Decode(args) => decode::decode(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Coverage(args) => coverage::coverage(&args),
         Command::Broker(args) => broker::broker(&args),
+        Command::Record(args) => record::record(&args),
+        Command::Replay(args) => replay::replay(&args),
+        Command::Audit(args) => audit::audit(&args),
+        Command::Sweep(args) => sweep::sweep(&args),
         Command::Schema => {
             print(&crate::scenario::schema_text());
             Exit::Ok
@@ -59,13 +75,11 @@ pub fn main() -> ExitCode {
         Command::Review(args) => snapshots::review(&args),
         Command::Accept(args) => snapshots::accept(&args),
         Command::Reject(args) => snapshots::reject(&args),
-        Command::Completions { shell } => {
-            let mut command = Cli::command();
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command, "mqttspec", &mut script);
-            print(&String::from_utf8_lossy(&script));
-            Exit::Ok
-        }
+        Command::Matrix(args) => matrix::matrix(&args),
+        Command::Compare(args) => compare::compare(&args),
+        Command::Report(args::ReportCommand::Merge(args)) => report::merge(&args),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { dir } => manual::man(dir.as_deref()),
     };
     exit.into()
 }

@@ -8,12 +8,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use crate::play::Player;
+use crate::report::html::Scripts;
+use crate::report::matrix::Matrix;
+use crate::report::record::Record;
 use crate::report::{self, failure, terminal};
 use crate::scenario::Case;
 use crate::suite::{self, RunEvent, RunOptions, RunResult, Target, Verdict};
 
 use super::args::{RunArgs, Trace};
-use super::{Exit, fail, is_terminal, known, last, print, print_error, set, snapshots, target, width};
+use super::{Exit, diaries, fail, is_terminal, known, last, print, print_error, set, snapshots, sweep, target, width};
 
 /// Plays the suite.
 pub fn run(args: &RunArgs) -> Exit {
@@ -39,7 +42,7 @@ pub fn run(args: &RunArgs) -> Exit {
 }
 
 /// Logs to standard error, as `MQTTSPEC_LOG` asks for.
-fn start_tracing(verbose: bool) {
+pub(super) fn start_tracing(verbose: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MQTTSPEC_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(if verbose { "mqttspec=info" } else { "off" }));
     // A second call in one process keeps the first; nothing is lost by that.
@@ -65,25 +68,53 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
     if let Err(message) = check_known(&target, &args.set) {
         return fail(Exit::Malformed, message);
     }
+    if args.exclusive {
+        target.supports = std::mem::take(&mut target.supports).and("exclusive");
+    }
     target.jobs = args.jobs.unwrap_or(target.jobs);
     settings.patience = args.patience.unwrap_or(settings.patience);
-    let player = Player::new(settings, super::seed());
+    let seed = super::seed();
+    // What a broker of our own holds goes with it.
+    let kept = (!target.launcher.starts_its_own()).then(|| diaries::begin(&target.info.address, seed));
+    settings.diary = kept.as_ref().map(|kept| Arc::clone(&kept.diary));
+    let player = Player::new(settings, seed);
     let options = RunOptions {
         strict: args.strict,
         max_fail: args.max_fail,
         total_timeout: args.total_timeout,
     };
+    let exit = turns(args, &cases, &target, &player, &options, stopped, kept.as_ref()).await;
+    if let Some(kept) = &kept {
+        kept.end();
+    }
+    exit
+}
+
+/// Plays everything as often as asked for.
+async fn turns(
+    args: &RunArgs,
+    cases: &[Arc<Case>],
+    target: &Target,
+    player: &Player,
+    options: &RunOptions,
+    stopped: watch::Receiver<bool>,
+    kept: Option<&diaries::Kept>,
+) -> Exit {
     let mut exit = Exit::Ok;
     let mut before: Option<Arc<RunResult>> = None;
     for turn in 1..=args.repeat {
         if args.repeat > 1 {
             print(&format!("run {turn} of {}\n", args.repeat));
         }
-        let result = match one_run(args, &cases, &target, &player, &options, stopped.clone()).await {
+        let played = one_run(args, cases, target, player, options, stopped.clone()).await;
+        if let Some(kept) = kept {
+            sweep::after_run(target, &player.settings, kept).await;
+        }
+        let result = match played {
             Ok(result) => result,
             Err(message) => return fail(Exit::Unreachable, message),
         };
-        exit = worse(exit, report_all(args, &result));
+        exit = worse(exit, report_all(args, cases, &result));
         if let Some(before) = &before {
             exit = worse(exit, changed_verdicts(before, &result));
         }
@@ -96,7 +127,7 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
 }
 
 /// Waits for Ctrl-C, or for SIGTERM as `timeout` and CI servers send it: both end a run with everything put away.
-async fn asked_to_end() {
+pub(super) async fn asked_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => tokio::select! {
@@ -173,7 +204,7 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, verbo
 }
 
 /// Writes what was asked for, and finds the exit code of a run.
-fn report_all(args: &RunArgs, result: &RunResult) -> Exit {
+fn report_all(args: &RunArgs, cases: &[Arc<Case>], result: &RunResult) -> Exit {
     let mut exit = verdict_of(result);
     last::keep(result);
     type Report = fn(&RunResult) -> String;
@@ -183,14 +214,20 @@ fn report_all(args: &RunArgs, result: &RunResult) -> Exit {
         (&args.write_known, known::list),
     ];
     for (file, text) in files {
-        if let Some(file) = file
-            && let Err(error) = std::fs::write(file, text(result))
-        {
-            exit = worse(
-                exit,
-                fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
-            );
+        if let Some(file) = file {
+            exit = worse(exit, write(file, &text(result)));
         }
+    }
+    if let Some(file) = &args.html {
+        exit = worse(exit, page(file, cases, result));
+    }
+    if let Some(file) = &args.pcap
+        && let Err(error) = write_pcap(file, result)
+    {
+        exit = worse(
+            exit,
+            fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
+        );
     }
     if let Some(folder) = &args.snapshots {
         let whole = is_whole(args) && !result.interrupted;
@@ -198,17 +235,44 @@ fn report_all(args: &RunArgs, result: &RunResult) -> Exit {
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
         print(&report::github::annotations(result));
-        if let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY") {
-            append(Path::new(&file), &report::github::summary(result));
-        }
+        job_summary(|| report::github::summary(result));
     }
     exit
 }
 
-fn append(file: &Path, text: &str) {
+/// The page with this run alone.
+fn page(file: &Path, cases: &[Arc<Case>], result: &RunResult) -> Exit {
+    let matrix = Matrix::new(vec![Record::of(result)], []);
+    let scripts = Scripts::of(cases.iter().map(|c| &**c));
+    write(file, &report::html::page(&matrix, &scripts))
+}
+
+/// Writes a report; says where it cannot.
+pub(super) fn write(file: &Path, text: &str) -> Exit {
+    match std::fs::write(file, text) {
+        Ok(()) => Exit::Ok,
+        Err(error) => fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
+    }
+}
+
+/// Writes the run as a capture. The times in it begin when the run did.
+fn write_pcap(file: &Path, result: &RunResult) -> std::io::Result<()> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let began = now.unwrap_or_default().saturating_sub(result.duration);
+    let out = std::io::BufWriter::new(std::fs::File::create(file)?);
+    report::pcap::write(result, began, out)
+}
+
+/// Appends to the summary of a job on GitHub, where there is one.
+pub(super) fn job_summary(text: impl FnOnce() -> String) {
     use std::io::Write;
+    let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|_| std::env::var_os("GITHUB_ACTIONS").is_some())
+    else {
+        return;
+    };
+    let file = Path::new(&file);
     let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
-    if let Err(error) = opened.and_then(|mut f| f.write_all(text.as_bytes())) {
+    if let Err(error) = opened.and_then(|mut f| f.write_all(text().as_bytes())) {
         print_error(&format!("note: cannot write {}: {error}\n", file.display()));
     }
 }
@@ -224,21 +288,25 @@ fn is_whole(args: &RunArgs) -> bool {
         && !args.failed
 }
 
-/// The exit code of the verdicts alone.
-fn verdict_of(result: &RunResult) -> Exit {
-    let any = |verdict| result.cases.iter().any(|c| c.verdict == verdict);
-    if any(Verdict::Error) {
-        return Exit::Unreachable;
-    }
-    let bad = [Verdict::Fail, Verdict::Crash, Verdict::Fixed].into_iter().any(any);
-    if bad || result.interrupted || !result.crashes_under_load.is_empty() {
-        return Exit::Bad;
-    }
-    Exit::Ok
+/// The exit code of a run's results alone.
+pub(super) fn verdict_of(result: &RunResult) -> Exit {
+    let cut_short = result.interrupted || !result.crashes_under_load.is_empty();
+    of_verdicts(result.cases.iter().map(|c| c.verdict), cut_short)
+}
+
+/// The exit code of verdicts. `cut_short` says that the run is bad whatever they are.
+pub(super) fn of_verdicts(verdicts: impl Iterator<Item = Verdict>, cut_short: bool) -> Exit {
+    let of = |verdict| match verdict {
+        Verdict::Error => Exit::Unreachable,
+        Verdict::Fail | Verdict::Crash | Verdict::Fixed => Exit::Bad,
+        Verdict::Pass | Verdict::Known | Verdict::Skip => Exit::Ok,
+    };
+    let begin = if cut_short { Exit::Bad } else { Exit::Ok };
+    verdicts.map(of).fold(begin, worse)
 }
 
 /// 130 before 5 before 1 before 0.
-fn worse(a: Exit, b: Exit) -> Exit {
+pub(super) fn worse(a: Exit, b: Exit) -> Exit {
     let rank = |exit| match exit {
         Exit::Interrupted => 3,
         Exit::Unreachable => 2,
@@ -268,7 +336,7 @@ fn changed_verdicts(first: &RunResult, now: &RunResult) -> Exit {
 }
 
 /// An entry of `known` that no case has is an error: most likely a slip, or a case that was renamed.
-fn check_known(target: &Target, args: &super::args::SetArgs) -> Result<(), String> {
+pub(super) fn check_known(target: &Target, args: &super::args::SetArgs) -> Result<(), String> {
     if target.known.is_empty() || args.scenarios.is_some() {
         return Ok(());
     }

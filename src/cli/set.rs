@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::scenario::{Case, Diagnostic, Files, Scenario, render_all};
+use crate::scenario::{Case, Diagnostic, Files, Outline, Scenario, render_all};
 use crate::suite::{Selection, nearest};
 
 use super::args::{SelectArgs, SetArgs};
@@ -10,6 +10,10 @@ use super::{Exit, colour, fail, print_error};
 
 /// Reads every scenario that the arguments name.
 pub fn scenarios(args: &SetArgs) -> Result<Vec<Scenario>, Exit> {
+    files(args).load_all().map_err(|diagnostics| malformed(&diagnostics))
+}
+
+fn files(args: &SetArgs) -> Files {
     let mut files = match &args.scenarios {
         Some(dir) => Files::of_dir(dir),
         None => Files::embedded(),
@@ -17,7 +21,7 @@ pub fn scenarios(args: &SetArgs) -> Result<Vec<Scenario>, Exit> {
     for dir in &args.also {
         files = files.also_dir(dir);
     }
-    files.load_all().map_err(|diagnostics| malformed(&diagnostics))
+    files
 }
 
 /// Shows what is wrong with scenario files.
@@ -29,6 +33,23 @@ pub fn malformed(diagnostics: &[Diagnostic]) -> Exit {
 /// Every case that is selected, in the order of the set.
 pub fn cases(set: &SetArgs, select: &SelectArgs, only: Option<Vec<String>>) -> Result<Vec<Arc<Case>>, Exit> {
     let all: Vec<Case> = scenarios(set)?.into_iter().flat_map(|s| s.cases).collect();
+    Ok(taken(all, select, only)?.into_iter().map(Arc::new).collect())
+}
+
+/// The outlines of every case that is selected, in the order of the set. The scripts of the set inside the binary are not
+/// read for it, since there is nothing wrong with them; those of other folders are.
+pub fn outlines(set: &SetArgs, select: &SelectArgs) -> Result<Vec<Outline>, Exit> {
+    let all = match (&set.scenarios, &*set.also) {
+        (None, []) => files(set).outlines().map_err(|diagnostics| malformed(&diagnostics))?,
+        _ => {
+            let cases = scenarios(set)?.into_iter().flat_map(|s| s.cases);
+            cases.map(|case| case.outline).collect()
+        }
+    };
+    taken(all, select, None)
+}
+
+fn taken<T: AsRef<Outline>>(all: Vec<T>, select: &SelectArgs, only: Option<Vec<String>>) -> Result<Vec<T>, Exit> {
     let selection = selection(select, only).map_err(|message| fail(Exit::Usage, message))?;
     // A pattern that fits nothing is most likely a slip, also where others fit.
     for glob in &selection.globs {
@@ -36,18 +57,14 @@ pub fn cases(set: &SetArgs, select: &SelectArgs, only: Option<Vec<String>>) -> R
             globs: vec![glob.trim_start_matches('!').to_owned()],
             ..Selection::default()
         };
-        if !all.iter().any(|case| alone.takes(case)) {
-            let hint = nearest(glob, all.iter())
+        if !all.iter().any(|case| alone.takes(case.as_ref())) {
+            let hint = nearest(glob, &all)
                 .map(|n| format!("; the nearest is `{n}`"))
                 .unwrap_or_default();
             return Err(fail(Exit::Nothing, format!("no case fits `{glob}`{hint}")));
         }
     }
-    let taken: Vec<Arc<Case>> = all
-        .into_iter()
-        .filter(|case| selection.takes(case))
-        .map(Arc::new)
-        .collect();
+    let taken: Vec<T> = all.into_iter().filter(|case| selection.takes(case.as_ref())).collect();
     if taken.is_empty() {
         return Err(fail(Exit::Nothing, "no case fits all that is asked for"));
     }

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::play::{Limits, Settings};
-use crate::reference::Disobey;
+use crate::reference::{Config, Disobey};
 use crate::scenario::{EnhancedAuth, Login};
 use crate::statements::Version;
-use crate::suite::{Target, TargetInfo};
+use crate::suite::{Setup, Target, TargetInfo};
 use crate::target::{
-    self, Address, Answer, BrokerVersion, Dialer, Fixed, Instance, Launcher, ProcessLauncher, Profile, Supports,
+    self, Address, Answer, BrokerVersion, Dialer, Fixed, Instance, Kept, Launcher, ProcessLauncher, Profile, Supports,
     ask_version,
 };
 use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
 
 use super::args::ReachArgs;
-use super::{Embedded, Exit, colour, fail, print_error};
+use super::{Embedded, Exit, colour, equipped, fail, print_error};
 
 /// Cases side by side, unless the profile or the command line says otherwise.
 const JOBS: usize = 64;
@@ -74,10 +74,7 @@ pub fn reference_that(disobey: Disobey) -> Target {
 /// The same, to be reached over `transport`; the settings have what that needs.
 pub fn reference_over(disobey: Disobey, transport: Transport) -> (Target, Settings) {
     let settings = Settings {
-        dialer: Dialer::new(TlsOptions {
-            made: true,
-            ..TlsOptions::default()
-        }),
+        dialer: equipped::dialer(),
         ..Settings::default()
     };
     let target = Target {
@@ -88,9 +85,17 @@ pub fn reference_over(disobey: Disobey, transport: Transport) -> (Target, Settin
             transport,
             argument: None,
             options: Vec::new(),
+            snapshots: Kept::All,
         },
-        launcher: Arc::new(Embedded::new(disobey, transport)),
-        supports: Supports::of(&["restart", "persistence", "durable", "websocket", "tls"], &[]),
+        launcher: Arc::new(Embedded::new(
+            Config {
+                disobey: disobey.clone(),
+                ..Config::default()
+            },
+            transport,
+        )),
+        supports: Supports::of(&equipped::ALWAYS, &[("in_flight", 65_535)]),
+        setups: equipped::setups(&disobey, transport),
         known: Vec::new(),
         broker_version: None,
         not_offered: BTreeMap::new(),
@@ -148,6 +153,7 @@ async fn address(text: &str, reach: &ReachArgs) -> Result<(Target, Settings), Ex
             transport,
             argument: Some(text.to_owned()),
             options: Vec::new(),
+            snapshots: Kept::All,
         },
         launcher: Arc::new(Fixed::new(&address, &spoken.offered())),
         supports: match (transport.is_websocket(), transport.is_encrypted()) {
@@ -156,6 +162,7 @@ async fn address(text: &str, reach: &ReachArgs) -> Result<(Target, Settings), Ex
             (false, true) => Supports::of(&["tls"], &[]),
             (false, false) => Supports::default(),
         },
+        setups: Vec::new(),
         known: Vec::new(),
         broker_version: None,
         not_offered,
@@ -199,6 +206,7 @@ async fn profile(file: &Path, argument: &str, reach: &ReachArgs) -> Result<(Targ
     }
     let options = profile.dialer.options().clone().with(reach.tls());
     profile.dialer = dialer(options, profile.transports.need_tls())?;
+    reach_setups(&mut profile);
     let profile = Arc::new(profile);
     let mut not_offered = BTreeMap::new();
     if let Some(versions) = &profile.versions {
@@ -238,9 +246,11 @@ async fn profile(file: &Path, argument: &str, reach: &ReachArgs) -> Result<(Targ
             transport: profile.transports.chosen(),
             argument: Some(argument.to_owned()),
             options: Vec::new(),
+            snapshots: profile.snapshots,
         },
         launcher,
         supports: profile.supports.clone(),
+        setups: setups_of(&profile)?,
         known: profile.known.clone(),
         broker_version: version,
         not_offered,
@@ -249,6 +259,36 @@ async fn profile(file: &Path, argument: &str, reach: &ReachArgs) -> Result<(Targ
     };
     let settings = settings(&profile);
     Ok((target, settings))
+}
+
+/// Has the setups reached over the same transport as the profile itself, and over no other. One without such an address
+/// is not there.
+fn reach_setups(profile: &mut Profile) {
+    let chosen = profile.transports.chosen();
+    let dialer = profile.dialer.clone();
+    profile.setups.retain_mut(|(_, setup)| {
+        let setup = Arc::make_mut(setup);
+        setup.dialer = dialer.clone();
+        setup.transports = setup.transports.clone().without_aside();
+        setup.transports.choose(chosen).is_ok()
+    });
+}
+
+/// The setups of a profile, each with a launcher of its own.
+fn setups_of(profile: &Profile) -> Result<Vec<Setup>, Exit> {
+    let setup = |(name, setup): &(String, Arc<Profile>)| {
+        let launcher: Arc<dyn Launcher> = match setup.process {
+            Some(_) => Arc::new(ProcessLauncher::new(Arc::clone(setup), false)),
+            None => Arc::new(Fixed::of_profile(setup).map_err(|e| fail(Exit::Malformed, e))?),
+        };
+        Ok(Setup {
+            name: name.clone(),
+            launcher,
+            supports: setup.supports.clone(),
+            settings: settings(setup),
+        })
+    };
+    profile.setups.iter().map(setup).collect()
 }
 
 fn settings(profile: &Profile) -> Settings {
@@ -263,6 +303,11 @@ fn settings(profile: &Profile) -> Settings {
         patience: profile.patience.unwrap_or(defaults.patience),
         settle: profile.settle,
         login: profile.login.as_ref().map(login),
+        users: profile
+            .users
+            .iter()
+            .map(|(name, user)| (name.clone(), login(user)))
+            .collect(),
         auth: profile.auth.as_ref().map(|auth| EnhancedAuth {
             method: auth.method.clone(),
             good: data(&auth.good),
@@ -278,5 +323,6 @@ fn settings(profile: &Profile) -> Settings {
             denies: profile.denies.clone(),
         },
         dialer: profile.dialer.clone(),
+        diary: None,
     }
 }

@@ -4,6 +4,7 @@
 //! profile that starts its broker is one trial, `<name>/suite`, since under nextest each trial is a process of its own; an
 //! address has a trial a case.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
@@ -12,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::play::Player;
 use crate::report::failure;
-use crate::scenario::{Case, Files};
+use crate::scenario::{Case, Files, Outline};
 use crate::suite::{self, CaseResult, RunOptions, Session, Target, Verdict};
 
 use super::Exit;
@@ -21,19 +22,38 @@ use super::target::target;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime can be made"));
 
+/// The cases with their scripts, by id, read when the first one is played.
+type Loaded = Arc<LazyLock<BTreeMap<String, Arc<Case>>, Box<dyn FnOnce() -> BTreeMap<String, Arc<Case>> + Send>>>;
+
 /// All trials, or where one name is asked for exactly (as nextest does for each), that one alone.
 pub fn trials(arguments: &Arguments, targets: &str) -> Vec<Trial> {
-    let exact = arguments.filter.as_deref().filter(|_| arguments.exact);
-    let cases = cases(exact);
-    let mut trials = trials_against(None, "reference", &cases);
+    let exact = arguments.filter.clone().filter(|_| arguments.exact);
+    // To list trials takes no scripts, and nextest lists before it runs. One trial takes only its scenario's file.
+    let (outlines, loaded): (Vec<Outline>, Loaded) = match exact {
+        None => (
+            // The diagnostics are a test's failure of their own (`check`).
+            Files::embedded().outlines().unwrap_or_default(),
+            Arc::new(LazyLock::new(Box::new(|| by_id(&cases(None))))),
+        ),
+        Some(exact) => {
+            let cases = cases(Some(&exact));
+            let outlines = cases.iter().map(|case| case.outline.clone()).collect();
+            (outlines, Arc::new(LazyLock::new(Box::new(move || by_id(&cases)))))
+        }
+    };
+    let mut trials = trials_against(None, "reference", &outlines, &loaded);
     for argument in targets.split(',').map(str::trim).filter(|t| !t.is_empty()) {
         if argument.ends_with(".yaml") {
             trials.push(whole_suite(argument));
         } else {
-            trials.extend(trials_against(Some(argument), argument, &cases));
+            trials.extend(trials_against(Some(argument), argument, &outlines, &loaded));
         }
     }
     trials
+}
+
+fn by_id(cases: &[Arc<Case>]) -> BTreeMap<String, Arc<Case>> {
+    cases.iter().map(|case| (case.id.clone(), Arc::clone(case))).collect()
 }
 
 /// The cases; where one trial is asked for, only its scenario's file is read.
@@ -41,25 +61,31 @@ fn cases(exact: Option<&str>) -> Vec<Arc<Case>> {
     let wanted = |path: &str| exact.is_none_or(|name| name.contains(path));
     match Files::embedded().load(wanted) {
         Ok(scenarios) => scenarios.into_iter().flat_map(|s| s.cases).map(Arc::new).collect(),
-        // The diagnostics are a test's failure of their own (`check`).
         Err(_) => Vec::new(),
     }
 }
 
 /// A trial a case. What is known to be skipped is ignored from the beginning: a skip while running counts as passed.
-fn trials_against(argument: Option<&str>, prefix: &str, cases: &[Arc<Case>]) -> Vec<Trial> {
+fn trials_against(argument: Option<&str>, prefix: &str, outlines: &[Outline], loaded: &Loaded) -> Vec<Trial> {
     let argument = argument.map(str::to_owned);
     let session: Arc<LazyLock<Result<Opened, String>, _>> = Arc::new(LazyLock::new(move || open(argument.as_deref())));
-    cases
+    let reference = super::target::reference();
+    outlines
         .iter()
         .map(|case| {
             let session = Arc::clone(&session);
-            let case = Arc::clone(case);
-            let name = format!("{prefix}/{}", case.id);
-            let skipped = prefix == "reference" && super::target::reference().cannot_play(&case).is_some();
-            let play = move || match &**session {
-                Ok(opened) => judge(&RUNTIME.block_on(opened.session.case(&case)), &opened.target),
-                Err(message) => Err(Failed::from(message)),
+            let loaded = Arc::clone(loaded);
+            let id = case.id.clone();
+            let name = format!("{prefix}/{id}");
+            let skipped = prefix == "reference" && reference.cannot_play(case).is_some();
+            let play = move || {
+                let case = loaded
+                    .get(&id)
+                    .ok_or("this scenario cannot be read: see `mqttspec check`")?;
+                match &**session {
+                    Ok(opened) => judge(&RUNTIME.block_on(opened.session.case(case)), &opened.target),
+                    Err(message) => Err(Failed::from(message)),
+                }
             };
             Trial::test(name, play).with_ignored_flag(skipped)
         })

@@ -1,14 +1,12 @@
 //! From the bytes of one connection to events: frames by remaining length, decoded at the version of the last CONNECT,
 //! topic aliases resolved.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::transcript::What;
-use crate::wire::property::id;
-use crate::wire::{Chunk, Decoded, Frame, Packet, PacketType, Piece, Publish, Side, Splitter, Text, Version, decode};
+use crate::transcript::{Aliases, What};
+use crate::wire::{Chunk, Decoded, Frame, PacketType, Piece, Side, Splitter, Text, Version, decode};
 
 /// One connection's two byte streams, on their way to packets.
 pub struct Assembler {
@@ -131,30 +129,11 @@ fn packet(frame: Frame, decoded: Decoded, topic: Option<Text>) -> What {
     }
 }
 
-/// Topic aliases of one direction of one connection (5.0, section 3.3.2.3.4).
-#[derive(Debug, Default)]
-struct Aliases(BTreeMap<u32, Text>);
-
-impl Aliases {
-    fn resolve(&mut self, decoded: &Decoded) -> Option<Text> {
-        let Some(Packet::Publish(Publish { topic, properties, .. })) = &decoded.packet else {
-            return None;
-        };
-        let Some(alias) = properties.number(id::TOPIC_ALIAS) else {
-            return Some(topic.clone());
-        };
-        if topic.is_empty() {
-            return Some(self.0.get(&alias).cloned().unwrap_or_default());
-        }
-        self.0.insert(alias, topic.clone());
-        Some(topic.clone())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{ConnAck, Connect, PropertyValue, encode_bytes};
+    use crate::wire::property::id;
+    use crate::wire::{ConnAck, Connect, Packet, PropertyValue, Publish, encode_bytes};
 
     fn aliased(topic: &str, alias: u16) -> Vec<u8> {
         let mut publish = Publish {

@@ -23,6 +23,8 @@ use super::{Action, Advice, PlayEnd, Played, Settings, cleanup};
 const KEPT_MAX: u64 = 24 * 1024 * 1024;
 /// And so many packets.
 const EVENTS_MAX: usize = 10_000;
+/// So many bytes of a read, in between whether that is too many already is looked at.
+const PART: usize = 4 * 1024;
 /// How long trailing bytes are read after the farewell. What comes then is judged by rules only.
 const TRAILING: Duration = Duration::from_millis(250);
 
@@ -47,6 +49,7 @@ pub async fn play_exchange(
     let (sender, arrivals) = mpsc::channel(QUEUE);
     let mut driver = Driver {
         matcher,
+        namespace,
         instance,
         address,
         websocket,
@@ -111,6 +114,7 @@ struct Manner {
 
 struct Driver<'a> {
     matcher: Matcher,
+    namespace: &'a str,
     instance: &'a dyn Instance,
     address: Address,
     /// The case is about WebSocket, whatever the others are played over.
@@ -193,9 +197,15 @@ impl Driver<'_> {
         };
         match arrival.what {
             Arrived::Bytes(bytes) => {
-                for what in assembler.received(&bytes) {
-                    self.kept += kept(&what);
-                    self.pending.push_back(event(what));
+                // Two bytes can be a packet, and what is made of a packet is hundreds of times as long.
+                for part in bytes.chunks(PART) {
+                    for what in assembler.received(part) {
+                        self.kept += kept(&what);
+                        self.pending.push_back(event(what));
+                    }
+                    if self.matcher.events().len() + self.pending.len() > EVENTS_MAX {
+                        break;
+                    }
                 }
                 if assembler.is_broken() {
                     // Nothing behind this can be read as packets: it is left where it is, however much it may be.
@@ -224,8 +234,15 @@ impl Driver<'_> {
     /// Hands the matcher the oldest event that it has not seen.
     fn observe_next(&mut self) {
         if let Some(event) = self.pending.pop_front() {
-            self.matcher.observe(event);
+            self.observe(event);
         }
+    }
+
+    fn observe(&mut self, event: Event) {
+        if let Some(diary) = &self.settings.diary {
+            diary.note(self.namespace, self.version, &event);
+        }
+        self.matcher.observe(event);
     }
 
     /// Hands it all of them.
@@ -444,7 +461,7 @@ impl Driver<'_> {
             author,
             what,
         };
-        self.matcher.observe(event);
+        self.observe(event);
     }
 }
 

@@ -12,10 +12,12 @@ use super::namespace::Namespaces;
 use super::{Failure, Lateness, PlayEnd, Played, Settings, Which};
 
 /// A timing experiment is void where the harness was later than this.
-const TIMED_LATENESS: Duration = Duration::from_millis(500);
+const TIMED_LATENESS: Duration = Duration::from_millis(250);
 
-/// What was met was met in its time, however late we were; only a lower bound can have been blurred, by as much as this.
-const MET_LATENESS: Duration = Duration::from_millis(1500);
+/// Running out of patience is void where the harness was later than this part of it. An answer goes through a handful of
+/// tasks, and through as many of the broker's on the same machine; where each of them is late by so much, all of the
+/// patience is gone and nobody was at fault.
+const PATIENCE_PARTS: u32 = 8;
 
 /// Plays cases against a target; one serves a whole run.
 #[derive(Debug, Clone)]
@@ -32,6 +34,22 @@ impl Player {
             settings: Arc::new(settings),
             lateness: Lateness::start(),
             namespaces: Arc::new(Namespaces::new(seed)),
+        }
+    }
+
+    /// The same player with twice the patience: for an experiment that was void, on a machine that is slow. To wait longer
+    /// for what must come makes no verdict wrong.
+    pub fn more_patient(&self) -> Player {
+        let mut settings = Settings::clone(&self.settings);
+        settings.patience *= 2;
+        self.with(settings)
+    }
+
+    /// The same player with other settings.
+    pub fn with(&self, settings: Settings) -> Player {
+        Player {
+            settings: Arc::new(settings),
+            ..self.clone()
         }
     }
 
@@ -57,6 +75,11 @@ impl Player {
         };
         let namespace = self.namespaces.next();
         let cleaned = clean_up(&played, instance, &self.settings, &namespace).await;
+        if let (Ok(()), Some(diary)) = (&cleaned, &self.settings.diary) {
+            for transcript in std::iter::once(&played.transcript).chain(&played.control) {
+                diary.done(&transcript.namespace);
+            }
+        }
         // A case that has failed says more than that its traces could not be removed; whether the broker is still there
         // is then for the next case to find out, or for `alive`.
         match (cleaned, &played.end) {
@@ -85,9 +108,8 @@ impl Player {
         let late = self.lateness.since(began);
         let bound = match end {
             // A failure may be one of ours: an answer that was there, and that we saw too late.
-            PlayEnd::Failed(Failure { timed_out: true, .. }) => self.settings.patience / 2,
-            PlayEnd::Failed(_) if is_timed(case) => TIMED_LATENESS,
-            PlayEnd::Met if is_timed(case) => MET_LATENESS,
+            PlayEnd::Failed(Failure { timed_out: true, .. }) => self.settings.patience / PATIENCE_PARTS,
+            PlayEnd::Failed(_) | PlayEnd::Met if is_timed(case) => TIMED_LATENESS,
             _ => return None,
         };
         (late > bound).then(|| {

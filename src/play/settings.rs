@@ -1,9 +1,13 @@
 //! What is the same for every case of a run.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scenario::{EnhancedAuth, Login};
 use crate::target::Dialer;
+
+use super::Diary;
 
 /// How cases are played against this target.
 #[derive(Debug, Clone)]
@@ -15,9 +19,13 @@ pub struct Settings {
     /// What every client logs in with unless the scenario says otherwise.
     pub login: Option<Login>,
     pub auth: Option<EnhancedAuth>,
+    /// Further logins, by name.
+    pub users: BTreeMap<String, Login>,
     pub limits: Limits,
     /// Opens connections, with the certificates that this target needs.
     pub dialer: Dialer,
+    /// Where it is noted what may be left at the broker.
+    pub diary: Option<Arc<Diary>>,
 }
 
 impl Default for Settings {
@@ -27,8 +35,10 @@ impl Default for Settings {
             settle: Duration::ZERO,
             login: None,
             auth: None,
+            users: BTreeMap::new(),
             limits: Limits::default(),
             dialer: Dialer::default(),
+            diary: None,
         }
     }
 }

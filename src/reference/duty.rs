@@ -10,6 +10,7 @@ use crate::wire::Version;
 pub enum Duty {
     IgnoreAfterRefusal,
     RefuseUnknownAuthMethod,
+    CheckAuthenticationData,
     CheckLogin,
     RefuseWillQos,
     RefuseWillRetain,
@@ -61,6 +62,7 @@ pub enum Duty {
     JoinFrames,
     RefuseTextFrames,
     ChooseMqtt,
+    TakeRepeatedRequests,
     KeepRetainedOverRestart,
 }
 
@@ -102,6 +104,13 @@ pub const DUTIES: &[DutyRow] = &[
         v3_1: &[],
         v3_1_1: &[],
         v5: &["MQTT-4.12.0-1"],
+    },
+    DutyRow {
+        duty: Duty::CheckAuthenticationData,
+        what: "takes any Authentication Data",
+        v3_1: &[],
+        v3_1_1: &[],
+        v5: &["MQTT-4.12.0-4", "MQTT-4.12.1-2/b"],
     },
     DutyRow {
         duty: Duty::CheckLogin,
@@ -468,6 +477,13 @@ pub const DUTIES: &[DutyRow] = &[
         v3_1: &[],
         v3_1_1: &["MQTT-6.0.0-4"],
         v5: &["MQTT-6.0.0-4"],
+    },
+    DutyRow {
+        duty: Duty::TakeRepeatedRequests,
+        what: "closes when SUBSCRIBE or UNSUBSCRIBE comes with DUP 1",
+        v3_1: &["§3.8/qos-1", "§3.10/qos-1"],
+        v3_1_1: &[],
+        v5: &[],
     },
     DutyRow {
         duty: Duty::KeepRetainedOverRestart,

@@ -15,12 +15,12 @@ mod frames;
 mod outgoing;
 mod sabotage;
 mod server;
-mod store;
+pub mod store;
 mod tolerance;
 mod topic;
 #[cfg(test)]
 mod walk;
 
-pub use config::{Config, Limits, Listen, User};
+pub use config::{AuthMethod, Config, Limits, Listen, User};
 pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam, UNBREAKABLE};
 pub use server::{Server, run};

@@ -16,10 +16,15 @@ pub struct Counts {
 
 impl Counts {
     pub fn of(run: &RunResult) -> Counts {
+        Counts::tally(run.cases.iter().map(|c| (c.verdict, c.advice.len())))
+    }
+
+    /// The same of verdicts, each with how much advice came with it.
+    pub fn tally(cases: impl Iterator<Item = (Verdict, usize)>) -> Counts {
         let mut counts = Counts::default();
-        for case in &run.cases {
-            counts.verdicts[case.verdict as usize] += 1;
-            counts.advice += case.advice.len();
+        for (verdict, advice) in cases {
+            counts.verdicts[verdict as usize] += 1;
+            counts.advice += advice;
         }
         counts
     }
@@ -57,9 +62,14 @@ pub fn verdict(case: &CaseResult) -> String {
 
 /// The target's name with its version.
 pub fn target(target: &TargetInfo) -> String {
-    match &target.version {
-        Some(version) => printable(&format!("{} {version}", target.name)),
-        None => printable(&target.name),
+    named(&target.name, target.version.as_deref())
+}
+
+/// A broker's name with its version.
+pub fn named(name: &str, version: Option<&str>) -> String {
+    match version {
+        Some(version) => printable(&format!("{name} {version}")),
+        None => printable(name),
     }
 }
 

@@ -109,7 +109,7 @@ fn property(text: &str) -> String {
 }
 
 /// Text in Markdown that stays text.
-fn markdown(text: &str) -> String {
+pub(super) fn markdown(text: &str) -> String {
     let mut out = String::new();
     for c in printable(text).replace('\n', " ").chars() {
         match c {

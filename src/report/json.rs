@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::case::{self, Counts, breaches};
-use super::scores;
+use super::{Score, scores, snapshot};
 use crate::play::{Advice, Stage};
 use crate::statements::{StatementId, catalogue};
 use crate::suite::{CaseResult, RunResult, Verdict};
@@ -36,15 +36,17 @@ struct Target<'a> {
     version: Option<&'a str>,
     address: &'a str,
     transport: &'static str,
+    argument: Option<&'a str>,
 }
 
 #[derive(Serialize)]
 struct Case<'a> {
     id: &'a str,
+    scenario: &'a str,
     title: &'a str,
     version: &'static str,
     verdict: &'static str,
-    /// Where a failure lies: `setup`, `script`, `control` or `farewell`.
+    /// Where a failure lies: `setup`, `script`, `account` or `fence`.
     stage: Option<&'static str>,
     /// The failure lies in the control.
     in_control: bool,
@@ -53,12 +55,17 @@ struct Case<'a> {
     breaches: Vec<Breach>,
     advice: Vec<Breach>,
     place: Option<Place<'a>>,
+    /// The event that stands in the way, as its index in the transcript.
+    found: Option<usize>,
     expected: Vec<Json>,
     mismatches: Vec<Json>,
     seconds: f64,
     plays: u32,
+    namespace: Option<&'a str>,
     transcript: Vec<Entry>,
+    control_namespace: Option<&'a str>,
     control: Vec<Entry>,
+    exchange: Option<String>,
     log: Option<&'a str>,
 }
 
@@ -71,6 +78,8 @@ struct Breach {
     event: Option<usize>,
     /// Whether the event is one of the control.
     control: bool,
+    /// The bytes of the event's packet in which the breach lies: the first, and the one behind the last.
+    span: Option<[usize; 2]>,
 }
 
 #[derive(Serialize)]
@@ -78,6 +87,8 @@ struct Place<'a> {
     file: &'a str,
     line: u32,
     column: u32,
+    /// What stands there.
+    text: &'a str,
 }
 
 #[derive(Serialize)]
@@ -86,7 +97,7 @@ struct Entry {
     connection: u32,
     direction: &'static str,
     author: &'static str,
-    /// The step that caused or took it: its number in the order of the file, from 0.
+    /// The step that caused or took it: its number in the order of the file from 1; 0 is the set-up.
     step: Option<u32>,
     at: f64,
     kind: &'static str,
@@ -98,15 +109,36 @@ struct Entry {
     packet: Option<Json>,
 }
 
-/// The whole run.
+/// The whole run, for files.
 pub fn run(run: &RunResult) -> String {
-    let counts = Counts::of(run);
+    let mut text = serde_json::to_string_pretty(&document(run)).expect("strings, numbers and lists always serialise");
+    text.push('\n');
+    text
+}
+
+/// The whole run on one line.
+pub(super) fn on_one_line(run: &RunResult) -> String {
+    serde_json::to_string(&document(run)).expect("strings, numbers and lists always serialise")
+}
+
+/// How many cases have which verdict, as an object.
+pub(super) fn summary_of(counts: &Counts) -> Map<String, Json> {
     let mut summary: Map<String, Json> = Verdict::ALL
         .into_iter()
         .map(|v| (v.name().to_owned(), counts.get(v).into()))
         .collect();
     summary.insert("advice".to_owned(), counts.advice.into());
-    let document = Run {
+    summary
+}
+
+/// A version's score as an object.
+pub(super) fn score_of(score: &Score) -> Json {
+    json!({ "version": score.version.name(), "held": score.held, "tried": score.tried,
+            "own_held": score.own_held, "own_tried": score.own_tried })
+}
+
+fn document(run: &RunResult) -> Run<'_> {
+    Run {
         format: FORMAT,
         mqttspec: env!("CARGO_PKG_VERSION"),
         target: Target {
@@ -114,30 +146,23 @@ pub fn run(run: &RunResult) -> String {
             version: run.target.version.as_deref(),
             address: &run.target.address,
             transport: run.target.transport.name(),
+            argument: run.target.argument.as_deref(),
         },
         seconds: seconds(run.duration),
         interrupted: run.interrupted,
-        summary,
-        scores: scores(run)
-            .into_iter()
-            .map(|s| {
-                json!({ "version": s.version.name(), "held": s.held, "tried": s.tried,
-                        "own_held": s.own_held, "own_tried": s.own_tried })
-            })
-            .collect(),
+        summary: summary_of(&Counts::of(run)),
+        scores: scores(run).iter().map(score_of).collect(),
         notes: &run.notes,
         crashes_under_load: &run.crashes_under_load,
         cases: run.cases.iter().map(case_of).collect(),
-    };
-    let mut text = serde_json::to_string_pretty(&document).expect("strings, numbers and lists always serialise");
-    text.push('\n');
-    text
+    }
 }
 
 fn case_of(case: &CaseResult) -> Case<'_> {
     let failure = case.failure.as_ref();
     Case {
         id: &case.id,
+        scenario: &case.header.path,
         title: &case.title,
         version: case.version.name(),
         verdict: case.verdict.name(),
@@ -154,6 +179,7 @@ fn case_of(case: &CaseResult) -> Case<'_> {
             .map(|(f, control)| Breach {
                 rule: Some(f.rule),
                 control,
+                span: f.span.as_ref().map(|s| [s.start, s.end]),
                 ..breach(Some(f.statement), &f.text, Some(f.event))
             })
             .collect(),
@@ -166,7 +192,15 @@ fn case_of(case: &CaseResult) -> Case<'_> {
             file: &case.header.source.file,
             line: p.line,
             column: p.column,
+            text: case
+                .header
+                .source
+                .text
+                .get(p.span.clone())
+                .unwrap_or_default()
+                .trim_end(),
         }),
+        found: failure.and_then(|f| f.found),
         expected: failure
             .iter()
             .flat_map(|f| &f.awaited)
@@ -175,12 +209,18 @@ fn case_of(case: &CaseResult) -> Case<'_> {
         mismatches: failure
             .iter()
             .flat_map(|f| &f.mismatches)
-            .map(|m| json!({ "field": m.field, "expected": m.expected, "found": m.found }))
+            .map(|m| {
+                let span = m.span.as_ref().map(|s| [s.start, s.end]);
+                json!({ "field": m.field, "expected": m.expected, "found": m.found, "span": span })
+            })
             .collect(),
         seconds: seconds(case.duration),
         plays: case.plays,
+        namespace: case.transcript.as_ref().map(|t| t.namespace.as_str()),
         transcript: entries(case::transcript_of(case, false)),
+        control_namespace: case.control.as_ref().map(|t| t.namespace.as_str()),
         control: entries(case::transcript_of(case, true)),
+        exchange: snapshot::is_kept(case).then(|| snapshot::text(case)),
         log: case.log.as_deref(),
     }
 }
@@ -193,6 +233,7 @@ fn breach(statement: Option<StatementId>, text: &str, event: Option<usize>) -> B
         text: text.to_owned(),
         event,
         control: false,
+        span: None,
     }
 }
 

@@ -1,14 +1,21 @@
 //! Reports: each a pure function of results.
 //!
-//! In: a [`RunResult`](crate::suite::RunResult) or [`CaseResult`](crate::suite::CaseResult). Out: text. Styles are ANSI
+//! In: a [`RunResult`](crate::suite::RunResult) or [`CaseResult`](crate::suite::CaseResult). Out: text, or a pcapng file. Styles are ANSI
 //! escapes; who prints takes them out where they do not belong.
 
 mod case;
+pub mod change;
 pub mod compare;
 pub mod failure;
 pub mod github;
+pub mod html;
 pub mod json;
 pub mod junit;
+pub mod markdown;
+pub mod matrix;
+pub mod merge;
+pub mod pcap;
+pub mod record;
 pub mod review;
 mod score;
 pub mod snapshot;

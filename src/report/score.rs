@@ -20,14 +20,19 @@ pub struct Score {
 
 /// The scores of the versions at which a MUST was tried, oldest first.
 pub fn scores(run: &RunResult) -> Vec<Score> {
+    tally(run.cases.iter().map(|c| (c.verdict, c.proves.as_slice())))
+}
+
+/// The same of verdicts with what their cases prove.
+pub fn tally<'c>(cases: impl Iterator<Item = (Verdict, &'c [StatementId])>) -> Vec<Score> {
     let mut held: BTreeMap<StatementId, bool> = BTreeMap::new();
-    for case in &run.cases {
-        let passes = match case.verdict {
+    for (verdict, proves) in cases {
+        let passes = match verdict {
             Verdict::Pass | Verdict::Fixed => true,
             Verdict::Fail | Verdict::Crash | Verdict::Known => false,
             Verdict::Skip | Verdict::Error => continue,
         };
-        for id in &case.proves {
+        for id in proves {
             *held.entry(*id).or_insert(true) &= passes;
         }
     }

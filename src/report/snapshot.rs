@@ -1,10 +1,11 @@
 //! The text of a snapshot: what of a case people review. It is the same for every run in which the broker does the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::case::{self, breaches, transcript_of};
 use crate::suite::{CaseResult, RunResult, Verdict};
+use crate::target::Kept;
 use crate::transcript::{Direction, Transcript, What, name, normalise, normalise_sent, printable};
 
 /// The tag of scenarios whose rows share one table.
@@ -13,6 +14,9 @@ pub const GRID: &str = "grid";
 /// The tag of scenarios in which the broker may answer in many ways, and another one in every run: which member of a shared
 /// subscription gets a message, what of two things that race comes first.
 pub const VARIED: &str = "varied";
+
+/// The snapshot that holds the verdict of every case, of targets that keep no more than that of cases that pass.
+pub const VERDICTS: &str = "verdicts";
 
 /// What the heading of a section begins with.
 const HEADING: &str = "=== ";
@@ -31,10 +35,22 @@ pub struct Snapshot {
 /// What a snapshot holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
-    /// A section a case, in the order of the suite; `None` for a case that tells nothing of the broker this time.
-    Cases(Vec<(String, Option<String>)>),
+    /// A section a case, by its heading, in the order of the suite.
+    Cases(Vec<(String, Section)>),
     /// The table of a grid; `None` where a case of it tells nothing of the broker this time.
     Grid(Option<String>),
+    /// A line a case, by its id, in the order of the suite.
+    Verdicts(Vec<(String, Section)>),
+}
+
+/// What a case gives to its scenario's snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Section {
+    Text(String),
+    /// It tells nothing of the broker this time: what was accepted stays.
+    Unjudged,
+    /// There is to be none.
+    Absent,
 }
 
 impl Snapshot {
@@ -44,16 +60,24 @@ impl Snapshot {
     pub fn text(&self, accepted: Option<&str>, whole: bool) -> Option<String> {
         let cases = match &self.body {
             Body::Grid(table) => return table.clone().filter(|_| whole),
+            Body::Verdicts(lines) => return whole.then(|| verdict_lines(lines, accepted.unwrap_or_default())),
             Body::Cases(cases) => cases,
         };
         let old = sections(accepted.unwrap_or_default());
         let mut all: Vec<(&str, &str)> = if whole { Vec::new() } else { old.clone() };
         let mut behind = 0;
-        for (heading, text) in cases {
+        for (heading, section) in cases {
             let before = old.iter().find(|(h, _)| h == heading).map(|(_, text)| *text);
-            let Some(text) = text.as_deref().or(before) else {
-                continue;
+            let text = match section {
+                Section::Text(text) => Some(text.as_str()),
+                Section::Unjudged => before,
+                Section::Absent => {
+                    all.retain(|(h, _)| h != heading);
+                    behind = behind.min(all.len());
+                    None
+                }
             };
+            let Some(text) = text else { continue };
             match all.iter().position(|(h, _)| h == heading) {
                 Some(at) => {
                     all[at].1 = text;
@@ -68,6 +92,29 @@ impl Snapshot {
         let text = |(heading, text): &(&str, &str)| format!("{HEADING}{heading}\n{}\n", text.trim_end());
         (!all.is_empty()).then(|| all.iter().map(text).collect::<Vec<_>>().join("\n"))
     }
+
+    /// Whether the run has something for the file to hold.
+    pub fn is_wanted(&self) -> bool {
+        match &self.body {
+            Body::Grid(_) | Body::Verdicts(_) => true,
+            Body::Cases(cases) => cases.iter().any(|(_, section)| *section != Section::Absent),
+        }
+    }
+}
+
+/// The file of verdicts; a case that was not judged keeps the line that it has in `accepted`.
+fn verdict_lines(lines: &[(String, Section)], accepted: &str) -> String {
+    let old: BTreeMap<&str, &str> = accepted.lines().filter_map(|line| line.rsplit_once("  ")).collect();
+    let mut out = String::new();
+    for (id, section) in lines {
+        let verdict = match section {
+            Section::Text(verdict) => verdict.as_str(),
+            Section::Unjudged => old.get(id.as_str()).copied().unwrap_or("error"),
+            Section::Absent => continue,
+        };
+        let _ = writeln!(out, "{id}  {verdict}");
+    }
+    out
 }
 
 /// The sections of a file's contents: each heading with what stands below it.
@@ -83,32 +130,69 @@ fn sections(contents: &str) -> Vec<(&str, &str)> {
     found
 }
 
-/// What `snapshots/<target>/` should hold of a run: a snapshot for each scenario of which a case was not skipped.
+/// What `snapshots/<target>/` should hold of a run: a snapshot for each scenario of which a case was not skipped. Where the
+/// target keeps failures only, each has what does not pass, which may be nothing, and one more has every verdict.
 pub fn snapshots(run: &RunResult) -> Vec<Snapshot> {
+    let kept = run.target.snapshots;
     let mut scenarios: BTreeMap<&str, Vec<&CaseResult>> = BTreeMap::new();
     for case in run.cases.iter().filter(|c| c.verdict != Verdict::Skip) {
         scenarios.entry(&case.header.path).or_default().push(case);
     }
     let body = |cases: &[&CaseResult]| {
         if is_grid(cases[0]) {
-            return Body::Grid(cases.iter().all(|c| is_kept(c)).then(|| grid(cases)));
+            let complete = cases.iter().all(|c| is_kept(c));
+            let rows: Vec<&CaseResult> = cases.iter().copied().filter(|c| is_shown(c, kept)).collect();
+            return match rows.is_empty() {
+                true => Body::Cases(Vec::new()),
+                false => Body::Grid(complete.then(|| grid(&rows))),
+            };
         }
-        Body::Cases(
-            cases
-                .iter()
-                .map(|c| (row(c).to_owned(), is_kept(c).then(|| text(c))))
-                .collect(),
-        )
+        let section = |c: &&CaseResult| (row(c).to_owned(), section(c, kept));
+        Body::Cases(cases.iter().map(section).collect())
     };
-    scenarios
-        .into_iter()
-        .map(|(path, cases)| Snapshot {
-            key: path.to_owned(),
-            title: cases[0].header.title.clone(),
-            scenario: cases[0].header.source.file.clone(),
-            body: body(&cases),
-        })
-        .collect()
+    let verdicts = (kept == Kept::Failures).then(|| Snapshot {
+        key: VERDICTS.to_owned(),
+        title: "The verdict of every case".to_owned(),
+        scenario: String::new(),
+        body: Body::Verdicts(run.cases.iter().map(|c| (c.id.clone(), verdict_line(c))).collect()),
+    });
+    let snapshots = scenarios.into_iter().map(|(path, cases)| Snapshot {
+        key: path.to_owned(),
+        title: cases[0].header.title.clone(),
+        scenario: cases[0].header.source.file.clone(),
+        body: body(&cases),
+    });
+    verdicts.into_iter().chain(snapshots).collect()
+}
+
+/// The paths of the scenarios that may have a file: of one that was skipped throughout, the run cannot say.
+pub fn wanted<'a>(run: &'a RunResult, snapshots: &'a [Snapshot]) -> Vec<&'a str> {
+    let all = run.cases.iter().map(|c| c.header.path.as_str());
+    let judged: BTreeSet<&str> = snapshots.iter().map(|s| s.key.as_str()).collect();
+    let skipped = all.filter(|path| !judged.contains(path));
+    let held = snapshots.iter().filter(|s| s.is_wanted()).map(|s| s.key.as_str());
+    skipped.chain(held).collect()
+}
+
+/// Whether a case is one that the target keeps. What varies from run to run is not kept where only failures are.
+fn is_shown(case: &CaseResult, kept: Kept) -> bool {
+    kept == Kept::All || (case.verdict != Verdict::Pass && !case.sometimes)
+}
+
+fn section(case: &CaseResult, kept: Kept) -> Section {
+    match (is_kept(case), is_shown(case, kept)) {
+        (false, _) => Section::Unjudged,
+        (true, true) => Section::Text(text(case)),
+        (true, false) => Section::Absent,
+    }
+}
+
+fn verdict_line(case: &CaseResult) -> Section {
+    match case.verdict {
+        Verdict::Error => Section::Unjudged,
+        _ if case.sometimes => Section::Text("sometimes".to_owned()),
+        _ => Section::Text(case::verdict(case)),
+    }
 }
 
 /// Whether the rows of the case's scenario share one table, which only a complete run can write.
@@ -220,7 +304,7 @@ fn answer(transcript: &Transcript) -> String {
 }
 
 /// A sentence with `<time>` in place of every span of time: how long something took differs from run to run.
-fn without_times(text: &str) -> String {
+pub(super) fn without_times(text: &str) -> String {
     let is_number = |word: &str| word.parse::<f64>().is_ok();
     let unit = |word: &str| {
         let letters = word.trim_end_matches([',', ';', '.', ':', ')']);
@@ -245,7 +329,8 @@ fn without_times(text: &str) -> String {
     out.join(" ")
 }
 
-fn without(namespace: &str, text: &str) -> String {
+/// One line of text with `$ns` for the namespace.
+pub(super) fn without(namespace: &str, text: &str) -> String {
     let text = printable(text).replace('\n', " ");
     if namespace.is_empty() {
         text
@@ -288,7 +373,10 @@ mod tests {
     }
 
     fn of(cases: &[(&str, Option<&str>)]) -> Snapshot {
-        let owned = |(heading, text): &(&str, Option<&str>)| (heading.to_string(), text.map(str::to_owned));
+        let owned = |(heading, text): &(&str, Option<&str>)| {
+            let section = text.map_or(Section::Unjudged, |text| Section::Text(text.to_owned()));
+            (heading.to_string(), section)
+        };
         Snapshot {
             key: "a".to_owned(),
             title: String::new(),
@@ -329,6 +417,51 @@ mod tests {
             .text(Some(ABC), true)
             .unwrap();
         assert_eq!(text, "=== [c]@v5\nverdict: pass\n");
+    }
+
+    #[test]
+    fn a_case_that_passes_now_loses_its_section_where_only_failures_are_kept() {
+        let mut snapshot = of(&[("[a]@v5", Some("verdict: fail\n")), ("[b]@v5", None)]);
+        let Body::Cases(cases) = &mut snapshot.body else {
+            unreachable!()
+        };
+        cases[1].1 = Section::Absent;
+        for whole in [true, false] {
+            let text = snapshot.text(Some(ABC), whole).unwrap();
+            assert!(
+                text.contains("[a]@v5\nverdict: fail") && !text.contains("[b]"),
+                "{text}"
+            );
+            assert_eq!(text.contains("[c]"), !whole);
+        }
+    }
+
+    #[test]
+    fn failures_alone_are_kept_with_one_file_of_verdicts() {
+        let mut run = testing::run();
+        run.target.snapshots = Kept::Failures;
+        run.cases[3].sometimes = true;
+        let all = snapshots(&run);
+        assert_eq!(all[0].key, VERDICTS);
+        let text = all[0].text(Some("connect/late@v3.1.1  known\n"), true).unwrap();
+        let expected = [
+            "qos2/passes@v3.1.1  pass\n",
+            "connect/known@v3.1.1  sometimes\n",
+            "connect/late@v3.1.1  known\n",
+        ];
+        assert!(expected.iter().all(|line| text.contains(line)), "{text}");
+        assert_eq!(text.lines().count(), run.cases.len());
+        assert_eq!(all[0].text(None, false), None);
+        let kept = all[1].text(None, true).unwrap();
+        assert!(
+            kept.contains("verdict: fail") && !kept.contains("verdict: pass"),
+            "{kept}"
+        );
+        assert_eq!(wanted(&run, &all), [VERDICTS, "qos2/dup-before-pubrel"]);
+        run.cases.truncate(1);
+        assert_eq!(wanted(&run, &snapshots(&run)), [VERDICTS]);
+        run.cases[0].verdict = Verdict::Skip;
+        assert_eq!(wanted(&run, &snapshots(&run)), ["qos2/dup-before-pubrel", VERDICTS]);
     }
 
     #[test]

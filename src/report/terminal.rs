@@ -104,6 +104,12 @@ pub fn summary(run: &RunResult) -> String {
     for score in scores(run) {
         let _ = writeln!(out, "{score}");
     }
+    out.push_str(&last_line(run));
+    out
+}
+
+/// The counts of a run on one line.
+pub fn last_line(run: &RunResult) -> String {
     let counts = Counts::of(run);
     let mut parts: Vec<String> = Verdict::ALL
         .into_iter()
@@ -121,14 +127,12 @@ pub fn summary(run: &RunResult) -> String {
     } else {
         ""
     };
-    let _ = writeln!(
-        out,
-        "{}: {} in {}{interrupted}",
+    format!(
+        "{}: {} in {}{interrupted}\n",
         paint(BOLD, case::target(&run.target)),
         parts.join(", "),
         seconds(run.duration)
-    );
-    out
+    )
 }
 
 /// The reasons of the skips, most frequent first.

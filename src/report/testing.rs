@@ -7,6 +7,7 @@ use crate::play::{Awaited, Failure, Mismatch, Stage};
 use crate::scenario::{Header, Place, ScenarioLevel, Source};
 use crate::statements::{StatementId, Version};
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
+use crate::target::Kept;
 use crate::transcript::testing::{NS, Talk};
 use crate::transcript::{Author, End, Transcript, What};
 use crate::wire::{Ack, ConnAck, Connect, Packet, Publish, SubAck, Subscribe, Subscription, Version as V};
@@ -111,6 +112,7 @@ pub fn target() -> TargetInfo {
         transport: Default::default(),
         argument: Some("ci/brokers/mosquitto.yaml".to_owned()),
         options: Vec::new(),
+        snapshots: Kept::All,
     }
 }
 
@@ -178,6 +180,7 @@ pub fn result(id: &str, verdict: Verdict, transcript: Transcript) -> CaseResult 
         version: Version::V3_1_1,
         verdict,
         reason: None,
+        sometimes: false,
         proves: vec![StatementId::new(Version::V3_1_1, "MQTT-4.3.3-2")],
         failure: None,
         findings: Vec::new(),

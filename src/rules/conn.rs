@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::exchange::Exchanges;
+use super::sent::Sent;
 use crate::wire::property::id;
 use crate::wire::{ConnAck, Connect, Text, Version};
 
@@ -16,6 +17,8 @@ pub struct Conn {
     pub opened: bool,
     /// Bytes are missing.
     pub hole: bool,
+    /// Bytes of the client, and of the broker, are missing, so that packets may have been found where none begin.
+    pub lost: [bool; 2],
     /// The session that it resumes was not seen from its beginning.
     pub session_hole: bool,
     /// We have sent a wrong packet, or a right one where it is a protocol error.
@@ -26,6 +29,8 @@ pub struct Conn {
     pub unknown_level: bool,
     pub connect: Option<Connect>,
     pub connects: u32,
+    /// How many packets of the client came after its CONNECT.
+    pub said_since_connect: u64,
     /// The key of its client id in [`History`](super::history::History).
     pub client: Option<Bytes>,
     pub connack: Option<ConnAck>,
@@ -43,6 +48,8 @@ pub struct Conn {
     pub exchanges: Exchanges,
     /// What the broker's topic aliases stand for.
     pub aliases: BTreeMap<u16, Text>,
+    /// What the client has begun and owes, where clients are judged.
+    pub sent: Sent,
     /// How many PUBLISHes of QoS 1 and 2 the broker may still send (5.0, section 4.9).
     pub quota: u32,
 }

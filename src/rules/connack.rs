@@ -2,8 +2,9 @@
 
 use super::history::Moment;
 use super::rule::{Found, Ids, Needs, RuleInfo};
+use crate::transcript::What;
 use crate::wire::property::id::*;
-use crate::wire::{Packet, PropertyValue, Version};
+use crate::wire::{Packet, PacketType, PropertyValue, Version};
 
 const FIRST: Ids = Ids::new("", "MQTT-3.2.0-1", "MQTT-3.2.0-1");
 const REFUSED: Ids = Ids::new("", "MQTT-3.2.2-5", "MQTT-3.2.0-1");
@@ -13,7 +14,16 @@ const ASSIGNED: Ids = Ids::v5("MQTT-3.2.2-16");
 const RESPONSE: Ids = Ids::v5("MQTT-3.1.2-28");
 const PROBLEM: Ids = Ids::v5("MQTT-3.1.2-29");
 
+const ANSWER: Ids = Ids::new("§3.1/connack", "MQTT-3.2.0-1", "MQTT-3.2.0-1");
+
 pub const RULES: &[RuleInfo] = &[
+    RuleInfo {
+        name: "connack-seen",
+        about: "A client that goes on after its CONNECT has got a CONNACK, or did not wait for it; a hole leaves it open.",
+        ids: &[ANSWER],
+        needs: Needs::Connection,
+        check: connack_seen,
+    },
     RuleInfo {
         name: "connack-first",
         about: "The first packet of the broker is CONNACK; in 5.0 AUTH may come before it.",
@@ -73,6 +83,21 @@ fn connack_first(m: &Moment) -> Vec<Found> {
         _ => Found::new(FIRST, format!("{name} came before any CONNACK")),
     };
     vec![found]
+}
+
+/// A client may send before its CONNACK (3.1.1 and 5.0, section 3.1.4), so without a hole this says nothing.
+fn connack_seen(m: &Moment) -> Vec<Found> {
+    let What::Packet { decoded, .. } = &m.event.what else {
+        return vec![];
+    };
+    let conn = m.conn;
+    let goes_on = !m.event.from_broker() && conn.connects == 1 && conn.said_since_connect == 0;
+    if !goes_on || conn.connacks > 0 || !conn.hole {
+        return vec![];
+    }
+    let name = decoded.packet_type.map_or("a packet", PacketType::name);
+    let text = format!("{name} came, and no CONNACK before it was seen: bytes of the broker are missing");
+    vec![Found::new(ANSWER, text)]
 }
 
 fn nothing_after_refusal(m: &Moment) -> Vec<Found> {

@@ -128,7 +128,8 @@ impl Exchanges {
             id,
             Delivery {
                 qos: p.qos,
-                topic: topic.clone(),
+                // A copy of its own: a topic is part of the whole packet's bytes.
+                topic: topic.as_bytes().to_vec().into(),
                 payload_hash: p.payload.hash(),
                 connection,
                 stage,

@@ -3,12 +3,15 @@
 use std::ops::Range;
 
 use crate::statements::StatementId;
+use crate::wire::Side;
 
 /// What a rule found at one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The rule's name, such as `ack-answers-open-id`.
     pub rule: &'static str,
+    /// Who is at fault.
+    pub by: Side,
     pub outcome: Outcome,
     pub statement: StatementId,
     /// Index of the event in the transcript.

@@ -8,13 +8,17 @@ use bytes::Bytes;
 use super::client::{Client, Held, SessionTerms};
 use super::conn::{Conn, version_of};
 use super::order::Published;
-use crate::transcript::{Event, Transcript, What};
+use crate::transcript::{Event, What};
 use crate::wire::property::id;
 use crate::wire::{ConnAck, Connect, Decoded, Packet, PacketType, PropertyValue, Publish, Text, Version};
 
 /// All that was said before some event.
-pub struct History<'t> {
-    pub transcript: &'t Transcript,
+pub struct History {
+    /// Of the case; a connection's own is that of its last CONNECT.
+    version: Version,
+    namespace: String,
+    /// The clients are judged too: nobody makes them do wrong on purpose.
+    both: bool,
     pub conns: BTreeMap<u32, Conn>,
     /// By client id; for a client without one, a key that no client id can be.
     pub clients: BTreeMap<Bytes, Client>,
@@ -30,12 +34,14 @@ pub struct History<'t> {
 
 /// An event and what was said before it: what a rule is shown.
 pub struct Moment<'a> {
-    pub history: &'a History<'a>,
+    pub history: &'a History,
     pub index: usize,
     pub event: &'a Event,
     pub conn: &'a Conn,
     /// The version of the connection's last CONNECT; before it, that of the case.
     pub version: Version,
+    /// A packet of the client that may have been on its way before the newest ones of the broker arrived.
+    pub crossed: bool,
 }
 
 impl<'a> Moment<'a> {
@@ -80,10 +86,13 @@ impl<'a> Moment<'a> {
     }
 }
 
-impl<'t> History<'t> {
-    pub fn new(transcript: &'t Transcript) -> History<'t> {
+impl History {
+    /// At the beginning of a transcript of this version and namespace. `both` where the clients are judged too.
+    pub fn new(version: Version, namespace: &str, both: bool) -> History {
         History {
-            transcript,
+            version,
+            namespace: namespace.to_owned(),
+            both,
             conns: BTreeMap::new(),
             clients: BTreeMap::new(),
             published: Published::default(),
@@ -96,22 +105,21 @@ impl<'t> History<'t> {
         }
     }
 
-    /// The event at `index`, with what was said before it.
-    pub fn moment(&self, index: usize) -> Moment<'_> {
-        let event = &self.transcript.events[index];
+    /// An event, with what was said before it.
+    pub fn moment<'a>(&'a self, index: usize, event: &'a Event, crossed: bool) -> Moment<'a> {
         let conn = self.conns.get(&event.connection).unwrap_or(&self.nobody);
         Moment {
             history: self,
             index,
             event,
             conn,
-            version: conn.version.unwrap_or(self.transcript.version),
+            version: conn.version.unwrap_or(self.version),
+            crossed,
         }
     }
 
-    /// Takes the event at `index` in.
-    pub fn apply(&mut self, index: usize) {
-        let event = &self.transcript.events[index];
+    /// Takes an event in.
+    pub fn apply(&mut self, index: usize, event: &Event) {
         if let What::Lifecycle(_) = event.what {
             self.restarts += 1;
             for conn in self.conns.values_mut() {
@@ -126,12 +134,20 @@ impl<'t> History<'t> {
             hole: !matches!(event.what, What::Open),
             ..Conn::default()
         });
+        if self.both {
+            conn.sent.apply(event);
+        }
         match (&event.what, event.from_broker()) {
             (What::Packet { decoded, topic, .. }, true) => self.broker_says(event.connection, decoded, topic.as_ref()),
-            (What::Packet { decoded, .. }, false) => self.client_says(index, decoded),
+            (What::Packet { decoded, topic, .. }, false) => self.client_says(index, event, decoded, topic.as_ref()),
             (What::Fragment(_), false) => self.taint(event.connection),
             (What::End(_), true) => conn.broker_end = Some(event.at),
-            (What::Gap(_), _) => conn.hole = true,
+            (What::Gap(missing), broker) => {
+                conn.hole = true;
+                if *missing > 0 {
+                    conn.lost[usize::from(broker)] = true;
+                }
+            }
             (What::Open | What::Fragment(_) | What::End(_) | What::WebSocket(_) | What::Lifecycle(_), _) => {}
         }
     }
@@ -152,8 +168,8 @@ impl<'t> History<'t> {
         }
     }
 
-    fn client_says(&mut self, index: usize, decoded: &Decoded) {
-        let number = self.transcript.events[index].connection;
+    fn client_says(&mut self, index: usize, event: &Event, decoded: &Decoded, topic: Option<&Text>) {
+        let number = event.connection;
         let conn = self.conn(number);
         // Midway in a capture there is no CONNECT to be seen; a connection seen from its beginning must have one.
         let out_of_place = match (&decoded.packet, &conn.connect) {
@@ -166,21 +182,23 @@ impl<'t> History<'t> {
         if let Some(Packet::Connect(connect)) = &decoded.packet {
             self.connects(number, connect);
         }
-        let version = self.conn(number).version.unwrap_or(self.transcript.version);
+        let version = self.conn(number).version.unwrap_or(self.version);
         let not_ours = decoded.packet_type.is_none_or(|t| !t.from_client(version));
         if out_of_place || after_goodbye || not_ours || decoded.packet.is_none() || !decoded.breaches.is_empty() {
             self.taint(number);
         }
         let conn = self.conn(number);
+        if conn.connects > 0 && decoded.packet_type != Some(PacketType::Connect) {
+            conn.said_since_connect += 1;
+        }
         let v5 = version == Version::V5;
         match &decoded.packet {
             Some(Packet::Publish(p)) => {
                 conn.exchanges.client_publishes(p);
-                let topic = match &self.transcript.events[index].what {
-                    What::Packet { topic: Some(topic), .. } => topic,
-                    _ => &p.topic,
-                };
-                self.published.add(index, number, topic, p);
+                let topic = topic.unwrap_or(&p.topic);
+                if self.may_come_back(number, topic) {
+                    self.published.add(index, number, topic, p);
+                }
             }
             Some(Packet::PubAck(ack)) => {
                 conn.exchanges.client_ends(ack.packet_id);
@@ -310,7 +328,7 @@ impl<'t> History<'t> {
         if connack.reason_code != 0 || conn.connacks > 1 {
             return;
         }
-        let version = conn.version.unwrap_or(self.transcript.version);
+        let version = conn.version.unwrap_or(self.version);
         // 3.1 does not say in the CONNACK whether there is a session.
         let resumed = match version {
             Version::V3_1 => !connect.clean_start,
@@ -365,9 +383,21 @@ impl<'t> History<'t> {
         assigned
     }
 
+    /// Whether a message may be delivered within the transcript. In a capture every connection has one of its own, which
+    /// may be long: only what a client sends to itself is kept.
+    fn may_come_back(&self, number: u32, topic: &Text) -> bool {
+        if !self.both {
+            return true;
+        }
+        let client = self.conns.get(&number).and_then(|c| c.client.as_ref());
+        client
+            .and_then(|key| self.clients.get(key))
+            .is_some_and(|client| client.matching(topic).next().is_some())
+    }
+
     /// Whether the connection's client id is of this case alone, so that nobody can have used it before.
     pub fn in_namespace(&self, number: u32) -> bool {
-        let ns = self.transcript.namespace.as_bytes();
+        let ns = self.namespace.as_bytes();
         let client = self.conns.get(&number).and_then(|c| c.client.as_ref());
         !ns.is_empty() && client.is_some_and(|id| id.windows(ns.len()).any(|w| w == ns))
     }

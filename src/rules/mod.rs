@@ -8,6 +8,7 @@
 
 mod acks;
 mod auth;
+mod by_client;
 mod client;
 mod conn;
 mod connack;
@@ -20,6 +21,7 @@ mod history;
 mod order;
 mod packets;
 mod rule;
+mod sent;
 mod session;
 #[cfg(test)]
 mod testing;
@@ -28,10 +30,11 @@ mod websocket;
 pub use finding::{Finding, Outcome};
 pub use rule::{Ids, Needs, RuleInfo};
 
-use crate::transcript::Transcript;
+use crate::transcript::{Event, Transcript};
+use crate::wire::{Side, Version};
 use history::{History, Moment};
 
-/// Every rule, by topic.
+/// Every rule about the broker, by topic.
 pub fn all() -> impl Iterator<Item = &'static RuleInfo> {
     [
         packets::RULES,
@@ -48,39 +51,98 @@ pub fn all() -> impl Iterator<Item = &'static RuleInfo> {
     .flatten()
 }
 
+/// Every rule about the client. They hold where nobody makes it do wrong on purpose: in a capture, not in a case.
+pub fn of_clients() -> impl Iterator<Item = &'static RuleInfo> {
+    by_client::all()
+}
+
 /// A rule speaks so often about one transcript, and then no more: a broker that breaks it ten thousand times is told as
 /// well by the first few.
 const MOST: usize = 20;
 
-/// What the rules find in a transcript, in the order of its events.
+/// What the rules find in a transcript of a case, in the order of its events.
 pub fn check(transcript: &Transcript) -> Vec<Finding> {
-    let mut history = History::new(transcript);
-    let mut findings = Vec::new();
-    let mut left: Vec<(&RuleInfo, usize)> = all().map(|rule| (rule, MOST)).collect();
-    for index in 0..transcript.events.len() {
-        let moment = history.moment(index);
-        for (rule, left) in left.iter_mut().filter(|(_, left)| *left > 0) {
-            for found in (rule.check)(&moment) {
-                if let Some(finding) = judge(rule, &moment, found) {
-                    *left = left.saturating_sub(1);
+    let mut judge = Judge::of_case(transcript.version, &transcript.namespace);
+    transcript.events.iter().flat_map(|e| judge.take(e, false)).collect()
+}
+
+/// Judges a transcript event by event, in memory that grows with what is open in it and not with its length.
+pub struct Judge {
+    history: History,
+    rules: Vec<Watched>,
+    index: usize,
+}
+
+/// A rule at work.
+struct Watched {
+    rule: &'static RuleInfo,
+    by: Side,
+    /// How often it may still speak.
+    left: usize,
+}
+
+impl Judge {
+    /// For a case that is played: the broker is judged.
+    pub fn of_case(version: Version, namespace: &str) -> Judge {
+        Judge::new(
+            History::new(version, namespace, false),
+            all().map(|r| (r, Side::Server)).collect(),
+        )
+    }
+
+    /// For a connection of a capture: both sides are judged. `version` is that of packets before any CONNECT.
+    pub fn of_capture(version: Version) -> Judge {
+        let of_broker = all().map(|r| (r, Side::Server));
+        let rules = of_broker.chain(of_clients().map(|r| (r, Side::Client)));
+        Judge::new(History::new(version, "", true), rules.collect())
+    }
+
+    fn new(history: History, rules: Vec<(&'static RuleInfo, Side)>) -> Judge {
+        let watched = |(rule, by)| Watched { rule, by, left: MOST };
+        Judge {
+            history,
+            rules: rules.into_iter().map(watched).collect(),
+            index: 0,
+        }
+    }
+
+    /// What the rules find in the next event. `crossed` says of a packet of the client that it may have been on its way
+    /// before the newest ones of the broker arrived.
+    pub fn take(&mut self, event: &Event, crossed: bool) -> Vec<Finding> {
+        let moment = self.history.moment(self.index, event, crossed);
+        let mut findings = Vec::new();
+        for watched in self.rules.iter_mut().filter(|w| w.left > 0) {
+            for found in (watched.rule.check)(&moment) {
+                if let Some(finding) = judge(watched, &moment, found) {
+                    watched.left = watched.left.saturating_sub(1);
                     findings.push(finding);
                 }
             }
         }
-        history.apply(index);
+        self.history.apply(self.index, event);
+        self.index += 1;
+        findings
     }
-    findings
 }
 
-/// Whether what a rule found may be held against the broker: not where it rests on a request that was wrong itself, and
-/// only as a doubt where it rests on something that was not seen.
-fn judge(rule: &RuleInfo, moment: &Moment, found: rule::Found) -> Option<Finding> {
+/// Whether what a rule found may be held against its side: not where it rests on something that the other side did
+/// wrong, and only as a doubt where it rests on something that was not seen.
+fn judge(watched: &Watched, moment: &Moment, found: rule::Found) -> Option<Finding> {
+    let Watched { rule, by, .. } = watched;
+    let conn = moment.conn;
+    let other_wrong = match by {
+        Side::Server => conn.wrong,
+        Side::Client => conn.sent.broker_wrong,
+    };
     let (wrong, hole) = match rule.needs {
-        Needs::Bytes => (false, false),
-        Needs::Connection => (moment.conn.wrong, moment.conn.hole),
+        Needs::Bytes => {
+            let lost = conn.lost[usize::from(*by == Side::Server)];
+            (false, lost || conn.hole && conn.connects == 0)
+        }
+        Needs::Connection => (other_wrong, conn.hole),
         Needs::Session => (
-            moment.conn.wrong || moment.client().is_some_and(|c| c.wrong),
-            moment.conn.hole || moment.conn.session_hole,
+            other_wrong || *by == Side::Server && moment.client().is_some_and(|c| c.wrong),
+            conn.hole || conn.session_hole,
         ),
     };
     if wrong {
@@ -88,6 +150,7 @@ fn judge(rule: &RuleInfo, moment: &Moment, found: rule::Found) -> Option<Finding
     }
     Some(Finding {
         rule: rule.name,
+        by: *by,
         outcome: if hole { Outcome::Unknown } else { Outcome::Breach },
         statement: found.statement(moment.version)?,
         event: moment.index,
@@ -105,7 +168,7 @@ mod tests {
 
     #[test]
     fn every_statement_that_a_rule_names_is_in_the_catalogue() {
-        for rule in all() {
+        for rule in all().chain(of_clients()) {
             for id in rule.statements() {
                 assert!(catalogue().get(id).is_some(), "{} names {id}", rule.name);
             }
@@ -114,7 +177,7 @@ mod tests {
 
     #[test]
     fn no_two_rules_share_a_name() {
-        let names: Vec<&str> = all().map(|r| r.name).collect();
+        let names: Vec<&str> = all().chain(of_clients()).map(|r| r.name).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
     }
 }

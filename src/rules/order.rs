@@ -21,11 +21,15 @@ pub const RULES: &[RuleInfo] = &[RuleInfo {
 #[derive(Debug, Default)]
 pub struct Published {
     list: Vec<Publication>,
-    by_content: BTreeMap<(Text, u64), Vec<usize>>,
+    by_content: BTreeMap<Text, BTreeMap<u64, Vec<usize>>>,
     /// For each stream of messages the latest publication that came.
     latest: BTreeMap<Stream, usize>,
     came: BTreeSet<(u32, usize)>,
+    gave_up: bool,
 }
+
+/// So many publications are kept of one transcript.
+const MOST: usize = 100_000;
 
 #[derive(Debug)]
 struct Publication {
@@ -71,8 +75,21 @@ impl Published {
     }
 
     fn push(&mut self, topic: &Text, hash: u64, publication: Publication) {
-        let at = self.by_content.entry((topic.clone(), hash)).or_default();
-        at.push(self.list.len());
+        if self.list.len() == MOST {
+            // Which of so many a delivery is can no longer be told in bounded memory.
+            *self = Published::default();
+            self.gave_up = true;
+        }
+        if self.gave_up {
+            return;
+        }
+        if !self.by_content.contains_key(topic) {
+            // A copy of its own: a topic is part of the whole packet's bytes.
+            self.by_content
+                .insert(topic.as_bytes().to_vec().into(), BTreeMap::new());
+        }
+        let same_topic = self.by_content.get_mut(topic).expect("it was put there");
+        same_topic.entry(hash).or_default().push(self.list.len());
         self.list.push(publication);
     }
 
@@ -99,7 +116,7 @@ impl Published {
         if p.dup || p.retain {
             return None;
         }
-        let &[at] = self.by_content.get(&(topic.clone(), p.payload.hash()))?.as_slice() else {
+        let &[at] = self.by_content.get(topic)?.get(&p.payload.hash())?.as_slice() else {
             return None;
         };
         let publication = &self.list[at];
@@ -108,7 +125,7 @@ impl Published {
             publication.connection,
             publication.qos,
             p.qos,
-            topic.clone(),
+            topic.as_bytes().to_vec().into(),
         );
         (!publication.will).then_some((at, stream))
     }

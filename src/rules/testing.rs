@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Outcome, check};
+use super::{Judge, Outcome, check};
 use crate::transcript::{Author, End, Event, Lifecycle, Transcript, WebSocket, What};
 use crate::wire::property::id;
 use crate::wire::{
@@ -18,6 +18,11 @@ pub const NS: &str = "mqs00000";
 pub struct Talk {
     transcript: Transcript,
     level: std::collections::BTreeMap<u32, Version>,
+    /// Both sides are judged.
+    captured: bool,
+    /// Events of the client that it sent before it had heard of all.
+    crossed: Vec<usize>,
+    passed: Duration,
 }
 
 impl Talk {
@@ -30,11 +35,38 @@ impl Talk {
                 bindings: Vec::new(),
             },
             level: Default::default(),
+            captured: false,
+            crossed: Vec::new(),
+            passed: Duration::ZERO,
         }
     }
 
+    /// A connection of a capture.
+    pub fn captured(version: Version) -> Talk {
+        Talk {
+            captured: true,
+            ..Talk::new(version)
+        }
+    }
+
+    /// Lets seconds pass.
+    pub fn pass(mut self, seconds: u64) -> Talk {
+        self.passed += Duration::from_secs(seconds);
+        self
+    }
+
+    /// The client sends, and has not heard of all that came before.
+    pub fn crossing(mut self, connection: u32, packet: Packet) -> Talk {
+        self.crossed.push(self.transcript.events.len());
+        self.to(connection, packet)
+    }
+
+    pub fn gap_of_client(self, connection: u32, bytes: u64) -> Talk {
+        self.push(connection, Author::Script, What::Gap(bytes))
+    }
+
     fn push(mut self, connection: u32, author: Author, what: What) -> Talk {
-        let at = Duration::from_millis(10 * self.transcript.events.len() as u64);
+        let at = self.passed + Duration::from_millis(10 * self.transcript.events.len() as u64);
         self.transcript.events.push(Event {
             at,
             client: format!("c{connection}").into(),
@@ -139,7 +171,14 @@ impl Talk {
     }
 
     pub fn findings(&self) -> Vec<super::Finding> {
-        check(&self.transcript)
+        if !self.captured {
+            return check(&self.transcript);
+        }
+        let mut judge = Judge::of_capture(self.transcript.version);
+        let events = self.transcript.events.iter().enumerate();
+        events
+            .flat_map(|(i, e)| judge.take(e, self.crossed.contains(&i)))
+            .collect()
     }
 
     /// The statements breached, without their version.

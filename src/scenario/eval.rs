@@ -41,6 +41,8 @@ impl BuildError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NoValue {
     Unbound(Unbound),
+    /// More than a field can hold, counted from what the broker states: there is no such packet for this broker.
+    Beyond(String),
     Other(String),
 }
 
@@ -54,6 +56,10 @@ impl NoValue {
     pub(super) fn at(self, place: &Place) -> BuildError {
         match self {
             NoValue::Unbound(unbound) => BuildError::unbound(place, unbound),
+            NoValue::Beyond(message) => BuildError {
+                skip: true,
+                ..BuildError::new(place, message)
+            },
             NoValue::Other(message) => BuildError::new(place, message),
         }
     }
@@ -229,6 +235,12 @@ impl Expr {
             },
             _ => return other("a number is needed here"),
         };
+        let stated = matches!(self, Expr::Var { var, plus } if *plus > 0 && var.0.contains('.'));
+        if number > max && stated {
+            return Err(NoValue::Beyond(format!(
+                "the broker sets no limit here: {number} is more than the {max} that the field can hold"
+            )));
+        }
         if number > max {
             return other(format!("{number} is more than the {max} that the field can hold"));
         }

@@ -22,7 +22,7 @@ mod yaml;
 pub use build::{Built, BuiltPart, default_client_id};
 pub use diagnostic::{Diagnostic, render_all};
 pub use eval::BuildError;
-pub use load::load;
+pub use load::{load, outlines};
 pub use matching::Mismatch;
 pub use model::*;
 pub use schema::{schema, schema_text};

@@ -1,6 +1,6 @@
 //! What a scenario is once it is read: checked, with rows and versions resolved.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,12 +62,52 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
     pub feature: String,
-    pub at_least: Option<u64>,
+    pub wanted: Wanted,
+}
+
+/// What of a feature or limit is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    There,
+    /// `retain: false`: a broker without it.
+    Missing,
+    /// `max_qos: 2` is at least 2, `max_qos: 0..1` both ends included.
+    Limit {
+        from: u64,
+        to: u64,
+    },
 }
 
 /// One scenario at one version (and row): the unit that is run, named, judged and snapshotted.
 #[derive(Debug, Clone)]
 pub struct Case {
+    pub outline: Outline,
+    pub script: Script,
+}
+
+impl Deref for Case {
+    type Target = Outline;
+
+    fn deref(&self) -> &Outline {
+        &self.outline
+    }
+}
+
+impl AsRef<Outline> for Case {
+    fn as_ref(&self) -> &Outline {
+        &self.outline
+    }
+}
+
+impl AsRef<Outline> for Outline {
+    fn as_ref(&self) -> &Outline {
+        self
+    }
+}
+
+/// What a case is called and what it is about: all of it but its script. To list cases takes no more.
+#[derive(Debug, Clone)]
+pub struct Outline {
     /// `qos2/dup-before-pubrel@v3.1.1` or `fixed-header/flags[PUBREL]@v5`.
     pub id: String,
     pub header: Arc<Header>,
@@ -77,7 +117,6 @@ pub struct Case {
     pub proves: Vec<StatementId>,
     /// The title with the row's values filled in.
     pub title: String,
-    pub script: Script,
 }
 
 impl Case {

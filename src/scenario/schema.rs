@@ -149,13 +149,15 @@ fn needs() -> Value {
             .map(|(name, _)| *name)
             .collect()
     };
-    let limits: Map<String, Value> = names(true)
+    let range = json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+\\.\\.[0-9]+$" }] });
+    let limits = names(true).into_iter().map(|name| (name.to_owned(), range.clone()));
+    let missing = names(false)
         .into_iter()
-        .map(|name| (name.to_owned(), json!({ "type": "integer", "minimum": 0 })))
-        .collect();
+        .map(|name| (name.to_owned(), json!({ "const": false })));
+    let valued: Map<String, Value> = limits.chain(missing).collect();
     json!({ "type": "array", "items": { "anyOf": [
         { "enum": names(false) },
-        { "type": "object", "properties": limits, "minProperties": 1, "maxProperties": 1, "additionalProperties": false },
+        { "type": "object", "properties": valued, "minProperties": 1, "maxProperties": 1, "additionalProperties": false },
     ] } })
 }
 

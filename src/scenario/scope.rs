@@ -17,6 +17,7 @@ pub struct Scope {
     namespace: Arc<str>,
     login: Option<Arc<Login>>,
     auth: Option<Arc<EnhancedAuth>>,
+    users: Arc<BTreeMap<String, Login>>,
     bound: Arc<BTreeMap<String, Value>>,
     facts: Arc<BTreeMap<String, Facts>>,
     history: History,
@@ -148,6 +149,7 @@ impl Scope {
             namespace: namespace.into(),
             login: None,
             auth: None,
+            users: Arc::default(),
             bound: Arc::default(),
             facts: Arc::default(),
             history: History::default(),
@@ -163,6 +165,12 @@ impl Scope {
     /// With what the profile says of enhanced authentication.
     pub fn with_auth(mut self, auth: Option<EnhancedAuth>) -> Scope {
         self.auth = auth.map(Arc::new);
+        self
+    }
+
+    /// With the further logins of the profile.
+    pub fn with_users(mut self, users: BTreeMap<String, Login>) -> Scope {
+        self.users = Arc::new(users);
         self
     }
 
@@ -205,6 +213,7 @@ impl Scope {
         match owner {
             "login" => self.login_part(fact),
             "auth" => self.auth_part(fact),
+            "users" => self.users_part(fact),
             _ => self
                 .facts
                 .get(owner)
@@ -214,13 +223,14 @@ impl Scope {
     }
 
     fn login_part(&self, part: &str) -> Result<Value, Unbound> {
-        let login = self.login.as_deref();
-        match part {
-            "username" => login.map(|l| Value::Text(l.username.clone())),
-            "password" => login.and_then(|l| l.password.clone()).map(Value::Binary),
-            _ => None,
-        }
-        .ok_or_else(|| Unbound::NotInProfile(format!("login.{part}")))
+        part_of_login(self.login.as_deref(), part).ok_or_else(|| Unbound::NotInProfile(format!("login.{part}")))
+    }
+
+    /// `other.username`
+    fn users_part(&self, part: &str) -> Result<Value, Unbound> {
+        part.split_once('.')
+            .and_then(|(user, part)| part_of_login(self.users.get(user), part))
+            .ok_or_else(|| Unbound::NotInProfile(format!("users.{part}")))
     }
 
     fn auth_part(&self, part: &str) -> Result<Value, Unbound> {
@@ -283,6 +293,14 @@ impl Scope {
     /// them.
     pub fn bindings(&self) -> Vec<(String, String)> {
         self.history.list()
+    }
+}
+
+fn part_of_login(login: Option<&Login>, part: &str) -> Option<Value> {
+    match part {
+        "username" => login.map(|l| Value::Text(l.username.clone())),
+        "password" => login.and_then(|l| l.password.clone()).map(Value::Binary),
+        _ => None,
     }
 }
 

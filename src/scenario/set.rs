@@ -7,11 +7,13 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use include_dir::{Dir, include_dir};
 
 use super::yaml::MAX_FILE;
-use super::{Diagnostic, Scenario, Source, load};
+use super::{Diagnostic, Outline, Scenario, Source, load, outlines};
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
 
@@ -83,15 +85,57 @@ impl Files {
     /// # Errors
     /// All errors of all of these files. What is wrong with the folders themselves is among them, whatever is wanted.
     pub fn load(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Scenario>, Vec<Diagnostic>> {
+        self.each(wanted, load)
+    }
+
+    /// The outlines of all cases. What is wrong with scripts is not seen here.
+    ///
+    /// # Errors
+    /// All other errors of all files.
+    pub fn outlines(&self) -> Result<Vec<Outline>, Vec<Diagnostic>> {
+        Ok(self.each(|_| true, outlines)?.into_iter().flatten().collect())
+    }
+
+    /// Reads the files that are wanted, on every core, and keeps their order.
+    fn each<T: Send>(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+        read: fn(&Arc<Source>, &str) -> Result<T, Vec<Diagnostic>>,
+    ) -> Result<Vec<T>, Vec<Diagnostic>> {
+        let files: Vec<&File> = self.files.iter().filter(|f| wanted(&f.path)).collect();
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        // Several parts a core, since files differ in what they cost.
+        let part = files.len().div_ceil(cores * 4).max(1);
+        let parts: Vec<&[&File]> = files.chunks(part).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut done = Vec::new();
+            while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                done.extend(part.iter().map(|f| (&f.path, read(&f.source, &f.path))));
+            }
+            done
+        };
+        let mut results: Vec<_> = thread::scope(|scope| {
+            let others: Vec<_> = (1..cores.min(parts.len())).map(|_| scope.spawn(work)).collect();
+            let mut results = work();
+            for other in others {
+                match other.join() {
+                    Ok(done) => results.extend(done),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            results
+        });
+        results.sort_by_key(|(path, _)| *path);
         let mut errors = self.errors.clone();
-        let mut scenarios = Vec::with_capacity(self.files.len());
-        for file in self.files.iter().filter(|f| wanted(&f.path)) {
-            match load(&file.source, &file.path) {
-                Ok(scenario) => scenarios.push(scenario),
+        let mut all = Vec::with_capacity(results.len());
+        for (_, result) in results {
+            match result {
+                Ok(one) => all.push(one),
                 Err(more) => errors.extend(more),
             }
         }
-        if errors.is_empty() { Ok(scenarios) } else { Err(errors) }
+        if errors.is_empty() { Ok(all) } else { Err(errors) }
     }
 
     /// Loads all of them.

@@ -63,6 +63,11 @@ fn variable(text: &str) -> Option<usize> {
     match owner {
         "login" if matches!(fact, "username" | "password") => Some(name + 1 + part),
         "auth" if fact == "method" => Some(name + 1 + part),
+        "users" if part > 0 => {
+            let field = rest[part..].strip_prefix('.')?;
+            let length = name_len(field).unwrap_or(0);
+            matches!(&field[..length], "username" | "password").then_some(name + 1 + part + 1 + length)
+        }
         "auth" if matches!(fact, "good" | "bad") => {
             let number = rest[part..].strip_prefix('.')?;
             let digits = number.bytes().take_while(u8::is_ascii_digit).count();

@@ -42,6 +42,7 @@ impl Judge<'_> {
             version: case.version,
             verdict,
             reason: Some(reason),
+            sometimes: false,
             proves: case.proves.clone(),
             failure: None,
             findings: Vec::new(),
@@ -149,6 +150,7 @@ impl Judge<'_> {
                 None => (Verdict::Pass, None),
             },
         };
+        result.sometimes = entries.iter().any(|k| k.sometimes) && matches!(verdict, Verdict::Pass | Verdict::Known);
         result.verdict = verdict;
         result.reason = reason;
     }

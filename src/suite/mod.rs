@@ -15,4 +15,4 @@ pub use result::{CaseResult, RunEvent, RunResult, TargetInfo, Verdict};
 pub use run::{RunOptions, run};
 pub use select::{Selection, nearest};
 pub use session::{Ended, Session};
-pub use target::Target;
+pub use target::{Setup, Target};

@@ -7,6 +7,7 @@ use crate::play::{Advice, Failure};
 use crate::rules::Finding;
 use crate::scenario::Header;
 use crate::statements::{StatementId, Version};
+use crate::target::Kept;
 use crate::transcript::Transcript;
 use crate::transport::Transport;
 
@@ -66,6 +67,8 @@ pub struct TargetInfo {
     pub argument: Option<String>,
     /// The options that reach it, such as `--transport wss`, word by word.
     pub options: Vec<String>,
+    /// Which cases have a snapshot.
+    pub snapshots: Kept,
 }
 
 /// One case's result.
@@ -78,6 +81,8 @@ pub struct CaseResult {
     pub verdict: Verdict,
     /// Why, in one line: of a failure its summary, of a skip its reason, of a known deviation its `because`.
     pub reason: Option<String>,
+    /// The profile says that the verdict varies from run to run.
+    pub sometimes: bool,
     /// What the case proves.
     pub proves: Vec<StatementId>,
     pub failure: Option<Failure>,

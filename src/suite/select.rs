@@ -4,7 +4,7 @@ use std::hash::Hasher;
 
 use twox_hash::XxHash64;
 
-use crate::scenario::Case;
+use crate::scenario::Outline;
 use crate::statements::Version;
 use crate::target::Glob;
 
@@ -25,7 +25,7 @@ pub struct Selection {
 
 impl Selection {
     /// Whether the case is selected.
-    pub fn takes(&self, case: &Case) -> bool {
+    pub fn takes(&self, case: &Outline) -> bool {
         self.by_glob(case)
             && (self.versions.is_empty() || self.versions.contains(&case.version))
             && (self.statements.is_empty() || self.by_statement(case))
@@ -35,7 +35,7 @@ impl Selection {
     }
 
     /// The last glob that fits decides; where the first is a negation, everything is taken to begin with.
-    fn by_glob(&self, case: &Case) -> bool {
+    fn by_glob(&self, case: &Outline) -> bool {
         let mut taken = self.globs.first().is_none_or(|first| first.starts_with('!'));
         for glob in &self.globs {
             match glob.strip_prefix('!') {
@@ -47,7 +47,7 @@ impl Selection {
         taken
     }
 
-    fn by_statement(&self, case: &Case) -> bool {
+    fn by_statement(&self, case: &Outline) -> bool {
         self.statements.iter().any(|glob| {
             let glob = Glob::new(glob.as_str());
             case.proves
@@ -58,7 +58,7 @@ impl Selection {
 }
 
 /// A glob fits a case by its whole id, by its scenario's path, or by a folder above it.
-fn fits(glob: &str, case: &Case) -> bool {
+fn fits(glob: &str, case: &Outline) -> bool {
     let glob_text = glob
         .strip_suffix('/')
         .map_or_else(|| glob.to_owned(), |folder| format!("{folder}/*"));
@@ -74,10 +74,10 @@ fn shard(id: &str, of: u32) -> u32 {
 }
 
 /// The id or path nearest to a glob that fits nothing.
-pub fn nearest<'c>(glob: &str, cases: impl Iterator<Item = &'c Case>) -> Option<String> {
+pub fn nearest<'c>(glob: &str, cases: impl IntoIterator<Item = &'c (impl AsRef<Outline> + 'c)>) -> Option<String> {
     let wanted = glob.trim_start_matches('!');
     let mut best: Option<(f64, String)> = None;
-    for case in cases {
+    for case in cases.into_iter().map(AsRef::as_ref) {
         for name in [case.id.as_str(), case.header.path.as_str()] {
             let ratio = similarity(wanted, name);
             if best.as_ref().is_none_or(|(b, _)| ratio > *b) {

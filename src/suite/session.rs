@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit, mpsc};
 
-use crate::play::{PlayEnd, Played, Player};
+use crate::play::{PlayEnd, Played, Player, Settings};
 use crate::scenario::{Case, StepKind};
-use crate::target::Instance;
+use crate::target::{Instance, Launcher};
 
 use super::judge::Judge;
 use super::{CaseResult, RunEvent, Target, Verdict};
 
 /// A void experiment is played so often before it is given up.
 const PLAYS: u32 = 3;
+/// So many void experiments are played again at a time: they were too many for this machine.
+const AGAIN: usize = 4;
 /// Cases that move hundreds of megabytes have a broker of their own, and one only at a time.
 const HEAVY: &str = "heavy";
 /// How much of a broker's log a crash shows, in bytes.
@@ -23,19 +25,56 @@ const LOG: usize = 16 * 1024;
 /// A target with the brokers that are running for it.
 pub struct Session {
     target: Target,
-    player: Player,
     strict: bool,
     events: Option<mpsc::UnboundedSender<RunEvent>>,
-    /// The instance that cases use side by side; `None` before the first and after one has died.
-    instance: Mutex<Option<Arc<dyn Instance>>>,
+    /// The instances that cases use side by side, the target's own first and then one for each setup.
+    places: Vec<Place>,
     side_by_side: Semaphore,
     own: Semaphore,
     heavy: Semaphore,
+    again: Semaphore,
     /// A broker that is only an address has gone: nothing more can be played.
     gone: AtomicBool,
     bad: AtomicUsize,
     notes: Mutex<Vec<String>>,
     under_load: Mutex<Vec<String>>,
+}
+
+/// Where cases are played: the target itself, or one of its setups.
+struct Place {
+    launcher: Arc<dyn Launcher>,
+    player: Player,
+    /// The instance that cases use side by side; `None` before the first and after one has died.
+    instance: Mutex<Option<Arc<dyn Instance>>>,
+}
+
+impl Place {
+    fn new(launcher: &Arc<dyn Launcher>, player: Player) -> Place {
+        Place {
+            launcher: Arc::clone(launcher),
+            player,
+            instance: Mutex::new(None),
+        }
+    }
+
+    /// The shared instance; started where there is none.
+    async fn instance(&self) -> Result<Arc<dyn Instance>, String> {
+        let mut slot = self.instance.lock().await;
+        if let Some(instance) = slot.as_ref().filter(|i| i.alive()) {
+            return Ok(Arc::clone(instance));
+        }
+        let instance: Arc<dyn Instance> = self.launcher.launch().await.map_err(|e| e.to_string())?.into();
+        *slot = Some(Arc::clone(&instance));
+        Ok(instance)
+    }
+
+    /// Forgets an instance that has gone away, unless a new one is there already.
+    async fn lost(&self, instance: &Arc<dyn Instance>) {
+        let mut slot = self.instance.lock().await;
+        if slot.as_ref().is_some_and(|i| Arc::ptr_eq(i, instance)) {
+            *slot = None;
+        }
+    }
 }
 
 /// What is to be said of a session as a whole.
@@ -53,15 +92,24 @@ impl Session {
         strict: bool,
         events: Option<mpsc::UnboundedSender<RunEvent>>,
     ) -> Session {
+        let mut places = vec![Place::new(&target.launcher, player.clone())];
+        places.extend(target.setups.iter().map(|setup| {
+            let settings = Settings {
+                patience: player.settings.patience,
+                settle: player.settings.settle,
+                ..setup.settings.clone()
+            };
+            Place::new(&setup.launcher, player.with(settings))
+        }));
         Session {
             target: target.clone(),
-            player: player.clone(),
             strict,
             events,
-            instance: Mutex::new(None),
+            places,
             side_by_side: Semaphore::new(target.jobs.max(1)),
             own: Semaphore::new(target.instances.max(1)),
             heavy: Semaphore::new(1),
+            again: Semaphore::new(AGAIN),
             gone: AtomicBool::new(false),
             bad: AtomicUsize::new(0),
             notes: Mutex::new(Vec::new()),
@@ -74,7 +122,7 @@ impl Session {
     /// # Errors
     /// Why no broker could be started.
     pub async fn open(&self) -> Result<(), String> {
-        self.instance().await.map(|_| ())
+        self.places[0].instance().await.map(|_| ())
     }
 
     /// Plays one case as soon as there is room for it, and judges it.
@@ -83,15 +131,25 @@ impl Session {
             target: &self.target,
             strict: self.strict,
         };
-        let result = match self.target.cannot_play(case) {
-            Some(reason) => judge.unplayed(case, Verdict::Skip, reason),
-            None => self.play(case, &judge).await,
+        let result = match self.target.setup_for(case) {
+            Err(reason) => judge.unplayed(case, Verdict::Skip, reason),
+            Ok(setup) => {
+                let place = &self.places[setup.map_or(0, |number| number + 1)];
+                self.play(case, place, &judge).await
+            }
         };
         if result.is_bad() {
             self.bad.fetch_add(1, Ordering::Relaxed);
         }
         self.tell(|| RunEvent::CaseEnded(Arc::new(result.clone())));
         result
+    }
+
+    /// How a case is played: the settings of the target, or of the setup that it needs.
+    pub fn settings_for(&self, case: &Case) -> Arc<Settings> {
+        let setup = self.target.setup_for(case).ok().flatten();
+        let place = &self.places[setup.map_or(0, |number| number + 1)];
+        Arc::clone(&place.player.settings)
     }
 
     /// How many results were bad so far.
@@ -112,8 +170,10 @@ impl Session {
 
     /// Ends the broker, where it is ours.
     pub async fn end(&self) -> Ended {
-        if let Some(instance) = self.instance.lock().await.take() {
-            instance.stop().await;
+        for place in &self.places {
+            if let Some(instance) = place.instance.lock().await.take() {
+                instance.stop().await;
+            }
         }
         Ended {
             notes: std::mem::take(&mut *self.notes.lock().await),
@@ -128,22 +188,22 @@ impl Session {
         }
     }
 
-    async fn play(&self, case: &Case, judge: &Judge<'_>) -> CaseResult {
+    async fn play(&self, case: &Case, place: &Place, judge: &Judge<'_>) -> CaseResult {
         let heavy = case.header.tags.iter().any(|tag| tag == HEAVY);
         let _heavy = match heavy {
             true => self.heavy.acquire().await.ok(),
             false => None,
         };
-        let own = self.target.launcher.starts_its_own() && (restarts(case) || case.header.serial || heavy);
+        let own = place.launcher.starts_its_own() && (restarts(case) || case.header.serial || heavy);
         let began;
         let (played, plays, log) = if own {
             let _permit = self.own.acquire().await;
             began = Instant::now();
-            self.play_alone(case).await
+            self.play_alone(case, place).await
         } else {
             let _permit = self.side_by_side.acquire().await;
             began = Instant::now();
-            self.play_shared(case).await
+            self.play_shared(case, place).await
         };
         let mut result = match played {
             Outcome::Played { played, crashed } => judge.judge(case, *played, crashed),
@@ -156,43 +216,44 @@ impl Session {
     }
 
     /// On an instance that nobody else uses. A broker that goes away here was brought down by this case alone.
-    async fn play_alone(&self, case: &Case) -> (Outcome, u32, Option<String>) {
-        let mut plays = 0;
+    async fn play_alone(&self, case: &Case, place: &Place) -> (Outcome, u32, Option<String>) {
+        let mut tries = Tries::new(self, place);
         loop {
             self.tell(|| RunEvent::CaseBegan { id: case.id.clone() });
-            let launched = self.target.launcher.launch_alone(case.needs("websocket"));
+            let launched = place.launcher.launch_alone(case.needs("websocket"));
             let instance = match launched.await {
                 Ok(instance) => instance,
-                Err(error) => return (Outcome::NoBroker(error.to_string()), plays, None),
+                Err(error) => return (Outcome::NoBroker(error.to_string()), tries.plays, None),
             };
-            let played = self.player.play(case, &*instance).await;
-            plays += 1;
+            let played = tries.play(case, &*instance).await;
             let crashed = matches!(played.end, PlayEnd::BrokerGone(_)) && !instance.alive();
             let log = crashed.then(|| instance.log_tail(LOG)).flatten();
             instance.stop().await;
-            if matches!(played.end, PlayEnd::Late(_)) && plays < PLAYS {
+            if matches!(played.end, PlayEnd::Late(_)) && tries.another().await {
                 continue;
             }
-            return (Outcome::played(played, crashed), plays, log);
+            return (Outcome::played(played, crashed), tries.plays, log);
         }
     }
 
     /// On the instance that all use. Where it goes away, this case is played again alone.
-    async fn play_shared(&self, case: &Case) -> (Outcome, u32, Option<String>) {
-        let mut plays = 0;
+    async fn play_shared(&self, case: &Case, place: &Place) -> (Outcome, u32, Option<String>) {
+        let mut tries = Tries::new(self, place);
         loop {
             self.tell(|| RunEvent::CaseBegan { id: case.id.clone() });
-            let instance = match self.instance().await {
+            let instance = match place.instance().await {
                 Ok(instance) => instance,
-                Err(error) => return (Outcome::NoBroker(error), plays, None),
+                Err(error) => return (Outcome::NoBroker(error), tries.plays, None),
             };
-            let played = self.player.play(case, &*instance).await;
-            plays += 1;
+            let played = tries.play(case, &*instance).await;
             match &played.end {
-                PlayEnd::Late(_) if plays < PLAYS => continue,
-                PlayEnd::BrokerGone(why) if self.target.launcher.starts_its_own() => {
-                    self.lost(&instance).await;
-                    let (outcome, more, log) = Box::pin(self.play_alone(case)).await;
+                PlayEnd::Late(_) if tries.another().await => continue,
+                PlayEnd::BrokerGone(why) if place.launcher.starts_its_own() => {
+                    place.lost(&instance).await;
+                    let plays = tries.plays;
+                    // It may be void again, and whoever waits for a place must not hold one.
+                    drop(tries);
+                    let (outcome, more, log) = Box::pin(self.play_alone(case, place)).await;
                     if !matches!(outcome, Outcome::Played { crashed: true, .. }) {
                         self.note(format!(
                             "crash under load: the broker went away while {} was played: {why}",
@@ -211,27 +272,45 @@ impl Session {
                 }
                 _ => {}
             }
-            return (Outcome::played(played, false), plays, None);
+            return (Outcome::played(played, false), tries.plays, None);
+        }
+    }
+}
+
+/// The plays of one case, and who plays it: the more patient, the more of them were void.
+struct Tries<'s> {
+    session: &'s Session,
+    player: Player,
+    plays: u32,
+    again: Option<SemaphorePermit<'s>>,
+}
+
+impl<'s> Tries<'s> {
+    fn new(session: &'s Session, place: &Place) -> Tries<'s> {
+        Tries {
+            session,
+            player: place.player.clone(),
+            plays: 0,
+            again: None,
         }
     }
 
-    /// The shared instance; started where there is none.
-    async fn instance(&self) -> Result<Arc<dyn Instance>, String> {
-        let mut slot = self.instance.lock().await;
-        if let Some(instance) = slot.as_ref().filter(|i| i.alive()) {
-            return Ok(Arc::clone(instance));
-        }
-        let instance: Arc<dyn Instance> = self.target.launcher.launch().await.map_err(|e| e.to_string())?.into();
-        *slot = Some(Arc::clone(&instance));
-        Ok(instance)
+    async fn play(&mut self, case: &Case, instance: &dyn Instance) -> Played {
+        self.plays += 1;
+        self.player.play(case, instance).await
     }
 
-    /// Forgets an instance that has gone away, unless a new one is there already.
-    async fn lost(&self, instance: &Arc<dyn Instance>) {
-        let mut slot = self.instance.lock().await;
-        if slot.as_ref().is_some_and(|i| Arc::ptr_eq(i, instance)) {
-            *slot = None;
+    /// Makes ready to play a void experiment once more, when there is room for it; `false` where it has been played often
+    /// enough.
+    async fn another(&mut self) -> bool {
+        if self.plays >= PLAYS {
+            return false;
         }
+        self.player = self.player.more_patient();
+        if self.again.is_none() {
+            self.again = self.session.again.acquire().await.ok();
+        }
+        true
     }
 }
 

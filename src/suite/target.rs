@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::scenario::Case;
+use crate::play::Settings;
+use crate::scenario::{Outline, Wanted};
 use crate::statements::Version;
 use crate::target::{BrokerVersion, Known, Launcher, Supports};
 
@@ -15,6 +16,9 @@ pub struct Target {
     pub info: TargetInfo,
     pub launcher: Arc<dyn Launcher>,
     pub supports: Supports,
+    /// Other ways in which the broker can be had: a case is played on the first that has what it needs, and on none of
+    /// them where the target itself has it.
+    pub setups: Vec<Setup>,
     pub known: Vec<Known>,
     pub broker_version: Option<BrokerVersion>,
     /// Versions that are not offered, and why: their cases are skipped.
@@ -25,15 +29,52 @@ pub struct Target {
     pub instances: usize,
 }
 
+/// The same broker, configured in another way.
+#[derive(Clone)]
+pub struct Setup {
+    pub name: String,
+    pub launcher: Arc<dyn Launcher>,
+    pub supports: Supports,
+    /// Login, limits and authentication of this setup. Patience and `settle` are those of the run.
+    pub settings: Settings,
+}
+
 impl Target {
     /// Why a case cannot be played against this target, known before it is tried; `None` where it can.
-    pub fn cannot_play(&self, case: &Case) -> Option<String> {
-        if let Some(why) = self.not_offered.get(&case.version) {
-            return Some(why.clone());
-        }
-        case.header
-            .needs
-            .iter()
-            .find_map(|need| self.supports.meets(&need.feature, need.at_least).err())
+    pub fn cannot_play(&self, case: &Outline) -> Option<String> {
+        self.setup_for(case).err()
     }
+
+    /// The setup on which a case is played, by its number; `None` is the target itself.
+    ///
+    /// # Errors
+    /// Why it cannot be played on any.
+    pub fn setup_for(&self, case: &Outline) -> Result<Option<usize>, String> {
+        if let Some(why) = self.not_offered.get(&case.version) {
+            return Err(why.clone());
+        }
+        if case.header.serial && !self.launcher.starts_its_own() && !self.supports.has("exclusive") {
+            return Err("touches the whole broker, which others may use".to_owned());
+        }
+        let Err(why) = unmet(&self.supports, case) else {
+            return Ok(None);
+        };
+        match self
+            .setups
+            .iter()
+            .position(|setup| unmet(&setup.supports, case).is_ok())
+        {
+            Some(number) => Ok(Some(number)),
+            None => Err(why),
+        }
+    }
+}
+
+/// The first need of a case that is not met.
+fn unmet(supports: &Supports, case: &Outline) -> Result<(), String> {
+    case.header.needs.iter().try_for_each(|need| match need.wanted {
+        Wanted::There => supports.meets(&need.feature, None),
+        Wanted::Missing => supports.lacks(&need.feature),
+        Wanted::Limit { from, to } => supports.meets(&need.feature, Some((from, to))),
+    })
 }

@@ -22,7 +22,7 @@ pub use launch::{BoxFuture, Fixed, Instance, Launcher, ProcessLauncher};
 pub use probe::{Answer, ProbeError, Spoken, probe};
 pub use process::{Broker, Exit, StartError, ask_version, kill_all, live_groups};
 pub use profile::{
-    Auth, Endpoints, Fails, Known, Login, MAX_SIZE, Place, Process, Profile, ProfileError, Supports, Transports,
+    Auth, Endpoints, Fails, Kept, Known, Login, MAX_SIZE, Place, Process, Profile, ProfileError, Supports, Transports,
     parse_duration,
 };
 pub use template::Words;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::wire::{Blob, Decoded};
+use crate::wire::{Blob, Decoded, Field, PacketType, Value};
 
 /// How many bytes around one that matters are shown of a long packet.
 const AROUND: usize = 8;
@@ -102,17 +102,37 @@ impl HexLine {
     }
 }
 
-/// Names the password of a CONNECT, so that it is never shown.
+/// Names the password of a CONNECT, so that it is never shown. Where a CONNECT is malformed this is all that may hold it.
 pub fn secrets(decoded: &Decoded) -> Vec<Mark> {
+    let named = |field: &Field| Mark {
+        span: field.span.clone(),
+        shown: "<password>".to_owned(),
+    };
     decoded
         .fields
         .iter()
-        .filter(|f| f.name == "password")
-        .map(|f| Mark {
-            span: f.span.clone(),
-            shown: "<password>".to_owned(),
-        })
+        .filter(|f| is_secret(decoded, f))
+        .map(named)
         .collect()
+}
+
+/// Whether a field is a password, or bytes that could not be read and may be one.
+pub fn is_secret(decoded: &Decoded, field: &Field) -> bool {
+    if field.name == "password" {
+        return true;
+    }
+    // Every field of a CONNECT but these is text or a number where it can be read.
+    let is_rest = matches!(field.value, Value::Binary(_))
+        && !matches!(
+            &*field.name,
+            "will.payload" | "will.correlation_data" | "authentication_data"
+        );
+    let flags = decoded.fields.iter().find(|f| f.name == "connect_flags");
+    let may_have_one = match flags.map(|f| &f.value) {
+        Some(Value::Map(flags)) => flags.contains(&("password", Value::Bool(true))),
+        _ => true,
+    };
+    is_rest && may_have_one && decoded.packet_type == Some(PacketType::Connect)
 }
 
 /// The bytes that are kept of a packet, with `*` for those of a password.

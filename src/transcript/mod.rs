@@ -4,6 +4,7 @@
 //! snapshots and pcap export read nothing else. It comes as a trace for people ([`trace`]) and normalised for snapshots
 //! ([`normalise`]).
 
+mod alias;
 mod event;
 mod hex;
 mod normalise;
@@ -11,6 +12,7 @@ mod normalise;
 pub(crate) mod testing;
 mod text;
 
+pub use alias::Aliases;
 pub use event::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
 pub use hex::{HexLine, Mark, printable, redacted, secrets};
 pub use normalise::{normalise, normalise_sent};

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::hex::{HexLine, printable, secrets};
+use super::hex::{HexLine, Mark, is_secret, printable, secrets};
 use super::{Author, Direction, End, Event, Transcript, What};
-use crate::wire::{Decoded, Field, Value};
+use crate::wire::{Decoded, Field, PacketType, Value};
 
 /// How much of a packet's hex a line of the trace holds, in bytes.
 const HEX: usize = 24;
@@ -60,11 +60,12 @@ pub fn line(event: &Event, width: usize) -> String {
         }
         What::Fragment(bytes) => {
             let raw = crate::wire::Blob::Whole(bytes.clone());
+            let secret = part_of_connect(bytes);
             let _ = write!(
                 out,
                 "{arrow} {:<11}  {}",
                 "fragment",
-                HexLine::new(&raw, &[], &[], HEX).text()
+                HexLine::new(&raw, &secret, &[], HEX).text()
             );
         }
         What::End(end) => {
@@ -86,6 +87,21 @@ pub fn line(event: &Event, width: usize) -> String {
         }
     }
     out + by
+}
+
+/// What of a CONNECT that is not whole may hold a password: all behind its protocol name and flags.
+fn part_of_connect(bytes: &[u8]) -> Vec<Mark> {
+    const SAFE: usize = 10;
+    let is_connect = bytes.first().is_some_and(|b| b >> 4 == PacketType::Connect.number());
+    let mark = Mark {
+        span: SAFE..bytes.len(),
+        shown: "<the rest of a CONNECT>".to_owned(),
+    };
+    if is_connect && bytes.len() > SAFE {
+        vec![mark]
+    } else {
+        vec![]
+    }
 }
 
 fn ended(end: End) -> &'static str {
@@ -137,6 +153,11 @@ pub fn shown(decoded: &Decoded) -> Vec<Field> {
             ("type and flags" | "options", Value::Map(parts)) => {
                 shown.extend(parts.iter().map(|(name, value)| part(field, name, value)));
             }
+            ("password", _) => shown.push(field.clone()),
+            _ if is_secret(decoded, field) => shown.push(Field {
+                value: Value::Text(format!("<{} bytes>", field.span.len()).into()),
+                ..field.clone()
+            }),
             _ => shown.push(field.clone()),
         }
     }

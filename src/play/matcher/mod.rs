@@ -120,7 +120,8 @@ impl Matcher {
     pub fn new(case: &Case, which: Which, namespace: &str, settings: &Arc<Settings>) -> Matcher {
         let scope = Scope::new(namespace)
             .with_login(settings.login.clone())
-            .with_auth(settings.auth.clone());
+            .with_auth(settings.auth.clone())
+            .with_users(settings.users.clone());
         let script = &case.script;
         let steps = match (which, &script.control) {
             (Which::Control, Some(steps)) => steps,

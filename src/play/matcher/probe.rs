@@ -315,10 +315,15 @@ impl Matcher {
             return self.since;
         };
         let sent = match &last.step {
-            // A DISCONNECT and the FIN behind it are one step, and the broker may count from the first. The set-up is many
-            // steps under one number.
+            // A DISCONNECT and the FIN behind it are one step, and the broker may count from the first.
             Some(step) if step.number > 0 => before.iter().filter(ours).find(|e| e.step.as_ref() == Some(step)),
-            _ => None,
+            // The set-up is many steps under one number, and the broker may count from the end of any client's.
+            Some(_) => {
+                let lasts = self.clients.iter();
+                let lasts = lasts.filter_map(|c| before.iter().rev().filter(ours).find(|e| e.client == c.name));
+                lasts.min_by_key(|e| e.at)
+            }
+            None => None,
         };
         sent.unwrap_or(last).at.max(self.waited).min(self.since)
     }

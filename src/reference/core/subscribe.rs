@@ -101,7 +101,7 @@ impl Broker {
     /// The code with which a filter is refused (v5:MQTT-3.8.4-7, v3.1.1:MQTT-3.9.3-2).
     fn refusal(&self, version: Version, wanted: &Subscription, id: Option<u32>) -> Option<u8> {
         let filter = wanted.filter.as_bytes();
-        let denied = self.config.denied.contains(&wanted.filter);
+        let denied = self.is_denied(&wanted.filter);
         match version {
             // 3.1 has no code that refuses a filter (3.1, section 3.9): it is acknowledged, and brings nothing.
             Version::V3_1 => None,

@@ -182,7 +182,7 @@ impl Cx<'_> {
             });
             return self.error_help(&place, format!("`${name}` has no value here"), help);
         };
-        if !matches!(owner, "login" | "auth") && !self.clients.iter().any(|c| **c == *owner) {
+        if !matches!(owner, "login" | "auth" | "users") && !self.clients.iter().any(|c| **c == *owner) {
             let names: Vec<String> = self.clients.iter().map(|c| c.to_string()).collect();
             let help = meant(owner, names.iter().map(String::as_str), || {
                 format!("the clients are: {}", names.join(", "))
@@ -389,7 +389,7 @@ fn part_of<'e>(expr: &'e Expr, name: &'e str) -> impl Iterator<Item = &'e Expr> 
 }
 
 fn lacks_namespace(expr: &Expr, what: &str) -> bool {
-    let carries = |var: &Var| var.0 != "i" && !var.0.starts_with("login.");
+    let carries = |var: &Var| var.0 != "i" && !var.0.starts_with("login.") && !var.0.starts_with("users.");
     match expr {
         Expr::Text(text) => {
             let literal = text.literal().unwrap_or_default();

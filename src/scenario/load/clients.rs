@@ -10,8 +10,8 @@ use crate::scenario::{Acks, ClientSpec, FieldExpr, PacketTemplate, Start, fields
 use crate::wire::{Kind, PacketType};
 
 /// Names that mean something else at the beginning of a step or after a dollar.
-pub(in crate::scenario) const RESERVED: [&str; 13] = [
-    "only", "repeat", "wait", "broker", "one", "in", "note", "v5", "ns", "i", "login", "auth", "share",
+pub(in crate::scenario) const RESERVED: [&str; 14] = [
+    "only", "repeat", "wait", "broker", "one", "in", "note", "v5", "ns", "i", "login", "auth", "users", "share",
 ];
 pub(in crate::scenario) const CLIENT_KEYS: [&str; 3] = ["connect", "subscribe", "acks"];
 

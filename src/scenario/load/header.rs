@@ -8,7 +8,7 @@ use super::cx::Cx;
 use super::rows::{Row, exact_version};
 use crate::scenario::diagnostic::{nearest, quoted};
 use crate::scenario::node::{Node, What};
-use crate::scenario::{Header, Need, ScenarioLevel};
+use crate::scenario::{Header, Need, ScenarioLevel, Wanted};
 use crate::statements::{StatementId, Version, catalogue};
 
 /// The keys at the top of a file.
@@ -18,7 +18,7 @@ pub(in crate::scenario) const TOP_KEYS: [&str; 14] = [
 ];
 
 /// What a scenario may need of a target, and whether it goes with a number.
-pub(in crate::scenario) const NEEDS: [(&str, bool); 14] = [
+pub(in crate::scenario) const NEEDS: [(&str, bool); 19] = [
     ("restart", false),
     ("persistence", false),
     ("durable", false),
@@ -33,6 +33,11 @@ pub(in crate::scenario) const NEEDS: [(&str, bool); 14] = [
     ("subscription_ids", false),
     ("max_packet", true),
     ("max_qos", true),
+    ("in_flight", true),
+    ("receive_maximum", true),
+    ("topic_alias_maximum", true),
+    ("max_keep_alive", true),
+    ("max_session_expiry", true),
 ];
 
 /// The deadline of a case that names none.
@@ -187,23 +192,48 @@ impl Cx<'_> {
                 cx.unknown(&key.place, "need", feature, &names);
                 return None;
             };
-            let at_least = match (numbered, value) {
-                (true, Some(value)) => Some(cx.number(value, &format!("`{feature}`"), u64::MAX)?),
-                (false, None) => None,
+            let wanted = match (numbered, value) {
+                (true, Some(value)) => {
+                    let (from, to) = cx.limit(value, feature)?;
+                    Wanted::Limit { from, to }
+                }
+                (false, None) => Wanted::There,
+                (false, Some(value)) if value.text() == Some("false") => Wanted::Missing,
                 (true, None) => {
                     cx.error(&key.place, format!("`{feature}` goes with a number: `{feature}: 2`"));
                     return None;
                 }
                 (false, Some(value)) => {
-                    cx.error(&value.place, format!("`{feature}` goes without a value"));
+                    let message =
+                        format!("`{feature}` stands alone, or with `false` where a broker without it is needed");
+                    cx.error(&value.place, message);
                     return None;
                 }
             };
             Some(Need {
                 feature: feature.to_owned(),
-                at_least,
+                wanted,
             })
         })
+    }
+
+    /// `2` is at least that, `0..1` both ends included.
+    fn limit(&mut self, value: &Node, feature: &str) -> Option<(u64, u64)> {
+        let ends = value.text().and_then(|text| text.split_once(".."));
+        let Some((from, to)) = ends else {
+            let from = self.number(value, &format!("`{feature}`"), u64::MAX)?;
+            return Some((from, u64::MAX));
+        };
+        match (from.trim().parse::<u64>(), to.trim().parse::<u64>()) {
+            (Ok(from), Ok(to)) if from <= to => Some((from, to)),
+            _ => {
+                self.error(
+                    &value.place,
+                    format!("`{feature}` is a number or a range such as `0..1`"),
+                );
+                None
+            }
+        }
     }
 
     fn tags(&mut self, node: &Node) -> Option<Vec<String>> {

@@ -19,7 +19,7 @@ use self::cx::Cx;
 use self::header::{Parts, Proves};
 use self::rows::{Row, fill_text};
 use super::node::Node;
-use super::{Case, Diagnostic, Header, Scenario, Script, Source, yaml};
+use super::{Case, Diagnostic, Header, Outline, Scenario, Script, Source, yaml};
 use crate::statements::{StatementId, Version};
 
 pub(super) use clients::{CLIENT_KEYS, RESERVED};
@@ -32,11 +32,30 @@ pub(super) use steps::{ACTIONS, MAX_TIMES};
 /// # Errors
 /// Everything that is wrong with it, in the order of the file.
 pub fn load(source: &Arc<Source>, path: &str) -> Result<Scenario, Vec<Diagnostic>> {
+    let (header, cases) = load_with(source, path, |cx, root, parts, row, sole| {
+        cx.case(root, parts, row, sole)
+    })?;
+    Ok(Scenario { header, cases })
+}
+
+/// The outlines of a scenario's cases. Its scripts are not looked at, so that what is wrong with them is not seen.
+///
+/// # Errors
+/// Everything else that is wrong with it, in the order of the file.
+pub fn outlines(source: &Arc<Source>, path: &str) -> Result<Vec<Outline>, Vec<Diagnostic>> {
+    let (_, outlines) = load_with(source, path, |cx, _, parts, row, sole| cx.outline(parts, row, sole))?;
+    Ok(outlines)
+}
+
+/// What is made of a scenario at one version and row; the flag says whether the row is played at no other version.
+type Make<T> = fn(&mut Cx<'_>, &Node, &Parts, Option<&Row>, bool) -> Option<T>;
+
+fn load_with<T>(source: &Arc<Source>, path: &str, make: Make<T>) -> Result<(Arc<Header>, Vec<T>), Vec<Diagnostic>> {
     let root = yaml::parse(source)?;
     let mut errors = Vec::new();
-    let scenario = load_tree(source, path, &root, &mut errors);
-    match scenario.filter(|_| errors.is_empty()) {
-        Some(scenario) => Ok(scenario),
+    let made = load_tree(source, path, &root, &mut errors, make);
+    match made.filter(|_| errors.is_empty()) {
+        Some(made) => Ok(made),
         None => Err(sorted(errors)),
     }
 }
@@ -69,7 +88,13 @@ fn with_rows(found: Vec<(usize, Diagnostic)>, rows: &[Option<Row>]) -> Vec<Diagn
     found.into_iter().map(with_row).collect()
 }
 
-fn load_tree(source: &Arc<Source>, path: &str, root: &Node, errors: &mut Vec<Diagnostic>) -> Option<Scenario> {
+fn load_tree<T>(
+    source: &Arc<Source>,
+    path: &str,
+    root: &Node,
+    errors: &mut Vec<Diagnostic>,
+    make: Make<T>,
+) -> Option<(Arc<Header>, Vec<T>)> {
     let mut cx = Cx::new(source, Version::V5, &[]);
     let parts = cx.parts(root, path);
     let names = root.get("clients").map(|node| cx.client_names(node));
@@ -96,7 +121,7 @@ fn load_tree(source: &Arc<Source>, path: &str, root: &Node, errors: &mut Vec<Dia
         for &version in &versions {
             let mut cx = Cx::new(source, version, &parts.versions);
             cx.clients.clone_from(&clients);
-            let case = cx.case(root, &parts, row.as_ref(), versions.len() == 1);
+            let case = make(&mut cx, root, &parts, row.as_ref(), versions.len() == 1);
             if case.is_none() && cx.errors.is_empty() {
                 // Whoever gives up says why. Were that forgotten, the case must not be missing without a word.
                 cx.error(
@@ -109,18 +134,23 @@ fn load_tree(source: &Arc<Source>, path: &str, root: &Node, errors: &mut Vec<Dia
         }
     }
     errors.extend(with_rows(found, &rows));
-    Some(Scenario {
-        header: parts.header,
-        cases,
-    })
+    Some((parts.header, cases))
 }
 
 impl Cx<'_> {
     /// The case of this version and row; `sole` where the row is played at no other version.
     fn case(&mut self, root: &Node, parts: &Parts, row: Option<&Row>, sole: bool) -> Option<Case> {
+        let outline = self.outline(parts, row, sole);
+        let script = self.script(root, &parts.header, row);
+        Some(Case {
+            outline: outline?,
+            script: script?,
+        })
+    }
+
+    /// The case without its script.
+    fn outline(&mut self, parts: &Parts, row: Option<&Row>, sole: bool) -> Option<Outline> {
         let header = &parts.header;
-        let proves = self.case_proves(&parts.proves, row, sole);
-        let script = self.script(root, header, row);
         let filled = |text: &str| {
             row.and_then(|row| fill_text(text, row))
                 .unwrap_or_else(|| text.to_owned())
@@ -130,14 +160,13 @@ impl Cx<'_> {
             None => format!("{}@{}", header.path, self.version),
             Some(name) => format!("{}[{name}]@{}", header.path, self.version),
         };
-        Some(Case {
+        Some(Outline {
             id,
             header: Arc::clone(header),
             version: self.version,
             row: row_name,
-            proves: proves?,
+            proves: self.case_proves(&parts.proves, row, sole)?,
             title: filled(&header.title),
-            script: script?,
         })
     }
 

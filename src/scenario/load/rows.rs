@@ -203,7 +203,9 @@ impl Cx<'_> {
             );
             return None;
         }
-        if matches!(name, "ns" | "i" | "login" | "auth" | "share") || self.clients.iter().any(|c| **c == *name) {
+        if matches!(name, "ns" | "i" | "login" | "auth" | "users" | "share")
+            || self.clients.iter().any(|c| **c == *name)
+        {
             self.error(&key.place, format!("`${name}` means something else already"));
             return None;
         }

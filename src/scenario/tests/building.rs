@@ -132,6 +132,23 @@ fn writes_are_cut_as_the_script_says() {
 }
 
 #[test]
+fn what_lies_beyond_every_limit_of_the_broker_is_skipped() {
+    let mut scope = scope();
+    let mut connack = crate::wire::ConnAck::default();
+    let max = crate::wire::PropertyValue::U16(65_535);
+    connack
+        .properties
+        .push(crate::wire::property::id::TOPIC_ALIAS_MAXIMUM, max);
+    scope.connected("c", None, &connack);
+    let step = "c -> PUBLISH: { topic_alias: $c.topic_alias_maximum + 1 }";
+    let error = built(step, Version::V5, &scope).map(|_| ()).unwrap_err();
+    assert!(error.skip, "{error:?}");
+    assert!(error.message.contains("sets no limit"), "{error:?}");
+    let step = "c -> PUBLISH: { topic_alias: $c.topic_alias_maximum }";
+    assert!(built(step, Version::V5, &scope).is_ok());
+}
+
+#[test]
 fn what_cannot_be_built_is_an_error_with_its_place() {
     let long = built(
         "c -> CONNECT: { client_id: { size: 65535, fill: x } }",

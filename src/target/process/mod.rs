@@ -9,6 +9,7 @@ mod log;
 mod members;
 mod owner;
 mod ports;
+mod program;
 mod ready;
 mod spawn;
 mod version;
@@ -16,7 +17,6 @@ mod version;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -232,7 +232,7 @@ impl Broker {
         };
         *process = None;
         self.wait_for_ports(port_wait).await?;
-        let spawned = self.spawn()?;
+        let spawned = self.spawn().await?;
         let started = process.insert(spawned);
         let all = [&self.addresses, &self.websocket];
         let all = match self.addresses == self.websocket {
@@ -270,15 +270,20 @@ impl Broker {
         Ok(())
     }
 
-    fn spawn(&self) -> Result<Spawned, StartError> {
+    async fn spawn(&self) -> Result<Spawned, StartError> {
         let filled: Vec<String> = self.command.command.iter().map(|part| self.words.fill(part)).collect();
+        let folder = self.folder();
         let output = self.log.append().map_err(StartError::Folder)?;
-        let mut command = command_of(&filled, self.folder.path());
-        for (name, value) in &self.command.env {
-            command.env(name, self.words.fill(value));
-        }
-        Spawned::start(&mut command, output, Some(self.folder.path().to_owned()))
-            .map_err(|e| could_not_start(&filled[0], &self.command, e))
+        let environment = self
+            .command
+            .env
+            .iter()
+            .map(|(name, value)| (name, self.words.fill(value)));
+        let command = program::gated(&filled, environment, &folder);
+        let start = move || Spawned::start(&mut command?, output, Some(folder));
+        blocking(start)
+            .await
+            .map_err(|e| could_not_start(&self.words.fill(&self.command.command[0]), &self.command, e))
     }
 }
 
@@ -352,13 +357,6 @@ impl Drop for DownUnless<'_> {
     }
 }
 
-/// The command with its arguments, to run in `folder`. The list is not empty: the profile was checked.
-fn command_of(filled: &[String], folder: &Path) -> Command {
-    let mut command = Command::new(&filled[0]);
-    command.args(&filled[1..]).current_dir(folder);
-    command
-}
-
 fn could_not_start(program: &str, process: &Process, error: std::io::Error) -> StartError {
     match error.kind() {
         std::io::ErrorKind::NotFound => StartError::Missing {
@@ -412,11 +410,8 @@ impl Process {
             ..Words::default()
         };
         let program = self.command.first().map(|p| words.fill(p)).unwrap_or_default();
-        if program.contains('/') {
-            return Path::new(&program).exists();
-        }
         let path = self.env.get("PATH").map(|p| OsString::from(words.fill(p)));
-        let path = path.or_else(|| std::env::var_os("PATH")).unwrap_or_default();
-        std::env::split_paths(&path).any(|folder| folder.join(&program).exists())
+        let path = path.or_else(|| std::env::var_os("PATH"));
+        program::find(&program, path.as_deref(), here).is_ok()
     }
 }

@@ -11,9 +11,10 @@ use super::super::address::Address;
 use super::super::dial;
 use super::super::greet::{self, Reply};
 use super::super::profile::{Process, Profile};
+use super::group::GroupId;
 use super::log::Log;
 use super::spawn::Spawned;
-use super::{LOG_IN_ERROR, StartError, owner};
+use super::{LOG_IN_ERROR, StartError, blocking, owner};
 use crate::statements::Version;
 
 /// How long one try waits for its CONNACK before the next connection is opened.
@@ -58,7 +59,7 @@ pub(super) async fn wait(
                     format!("it answers a CONNECT with code {code:#04x}, not available")
                 }
                 Some(Ok(Reply::Connack { .. })) => {
-                    if is_loopback(address) && owner::listens(started.group(), address.port()) == Some(false) {
+                    if is_loopback(address) && is_strangers(started.group(), address.port()).await {
                         return Err(StartError::PortTaken {
                             address: address.clone(),
                         });
@@ -99,6 +100,11 @@ pub(super) async fn wait(
         }
     }
     Ok(())
+}
+
+/// Whether somebody else than this group is known to listen on the port.
+async fn is_strangers(group: GroupId, port: u16) -> bool {
+    blocking(move || owner::listens(group, port)).await == Some(false)
 }
 
 /// Each address once, with a version that is spoken there: 3.1.1 where it can be, because every broker knows it.

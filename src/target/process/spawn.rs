@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io::Write;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -41,14 +42,14 @@ pub(super) struct Spawned {
 }
 
 impl Spawned {
-    /// Starts the command in a group of its own, with its output going to `output`. When the run is interrupted, `folder`
-    /// is removed.
+    /// Starts a gated command (see `program`) in a group of its own, with its output going to `output`. When the run is
+    /// interrupted, `folder` is removed.
     ///
     /// # Errors
     /// The program could not be started.
     pub(super) fn start(command: &mut Command, output: File, folder: Option<PathBuf>) -> std::io::Result<Spawned> {
         command
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
             .stderr(output)
             .process_group(0);
@@ -56,6 +57,7 @@ impl Spawned {
         // A process id is positive and fits: the kernel's own type is i32.
         let group = child.id() as GroupId;
         let (tell, exit) = watch::channel(None);
+        let gate = child.stdin.take();
         let entered = group::enter(group, folder);
         // A thread per broker waits for it. It needs no runtime, so that a broker may be dropped anywhere.
         let wait = move || {
@@ -67,8 +69,13 @@ impl Spawned {
         let thread = std::thread::Builder::new().name(format!("wait for {group}"));
         thread.spawn(wait).inspect_err(|_| group::leave(group))?;
         let spawned = Spawned { group, exit };
-        // Dropping the process where the watchdog is missing ends it again.
-        entered.map(|()| spawned)
+        // Dropping the process where the watchdog is missing ends it again, before its program has begun.
+        entered?;
+        if let Some(mut gate) = gate {
+            // Where this fails the process has ended already, which whoever waits for it is told.
+            let _ = gate.write_all(b"\n");
+        }
+        Ok(spawned)
     }
 
     /// The process id.

@@ -1,6 +1,5 @@
 //! Asks a broker's program which version it is.
 
-use std::process::Command;
 use std::time::Duration;
 
 use super::super::profile::Profile;
@@ -8,7 +7,7 @@ use super::super::template::Words;
 use super::super::version::BrokerVersion;
 use super::log::Log;
 use super::spawn::Spawned;
-use super::{StartError, command_of, could_not_start, path_text};
+use super::{StartError, blocking, could_not_start, path_text, program};
 
 /// How long the command may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,11 +32,11 @@ pub async fn ask_version(profile: &Profile) -> Result<Option<BrokerVersion>, Sta
     let filled: Vec<String> = version.iter().map(|part| words.fill(part)).collect();
     let log = Log::in_folder(folder.path());
     let output = log.append().map_err(StartError::Folder)?;
-    let mut command: Command = command_of(&filled, folder.path());
-    for (name, value) in &process.env {
-        command.env(name, words.fill(value));
-    }
-    let mut spawned = Spawned::start(&mut command, output, Some(folder.path().to_owned()))
+    let environment = process.env.iter().map(|(name, value)| (name, words.fill(value)));
+    let command = program::gated(&filled, environment, folder.path());
+    let within = folder.path().to_owned();
+    let mut spawned = blocking(move || Spawned::start(&mut command?, output, Some(within)))
+        .await
         .map_err(|e| could_not_start(&filled[0], process, e))?;
     // One that does not end has perhaps printed what is needed; dropping it ends it.
     let _ = tokio::time::timeout(PATIENCE, spawned.wait()).await;

@@ -11,11 +11,11 @@ use super::super::glob::Glob;
 use super::super::template::{Words, port_words};
 use super::yaml::Places;
 use super::{
-    Auth, Endpoints, Fails, Known, Login, Process, Profile, ProfileError, Supports, Transports, duration, raw,
+    Auth, Endpoints, Fails, Kept, Known, Login, Process, Profile, ProfileError, Supports, Transports, duration, raw,
 };
 use crate::statements::Version;
-use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
+use crate::transport::{Transport, UnknownTransport};
 
 /// How long a broker may take to answer its first CONNECT, unless the profile says otherwise.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,17 +30,17 @@ pub(super) struct Check<'a> {
     pub(super) places: &'a Places,
 }
 
-type Checked<T> = Result<T, ProfileError>;
+pub(super) type Checked<T> = Result<T, ProfileError>;
 
 impl Check<'_> {
     /// An error at the value of `path`.
-    fn error(&self, path: &str, message: impl Into<String>) -> ProfileError {
+    pub(super) fn error(&self, path: &str, message: impl Into<String>) -> ProfileError {
         let place = self.places.value(path).or_else(|| self.places.key(path));
         ProfileError::at(self.file, self.source, place, message)
     }
 
     /// An error at the key of `path`.
-    fn key_error(&self, path: &str, message: impl Into<String>) -> ProfileError {
+    pub(super) fn key_error(&self, path: &str, message: impl Into<String>) -> ProfileError {
         ProfileError::at(self.file, self.source, self.places.key(path), message)
     }
 
@@ -57,7 +57,7 @@ impl Check<'_> {
         let versions = self.versions(raw.versions, transports.in_use())?;
         let made = process.as_ref().is_some_and(|process| process.certificates.is_some());
         let dialer = Dialer::new(self.tls(raw.tls, made)?);
-        let mut supports = self.supports(raw.supports, process.is_some())?;
+        let mut supports = self.supports("supports", raw.supports, process.is_some())?;
         supports.imply(
             "websocket",
             transports.has(Transport::Ws) || transports.has(Transport::Wss),
@@ -66,13 +66,8 @@ impl Check<'_> {
             "tls",
             transports.has(Transport::Mqtts) || transports.has(Transport::Wss),
         );
-        let mut users = BTreeMap::new();
-        for (name, login) in raw.users {
-            let login = self.login(&format!("users.{name}"), login)?;
-            users.insert(name, login);
-        }
         let absolute = std::path::absolute(self.file).unwrap_or_else(|_| self.file.to_owned());
-        Ok(Profile {
+        let profile = Profile {
             name: self.name(raw.name)?,
             supports,
             process,
@@ -82,16 +77,29 @@ impl Check<'_> {
             login: raw.login.map(|login| self.login("login", login)).transpose()?,
             settle: self.duration("settle", raw.settle.as_deref())?.unwrap_or_default(),
             patience: self.positive_duration("patience", raw.patience.as_deref())?,
-            denies: self.denies(raw.denies)?,
-            users,
-            auth: raw.auth.map(|auth| self.auth(auth)).transpose()?,
+            denies: self.denies("denies", raw.denies)?,
+            users: self.users("users", raw.users)?,
+            auth: raw.auth.map(|auth| self.auth("auth", auth)).transpose()?,
+            setups: Vec::new(),
             jobs: self.count("jobs", raw.jobs)?,
             instances: self.count("instances", raw.instances)?,
+            snapshots: self.kept(raw.snapshots.as_deref())?,
             known: self.known(raw.known)?,
             here: absolute.parent().unwrap_or(Path::new("/")).to_owned(),
             file: self.file.to_owned(),
             source: self.source.clone(),
-        })
+        };
+        let setups = self.setups(&profile, raw.setups)?;
+        Ok(Profile { setups, ..profile })
+    }
+
+    pub(super) fn users(&self, path: &str, raw: BTreeMap<String, raw::Login>) -> Checked<BTreeMap<String, Login>> {
+        raw.into_iter()
+            .map(|(name, login)| {
+                let login = self.login(&format!("{path}.{name}"), login)?;
+                Ok((name, login))
+            })
+            .collect()
     }
 
     fn name(&self, name: String) -> Checked<String> {
@@ -113,20 +121,7 @@ impl Check<'_> {
         if let Some(version) = &raw.version {
             self.command("process.version", version)?;
         }
-        self.files("process.files", &raw.files)?;
-        let mut files_over = BTreeMap::new();
-        for (name, files) in raw.files_over {
-            let path = format!("process.files_over.{name}");
-            let transport: Transport = name.parse().map_err(|e| self.key_error(&path, format!("{e}")))?;
-            self.files(&path, &files)?;
-            files_over.insert(transport, files);
-        }
-        for name in raw.env.keys() {
-            if name.is_empty() || name.contains(['=', '\0']) {
-                let path = format!("process.env.{name}");
-                return Err(self.key_error(&path, format!("`{name}` cannot be the name of an environment variable")));
-            }
-        }
+        self.surroundings("process", &raw.files, &raw.files_over, &raw.env)?;
         if let Some(folder) = raw.certificates.as_ref().filter(|folder| !is_inside(folder)) {
             let message = format!("`{folder}` is not the name of a folder inside $dir");
             return Err(self
@@ -138,7 +133,7 @@ impl Check<'_> {
         Ok(Process {
             command: raw.command,
             files: raw.files,
-            files_over,
+            files_over: self.files_over("process", raw.files_over)?,
             certificates: raw.certificates,
             env: raw.env,
             version: raw.version,
@@ -146,6 +141,27 @@ impl Check<'_> {
             ready_timeout: ready.unwrap_or(READY_TIMEOUT),
             stop_timeout: stop.unwrap_or(STOP_TIMEOUT),
         })
+    }
+
+    /// The files and the environment of a process.
+    pub(super) fn surroundings(
+        &self,
+        path: &str,
+        files: &BTreeMap<String, String>,
+        files_over: &BTreeMap<String, BTreeMap<String, String>>,
+        env: &BTreeMap<String, String>,
+    ) -> Checked<()> {
+        self.files(&format!("{path}.files"), files)?;
+        for (transport, files) in files_over {
+            self.files(&format!("{path}.files_over.{transport}"), files)?;
+        }
+        for name in env.keys() {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                let path = format!("{path}.env.{name}");
+                return Err(self.key_error(&path, format!("`{name}` cannot be the name of an environment variable")));
+            }
+        }
+        Ok(())
     }
 
     fn files(&self, path: &str, files: &BTreeMap<String, String>) -> Checked<()> {
@@ -157,7 +173,22 @@ impl Check<'_> {
         }
     }
 
-    fn command(&self, path: &str, command: &[String]) -> Checked<()> {
+    /// Files by the transport that they are for.
+    pub(super) fn files_over(
+        &self,
+        path: &str,
+        raw: BTreeMap<String, BTreeMap<String, String>>,
+    ) -> Checked<BTreeMap<Transport, BTreeMap<String, String>>> {
+        let by_transport = |(name, files): (String, _)| {
+            let transport = name
+                .parse()
+                .map_err(|e: UnknownTransport| self.key_error(&format!("{path}.files_over.{name}"), e.to_string()))?;
+            Ok((transport, files))
+        };
+        raw.into_iter().map(by_transport).collect()
+    }
+
+    pub(super) fn command(&self, path: &str, command: &[String]) -> Checked<()> {
         match command.first() {
             Some(program) if !program.is_empty() => Ok(()),
             _ => Err(self
@@ -171,7 +202,10 @@ impl Check<'_> {
         let mut all = BTreeMap::new();
         for (transport, raw) in raw {
             if let Some(raw) = raw {
-                all.insert(transport, self.endpoints(transport, raw, has_process)?);
+                all.insert(
+                    transport,
+                    self.endpoints(transport.name(), transport, raw, has_process)?,
+                );
             }
         }
         Transports::new(all).ok_or_else(|| {
@@ -210,20 +244,25 @@ impl Check<'_> {
         })
     }
 
-    fn endpoints(&self, transport: Transport, raw: raw::Mqtt, has_process: bool) -> Checked<Endpoints> {
-        let key = transport.name();
+    pub(super) fn endpoints(
+        &self,
+        path: &str,
+        transport: Transport,
+        raw: raw::Mqtt,
+        has_process: bool,
+    ) -> Checked<Endpoints> {
         match raw {
             raw::Mqtt::One(text) => {
-                self.endpoint(transport, key, &text, has_process)?;
+                self.endpoint(transport, path, &text, has_process)?;
                 Ok(Endpoints::One(text))
             }
             raw::Mqtt::PerVersion(map) if map.is_empty() => Err(self
-                .error(key, format!("`{key}` has no address"))
+                .error(path, format!("`{transport}` has no address"))
                 .help("mqtt://host:port, or one for each version")),
             raw::Mqtt::PerVersion(map) => {
                 let mut addresses = BTreeMap::new();
                 for (version, text) in map {
-                    let path = format!("{key}.{version}");
+                    let path = format!("{path}.{version}");
                     self.endpoint(transport, &path, &text, has_process)?;
                     let version = self.version(&version).map_err(|e| self.key_error(&path, e))?;
                     if addresses.insert(version, text).is_some() {
@@ -298,7 +337,7 @@ impl Check<'_> {
         Ok(Some(versions))
     }
 
-    fn login(&self, path: &str, raw: raw::Login) -> Checked<Login> {
+    pub(super) fn login(&self, path: &str, raw: raw::Login) -> Checked<Login> {
         if raw.username.is_none() && raw.password.is_none() {
             return Err(self
                 .error(path, "a login without username and password")
@@ -316,7 +355,7 @@ impl Check<'_> {
         })
     }
 
-    fn auth(&self, raw: raw::Auth) -> Checked<Auth> {
+    pub(super) fn auth(&self, path: &str, raw: raw::Auth) -> Checked<Auth> {
         let bytes = |list: &str, texts: Vec<String>| {
             texts
                 .iter()
@@ -324,14 +363,14 @@ impl Check<'_> {
                 .map(|(i, text)| {
                     let digits: String = text.split_whitespace().collect();
                     hex::decode(digits).map_err(|e| {
-                        self.error(&format!("auth.{list}[{i}]"), format!("`{text}` is not hex: {e}"))
+                        self.error(&format!("{path}.{list}[{i}]"), format!("`{text}` is not hex: {e}"))
                             .help("pairs of hex digits, such as \"00 1f ff\"")
                     })
                 })
                 .collect::<Checked<Vec<_>>>()
         };
         if raw.method.is_empty() {
-            return Err(self.error("auth.method", "an empty authentication method"));
+            return Err(self.error(&format!("{path}.method"), "an empty authentication method"));
         }
         Ok(Auth {
             good: bytes("good", raw.good)?,
@@ -340,10 +379,10 @@ impl Check<'_> {
         })
     }
 
-    fn supports(&self, raw: Vec<raw::Support>, has_process: bool) -> Checked<Supports> {
+    pub(super) fn supports(&self, path: &str, raw: Vec<raw::Support>, has_process: bool) -> Checked<Supports> {
         let mut supports = Supports::default();
         for (i, entry) in raw.iter().enumerate() {
-            let path = format!("supports[{i}]");
+            let path = format!("{path}[{i}]");
             supports
                 .add(&entry.name, &entry.value)
                 .map_err(|(what, allowed)| self.error(&path, what).help(allowed))?;
@@ -358,9 +397,9 @@ impl Check<'_> {
         Ok(supports)
     }
 
-    fn denies(&self, raw: Vec<String>) -> Checked<Vec<String>> {
+    pub(super) fn denies(&self, path: &str, raw: Vec<String>) -> Checked<Vec<String>> {
         match raw.iter().position(String::is_empty) {
-            Some(i) => Err(self.error(&format!("denies[{i}]"), "an empty topic filter")),
+            Some(i) => Err(self.error(&format!("{path}[{i}]"), "an empty topic filter")),
             None => Ok(raw),
         }
     }
@@ -371,6 +410,16 @@ impl Check<'_> {
                 .error(path, format!("`{path}: {count}`"))
                 .help(format!("a number from 1 to {MOST_AT_ONCE}"))),
             count => Ok(count.map(|count| count as usize)),
+        }
+    }
+
+    fn kept(&self, raw: Option<&str>) -> Checked<Kept> {
+        match raw {
+            None | Some("all") => Ok(Kept::All),
+            Some("failures") => Ok(Kept::Failures),
+            Some(other) => Err(self
+                .error("snapshots", format!("`snapshots: {other}`"))
+                .help("`all` keeps every case, `failures` those that do not pass and one file with every verdict")),
         }
     }
 

@@ -10,6 +10,7 @@ mod duration;
 mod error;
 mod known;
 mod raw;
+mod setups;
 mod supports;
 mod transports;
 mod yaml;
@@ -61,15 +62,30 @@ pub struct Profile {
     pub users: BTreeMap<String, Login>,
     /// An enhanced authentication that the broker knows.
     pub auth: Option<Auth>,
+    /// Other ways in which this broker can be had, by name in their order: what a case needs and the profile itself does
+    /// not support is looked for here.
+    pub setups: Vec<(String, Arc<Profile>)>,
     /// How many cases may run side by side; at least 1.
     pub jobs: Option<usize>,
     /// How many instances of the broker may run side by side, for cases that restart it; at least 1.
     pub instances: Option<usize>,
+    /// Which cases have a snapshot.
+    pub snapshots: Kept,
     pub known: Vec<Known>,
     /// The folder of the file, for `$here`.
     pub here: PathBuf,
     file: PathBuf,
     source: Arc<str>,
+}
+
+/// Which cases of a target have a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kept {
+    /// Every case that is played.
+    #[default]
+    All,
+    /// Only those that do not pass, and one file with the verdict of every case.
+    Failures,
 }
 
 /// How to start a broker. The texts still have their `$dir`, `$here` and `$port`.

@@ -33,8 +33,31 @@ pub(super) struct Profile {
     pub(super) auth: Option<Auth>,
     pub(super) jobs: Option<u32>,
     pub(super) instances: Option<u32>,
+    pub(super) snapshots: Option<String>,
+    #[serde(default)]
+    pub(super) setups: BTreeMap<String, Setup>,
     #[serde(default)]
     pub(super) known: Vec<Known>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a map that says what is different in this setup")]
+pub(super) struct Setup {
+    pub(super) command: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) files_over: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(default)]
+    pub(super) files: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) mqtt: Option<Mqtt>,
+    pub(super) login: Option<Login>,
+    #[serde(default)]
+    pub(super) supports: Vec<Support>,
+    pub(super) denies: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) users: BTreeMap<String, Login>,
+    pub(super) auth: Option<Auth>,
 }
 
 #[derive(Deserialize)]

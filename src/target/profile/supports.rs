@@ -22,6 +22,11 @@ const NAMES: &[(&str, Kind, &str)] = &[
     ),
     ("persistence", Kind::Extra, "its state survives a graceful restart"),
     ("durable", Kind::Extra, "its state survives SIGKILL"),
+    (
+        "exclusive",
+        Kind::Extra,
+        "nobody else uses it, so that cases may be played that touch all of it",
+    ),
     ("auth", Kind::Extra, "it checks user names and passwords (`users`)"),
     ("auth_method", Kind::Extra, "it has enhanced authentication (`auth`)"),
     ("acl", Kind::Extra, "it has access lists"),
@@ -41,6 +46,11 @@ const NAMES: &[(&str, Kind, &str)] = &[
         "receive_maximum",
         Kind::Limit(Some(65_535)),
         "how many QoS 1 and 2 messages may be open at once",
+    ),
+    (
+        "in_flight",
+        Kind::Limit(None),
+        "how many QoS 1 and 2 messages it sends to a client before the first is acknowledged",
     ),
     (
         "topic_alias_maximum",
@@ -104,6 +114,28 @@ impl Supports {
         }
     }
 
+    /// The same without some features.
+    ///
+    /// # Panics
+    /// Where a name is none: they stand in the code.
+    pub fn without(mut self, features: &[&str]) -> Supports {
+        for feature in features {
+            let (name, _) = find(feature).unwrap_or_else(|| panic!("{feature} is no feature"));
+            self.said.insert(name, 0);
+        }
+        self
+    }
+
+    /// The same with one more feature.
+    ///
+    /// # Panics
+    /// Where there is no such feature: the name stands in the code.
+    pub fn and(mut self, feature: &str) -> Supports {
+        let (name, _) = find(feature).unwrap_or_else(|| panic!("{feature} is no feature"));
+        self.said.insert(name, 1);
+        self
+    }
+
     /// Whether the target has the feature. A name that is none is a feature that nobody has.
     pub fn has(&self, name: &str) -> bool {
         match (find(name), self.said.get(name)) {
@@ -121,26 +153,51 @@ impl Supports {
         }
     }
 
-    /// Whether a case that needs `name` can be played: a feature, or a limit of at least `at_least`. Where the profile
-    /// states no limit, the standard's default holds (`max_qos` 2, `topic_alias_maximum` 0); for `max_packet` there is
-    /// none that a target must take.
+    /// Whether a case that needs `name` can be played: a feature, or a limit from the first to the second of `limits`.
+    /// Where the profile states no limit, the standard's default holds (`max_qos` 2, `topic_alias_maximum` 0); for
+    /// `max_packet` and `in_flight` there is none that a target must have. An upper end is met by a limit that is stated alone.
     ///
     /// # Errors
     /// The reason why the case is skipped.
-    pub fn meets(&self, name: &str, at_least: Option<u64>) -> Result<(), String> {
-        match (find(name), at_least) {
+    pub fn meets(&self, name: &str, limits: Option<(u64, u64)>) -> Result<(), String> {
+        match (find(name), limits) {
             (None, _) => Err(format!("no target can state `{name}`")),
             (Some((_, Kind::Limit(default))), wanted) => match (self.limit(name).or(default), wanted) {
-                (Some(limit), Some(wanted)) if limit < wanted => {
-                    Err(format!("needs {name} {wanted}, the target has {limit}"))
+                (Some(limit), Some((from, _))) if limit < from => {
+                    Err(format!("needs {name} {from}, the target has {limit}"))
+                }
+                (Some(limit), Some((_, to))) if limit > to => {
+                    Err(format!("needs a {name} of {to} at most, the target has {limit}"))
+                }
+                // A default is what may be relied on, and says nothing of where the target stops.
+                (_, Some((_, to))) if to < u64::MAX && self.limit(name).is_none() => {
+                    Err(format!("needs a {name} of {to} at most, the target states none"))
                 }
                 (Some(_), _) => Ok(()),
-                (None, Some(wanted)) => Err(format!("needs {name} {wanted}, the target states none")),
+                (None, Some((from, _))) => Err(format!("needs {name} {from}, the target states none")),
                 (None, None) => Err(format!("the target states no {name}")),
             },
             _ if self.has(name) => Ok(()),
             _ => Err(format!("the target does not support {name}")),
         }
+    }
+
+    /// Whether a case that needs a broker without the feature can be played.
+    ///
+    /// # Errors
+    /// The reason why the case is skipped.
+    pub fn lacks(&self, name: &str) -> Result<(), String> {
+        match self.has(name) {
+            true => Err(format!("needs a target without {name}")),
+            false => Ok(()),
+        }
+    }
+
+    /// These, and what `more` says in their place.
+    pub(super) fn with(&self, more: &Supports) -> Supports {
+        let mut said = self.said.clone();
+        said.extend(&more.said);
+        Supports { said }
     }
 
     /// Takes one entry of a profile. The error has what is wrong and what is allowed.
@@ -201,8 +258,11 @@ mod tests {
     fn a_need_that_is_not_met_says_why() {
         let mut supports = Supports::default();
         supports.add("max_packet", &Value::Number(1000)).unwrap();
-        assert_eq!(supports.meets("max_packet", Some(1000)), Ok(()));
-        let why = |name, wanted| supports.meets(name, wanted).unwrap_err();
+        assert_eq!(supports.meets("max_packet", Some((1000, u64::MAX))), Ok(()));
+        let why = |name, from: Option<u64>| {
+            let limits = from.map(|from| (from, u64::MAX));
+            supports.meets(name, limits).unwrap_err()
+        };
         assert_eq!(
             why("max_packet", Some(1001)),
             "needs max_packet 1001, the target has 1000"
@@ -211,8 +271,19 @@ mod tests {
             why("topic_alias_maximum", Some(2)),
             "needs topic_alias_maximum 2, the target has 0"
         );
-        assert_eq!(Supports::default().meets("max_qos", Some(2)), Ok(()));
-        let none = Supports::default().meets("max_packet", Some(9)).unwrap_err();
+        let none = Supports::default();
+        assert_eq!(none.meets("max_qos", Some((2, u64::MAX))), Ok(()));
+        assert_eq!(
+            none.meets("max_qos", Some((0, 1))).unwrap_err(),
+            "needs a max_qos of 1 at most, the target has 2"
+        );
+        assert_eq!(
+            none.meets("topic_alias_maximum", Some((0, 0))).unwrap_err(),
+            "needs a topic_alias_maximum of 0 at most, the target states none"
+        );
+        assert_eq!(none.lacks("durable"), Ok(()));
+        assert_eq!(none.lacks("retain").unwrap_err(), "needs a target without retain");
+        let none = none.meets("max_packet", Some((9, u64::MAX))).unwrap_err();
         assert_eq!(none, "needs max_packet 9, the target states none");
         assert_eq!(why("durable", None), "the target does not support durable");
         assert_eq!(why("wings", None), "no target can state `wings`");

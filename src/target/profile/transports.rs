@@ -33,6 +33,21 @@ impl Transports {
         })
     }
 
+    /// One transport alone.
+    pub(super) fn only(transport: Transport, endpoints: Endpoints) -> Transports {
+        Transports {
+            all: BTreeMap::from([(transport, endpoints)]),
+            chosen: transport,
+            websocket_aside: true,
+        }
+    }
+
+    /// The same with these addresses for a transport.
+    pub(super) fn and(mut self, transport: Transport, endpoints: Endpoints) -> Transports {
+        self.all.insert(transport, endpoints);
+        self
+    }
+
     /// Puts another transport to use.
     ///
     /// # Errors

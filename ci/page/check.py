@@ -1,0 +1,270 @@
+"""Drives the page in a headless browser. Called by check.sh: check.py PROGRAM [PAGE...]."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import expect, sync_playwright
+
+PROGRAM = Path(sys.argv[1]).resolve()
+PAGES = [Path(page).resolve() for page in sys.argv[2:]]
+BROWSER = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+SHOTS = os.environ.get("SHOTS")
+# What a page of many brokers may cost: bytes, and seconds until its table is there.
+LARGEST = 15 * 1000 * 1000
+SLOWEST = 2.0
+
+EVIL = "</script><script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">"
+SCENARIO = f"""format: 1
+title: "Text stays text: {EVIL.replace('"', "'")}"
+versions: [v5]
+proves: [MQTT-3.3.1-4]
+clients: {{ sub: {{ subscribe: {{ $ns/#: 0 }} }}, pub: {{}} }}
+steps:
+  - pub -> PUBLISH: {{ topic: '$ns/{EVIL.replace("'", "''")}', payload: '{EVIL.replace("'", "''")}' }}
+  - sub <- PUBLISH: {{ topic: another, payload: one }}
+"""
+
+
+def mqttspec(folder, *arguments, code):
+    done = subprocess.run([PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+
+
+class Browser:
+    """Pages that must not complain, and must not ask for anything but themselves."""
+
+    def __init__(self, playwright):
+        self.browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        self.wrong = []
+
+    def open(self, file, width=1360, height=900, hash="", **more):
+        context = self.browser.new_context(viewport={"width": width, "height": height}, **more)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: self.wrong.append(f"{file.name}: {error}"))
+        page.on("console", lambda m: m.type == "error" and self.wrong.append(f"{file.name}: {m.text}"))
+        page.on("request", lambda r: r.url.startswith("file:") or self.wrong.append(f"{file.name} asks for {r.url}"))
+        page.on("dialog", lambda dialog: self.wrong.append(f"{file.name}: {dialog.message}"))
+        page.goto(file.as_uri() + hash)
+        page.wait_for_selector("#table .group")
+        return page
+
+    def shot(self, page, name):
+        if SHOTS:
+            page.wait_for_timeout(250)
+            page.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
+
+
+def check(name, test, *arguments):
+    began = time.time()
+    test(*arguments)
+    print(f"{name}: ok in {time.time() - began:.1f} s", flush=True)
+
+
+def filters(browser, file):
+    page = browser.open(file)
+    count = page.locator("#count")
+    expect(count).to_have_text("55 cases")
+    expect(page.locator("#summary tbody tr")).to_have_count(2)
+    # Folded to begin with; what is narrowed is open.
+    assert page.locator("#table .rows").count() == 0
+    page.fill("#text", "dup before")
+    expect(count).to_have_text("2 cases")
+    expect(page.locator("#table .rows [role=row]")).to_have_count(2)
+    page.fill("#text", "no such words")
+    expect(page.locator("#table .empty")).to_be_visible()
+    page.click("#reset")
+    expect(count).to_have_text("55 cases")
+    page.check("#differ")
+    differing = page.locator("#table .rows [role=row]")
+    expect(differing.first).to_be_visible()
+    for row in differing.all():
+        letters = [cell.inner_text() for cell in row.locator("button.c").all()]
+        assert letters[0] != letters[1], letters
+    page.uncheck("#differ")
+    page.locator("#verdicts button", has_text="F").click()
+    expect(page.locator("#table .rows button.fail").first).to_be_visible()
+    failing = count.inner_text()
+    page.select_option("#broker", label="reference 0.1.0")
+    expect(page.locator("#table .empty")).to_be_visible()
+    page.click("#reset")
+    page.select_option("#version", "v5")
+    expect(count).not_to_have_text("55 cases")
+    page.select_option("#version", "")
+    page.fill("#statement", "v3.1.1:MQTT-4.3.3-2")
+    expect(count).not_to_have_text("55 cases")
+    # What is asked for is in the address, and comes from there.
+    again = browser.open(file, hash=page.evaluate("location.hash"))
+    expect(again.locator("#count")).to_have_text(count.inner_text())
+    expect(again.locator("#statement")).to_have_value("v3.1.1:MQTT-4.3.3-2")
+    page.click("#reset")
+    for rows in ["section", "statements", "topic"]:
+        page.select_option("#rows", rows)
+        page.click("#expand")
+        expect(page.locator("#table .rows [role=row]").first).to_be_visible()
+        page.click("#expand")
+        assert page.locator("#table .rows").count() == 0
+    assert failing != "55 cases"
+
+
+def reading(browser, file):
+    page = browser.open(file)
+    page.fill("#text", "qos2/dup-before-pubrel@v3.1.1")
+    page.locator("#table .rows button.fail").click()
+    dialog = page.locator("#detail")
+    expect(dialog).to_be_visible()
+    expect(dialog.locator(".badge")).to_have_text("F fail")
+    expect(dialog.locator(".statement").first).to_contain_text("v3.1.1:MQTT-4.3.3-2")
+    # The ladder: lanes, packets in order, and the failing one marked.
+    assert [who.text_content() for who in dialog.locator(".ladder .who").all()] == ["pubpub", "brokerbroker", "subsub"]
+    arrows = [name.text_content() for name in dialog.locator(".ladder .event .name").all()]
+    script = ["PUBLISH", "PUBREC", "PUBLISH", "PUBREC", "PUBREL", "PUBCOMP"]
+    assert all(name in arrows for name in script), arrows
+    expect(dialog.locator(".ladder .event.bad .name")).to_have_text("PUBLISH")
+    expect(dialog.locator(".ladder .verdict").first).to_contain_text("sub <- nothing")
+    title = dialog.locator(".ladder .event.bad title").text_content()
+    assert "PUBLISH comes to sub" in title and " 2f 64 75 70 00" in title, title
+    # Its bytes and fields below; another one when it is chosen.
+    expect(dialog.locator(".packet")).to_contain_text("PUBLISH comes to sub")
+    expect(dialog.locator(".packet .hex .ascii").first).to_contain_text("/dup")
+    dialog.locator(".ladder .event", has_text="PUBCOMP").first.click()
+    expect(dialog.locator(".packet b")).to_have_text("PUBCOMP comes to pub")
+    expect(dialog.locator(".packet .hex .bytes")).to_have_text("70 02 00 07")
+    expect(dialog.locator("pre.script .now")).to_contain_text("pub <- PUBCOMP")
+    expect(dialog.locator("pre.script .at")).to_contain_text("sub <- nothing")
+    shown = dialog.locator(".ladder .event").count()
+    dialog.get_by_label("with fences and clean-up").check()
+    assert dialog.locator(".ladder .event").count() > shown
+    dialog.get_by_text("as a table").click()
+    assert dialog.locator(".events tbody tr").count() >= shown
+    expect(dialog.locator(".command code")).to_contain_text("mqttspec run -e qos2/dup-before-pubrel@v3.1.1 --trace always")
+    browser.shot(page, "exchange")
+    # The address opens it again.
+    again = browser.open(file, hash=page.evaluate("location.hash"))
+    expect(again.locator("#detail .id")).to_have_text("qos2/dup-before-pubrel@v3.1.1")
+    dialog.get_by_label("Close", exact=True).click()
+    expect(dialog).to_be_hidden()
+
+
+def keyboard(browser, file):
+    page = browser.open(file)
+    page.keyboard.press("/")
+    page.keyboard.type("qos2/dup-before-pubrel")
+    expect(page.locator("#count")).to_have_text("2 cases")
+    page.locator("#table").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".fold")).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#table .rows")).to_have_count(0)
+    page.keyboard.press("Enter")
+    expect(page.locator("#table .rows [role=row]").first).to_be_visible()
+    page.locator("#table .rows button.c").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    dialog = page.locator("#detail")
+    expect(dialog).to_be_visible()
+    first = dialog.locator(".id").inner_text()
+    at = dialog.locator('[role=tab][aria-selected="true"]')
+    before = at.inner_text()
+    page.keyboard.press("ArrowLeft")
+    assert at.inner_text() != before
+    page.keyboard.press("n")
+    assert dialog.locator(".id").inner_text() != first
+    page.keyboard.press("p")
+    assert dialog.locator(".id").inner_text() == first
+    page.keyboard.press("ArrowDown")
+    chosen = dialog.locator(".ladder .event.selected")
+    expect(chosen).to_have_count(1)
+    label = chosen.get_attribute("aria-label")
+    page.keyboard.press("ArrowUp")
+    assert chosen.get_attribute("aria-label") != label
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert page.evaluate("location.hash") == "#text=qos2%2Fdup-before-pubrel", page.evaluate("location.hash")
+
+
+def untrusted(browser, file):
+    page = browser.open(file)
+    page.click("#expand")
+    page.locator("#table .rows button.fail").first.click()
+    expect(page.locator("#detail h2")).to_contain_text("<script>")
+    expect(page.locator("#detail .packet")).to_contain_text("onerror")
+    page.get_by_text("as a table").first.click()
+    page.wait_for_timeout(200)
+    assert "broken" not in page.title(), page.title()
+    assert page.locator("img").count() == 0
+    assert page.locator("script").count() == 2
+
+
+def narrow(browser, file):
+    page = browser.open(file, 390, 844, device_scale_factor=2, is_mobile=True, has_touch=True)
+    wide = "document.documentElement.scrollWidth - innerWidth"
+    assert page.evaluate(wide) <= 0, page.evaluate(wide)
+    page.check("#differ")
+    page.locator("#table .rows button.fail").first.tap()
+    expect(page.locator("#detail")).to_be_visible()
+    assert page.evaluate(wide) <= 0, page.evaluate(wide)
+    browser.shot(page, "phone")
+
+
+def dark(browser, file):
+    ground = "getComputedStyle(document.body).backgroundColor"
+    page = browser.open(file, color_scheme="dark")
+    assert page.evaluate(ground) == "rgb(18, 22, 28)", page.evaluate(ground)
+    page.click("#theme")
+    assert page.evaluate(ground) == "rgb(255, 255, 255)"
+    page.click("#theme")
+    assert page.evaluate(ground) == "rgb(18, 22, 28)"
+
+
+def paper(browser, file):
+    page = browser.open(file)
+    page.click("#expand")
+    pdf = page.pdf()
+    assert pdf.startswith(b"%PDF") and len(pdf) > 20_000, len(pdf)
+    # Every row is there, not only those near the window.
+    assert page.locator("#table .rows [role=row]").count() == 55
+
+
+def size(browser, file):
+    bytes_ = file.stat().st_size
+    began = time.time()
+    page = browser.open(file)
+    opened = page.evaluate("performance.now()") / 1000
+    page.check("#differ")
+    expect(page.locator("#table .rows [role=row]").first).to_be_visible()
+    print(f"{file.name}: {bytes_ / 1e6:.1f} MB, open after {opened:.2f} s (from outside {time.time() - began:.2f} s)")
+    assert bytes_ < LARGEST, bytes_
+    assert opened < SLOWEST, opened
+    browser.shot(page, "brokers")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name)
+        wrong = ["--disobey", "v3.1.1:MQTT-4.3.3-2"]
+        mqttspec(folder, "run", "-e", "qos2/", *wrong, "--json", "wrong.json", code=1)
+        mqttspec(folder, "matrix", "reference", "wrong.json", "-e", "qos2/", "--html", "two.html", code=1)
+        (folder / "own").mkdir()
+        (folder / "own" / "evil.yaml").write_text(SCENARIO)
+        mqttspec(folder, "run", "--scenarios", "own", "--html", "evil.html", code=1)
+        browser = Browser(playwright)
+        two = folder / "two.html"
+        check("filters", filters, browser, two)
+        check("reading", reading, browser, two)
+        check("keyboard", keyboard, browser, two)
+        check("untrusted text", untrusted, browser, folder / "evil.html")
+        check("phone", narrow, browser, two)
+        check("dark", dark, browser, two)
+        check("print", paper, browser, two)
+        for page in [two, *PAGES]:
+            check(page.name, size, browser, page)
+        assert not browser.wrong, "\n".join(browser.wrong)
+    print("the page is fit to be published")
+
+
+main()

@@ -1,0 +1,173 @@
+//! A capture's connections, judged: what its clients and brokers did against the standard.
+//!
+//! In: a capture. Out: a [`Report`] for each MQTT connection, as soon as it has ended. Nothing else of it is kept.
+
+mod json;
+mod text;
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use json::{Entry, Json, stream as stream_json};
+pub use text::{head as head_text, stream as stream_text, summary as summary_text};
+
+use super::{Error, Seen, Settings, Stream, Summary, Watch, read};
+use crate::rules::{Finding, Judge, Outcome};
+use crate::statements::{Level, catalogue};
+use crate::transcript::{Event, HexLine, What, name, redacted, secrets};
+use crate::wire::Side;
+
+/// How many bytes of a packet are kept with what was found in it.
+const BYTES: usize = 4096;
+/// How many are shown to people.
+const SHOWN: usize = 32;
+
+/// One connection, judged.
+#[derive(Debug)]
+pub struct Report<'a> {
+    pub stream: &'a Stream,
+    /// In the order of its events.
+    pub found: &'a [Found],
+}
+
+/// What a rule found.
+#[derive(Debug)]
+pub struct Found {
+    pub finding: Finding,
+    /// Of the statement.
+    pub level: Level,
+    /// The packet of the file, from 1.
+    pub frame: u64,
+    /// Since the connection began.
+    pub at: Duration,
+    /// Where it lies in a packet of MQTT.
+    pub packet: Option<Offender>,
+}
+
+/// The packet of MQTT in which something was found.
+#[derive(Debug)]
+pub struct Offender {
+    pub name: &'static str,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its first bytes, with `*` for those of a password.
+    pub bytes: Bytes,
+    /// Its bytes in hex, and a line that underlines those at fault, for people.
+    pub hex: String,
+    pub underline: String,
+}
+
+impl Found {
+    /// Whether somebody broke a MUST, and there is no doubt about it.
+    pub fn is_certain_must(&self) -> bool {
+        self.finding.outcome == Outcome::Breach && self.level.is_must()
+    }
+}
+
+/// How much was found in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// MQTT connections.
+    pub streams: u64,
+    /// Packets of MQTT.
+    pub packets: u64,
+    /// Breaches of a MUST by clients, and by brokers.
+    pub by_clients: u64,
+    pub by_brokers: u64,
+    /// Breaches of a SHOULD.
+    pub advice: u64,
+    /// What a hole leaves open.
+    pub doubts: u64,
+}
+
+/// Reads a capture and gives a report of each MQTT connection to `tell`.
+///
+/// # Errors
+/// Where the file is no capture, or cannot be read.
+pub fn audit<R: Read>(reader: R, settings: &Settings, tell: impl FnMut(&Report)) -> Result<(Totals, Summary), Error> {
+    let mut auditor = Auditor::new(tell);
+    let summary = read(reader, settings, &mut auditor)?;
+    Ok((auditor.totals, summary))
+}
+
+/// Judges connections as their events come.
+pub struct Auditor<F> {
+    tell: F,
+    open: HashMap<u32, Open>,
+    pub totals: Totals,
+}
+
+struct Open {
+    judge: Judge,
+    found: Vec<Found>,
+}
+
+impl<F: FnMut(&Report)> Auditor<F> {
+    /// Tells what it finds to `tell`, at the end of each connection.
+    pub fn new(tell: F) -> Auditor<F> {
+        Auditor {
+            tell,
+            open: HashMap::new(),
+            totals: Totals::default(),
+        }
+    }
+}
+
+impl<F: FnMut(&Report)> Watch for Auditor<F> {
+    fn event(&mut self, stream: &Stream, seen: Seen, event: Event) {
+        let open = self.open.entry(stream.id).or_insert_with(|| Open {
+            judge: Judge::of_capture(stream.read_as),
+            found: Vec::new(),
+        });
+        for finding in open.judge.take(&event, seen.crossed) {
+            open.found.push(found(finding, &event, seen));
+        }
+    }
+
+    fn ended(&mut self, stream: &Stream) {
+        let found = self.open.remove(&stream.id).map(|open| open.found).unwrap_or_default();
+        let totals = &mut self.totals;
+        totals.streams += 1;
+        totals.packets += stream.packets.iter().sum::<u64>();
+        for found in &found {
+            *match (found.finding.outcome, found.level.is_must(), found.finding.by) {
+                (Outcome::Unknown, ..) => &mut totals.doubts,
+                (Outcome::Breach, false, _) => &mut totals.advice,
+                (Outcome::Breach, true, Side::Client) => &mut totals.by_clients,
+                (Outcome::Breach, true, Side::Server) => &mut totals.by_brokers,
+            } += 1;
+        }
+        (self.tell)(&Report { stream, found: &found });
+    }
+}
+
+fn found(finding: Finding, event: &Event, seen: Seen) -> Found {
+    let packet = match &event.what {
+        What::Packet { raw, decoded, .. } => {
+            let spans: Vec<_> = finding.span.clone().into_iter().collect();
+            let hex = HexLine::new(raw, &secrets(decoded), &spans, SHOWN);
+            let mut bytes = redacted(raw, decoded);
+            bytes.truncate(BYTES);
+            bytes.shrink_to_fit();
+            Some(Offender {
+                name: name(decoded),
+                len: raw.len(),
+                bytes: bytes.into(),
+                hex: hex.text(),
+                underline: hex.underline(&spans),
+            })
+        }
+        _ => None,
+    };
+    Found {
+        // A statement that the catalogue lacks would be a fault of ours, which a test excludes; it counts as a MUST.
+        level: catalogue().get(finding.statement).map_or(Level::Must, |s| s.level),
+        frame: seen.frame,
+        at: event.at,
+        packet,
+        finding,
+    }
+}

@@ -1,0 +1,77 @@
+//! `mqttspec audit`
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+
+use crate::capture::audit::{Json, Report, Totals, audit as read_and_judge, head_text, stream_text, summary_text};
+use crate::capture::{Error, Settings, Summary};
+
+use super::args::AuditArgs;
+use super::{Exit, fail, print, print_error};
+
+/// Tells what the clients and brokers of a capture did against the standard.
+pub fn audit(args: &AuditArgs) -> Exit {
+    let name = args.file.display().to_string();
+    let reader: Box<dyn Read> = if name == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        match File::open(&args.file) {
+            Ok(file) => Box::new(file),
+            Err(error) => return fail(Exit::Usage, format!("cannot open {name}: {error}")),
+        }
+    };
+    let settings = Settings {
+        ports: args.port.clone(),
+        stream: args.stream,
+    };
+    let result = if args.json {
+        as_json(reader, &name, &settings)
+    } else {
+        as_text(reader, &settings)
+    };
+    let (totals, summary) = match result {
+        Ok(found) => found,
+        // The format is what is wrong with the file; that it cannot be read is not its fault.
+        Err(Error::Io(error)) => return fail(Exit::Unreachable, format!("cannot read {name}: {error}")),
+        Err(error) => return fail(Exit::Malformed, format!("cannot read {name}: {error}")),
+    };
+    if let Some(damage) = &summary.damage {
+        print_error(&format!("warning: {name}: {damage}\n"));
+    }
+    if totals.streams == 0 {
+        let hint = if args.stream.is_some() || !args.port.is_empty() {
+            " that is asked for"
+        } else {
+            ""
+        };
+        print_error(&format!("warning: {name}: there is no MQTT connection in it{hint}\n"));
+    }
+    if totals.by_clients + totals.by_brokers > 0 {
+        Exit::Bad
+    } else {
+        Exit::Ok
+    }
+}
+
+fn as_text(reader: impl Read, settings: &Settings) -> Result<(Totals, Summary), Error> {
+    let mut is_first = true;
+    let (totals, summary) = read_and_judge(reader, settings, |report: &Report| {
+        if std::mem::take(&mut is_first) {
+            print(head_text());
+        }
+        print(&stream_text(report));
+    })?;
+    let gap = if is_first { "" } else { "\n" };
+    print(&format!("{gap}{}", summary_text(&totals, &summary)));
+    Ok((totals, summary))
+}
+
+fn as_json(reader: impl Read, name: &str, settings: &Settings) -> Result<(Totals, Summary), Error> {
+    let mut json = Json::begin(BufWriter::new(io::stdout().lock()), name);
+    let (totals, summary) = read_and_judge(reader, settings, |report: &Report| json.stream(report))?;
+    if let Ok(mut out) = json.end(&totals, &summary) {
+        // That nobody reads any more is no reason to fail.
+        let _ = out.flush();
+    }
+    Ok((totals, summary))
+}

@@ -1,0 +1,61 @@
+//! `mqttspec coverage`
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use crate::coverage::{self, Coverage, Evidence, Exceptions};
+use crate::scenario::Case;
+
+use super::args::CoverageArgs;
+use super::{Exit, fail, print, print_error, reference_that, set};
+
+/// Prints which statements the cases prove, and which of their breaches they notice.
+pub fn coverage(args: &CoverageArgs) -> Exit {
+    let scenarios = match set::scenarios(&args.set) {
+        Ok(scenarios) => scenarios,
+        Err(exit) => return exit,
+    };
+    let cases: Vec<Arc<Case>> = scenarios.into_iter().flat_map(|s| s.cases).map(Arc::new).collect();
+    let is_embedded = args.set.scenarios.is_none() && args.set.also.is_empty();
+    let list = Exceptions::embedded();
+    let (evidence, missed) = if args.walk {
+        let walk = match walk(&cases) {
+            Ok(walk) => walk,
+            Err(exit) => return exit,
+        };
+        let (unlisted, _) = list.compare(&walk.missed());
+        (Evidence::Walked(walk, list), unlisted)
+    } else if is_embedded {
+        (Evidence::Listed(list), Vec::new())
+    } else {
+        (Evidence::None, Vec::new())
+    };
+    let coverage = Coverage::of(&cases, &evidence);
+    print(&match (args.json, args.markdown) {
+        (true, _) => format!("{:#}\n", coverage::json(&coverage)),
+        (_, true) => coverage::markdown(&coverage),
+        _ => coverage::terminal(&coverage),
+    });
+    if missed.is_empty() {
+        return Exit::Ok;
+    }
+    let lines: String = missed.iter().map(|what| format!("  {what}\n")).collect();
+    print_error(&format!(
+        "not noticed (a claim, or a way of disobeying that no scenario notices):\n{lines}"
+    ));
+    Exit::Bad
+}
+
+fn walk(cases: &[Arc<Case>]) -> Result<coverage::Walk, Exit> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| fail(Exit::Unreachable, e))?;
+    let shows = std::io::stderr().is_terminal();
+    let progress = |done: usize, total: usize| {
+        if shows {
+            let end = if done == total { "\r\x1b[K" } else { "" };
+            print_error(&format!("\r{done} of {total} ways of disobeying{end}"));
+        }
+    };
+    runtime
+        .block_on(coverage::walk(cases, reference_that, progress))
+        .map_err(|e| fail(Exit::Unreachable, e))
+}

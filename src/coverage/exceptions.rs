@@ -1,0 +1,99 @@
+//! What no scenario notices, with the reason: the list that is kept in step with the walk.
+
+use crate::target::Glob;
+
+/// An entry of the list.
+#[derive(Debug, Clone)]
+pub struct Exception {
+    /// `STATEMENT SCENARIO` for a claim, `TOKEN *` for a way of disobeying that nothing notices. `*` stands for any text.
+    pub what: String,
+    pub reason: String,
+    glob: Glob,
+}
+
+/// The list.
+#[derive(Debug, Clone, Default)]
+pub struct Exceptions {
+    pub entries: Vec<Exception>,
+}
+
+impl Exceptions {
+    /// The list inside the program.
+    pub fn embedded() -> Exceptions {
+        Exceptions::read(include_str!("not-noticed.txt"))
+            .unwrap_or_else(|line| panic!("not-noticed.txt: `{line}` gives no reason"))
+    }
+
+    /// Reads `what  # reason`, one a line. Lines that begin with `#` are remarks.
+    ///
+    /// # Errors
+    /// The line that gives no reason.
+    pub fn read(text: &str) -> Result<Exceptions, String> {
+        let lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|l| !l.is_empty() && !l.starts_with('#'));
+        let entries = lines.map(|line| {
+            let (what, reason) = line.split_once(" # ").ok_or_else(|| line.to_owned())?;
+            let what = what.trim().to_owned();
+            Ok(Exception {
+                glob: Glob::new(what.clone()),
+                what,
+                reason: reason.trim().to_owned(),
+            })
+        });
+        Ok(Exceptions {
+            entries: entries.collect::<Result<_, String>>()?,
+        })
+    }
+
+    /// The reason why a claim is not noticed, where it is not.
+    pub fn claim(&self, statement: &str, scenario: &str) -> Option<&str> {
+        self.reason(&format!("{statement} {scenario}"))
+    }
+
+    /// The reason why a way of disobeying is not noticed by any scenario, where it is not.
+    pub fn way(&self, token: &str) -> Option<&str> {
+        self.reason(&format!("{token} *"))
+    }
+
+    fn reason(&self, what: &str) -> Option<&str> {
+        let entry = self.entries.iter().find(|e| e.glob.matches(what))?;
+        Some(&entry.reason)
+    }
+
+    /// What was found and is not on the list, and what is on the list and was not found.
+    pub fn compare(&self, found: &[String]) -> (Vec<String>, Vec<String>) {
+        let is_listed = |what: &&String| self.entries.iter().any(|e| e.glob.matches(what));
+        let unlisted = found.iter().filter(|what| !is_listed(what)).cloned().collect();
+        let is_found = |entry: &&Exception| found.iter().any(|what| entry.glob.matches(what));
+        let stale = self.entries.iter().filter(|e| !is_found(e));
+        (unlisted, stale.map(|e| e.what.clone()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list() -> Exceptions {
+        Exceptions::read("# a remark\n\nv5:MQTT-1 a/b  # why\nv5:MQTT-2/x *  # why not\n").unwrap()
+    }
+
+    #[test]
+    fn an_entry_gives_the_reason() {
+        assert_eq!(list().claim("v5:MQTT-1", "a/b"), Some("why"));
+        assert_eq!(list().claim("v5:MQTT-1", "a/c"), None);
+        assert_eq!(list().way("v5:MQTT-2/x"), Some("why not"));
+        assert_eq!(list().way("v5:MQTT-2"), None);
+        assert_eq!(Exceptions::read("v5:MQTT-1 a/b").unwrap_err(), "v5:MQTT-1 a/b");
+    }
+
+    #[test]
+    fn what_is_missing_and_what_is_stale_are_both_told() {
+        let found = ["v5:MQTT-1 a/b".to_owned(), "v5:MQTT-3 *".to_owned()];
+        let (unlisted, stale) = list().compare(&found);
+        assert_eq!(unlisted, ["v5:MQTT-3 *"]);
+        assert_eq!(stale, ["v5:MQTT-2/x *"]);
+    }
+}

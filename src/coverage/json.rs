@@ -1,0 +1,91 @@
+//! A coverage as JSON: the format that `docs/json.md` describes.
+
+use serde_json::{Value, json};
+
+use super::{Coverage, Part, Row, Totals, ways};
+use crate::statements::{Binds, Observe};
+
+/// The whole coverage.
+pub fn json(coverage: &Coverage) -> Value {
+    let parts: Vec<Value> = Part::ALL
+        .iter()
+        .map(|part| {
+            let mut figures = totals(Totals::of(coverage, *part));
+            figures["version"] = part.version.name().into();
+            figures["numbered"] = (!part.own).into();
+            figures
+        })
+        .collect();
+    json!({
+        "format": 1,
+        "totals": totals(Totals::all(coverage)),
+        "numbered": totals(Totals::numbered(coverage)),
+        "parts": parts,
+        "statements": coverage.rows.iter().map(row).collect::<Vec<_>>(),
+    })
+}
+
+fn totals(totals: Totals) -> Value {
+    json!({
+        "statements": totals.statements,
+        "observable": totals.observable,
+        "with_a_case": totals.with_a_case,
+        "caught": totals.caught,
+        "not_possible": totals.not_possible,
+    })
+}
+
+fn row(row: &Row) -> Value {
+    let statement = row.statement;
+    json!({
+        "version": statement.id.version.name(),
+        "id": statement.id.id,
+        "level": statement.level.keyword(),
+        "binds": binds(statement.binds),
+        "observe": observe(statement.observe),
+        "cases": row.cases,
+        "disobedience": ways(statement).iter().map(|way| way.token()).collect::<Vec<_>>(),
+        "caught": row.caught.word(),
+        "reason": row.caught.reason(),
+    })
+}
+
+pub fn binds(binds: Binds) -> &'static str {
+    match binds {
+        Binds::Client => "client",
+        Binds::Server => "server",
+        Binds::Both => "both",
+    }
+}
+
+pub fn observe(observe: Observe) -> &'static str {
+    match observe {
+        Observe::Wire => "wire",
+        Observe::Time => "time",
+        Observe::Restart => "restart",
+        Observe::Peer => "peer",
+        Observe::Internal => "internal",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Evidence;
+    use super::*;
+
+    #[test]
+    fn a_statement_has_every_field() {
+        let json = json(&Coverage::of(&[], &Evidence::None));
+        assert_eq!(json["format"], 1);
+        assert_eq!(json["numbered"]["observable"], 357);
+        let statements = json["statements"].as_array().unwrap();
+        let ping = statements
+            .iter()
+            .find(|s| s["version"] == "v5" && s["id"] == "MQTT-3.12.4-1");
+        let expected = json!({
+            "version": "v5", "id": "MQTT-3.12.4-1", "level": "MUST", "binds": "server", "observe": "wire", "cases": [],
+            "disobedience": ["v5:MQTT-3.12.4-1"], "caught": "no", "reason": "no case proves it",
+        });
+        assert_eq!(ping, Some(&expected));
+    }
+}

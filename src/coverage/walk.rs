@@ -1,0 +1,308 @@
+//! The walk: every way of disobeying × every scenario that claims the statement, played against the embedded broker.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::ways;
+use crate::play::{Player, Settings, Stage};
+use crate::reference::{Disobedience, Disobey};
+use crate::rules::Outcome;
+use crate::scenario::Case;
+use crate::statements::{StatementId, catalogue};
+use crate::suite::{CaseResult, Session, Target, Verdict};
+
+/// Ways side by side, each with a broker of its own.
+const SIDE_BY_SIDE: usize = 12;
+/// How long to wait for what must come. The broker is in this process, and silence is what many ways come to.
+const PATIENCE: Duration = Duration::from_millis(400);
+/// How often an experiment that the machine was too slow for is made again: so, and then with the patience of a run.
+const PLAYS: usize = 3;
+const PATIENT_PLAYS: usize = 20;
+/// Cases of one scenario side by side.
+const FEW: usize = 6;
+
+/// What one scenario made of one way of breaking a statement that it claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noticed {
+    pub statement: StatementId,
+    /// The way, as [`Disobey::parse`] reads it.
+    pub token: String,
+    /// The scenario's path.
+    pub scenario: String,
+    pub noticed: bool,
+}
+
+/// The machine was too busy to find out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{case} could not be played against a broker that breaks {token}: the machine is too slow")]
+pub struct TooSlow {
+    pub case: String,
+    pub token: String,
+}
+
+/// Statement and scenario, and whether it notices.
+type Claims<'a> = BTreeMap<(StatementId, &'a str), bool>;
+
+/// Everything that was found out.
+#[derive(Debug, Clone, Default)]
+pub struct Walk {
+    pub all: Vec<Noticed>,
+}
+
+impl Walk {
+    /// Claims that are not noticed in any way, as `STATEMENT SCENARIO`, and ways that nothing notices, as `TOKEN *`.
+    pub fn missed(&self) -> Vec<String> {
+        let (claims, tokens) = self.seen();
+        let claims = claims
+            .into_iter()
+            .filter(|(_, seen)| !seen)
+            .map(|((statement, scenario), _)| format!("{statement} {scenario}"));
+        let tokens = tokens.into_iter().filter(|(_, seen)| !seen);
+        claims.chain(tokens.map(|(token, _)| format!("{token} *"))).collect()
+    }
+
+    /// How many claims and how many ways there were.
+    pub fn counts(&self) -> (usize, usize) {
+        let (claims, tokens) = self.seen();
+        (claims.len(), tokens.len())
+    }
+
+    /// A scenario notices a statement when it notices one of the ways in which that is broken.
+    fn seen(&self) -> (Claims<'_>, BTreeMap<&str, bool>) {
+        let mut claims = Claims::new();
+        let mut tokens = BTreeMap::<&str, bool>::new();
+        for n in &self.all {
+            *claims.entry((n.statement, n.scenario.as_str())).or_default() |= n.noticed;
+            *tokens.entry(n.token.as_str()).or_default() |= n.noticed;
+        }
+        (claims, tokens)
+    }
+}
+
+/// Plays every claim against every way of breaking it. `target` makes the embedded broker that disobeys; `done` hears of
+/// each way that is through, and of how many there are.
+///
+/// # Errors
+/// Where a case could not be judged, for the machine was too slow again and again.
+pub async fn walk(
+    cases: &[Arc<Case>],
+    target: fn(Disobey) -> Target,
+    done: impl Fn(usize, usize),
+) -> Result<Walk, TooSlow> {
+    let room = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+    let mut tasks = JoinSet::new();
+    for (disobedience, statements) in broken_by() {
+        let claiming: Vec<Arc<Case>> = cases
+            .iter()
+            .filter(|c| c.proves.iter().any(|s| statements.contains(s)))
+            .cloned()
+            .collect();
+        if claiming.is_empty() {
+            continue;
+        }
+        let room = Arc::clone(&room);
+        tasks.spawn(async move {
+            let _permit = room.acquire().await;
+            one(disobedience, &statements, claiming, target).await
+        });
+    }
+    let total = tasks.len();
+    let mut walk = Walk::default();
+    while let Some(way) = tasks.join_next().await {
+        walk.all
+            .extend(way.unwrap_or_else(|panic| panic!("a way could not be walked: {panic}"))?);
+        done(total - tasks.len(), total);
+    }
+    walk.all
+        .sort_by(|a, b| (a.statement, &a.token, &a.scenario).cmp(&(b.statement, &b.token, &b.scenario)));
+    Ok(walk)
+}
+
+/// Each way of disobeying, and the statements that it breaks.
+fn broken_by() -> Vec<(&'static Disobedience, BTreeSet<StatementId>)> {
+    let mut all: BTreeMap<String, (&Disobedience, BTreeSet<StatementId>)> = BTreeMap::new();
+    for statement in catalogue().iter() {
+        for way in ways(statement) {
+            let entry = all.entry(way.token()).or_insert_with(|| (way, BTreeSet::new()));
+            entry.1.insert(statement.id);
+        }
+    }
+    all.into_values().collect()
+}
+
+/// Plays the claiming cases against a broker that disobeys, and says of each claim whether it was noticed.
+async fn one(
+    disobedience: &Disobedience,
+    statements: &BTreeSet<StatementId>,
+    cases: Vec<Arc<Case>>,
+    target: fn(Disobey) -> Target,
+) -> Result<Vec<Noticed>, TooSlow> {
+    let token = disobedience.token();
+    let target = target(Disobey::parse(&token).unwrap_or_else(|e| panic!("what is listed can be parsed: {e}")));
+    let trial = Arc::new(Trial::new(&target, &token));
+    let mut scenarios: BTreeMap<String, Vec<Arc<Case>>> = BTreeMap::new();
+    for case in cases {
+        scenarios.entry(case.header.path.clone()).or_default().push(case);
+    }
+    let mut tasks = JoinSet::new();
+    for (scenario, cases) in scenarios {
+        let (trial, statements) = (Arc::clone(&trial), statements.clone());
+        tasks.spawn(async move {
+            let seen = trial.scenario(&statements, &cases).await;
+            seen.map(|seen| (scenario, seen))
+        });
+    }
+    let mut seen = Vec::new();
+    for done in tasks.join_all().await {
+        let (scenario, statements) = done?;
+        seen.extend(
+            statements
+                .into_iter()
+                .map(|(statement, noticed)| (statement, scenario.clone(), noticed)),
+        );
+    }
+    trial.end().await;
+    let all = seen.into_iter().map(|(statement, scenario, noticed)| Noticed {
+        statement,
+        token: token.clone(),
+        scenario,
+        noticed,
+    });
+    Ok(all.collect())
+}
+
+/// Sessions with one disobedient broker.
+struct Trial {
+    token: String,
+    session: Session,
+    /// For cases that come to nothing with little patience. It starts its broker when it is first used.
+    patient: Session,
+}
+
+impl Trial {
+    fn new(target: &Target, token: &str) -> Trial {
+        let session = |settings| Session::new(target, &Player::new(settings, 1), true, None);
+        Trial {
+            token: token.to_owned(),
+            session: session(Settings {
+                patience: PATIENCE,
+                ..Settings::default()
+            }),
+            patient: session(Settings::default()),
+        }
+    }
+
+    /// Plays the cases of one scenario, and says of each statement that it claims whether it noticed. A grid has hundreds of
+    /// cases and one that notices is enough: they are played a few at a time, and only while a claim of theirs is open.
+    async fn scenario(
+        self: &Arc<Self>,
+        statements: &BTreeSet<StatementId>,
+        cases: &[Arc<Case>],
+    ) -> Result<BTreeMap<StatementId, bool>, TooSlow> {
+        let mut seen: BTreeMap<StatementId, bool> = BTreeMap::new();
+        let claims = cases.iter().flat_map(|case| &case.proves);
+        seen.extend(claims.filter(|s| statements.contains(s)).map(|s| (*s, false)));
+        // On a busy machine a set-up may take longer than the little patience: what was not noticed is tried with more.
+        for patient in [false, true] {
+            for few in cases.chunks(FEW) {
+                let is_open = |case: &&Arc<Case>| case.proves.iter().any(|s| seen.get(s) == Some(&false));
+                let open: Vec<Arc<Case>> = few.iter().filter(is_open).cloned().collect();
+                for (case, result) in self.play_all(open, patient).await? {
+                    let noticed = notices(&result);
+                    for statement in &case.proves {
+                        if let Some(seen) = seen.get_mut(statement) {
+                            *seen |= noticed;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Plays cases side by side.
+    async fn play_all(
+        self: &Arc<Self>,
+        cases: Vec<Arc<Case>>,
+        patient: bool,
+    ) -> Result<Vec<(Arc<Case>, CaseResult)>, TooSlow> {
+        let mut tasks = JoinSet::new();
+        for case in cases {
+            let trial = Arc::clone(self);
+            tasks.spawn(async move {
+                let result = trial.play(&case, patient).await;
+                result.map(|result| (case, result))
+            });
+        }
+        tasks.join_all().await.into_iter().collect()
+    }
+
+    /// A machine that is too slow voids an experiment, which is then made again: there was no verdict.
+    async fn play(&self, case: &Case, patient: bool) -> Result<CaseResult, TooSlow> {
+        let impatient = [(&self.session, PLAYS)].into_iter().filter(|_| !patient);
+        for (session, plays) in impatient.chain([(&self.patient, PATIENT_PLAYS)]) {
+            for _ in 0..plays {
+                let result = session.case(case).await;
+                let reason = result.reason.as_deref().unwrap_or_default();
+                if result.verdict != Verdict::Error || !reason.starts_with("machine too slow") {
+                    return Ok(result);
+                }
+            }
+        }
+        Err(TooSlow {
+            case: case.id.clone(),
+            token: self.token.clone(),
+        })
+    }
+
+    async fn end(&self) {
+        self.session.end().await;
+        self.patient.end().await;
+    }
+}
+
+/// Whether the case failed through its script or a rule about what it claims. A failure in the set-up or in a fence is no
+/// proof, and neither is a broker that no longer answers CONNECT though the script was met.
+pub fn notices(result: &CaseResult) -> bool {
+    let script = result
+        .failure
+        .as_ref()
+        .is_some_and(|f| matches!(f.stage, Stage::Script | Stage::Account));
+    let claimed: BTreeSet<_> = result.proves.iter().collect();
+    let mut findings = result.findings.iter().chain(&result.control_findings);
+    let rule = findings.any(|f| f.outcome == Outcome::Breach && claimed.contains(&f.statement));
+    result.verdict == Verdict::Fail && (script || rule)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statements::Version;
+
+    fn noticed(id: &'static str, token: &str, scenario: &str, noticed: bool) -> Noticed {
+        Noticed {
+            statement: StatementId::new(Version::V5, id),
+            token: token.to_owned(),
+            scenario: scenario.to_owned(),
+            noticed,
+        }
+    }
+
+    #[test]
+    fn a_claim_needs_one_way_and_a_way_one_claim() {
+        let walk = Walk {
+            all: vec![
+                noticed("A", "v5:A", "one", true),
+                noticed("A", "v5:A/b", "one", false),
+                noticed("A", "v5:A", "two", false),
+                noticed("A", "v5:A/b", "two", false),
+            ],
+        };
+        assert_eq!(walk.missed(), ["v5:A two", "v5:A/b *"]);
+        assert_eq!(walk.counts(), (2, 2));
+    }
+}

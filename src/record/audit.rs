@@ -1,0 +1,75 @@
+//! One connection's bytes → events, and what the rules say of them while they come.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::play::Assembler;
+use crate::rules::{Finding, Judge};
+use crate::transcript::{Author, ClientName, Event, What};
+use crate::wire::{Chunk, Side, Version};
+
+/// What a client sends sooner than this after the broker spoke may have crossed with it on the way: it is not held against
+/// the client that it did not know. Nobody here sees when the client reads.
+pub const CROSSING: Duration = Duration::from_millis(250);
+
+/// A connection that is judged as it goes on.
+pub struct Audit {
+    connection: u32,
+    client: ClientName,
+    assembler: Assembler,
+    judge: Judge,
+    /// When the broker spoke last.
+    spoke: Option<Duration>,
+}
+
+impl Audit {
+    pub fn new(connection: u32) -> Audit {
+        // A connection's own version is that of its CONNECT; this one only stands until there is one.
+        let version = Version::V3_1_1;
+        Audit {
+            connection,
+            client: ClientName::from("client"),
+            assembler: Assembler::new(version),
+            judge: Judge::of_capture(version),
+            spoke: None,
+        }
+    }
+
+    /// The packets that bytes of one side complete.
+    pub fn assemble(&mut self, from: Side, bytes: &Bytes) -> Vec<What> {
+        match from {
+            Side::Client => self.assembler.sent(&[Chunk::Bytes(bytes.clone())]),
+            Side::Server => self.assembler.received(bytes),
+        }
+    }
+
+    /// What is left of the broker's bytes when its direction ends.
+    pub fn rest(&mut self, from: Side) -> Option<Bytes> {
+        match from {
+            Side::Client => None,
+            Side::Server => self.assembler.their_rest(),
+        }
+    }
+
+    /// Takes the next event in, and says what the rules find in it.
+    pub fn happened(&mut self, at: Duration, from: Side, what: What) -> Vec<Finding> {
+        let author = match from {
+            Side::Client => Author::Script,
+            Side::Server => Author::Broker,
+        };
+        let crossed = from == Side::Client && self.spoke.is_some_and(|spoke| at < spoke + CROSSING);
+        if from == Side::Server {
+            self.spoke = Some(at);
+        }
+        let event = Event {
+            at,
+            client: self.client.clone(),
+            connection: self.connection,
+            step: None,
+            author,
+            what,
+        };
+        self.judge.take(&event, crossed)
+    }
+}

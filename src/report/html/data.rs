@@ -1,0 +1,272 @@
+//! What the page knows, as JSON inside it: compact, since eight brokers and two thousand cases are half a million events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use super::scripts::Scripts;
+use super::talk::{Entry, Packet, Tables, Talk};
+use crate::report::json::score_of;
+use crate::report::matrix::{Column, Matrix, Row};
+use crate::report::record::{BreachRecord, CaseRecord};
+use crate::statements::catalogue;
+use crate::suite::Verdict;
+use crate::transcript::printable;
+
+#[derive(Serialize)]
+struct Data {
+    mqttspec: &'static str,
+    verdicts: Vec<&'static str>,
+    brokers: Vec<Json>,
+    /// Token, level, section, title, what it says; but for the first `null` where the catalogue does not have it.
+    statements: Vec<Json>,
+    /// Path, file, text, about, and for each step its number and line.
+    scripts: Vec<Json>,
+    cases: Vec<Case>,
+    words: Vec<String>,
+    packets: Vec<Packet>,
+    entries: Vec<Entry>,
+    talks: Vec<Vec<u32>>,
+}
+
+#[derive(Serialize)]
+struct Case {
+    id: String,
+    title: String,
+    version: &'static str,
+    /// Its place among the scripts; `null` where the text is not at hand.
+    script: Option<usize>,
+    statements: Vec<usize>,
+    cells: Vec<Option<Cell>>,
+}
+
+/// A result. Keys are short, as there are so many; what does not apply is left out.
+#[derive(Serialize)]
+struct Cell {
+    /// The verdict.
+    v: usize,
+    /// How long it took, in milliseconds.
+    ms: u64,
+    /// The reason, a word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r: Option<u32>,
+    /// The exchange, and that of the control.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<Talk>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    c: Option<Talk>,
+    /// What failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    f: Option<Fault>,
+    /// Breaches, and advice.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    b: Vec<Breach>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    a: Vec<Breach>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plays: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Fault {
+    stage: String,
+    control: bool,
+    /// File, line, column, text.
+    place: Option<(String, u32, u32, String)>,
+    found: Option<usize>,
+    /// What would have been right, and why it was not met.
+    expected: Vec<(String, String)>,
+    /// Field, expected, found, bytes.
+    wrong: Vec<(String, String, String, Option<[usize; 2]>)>,
+}
+
+#[derive(Serialize)]
+struct Breach {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statement: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<usize>,
+    control: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    span: Option<[usize; 2]>,
+}
+
+/// The data of a page.
+pub fn data(matrix: &Matrix, scripts: &Scripts) -> String {
+    let mut build = Build {
+        scripts,
+        tables: Tables::new(),
+        statements: Vec::new(),
+        statement_at: BTreeMap::new(),
+        used: Vec::new(),
+        script_at: BTreeMap::new(),
+    };
+    let cases = matrix.rows.iter().map(|row| build.case(matrix, row)).collect();
+    let data = Data {
+        mqttspec: env!("CARGO_PKG_VERSION"),
+        verdicts: Verdict::ALL.into_iter().map(Verdict::name).collect(),
+        brokers: matrix.columns.iter().map(broker).collect(),
+        statements: build.statements,
+        scripts: build.used,
+        cases,
+        words: build.tables.words.into_items(),
+        packets: build.tables.packets.into_items(),
+        entries: build.tables.entries.into_items(),
+        talks: build.tables.talks.into_items(),
+    };
+    serde_json::to_string(&data).expect("strings, numbers and lists always serialise")
+}
+
+fn broker(column: &Column) -> Json {
+    let record = &column.record;
+    json!({
+        "label": printable(&column.label),
+        "name": printable(&record.target.name),
+        "version": record.target.version.as_deref().map(printable),
+        "address": printable(&record.target.address),
+        "argument": record.target.argument.as_deref().map(printable),
+        "mqttspec": record.mqttspec,
+        "seconds": record.seconds,
+        "interrupted": record.interrupted,
+        "notes": record.notes,
+        "under_load": record.crashes_under_load,
+        "scores": record.scores().iter().map(score_of).collect::<Vec<_>>(),
+    })
+}
+
+struct Build<'s> {
+    scripts: &'s Scripts,
+    tables: Tables,
+    statements: Vec<Json>,
+    statement_at: BTreeMap<String, usize>,
+    used: Vec<Json>,
+    script_at: BTreeMap<String, usize>,
+}
+
+impl Build<'_> {
+    fn case(&mut self, matrix: &Matrix, row: &Row) -> Case {
+        let cases: Vec<Option<&CaseRecord>> = (0..matrix.columns.len()).map(|c| matrix.cell(row, c)).collect();
+        let path = cases.iter().flatten().next().map(|c| c.scenario().to_owned());
+        Case {
+            id: row.id.clone(),
+            title: row.title.clone(),
+            version: row.version.name(),
+            script: path.and_then(|path| self.script(&path)),
+            statements: row.statements.iter().map(|token| self.statement(token)).collect(),
+            cells: cases.into_iter().map(|case| case.map(|c| self.cell(c))).collect(),
+        }
+    }
+
+    fn statement(&mut self, token: &str) -> usize {
+        if let Some(at) = self.statement_at.get(token) {
+            return *at;
+        }
+        let at = self.statements.len();
+        self.statements.push(match catalogue().resolve(token) {
+            Ok(s) => json!([token, s.level.keyword(), s.section, s.title, s.says]),
+            Err(_) => json!([token, null, null, null, null]),
+        });
+        self.statement_at.insert(token.to_owned(), at);
+        at
+    }
+
+    fn script(&mut self, path: &str) -> Option<usize> {
+        if let Some(at) = self.script_at.get(path) {
+            return Some(*at);
+        }
+        let script = self.scripts.get(path)?;
+        let at = self.used.len();
+        let lines: Vec<[u32; 2]> = script.lines.iter().map(|(number, line)| [*number, *line]).collect();
+        let header = &script.header;
+        self.used.push(json!([
+            path,
+            header.source.file,
+            header.source.text,
+            header.about,
+            lines
+        ]));
+        self.script_at.insert(path.to_owned(), at);
+        Some(at)
+    }
+
+    fn cell(&mut self, case: &CaseRecord) -> Cell {
+        let namespaces = [&case.namespace, &case.control_namespace];
+        let clean = |text: &str| {
+            let mut text = text.to_owned();
+            for namespace in namespaces.into_iter().flatten().filter(|n| !n.is_empty()) {
+                text = text.replace(namespace.as_str(), "$ns");
+            }
+            super::talk::text(&text, "")
+        };
+        let named = |control: bool| -> BTreeSet<usize> {
+            let found = case.found.filter(|_| case.in_control == control);
+            let others = case
+                .breaches
+                .iter()
+                .chain(&case.advice)
+                .filter(|b| b.control == control);
+            found.into_iter().chain(others.filter_map(|b| b.event)).collect()
+        };
+        let exchange = self
+            .tables
+            .talk(&case.transcript, case.namespace.as_deref(), &named(false));
+        let control = self
+            .tables
+            .talk(&case.control, case.control_namespace.as_deref(), &named(true));
+        let fault = case.stage.as_ref().map(|stage| Fault {
+            stage: stage.clone(),
+            control: case.in_control,
+            place: case
+                .place
+                .as_ref()
+                .map(|p| (p.file.clone(), p.line, p.column, p.text.clone())),
+            found: case.found,
+            expected: case.expected.iter().map(|e| (clean(&e.what), clean(&e.why))).collect(),
+            wrong: case
+                .mismatches
+                .iter()
+                .map(|m| (m.field.clone(), clean(&m.expected), clean(&m.found), m.span))
+                .collect(),
+        });
+        let breaches = case.breaches.iter().map(|b| self.breach(b, clean(&b.text))).collect();
+        let advice = case.advice.iter().map(|b| self.breach(b, clean(&b.text))).collect();
+        Cell {
+            v: case.verdict as usize,
+            ms: (case.seconds * 1000.0).round() as u64,
+            r: case.reason.as_deref().map(|reason| self.tables.word(&clean(reason))),
+            x: exchange,
+            c: control,
+            f: fault,
+            b: breaches,
+            a: advice,
+            plays: Some(case.plays).filter(|plays| *plays > 1),
+            log: case.log.as_deref().map(tail),
+        }
+    }
+
+    fn breach(&mut self, breach: &BreachRecord, text: String) -> Breach {
+        Breach {
+            statement: breach.statement.as_deref().map(|token| self.statement(token)),
+            rule: breach.rule.clone(),
+            text,
+            event: breach.event,
+            control: breach.control,
+            span: breach.span,
+        }
+    }
+}
+
+/// How many lines of a log are shown, and how many characters of each.
+const LOG: (usize, usize) = (40, 300);
+
+/// The last lines of a log.
+fn tail(log: &str) -> String {
+    let lines: Vec<String> = log.lines().map(|line| line.chars().take(LOG.1).collect()).collect();
+    lines[lines.len().saturating_sub(LOG.0)..].join("\n")
+}

@@ -1,0 +1,202 @@
+// What the page knows, and what of it is asked for. Nothing here touches the document but to read the data.
+
+const data = await unpacked($("data").textContent);
+
+/** Verdicts in the order of summaries, each with the letter that stands for it. */
+const LETTERS = { pass: "P", fail: "F", crash: "C", known: "K", fixed: "X", skip: "S", error: "E" };
+const MEANINGS = {
+  pass: "did what the standard asks for",
+  fail: "did not, and nobody has listed it",
+  crash: "this case alone brings the broker down",
+  known: "did not, as its profile says with a reason",
+  fixed: "passes, though its profile lists it as failing",
+  skip: "not played: the broker does not offer what it needs",
+  error: "not judged: our own fault",
+};
+const verdicts = data.verdicts;
+const PASS = verdicts.indexOf("pass");
+const HELD = new Set([PASS, verdicts.indexOf("fixed")]);
+const DEVIATES = new Set(["fail", "crash", "known"].map((v) => verdicts.indexOf(v)));
+const FAILS = new Set(["fail", "crash"].map((v) => verdicts.indexOf(v)));
+// The worse a verdict is, the earlier: a statement shows the worst of its cases.
+const WORST = ["crash", "fail", "known", "error", "fixed", "pass", "skip"].map((v) => verdicts.indexOf(v));
+
+/** What the standards call their chapters. */
+const CHAPTERS = {
+  "1.5": "Data representation", "2.1": "Packet format", "2.2": "Fixed and variable header", "2.3": "Variable header and payload",
+  "2.4": "Reason codes", "3.1": "CONNECT", "3.2": "CONNACK", "3.3": "PUBLISH", "3.4": "PUBACK", "3.5": "PUBREC", "3.6": "PUBREL",
+  "3.7": "PUBCOMP", "3.8": "SUBSCRIBE", "3.9": "SUBACK", "3.10": "UNSUBSCRIBE", "3.11": "UNSUBACK", "3.12": "PINGREQ",
+  "3.13": "PINGRESP", "3.14": "DISCONNECT", "3.15": "AUTH", "4.1": "State", "4.2": "Network connections", "4.3": "Quality of Service",
+  "4.4": "Message delivery retry", "4.5": "Message receipt", "4.6": "Message ordering", "4.7": "Topic names and filters",
+  "v3.1.1 4.8": "Handling errors", "v5 4.8": "Subscriptions", "4.9": "Flow control", "4.12": "Enhanced authentication",
+  "4.13": "Handling errors",
+};
+
+const statements = data.statements.map(([token, level, section, title, says]) => ({
+  token, level, section, title, says,
+  version: token.split(":")[0],
+}));
+const scripts = data.scripts.map(([path, file, text, about, lines]) => ({ path, file, text, about, lines: new Map(lines) }));
+
+const cases = data.cases.map((c, index) => {
+  const reasons = new Set(c.cells.filter((cell) => cell && cell.r !== undefined).map((cell) => data.words[cell.r]));
+  return {
+    ...c, index,
+    topic: c.id.split(/[/[@]/)[0],
+    // What a search looks through.
+    hay: [c.id, c.title, ...c.statements.map((s) => statements[s].token), ...reasons].join("\n").toLowerCase(),
+  };
+});
+for (const [index, statement] of statements.entries()) statement.index = index;
+for (const c of cases) for (const s of c.statements) (statements[s].cases ??= []).push(c);
+
+/** Whether brokers do differently in a case: what is not offered or not judged is no difference. */
+function differs(c) {
+  const seen = new Set(c.cells.filter((cell) => cell && (HELD.has(cell.v) || DEVIATES.has(cell.v))).map((cell) => HELD.has(cell.v)));
+  return seen.size > 1;
+}
+
+/** How many of some cases have each verdict at a broker. */
+function tally(some, broker) {
+  const counts = verdicts.map(() => 0);
+  for (const c of some) if (c.cells[broker]) counts[c.cells[broker].v] += 1;
+  const sum = (set) => [...set].reduce((n, v) => n + counts[v], 0);
+  return { counts, held: sum(HELD), tried: sum(HELD) + sum(DEVIATES), failed: sum(FAILS) };
+}
+
+/** The worst verdict of some cases at a broker; `undefined` where it has none of them. */
+const worst = (some, broker) => WORST.find((v) => some.some((c) => c.cells[broker]?.v === v));
+
+/** What is asked for; kept in the address, so that a view can be passed on. */
+const asked = { text: "", statement: "", version: "", broker: "", verdicts: "", differ: false, rows: "topic", expand: false };
+
+const isNarrowed = () => Boolean(asked.text || asked.statement || asked.version || asked.verdicts || asked.differ);
+
+/** Whether a case is asked for. */
+function isAsked(c) {
+  if (asked.version && c.version !== asked.version) return false;
+  if (asked.differ && !differs(c)) return false;
+  if (asked.verdicts) {
+    const cells = asked.broker === "" ? c.cells : [c.cells[Number(asked.broker)]];
+    if (!cells.some((cell) => cell && asked.verdicts.includes(LETTERS[verdicts[cell.v]]))) return false;
+  }
+  if (asked.statement) {
+    const wanted = asked.statement.trim().toLowerCase();
+    if (!c.statements.some((s) => fits(statements[s].token.toLowerCase(), wanted))) return false;
+  }
+  return asked.text.toLowerCase().split(/\s+/).every((word) => c.hay.includes(word));
+}
+
+/** Whether a statement is meant by what somebody wrote: all of a number, not only its beginning. */
+function fits(token, wanted) {
+  const at = token.indexOf(wanted);
+  return at >= 0 && !(/\d$/.test(wanted) && /^\d/.test(token.slice(at + wanted.length)));
+}
+
+/** The chapter of a section, such as `v5 3.3`. */
+function chapter(statement) {
+  const number = (statement.section || "").match(/^\d+(\.\d+)?/)?.[0] || "";
+  const name = CHAPTERS[`${statement.version} ${number}`] || CHAPTERS[number];
+  const version = statement.version.replace("v", "MQTT ");
+  return number ? `${version} · ${number}${name ? " " + name : ""}` : `${version} · others`;
+}
+
+/** By version and then by the numbers of the section. */
+function chapterOrder(a, b) {
+  const parts = (name) => name.match(/\d+/g)?.map(Number) || [];
+  const [x, y] = [parts(a), parts(b)];
+  const version = (name) => parseFloat(name.replace("MQTT ", ""));
+  if (version(a) !== version(b)) return version(a) - version(b) || a.length - b.length;
+  for (let i = 0; i < Math.max(x.length, y.length); i += 1) if (x[i] !== y[i]) return (x[i] ?? -1) - (y[i] ?? -1);
+  return 0;
+}
+
+/** The rows to be shown, in groups: each row has a name, cases, and where it is a statement that one. */
+function groups() {
+  const taken = cases.filter(isAsked);
+  const found = new Map();
+  const add = (name, row) => (found.get(name) || found.set(name, []).get(name)).push(row);
+  if (asked.rows === "statements") {
+    const of = new Map();
+    for (const c of taken) for (const s of c.statements) (of.get(s) || of.set(s, []).get(s)).push(c);
+    const wanted = asked.statement.trim().toLowerCase();
+    for (const statement of statements) {
+      const some = of.get(statement.index);
+      if (some && (!wanted || fits(statement.token.toLowerCase(), wanted))) add(chapter(statement), { statement, cases: some });
+    }
+  } else {
+    for (const c of taken) {
+      const name = asked.rows === "section" ? (c.statements.length ? chapter(statements[c.statements[0]]) : "no statement") : c.topic;
+      add(name, { cases: [c] });
+    }
+  }
+  let all = [...found].map(([name, rows]) => ({ name, rows, cases: [...new Set(rows.flatMap((r) => r.cases))] }));
+  if (asked.rows !== "topic") all = all.sort((a, b) => chapterOrder(a.name, b.name));
+  for (const group of all) if (asked.rows === "statements") {
+    const key = (row) => row.statement.token.replace(/\d+/g, (n) => n.padStart(4, "0"));
+    group.rows.sort((a, b) => (key(a) < key(b) ? -1 : 1));
+  }
+  return { groups: all, count: taken.length };
+}
+
+// --- Exchanges -----------------------------------------------------------------------------------------------------
+
+const words = data.words;
+
+/** An exchange with everything put back: the events, each with its number in the transcript. */
+function exchange(talk) {
+  if (!talk) return [];
+  let at = 0;
+  let index = 0;
+  return data.talks[talk.t].map((entry, i) => {
+    const [client, connection, author, step, kind, what] = data.entries[entry];
+    at += talk.at[i];
+    const event = {
+      index, at, connection,
+      client: words[client], author: words[author], kind: words[kind],
+      step: step === 0 ? null : step - 1,
+      to: words[author] !== "broker",
+    };
+    if (event.kind === "packet" || event.kind === "fragment") event.packet = packet(data.packets[what - 1], talk.n);
+    else event.count = what;
+    index += event.kind === "left out" ? what : 1;
+    return event;
+  });
+}
+
+const MARK = "\ue000";
+
+/** A packet with its bytes as they crossed the wire; in text the namespace is `$ns`. */
+function packet(stored, namespace) {
+  const own = [...new TextEncoder().encode(namespace)];
+  const bytes = [];
+  const names = [];
+  for (let i = 0; i < stored.hex.length;) {
+    if (stored.hex[i] === "~") {
+      names.push([bytes.length, bytes.length + own.length]);
+      bytes.push(...own);
+      i += 1;
+    } else {
+      bytes.push(parseInt(stored.hex.slice(i, i + 2), 16));
+      i += 2;
+    }
+  }
+  return {
+    name: stored.name || "bytes",
+    bytes, names,
+    length: stored.length,
+    fields: stored.fields.map(([name, value]) => ({ name: words[name], value: JSON.parse(value) })),
+  };
+}
+
+/** A field's value for people. */
+function shown(value) {
+  if (typeof value === "string") return JSON.stringify(printable(value).replaceAll(MARK, "$ns")).replace(/\\\\u\{/g, "\\u{");
+  if (Array.isArray(value)) return "[" + value.map(shown).join(", ") + "]";
+  if (value && typeof value === "object") {
+    if ("hex" in value) return `${value.hex} (${plural(value.length, "byte")})`;
+    if ("length" in value) return `<${plural(value.length, "byte")}>`;
+    return Object.entries(value).map(([k, v]) => `${k} ${shown(v)}`).join(", ");
+  }
+  return String(value);
+}

@@ -1,0 +1,289 @@
+//! Exchanges as the page holds them: events by number, times apart, namespaces taken out.
+//!
+//! Two runs of one case differ in times and in `$ns`, and else hardly. With both taken out of it an exchange is the same
+//! for brokers that do the same, and is written once.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::pool::Pool;
+use crate::report::record::EventRecord;
+
+/// Stands for the namespace in text; a character for private use.
+const MARK: char = '\u{e000}';
+/// Stands for the namespace in hex.
+const HEX_MARK: &str = "~";
+/// How many bytes of a packet the page holds.
+const BYTES: usize = 600;
+/// How many characters of a text.
+const TEXT: usize = 600;
+/// How many elements of a list.
+const LIST: usize = 100;
+/// Longer exchanges are cut: so many events of the beginning and of the end are kept, and those around what is named.
+const HEAD: usize = 160;
+const TAIL: usize = 60;
+const AROUND: usize = 8;
+
+/// Client, connection, author, step and one more (0 is none), kind, and the packet's number and one more or a count.
+pub type Entry = [u64; 6];
+
+/// A packet or fragment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Packet {
+    /// Empty for bytes that are no packet.
+    name: String,
+    hex: String,
+    length: u64,
+    fields: Vec<(u32, String)>,
+}
+
+/// The tables that exchanges share.
+#[derive(Debug)]
+pub struct Tables {
+    /// Names of clients, authors, kinds and fields, and whatever else occurs often.
+    pub words: Pool<String>,
+    /// Serialised, as JSON has no order of its own to compare by.
+    pub packets: Pool<Packet>,
+    pub entries: Pool<Entry>,
+    pub talks: Pool<Vec<u32>>,
+}
+
+/// One exchange of a cell.
+#[derive(Debug, Serialize)]
+pub struct Talk {
+    /// Its number.
+    t: u32,
+    /// The namespace.
+    n: String,
+    /// For each event the milliseconds since the one before.
+    at: Vec<i64>,
+}
+
+impl Tables {
+    pub fn new() -> Tables {
+        Tables {
+            words: Pool::new(),
+            packets: Pool::new(),
+            entries: Pool::new(),
+            talks: Pool::new(),
+        }
+    }
+
+    /// The number of a word.
+    pub fn word(&mut self, word: &str) -> u32 {
+        self.words.number(word.to_owned())
+    }
+
+    /// An exchange; `None` where nothing was played. `named` are the events that the report points at.
+    pub fn talk(&mut self, events: &[EventRecord], namespace: Option<&str>, named: &BTreeSet<usize>) -> Option<Talk> {
+        if events.is_empty() {
+            return None;
+        }
+        let namespace = namespace.unwrap_or_default();
+        let mut numbers = Vec::new();
+        let mut times = Vec::new();
+        let mut before = 0;
+        let mut left_out = 0_u64;
+        for (index, event) in events.iter().enumerate() {
+            if !is_kept(index, events.len(), named) {
+                left_out += 1;
+                continue;
+            }
+            if left_out > 0 {
+                let kind = self.word("left out").into();
+                let none = self.word("").into();
+                numbers.push(self.entries.number([none, 0, none, 0, kind, left_out]));
+                times.push(0);
+                left_out = 0;
+            }
+            let at = (event.at * 1000.0).round() as i64;
+            times.push(at - before);
+            before = at;
+            let entry = self.entry(event, namespace);
+            numbers.push(self.entries.number(entry));
+        }
+        Some(Talk {
+            t: self.talks.number(numbers),
+            n: namespace.to_owned(),
+            at: times,
+        })
+    }
+
+    fn entry(&mut self, event: &EventRecord, namespace: &str) -> Entry {
+        let what = match &event.bytes {
+            Some(_) => u64::from(self.packet(event, namespace)) + 1,
+            None => event.length.unwrap_or(0),
+        };
+        [
+            self.word(&event.client).into(),
+            event.connection.into(),
+            self.word(&event.author).into(),
+            event.step.map_or(0, |s| u64::from(s) + 1),
+            self.word(&event.kind).into(),
+            what,
+        ]
+    }
+
+    fn packet(&mut self, event: &EventRecord, namespace: &str) -> u32 {
+        let fields = event.packet.iter().flat_map(|p| &p.fields);
+        let fields = fields
+            .map(|f| {
+                (
+                    self.words.number(f.name.clone()),
+                    value(&f.value, namespace).to_string(),
+                )
+            })
+            .collect();
+        let hex = event.bytes.as_deref().unwrap_or_default();
+        let packet = Packet {
+            name: event.packet.as_ref().map(|p| p.name.clone()).unwrap_or_default(),
+            hex: without(&hex[..hex.len().min(2 * BYTES)], namespace),
+            length: event.length.unwrap_or(hex.len() as u64 / 2),
+            fields,
+        };
+        self.packets.number(packet)
+    }
+}
+
+/// Whether an event of a long exchange is shown.
+fn is_kept(index: usize, all: usize, named: &BTreeSet<usize>) -> bool {
+    all <= HEAD + TAIL
+        || index < HEAD
+        || index >= all - TAIL
+        || named
+            .range(index.saturating_sub(AROUND)..=index + AROUND)
+            .next()
+            .is_some()
+}
+
+/// Hex with [`HEX_MARK`] for every namespace in it.
+fn without(hex: &str, namespace: &str) -> String {
+    let wanted = hex::encode(namespace);
+    if wanted.is_empty() || !hex.is_ascii() {
+        return hex.to_owned();
+    }
+    let mut out = String::with_capacity(hex.len());
+    let mut rest = hex;
+    while !rest.is_empty() {
+        match rest.strip_prefix(wanted.as_str()) {
+            Some(behind) => {
+                out.push_str(HEX_MARK);
+                rest = behind;
+            }
+            None => {
+                let (byte, behind) = rest.split_at(rest.len().min(2));
+                out.push_str(byte);
+                rest = behind;
+            }
+        }
+    }
+    out
+}
+
+/// Text with [`MARK`] for every namespace in it, cut where it is long.
+pub fn text(text: &str, namespace: &str) -> String {
+    let text = text.replace(MARK, "\u{fffd}");
+    let text = match namespace {
+        "" => text,
+        namespace => text.replace(namespace, &MARK.to_string()),
+    };
+    match text.char_indices().nth(TEXT) {
+        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
+        None => text,
+    }
+}
+
+/// A field's value. What is cut says so itself.
+fn value(of: &Json, namespace: &str) -> Json {
+    match of {
+        Json::String(s) => Json::String(text(s, namespace)),
+        Json::Array(items) => {
+            let mut shown: Vec<Json> = items.iter().take(LIST).map(|i| value(i, namespace)).collect();
+            if items.len() > LIST {
+                shown.push(Json::String(format!("… ({} in all)", items.len())));
+            }
+            Json::Array(shown)
+        }
+        Json::Object(parts) => {
+            let part = |(name, part): (&String, &Json)| match part {
+                Json::String(hex) if name == "hex" => (
+                    name.clone(),
+                    Json::String(without(&hex[..hex.len().min(TEXT)], namespace)),
+                ),
+                part => (name.clone(), value(part, namespace)),
+            };
+            Json::Object(parts.iter().map(part).collect())
+        }
+        plain => plain.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::report::record::{FieldRecord, PacketRecord};
+
+    fn event(at: f64, namespace: &str) -> EventRecord {
+        EventRecord {
+            client: "pub".to_owned(),
+            connection: 1,
+            author: "script".to_owned(),
+            step: Some(1),
+            at,
+            kind: "packet".to_owned(),
+            bytes: Some(format!("30{}2f", hex::encode(namespace))),
+            length: Some(10),
+            packet: Some(PacketRecord {
+                name: "PUBLISH".to_owned(),
+                fields: vec![FieldRecord {
+                    name: "topic".to_owned(),
+                    value: json!(format!("{namespace}/t")),
+                }],
+            }),
+        }
+    }
+
+    #[test]
+    fn runs_that_differ_in_time_and_namespace_share_an_exchange() {
+        let mut tables = Tables::new();
+        let one = tables.talk(&[event(0.001, "msaaaaaa")], Some("msaaaaaa"), &BTreeSet::new());
+        let other = tables.talk(&[event(0.002, "msbbbbbb")], Some("msbbbbbb"), &BTreeSet::new());
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert_eq!(one.t, other.t);
+        assert_eq!((one.at, other.at), (vec![1], vec![2]));
+        let packets = tables.packets.into_items();
+        assert_eq!(packets.len(), 1);
+        assert_eq!(packets[0].hex, "30~2f");
+        assert_eq!(packets[0].fields[0].1, format!("\"{MARK}/t\""));
+    }
+
+    #[test]
+    fn a_namespace_is_found_at_whole_bytes_only() {
+        assert_eq!(without("616263", "b"), "61~63");
+        assert_eq!(without("161620", "a"), "161620");
+        assert_eq!(without("6161", "a"), "~~");
+        assert_eq!(without("61", ""), "61");
+        assert_eq!(without("616", "a"), "~6");
+    }
+
+    #[test]
+    fn text_that_has_the_mark_already_is_not_taken_for_a_namespace() {
+        assert_eq!(text("a\u{e000}b ns", "ns"), "a\u{fffd}b \u{e000}");
+        assert!(text(&"é".repeat(1000), "").ends_with("é… (1000 characters)"));
+    }
+
+    #[test]
+    fn a_long_exchange_keeps_what_is_named() {
+        let events: Vec<EventRecord> = (0..1000).map(|_| event(0.0, "x")).collect();
+        let mut tables = Tables::new();
+        let talk = tables.talk(&events, None, &BTreeSet::from([500])).unwrap();
+        // Two gaps, and one that is named with its neighbours.
+        assert_eq!(talk.at.len(), HEAD + TAIL + 2 * AROUND + 1 + 2);
+        let whole = tables.talk(&events[..HEAD + TAIL], None, &BTreeSet::new()).unwrap();
+        assert_eq!(whole.at.len(), HEAD + TAIL);
+    }
+}

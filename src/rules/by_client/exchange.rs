@@ -1,0 +1,279 @@
+//! The client's packet identifiers, and what it acknowledges.
+
+use super::super::exchange::may_repeat;
+use super::super::history::Moment;
+use super::super::rule::{Found, Ids, Needs, RuleInfo};
+use super::super::sent::{Open, content};
+use super::said;
+use crate::wire::{Ack, Packet, Publish, Version};
+
+const IN_USE: Ids = Ids::new("§2.4/message-id-unique", "MQTT-2.3.1-2", "MQTT-2.2.1-3");
+const RESENT: Ids = Ids::new("§2.1/dup-on-redelivery", "MQTT-3.3.1-1", "MQTT-3.3.1-1");
+const REPEAT: Ids = Ids::v5("MQTT-4.4.0-1");
+const RELEASED: Ids = Ids::new("", "MQTT-4.3.3-1", "MQTT-4.3.3-6");
+const FIRST_1: Ids = Ids::new("", "MQTT-4.3.2-1", "MQTT-4.3.2-2");
+const FIRST_2: Ids = Ids::new("", "MQTT-4.3.3-1", "MQTT-4.3.3-2");
+const PUBACK: Ids = Ids::new("§3.3/puback", "MQTT-2.3.1-6", "MQTT-2.2.1-5");
+const PUBREC: Ids = Ids::new("§3.3/pubrec", "MQTT-2.3.1-6", "MQTT-2.2.1-5");
+const PUBREL: Ids = Ids::new("§3.5/pubrel", "MQTT-4.3.3-1", "MQTT-4.3.3-4");
+const PUBCOMP: Ids = Ids::new("§3.6/pubcomp", "MQTT-4.3.3-2", "MQTT-2.2.1-5");
+const KIND_1: Ids = Ids::new("§3.3/puback", "MQTT-3.3.4-1", "MQTT-3.3.4-1");
+const KIND_2: Ids = Ids::new("§3.3/pubrec", "MQTT-3.3.4-1", "MQTT-3.3.4-1");
+const PUBACK_ORDER: Ids = Ids::new("", "MQTT-4.6.0-2", "MQTT-4.6.0-2");
+const PUBREC_ORDER: Ids = Ids::new("", "MQTT-4.6.0-3", "MQTT-4.6.0-3");
+const PUBREL_ORDER: Ids = Ids::new("", "MQTT-4.6.0-4", "MQTT-4.6.0-4");
+
+pub const RULES: &[RuleInfo] = &[
+    RuleInfo {
+        name: "client-packet-id-and-dup",
+        about: "A new PUBLISH, SUBSCRIBE or UNSUBSCRIBE has an identifier that is not in use; a PUBLISH has DUP 1 when it is \
+                sent again and only then, which in 5.0 is when the session resumes.",
+        ids: &[IN_USE, RESENT, REPEAT, RELEASED, FIRST_1, FIRST_2],
+        needs: Needs::Session,
+        check: packet_id_and_dup,
+    },
+    RuleInfo {
+        name: "client-ack-answers-open-id",
+        about: "PUBACK, PUBREC, PUBREL and PUBCOMP answer something that is open, once each, as its QoS asks.",
+        ids: &[PUBACK, PUBREC, PUBREL, PUBCOMP, KIND_1, KIND_2],
+        needs: Needs::Session,
+        check: ack_answers_open_id,
+    },
+    RuleInfo {
+        name: "client-acks-in-order",
+        about: "PUBACK, PUBREC and PUBREL come in the order of what they answer.",
+        ids: &[PUBACK_ORDER, PUBREC_ORDER, PUBREL_ORDER],
+        needs: Needs::Session,
+        check: acks_in_order,
+    },
+];
+
+/// Whether the client may go on with a session whose exchanges this connection does not show.
+fn may_resume(m: &Moment) -> bool {
+    let asks = m.conn.connect.as_ref().is_some_and(|c| !c.clean_start);
+    let told = m.conn.connack.is_some() && m.version != Version::V3_1;
+    m.conn.resumed || asks && !told
+}
+
+fn packet_id_and_dup(m: &Moment) -> Vec<Found> {
+    let Some(packet) = said(m) else { return vec![] };
+    let Some(id) = packet.packet_id().filter(|id| *id != 0) else {
+        return vec![];
+    };
+    let known = m.conn.sent.open.get(&id);
+    match (packet, known) {
+        (Packet::Publish(p), Some(known)) => published_again(m, p, id, known),
+        (Packet::Publish(p), None) if p.dup && !may_resume(m) => {
+            let ids = if p.qos == 1 { FIRST_1 } else { FIRST_2 };
+            let text = format!("the first PUBLISH with packet identifier {id} has DUP 1");
+            vec![Found::new(ids, text).at(m.span("dup"))]
+        }
+        // 3.1 has a DUP for requests that are sent again.
+        (Packet::Subscribe(_) | Packet::Unsubscribe(_), Some(Open::Request)) if m.version == Version::V3_1 => vec![],
+        (Packet::Subscribe(_) | Packet::Unsubscribe(_), Some(_)) => vec![in_use(m, id)],
+        _ => vec![],
+    }
+}
+
+fn in_use(m: &Moment, id: u16) -> Found {
+    let text = format!("packet identifier {id} is used again before what it was used for is acknowledged");
+    Found::new(IN_USE, text).at(m.span("packet_id"))
+}
+
+fn published_again(m: &Moment, p: &Publish, id: u16, known: &Open) -> Vec<Found> {
+    let found = match known {
+        Open::Publish {
+            qos,
+            content: old,
+            released,
+        } if *qos == p.qos && *old == content(p) => match (p.dup, released) {
+            (false, _) => {
+                let text = format!("PUBLISH {id} was sent again, or another with its identifier, with DUP 0");
+                Found::new(RESENT, text).at(m.span("dup"))
+            }
+            (true, true) => Found::new(RELEASED, format!("PUBLISH {id} was sent again after its PUBREL")),
+            (true, false) if may_repeat(m.version) => return vec![],
+            (true, false) => {
+                let text = format!("PUBLISH {id} was repeated on a connection that is still there");
+                Found::new(REPEAT, text).at(m.span("dup"))
+            }
+        },
+        _ => in_use(m, id),
+    };
+    vec![found]
+}
+
+fn ack_answers_open_id(m: &Moment) -> Vec<Found> {
+    let Some(packet) = said(m) else { return vec![] };
+    let (Packet::PubAck(a) | Packet::PubRec(a) | Packet::PubRel(a) | Packet::PubComp(a)) = packet else {
+        return vec![];
+    };
+    // What it answers may have come on an earlier connection.
+    if may_resume(m) {
+        return vec![];
+    }
+    let Ack { packet_id: id, .. } = *a;
+    let owed = m.conn.sent.owed.get(&id).copied().unwrap_or_default();
+    let repeats = may_repeat(m.version);
+    let found = match packet {
+        Packet::PubAck(_) if owed.puback > 0 => None,
+        Packet::PubAck(_) if owed.pubrec > 0 => Some((KIND_2, "answers a PUBLISH of QoS 2 with PUBACK")),
+        Packet::PubAck(_) => Some((PUBACK, "answers no PUBLISH of QoS 1 that is open")),
+        Packet::PubRec(_) if owed.pubrec > 0 || repeats && owed.half_done => None,
+        Packet::PubRec(_) if owed.puback > 0 => Some((KIND_1, "answers a PUBLISH of QoS 1 with PUBREC")),
+        Packet::PubRec(_) => Some((PUBREC, "answers no PUBLISH of QoS 2 that is open")),
+        Packet::PubRel(_) if owed.pubrel > 0 => None,
+        Packet::PubRel(_) if repeats && m.conn.sent.open.contains_key(&id) => match m.conn.sent.open.get(&id) {
+            Some(Open::Publish { released: true, .. }) => None,
+            _ => Some((PUBREL, "came before the broker's PUBREC")),
+        },
+        Packet::PubRel(_) => Some((PUBREL, "answers no PUBREC that is open")),
+        _ if owed.pubcomp > 0 => None,
+        _ => Some((PUBCOMP, "answers no PUBREL that is open")),
+    };
+    let Some((ids, what)) = found else { return vec![] };
+    let text = format!("{} with packet identifier {id} {what}", packet.packet_type());
+    vec![Found::new(ids, text).at(m.span("packet_id"))]
+}
+
+fn acks_in_order(m: &Moment) -> Vec<Found> {
+    let sent = &m.conn.sent;
+    let (ack, queue, ids, of) = match said(m) {
+        Some(Packet::PubAck(a)) => (a, &sent.publishes[0], PUBACK_ORDER, "PUBLISH of QoS 1"),
+        Some(Packet::PubRec(a)) => (a, &sent.publishes[1], PUBREC_ORDER, "PUBLISH of QoS 2"),
+        Some(Packet::PubRel(a)) => (a, &sent.pubrecs, PUBREL_ORDER, "PUBREC"),
+        _ => return vec![],
+    };
+    let id = ack.packet_id;
+    match queue.front() {
+        Some(first) if *first != id && queue.contains(&id) => {
+            let text = format!(
+                "the {of} with packet identifier {id} is answered before that with {first}, which came earlier"
+            );
+            vec![Found::new(ids, text).at(m.span("packet_id"))]
+        }
+        _ => vec![],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::*;
+    use crate::wire::Version;
+
+    fn talk(version: Version) -> Talk {
+        Talk::captured(version).connected(1, "c").subscribed(1, "t", 2)
+    }
+
+    #[test]
+    fn exchanges_in_order_are_right() {
+        for version in Version::ALL {
+            let t = talk(version)
+                .to(1, message("t", 1, 1, "a"))
+                .to(1, message("t", 2, 2, "b"))
+                .from(1, puback(1))
+                .from(1, pubrec(2))
+                .to(1, message("t", 1, 1, "c"))
+                .to(1, pubrel(2))
+                .from(1, pubcomp(2))
+                .from(1, puback(1))
+                .from(1, message("t", 1, 1, "a"))
+                .from(1, message("t", 2, 2, "b"))
+                .to(1, puback(1))
+                .to(1, pubrec(2))
+                .from(1, pubrel(2))
+                .to(1, pubcomp(2));
+            assert!(t.findings().is_empty(), "{version}: {:?}", t.findings());
+        }
+    }
+
+    #[test]
+    fn an_identifier_in_use_is_not_used_again() {
+        for (version, id) in [
+            (Version::V3_1, "§2.4/message-id-unique"),
+            (Version::V3_1_1, "MQTT-2.3.1-2"),
+            (Version::V5, "MQTT-2.2.1-3"),
+        ] {
+            let open = || talk(version).to(1, message("t", 1, 1, "a"));
+            assert_eq!(open().to(1, message("t", 1, 1, "b")).breaches(), [id]);
+            assert_eq!(open().to(1, subscribe(1, &[("x", 0)])).breaches(), [id]);
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_sent_again_has_dup() {
+        let open = |v| talk(v).to(1, message("t", 1, 1, "a"));
+        assert_eq!(
+            open(Version::V3_1_1).to(1, message("t", 1, 1, "a")).breaches(),
+            ["MQTT-3.3.1-1"]
+        );
+        assert!(
+            open(Version::V3_1_1)
+                .to(1, repeated("t", 1, 1, "a"))
+                .breaches()
+                .is_empty()
+        );
+        assert_eq!(
+            open(Version::V5).to(1, repeated("t", 1, 1, "a")).breaches(),
+            ["MQTT-4.4.0-1"]
+        );
+        assert_eq!(
+            talk(Version::V5).to(1, repeated("t", 1, 1, "a")).breaches(),
+            ["MQTT-4.3.2-2"]
+        );
+        let resumed = Talk::captured(Version::V5).resumed(1, "c", true);
+        assert!(resumed.to(1, repeated("t", 1, 1, "a")).breaches().is_empty());
+    }
+
+    #[test]
+    fn an_acknowledgement_of_nothing_is_a_breach() {
+        assert_eq!(talk(Version::V5).to(1, puback(9)).breaches(), ["MQTT-2.2.1-5"]);
+        assert_eq!(talk(Version::V3_1_1).to(1, pubcomp(9)).breaches(), ["MQTT-4.3.3-2"]);
+        assert_eq!(talk(Version::V5).to(1, pubrel(9)).breaches(), ["MQTT-4.3.3-4"]);
+        let got = talk(Version::V5).from(1, message("t", 2, 5, "a"));
+        assert_eq!(got.to(1, puback(5)).breaches(), ["MQTT-3.3.4-1"]);
+        let twice = talk(Version::V5)
+            .from(1, message("t", 1, 5, "a"))
+            .to(1, puback(5))
+            .to(1, puback(5));
+        assert_eq!(twice.breaches(), ["MQTT-2.2.1-5"]);
+    }
+
+    #[test]
+    fn a_pubrel_before_its_pubrec_is_a_breach() {
+        let early = |v| talk(v).to(1, message("t", 2, 1, "a")).to(1, pubrel(1));
+        assert_eq!(early(Version::V3_1_1).breaches(), ["MQTT-4.3.3-1"]);
+        assert_eq!(early(Version::V5).breaches(), ["MQTT-4.3.3-4"]);
+        let again = talk(Version::V3_1_1)
+            .to(1, message("t", 2, 1, "a"))
+            .from(1, pubrec(1))
+            .to(1, pubrel(1))
+            .to(1, pubrel(1));
+        assert!(again.breaches().is_empty());
+    }
+
+    #[test]
+    fn acknowledgements_keep_the_order() {
+        let got = talk(Version::V5)
+            .from(1, message("t", 1, 1, "a"))
+            .from(1, message("t", 1, 2, "b"));
+        assert_eq!(got.to(1, puback(2)).to(1, puback(1)).breaches(), ["MQTT-4.6.0-2"]);
+        let sent = talk(Version::V3_1_1)
+            .to(1, message("t", 2, 1, "a"))
+            .to(1, message("t", 2, 2, "b"))
+            .from(1, pubrec(1))
+            .from(1, pubrec(2));
+        assert_eq!(sent.to(1, pubrel(2)).to(1, pubrel(1)).breaches(), ["MQTT-4.6.0-4"]);
+    }
+
+    #[test]
+    fn what_the_broker_did_wrong_excuses_the_client() {
+        let t = talk(Version::V3_1_1).bytes_from(1, &[0x41, 2, 0, 1]).to(1, puback(9));
+        let by_client = t
+            .findings()
+            .into_iter()
+            .filter(|f| f.by == crate::wire::Side::Client)
+            .count();
+        assert_eq!(by_client, 0);
+    }
+}

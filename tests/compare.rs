@@ -1,0 +1,84 @@
+//! What changed between two runs: real ones, of a broker that begins to disobey.
+
+#[path = "support/command.rs"]
+mod command;
+
+use std::fs;
+use std::path::Path;
+
+use command::{mqttspec, mqttspec_in};
+
+const CASES: &str = "qos2/";
+
+/// Plays some cases and keeps the JSON.
+fn run(folder: &Path, json: &str, more: &[&str], code: i32) {
+    mqttspec_in(folder, &["run", "-e", CASES, "--json", json])
+        .args(more)
+        .assert()
+        .code(code);
+}
+
+fn said(folder: &Path, arguments: &[&str], code: i32) -> String {
+    let output = mqttspec_in(folder, arguments).assert().code(code);
+    String::from_utf8(output.get_output().stdout.clone()).unwrap()
+}
+
+#[test]
+fn a_broker_that_begins_to_disobey_is_a_regression() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), "old.json", &[], 0);
+    run(dir.path(), "same.json", &[], 0);
+    run(dir.path(), "new.json", &["--disobey", "v3.1.1:MQTT-4.3.3-2"], 1);
+
+    // Times, namespaces and the order in which clients were served differ, and are no change.
+    let nothing = said(dir.path(), &["compare", "old.json", "same.json"], 0);
+    assert!(nothing.contains("no regression; nothing changed"), "{nothing}");
+
+    let worse = said(
+        dir.path(),
+        &["compare", "old.json", "new.json", "--diff", "--md", "c.md"],
+        1,
+    );
+    assert!(
+        worse.contains("newly failing (") && worse.contains("qos2/dup-before-pubrel@v3.1.1"),
+        "{worse}"
+    );
+    assert!(worse.contains("pass → fail"), "{worse}");
+    // The second delivery is in the new exchange only.
+    assert!(worse.contains("+verdict: fail"), "{worse}");
+    let markdown = fs::read_to_string(dir.path().join("c.md")).unwrap();
+    assert!(
+        markdown.contains("- `qos2/dup-before-pubrel@v3.1.1`") && markdown.contains("```diff"),
+        "{markdown}"
+    );
+
+    let better = said(dir.path(), &["compare", "new.json", "old.json"], 0);
+    assert!(
+        better.contains("no regression") && better.contains("newly passing"),
+        "{better}"
+    );
+
+    // On GitHub the changes are in the job's summary too.
+    mqttspec_in(dir.path(), &["compare", "old.json", "new.json"])
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_STEP_SUMMARY", dir.path().join("summary.md"))
+        .assert()
+        .code(1);
+    assert_eq!(fs::read_to_string(dir.path().join("summary.md")).unwrap(), markdown);
+}
+
+#[test]
+fn what_is_no_run_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.json"), "{}").unwrap();
+    mqttspec_in(dir.path(), &["compare", "a.json", "a.json"])
+        .assert()
+        .code(3);
+    mqttspec_in(dir.path(), &["compare", "a.json", "missing.json"])
+        .assert()
+        .code(3);
+    mqttspec_in(dir.path(), &["compare", "missing.json", "a.json"])
+        .assert()
+        .code(2);
+    mqttspec(&["compare", "a.json"]).assert().code(2);
+}

@@ -1,0 +1,25 @@
+//! `docs/coverage.md` is what the program says, and the program says that everything is covered.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mqttspec::coverage::{Coverage, Evidence, Exceptions, markdown};
+use mqttspec::scenario::{Case, Files};
+
+fn coverage() -> Coverage {
+    let scenarios = Files::embedded()
+        .load_all()
+        .expect("the embedded scenarios are well-formed");
+    let cases: Vec<Arc<Case>> = scenarios.into_iter().flat_map(|s| s.cases).map(Arc::new).collect();
+    Coverage::of(&cases, &Evidence::Listed(Exceptions::embedded()))
+}
+
+#[test]
+fn the_page_is_in_step() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/coverage.md");
+    let page = std::fs::read_to_string(file).expect("docs/coverage.md can be read");
+    assert!(
+        page == markdown(&coverage()),
+        "docs/coverage.md is not what the program says; write it anew with `mqttspec coverage --markdown > docs/coverage.md`"
+    );
+}

@@ -1,0 +1,126 @@
+//! `record`: what passes is written down and judged while it passes, and passwords are not.
+#![cfg(unix)]
+
+#[path = "support/program.rs"]
+mod program;
+#[path = "support/talk.rs"]
+mod talk;
+#[path = "support/tshark.rs"]
+mod tshark;
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+
+use mqttspec::capture::{Recorded, Settings, read_streams};
+use mqttspec::transcript::What;
+use mqttspec::wire::{Connect, Packet, Version, encode_bytes};
+use program::Listening;
+use talk::talk;
+use tshark::tshark;
+
+fn recorded(file: &Path) -> Vec<Recorded> {
+    let file = File::open(file).expect("the capture");
+    let (streams, summary) = read_streams(file, &Settings::default()).expect("a capture");
+    assert_eq!(summary.damage, None);
+    streams
+}
+
+#[test]
+fn what_passes_is_written_down_whole_and_without_passwords() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let broker = Listening::start(folder.path(), &["broker", "--listen", "127.0.0.1:0"]);
+    let target = format!("mqtt://{}", broker.address);
+    let arguments = ["record", "--listen", "127.0.0.1:0", &target, "-o", "out.pcapng"];
+    let record = Listening::start(folder.path(), &arguments);
+    talk(&record.address);
+    let ended = record.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.text);
+    assert!(ended.text.contains("client \"pub\", v3.1.1"), "{}", ended.text);
+    assert!(
+        ended.text.contains("2 connections, 0 breaches, 0 advice"),
+        "{}",
+        ended.text
+    );
+
+    let file = folder.path().join("out.pcapng");
+    let bytes = fs::read(&file).expect("the capture");
+    assert!(!bytes.windows(4).any(|w| w == b"secr"), "the password can be seen");
+    let streams = recorded(&file);
+    let names = |recorded: &Recorded| -> Vec<&'static str> {
+        let packets = recorded.transcript.events.iter().filter_map(|e| match &e.what {
+            What::Packet { decoded, .. } => Some(mqttspec::transcript::name(decoded)),
+            _ => None,
+        });
+        packets.collect()
+    };
+    let [sub, publisher] = streams.as_slice() else {
+        panic!("two connections: {}", streams.len())
+    };
+    assert_eq!(
+        names(sub),
+        ["CONNECT", "CONNACK", "SUBSCRIBE", "SUBACK", "PUBLISH", "DISCONNECT"]
+    );
+    assert_eq!(
+        names(publisher),
+        ["CONNECT", "CONNACK", "PUBLISH", "PUBACK", "DISCONNECT"]
+    );
+    assert!(streams.iter().all(|s| s.stream.handshake && s.stream.end.is_some()));
+
+    let Some(odd) = tshark(
+        &file,
+        &[
+            "-o",
+            "tcp.check_checksum:TRUE",
+            "-Y",
+            "_ws.malformed || tcp.checksum.status != 1 || tcp.analysis.flags",
+        ],
+    ) else {
+        return;
+    };
+    assert!(odd.is_empty(), "{odd:#?}");
+    let packets = tshark(&file, &["-Y", "mqtt"]).expect("it is installed");
+    assert_eq!(packets.len(), 11, "{packets:#?}");
+}
+
+#[test]
+fn breaches_are_told_as_they_happen() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // It says that there is a session to clients that asked for none.
+    let broker = ["broker", "--listen", "127.0.0.1:0", "--disobey", "v3.1.1:MQTT-3.2.2-1"];
+    let broker = Listening::start(folder.path(), &broker);
+    let target = format!("mqtt://{}", broker.address);
+    let arguments = ["record", "--listen", "127.0.0.1:0", &target, "-o", "out.pcapng"];
+    let mut record = Listening::start(folder.path(), &arguments);
+    let mut stream = TcpStream::connect(&record.address).expect("it listens");
+    let connect = Packet::Connect(Connect::new(Version::V3_1_1, "c"));
+    stream
+        .write_all(&encode_bytes(&connect, Version::V3_1_1))
+        .expect("it is sent");
+    let mut connack = [0; 4];
+    stream.read_exact(&mut connack).expect("a CONNACK");
+    let told = record.until("the broker breaches");
+    assert!(told.contains("v3.1.1:MQTT-3.2.2-1"), "{told}");
+    let ended = record.end();
+    assert_eq!(ended.code, Some(1), "{}", ended.text);
+    // What was there when it ended is in the file.
+    assert_eq!(recorded(&folder.path().join("out.pcapng")).len(), 1);
+}
+
+#[test]
+fn a_broker_that_is_not_there_is_named_and_the_client_turned_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // A port that was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|l| l.local_addr())
+        .expect("a port");
+    let target = format!("mqtt://{free}");
+    let arguments = ["record", "--listen", "127.0.0.1:0", &target, "-o", "out.pcapng"];
+    let mut record = Listening::start(folder.path(), &arguments);
+    let mut stream = TcpStream::connect(&record.address).expect("it listens");
+    let end = stream.read(&mut [0]);
+    assert!(!matches!(end, Ok(n) if n > 0), "nobody answers");
+    record.until("the broker cannot be reached");
+    assert_eq!(record.end().code, Some(0));
+}
