@@ -203,7 +203,7 @@ pub struct RunArgs {
     /// Nobody else uses the broker: also play the cases that touch all of it
     #[arg(long, help_heading = "Playing")]
     pub exclusive: bool,
-    /// Make the embedded broker break this statement on purpose; may be repeated
+    /// Make the broker break this statement on purpose; may be repeated. Any but the embedded one gets a proxy that does it
     #[arg(long, value_name = "ID", help_heading = "Playing")]
     pub disobey: Vec<String>,
     /// When to show what crossed the wire

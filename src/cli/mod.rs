@@ -18,6 +18,7 @@ mod list;
 mod manual;
 mod matrix;
 mod new;
+mod proxied;
 mod record;
 mod replay;
 mod report;
@@ -39,7 +40,8 @@ pub use args::Cli;
 use args::Command;
 pub use embedded::Embedded;
 pub use exit::Exit;
-pub use target::{reference, reference_over, reference_that};
+pub use proxied::disobeying;
+pub use target::{is_installed, of_profile, reference, reference_over, reference_that};
 pub use trials::trials;
 
 /// Reads the command line, does what it says, and gives the exit code.

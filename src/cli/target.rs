@@ -18,6 +18,7 @@ use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
 
 use super::args::ReachArgs;
+use super::proxied::disobeying;
 use super::{Embedded, Exit, colour, equipped, fail, print_error};
 
 /// Cases side by side, unless the profile or the command line says otherwise.
@@ -31,24 +32,51 @@ const PROBE: Duration = Duration::from_secs(5);
 
 /// Finds out what the argument names, and how cases are to be played against it.
 pub async fn target(argument: Option<&str>, disobey: &[String], reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
+    let disobey = Disobey::parse_all(disobey.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
     let (mut target, settings) = match argument {
-        None => embedded(disobey, reach),
-        Some(_) if !disobey.is_empty() => Err(fail(Exit::Usage, "--disobey is for the embedded reference broker")),
-        Some(argument) if Address::is_address(argument) => address(argument, reach).await,
-        Some(file) => profile(Path::new(file), file, reach).await,
-    }?;
+        None => embedded(disobey, reach)?,
+        Some(argument) => theirs(argument, &disobey, reach).await?,
+    };
     target.info.options = reach.words();
     Ok((target, settings))
 }
 
-fn embedded(disobey: &[String], reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
-    let disobey = Disobey::parse_all(disobey.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
+fn embedded(disobey: Disobey, reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
     if reach.tls() != TlsOptions::default() {
         let message =
             "the embedded broker's certificates are its own: --ca, --cert, --server-name and --insecure are for others";
         return Err(fail(Exit::Usage, message));
     }
     Ok(reference_over(disobey, reach.transport.unwrap_or_default()))
+}
+
+/// A broker that is not embedded.
+async fn theirs(argument: &str, disobey: &Disobey, reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
+    if let Some(token) = disobey.needs_the_core() {
+        let message =
+            format!("only the embedded broker can break {token}: it takes more than changing packets on their way");
+        return Err(fail(Exit::Usage, message));
+    }
+    let (target, settings) = match Address::is_address(argument) {
+        true => address(argument, reach).await?,
+        false => profile(Path::new(argument), argument, reach).await?,
+    };
+    match disobey.is_empty() {
+        true => Ok((target, settings)),
+        false if target.info.transport != Transport::Mqtt => Err(fail(
+            Exit::Usage,
+            "--disobey changes what crosses plain TCP: --transport mqtt, or the embedded broker",
+        )),
+        false => Ok((disobeying(&target, disobey), settings)),
+    }
+}
+
+/// The target that a profile names, and how cases are to be played against it. What is wrong is printed.
+///
+/// # Errors
+/// The exit code of a program that cannot go on.
+pub async fn of_profile(file: &str) -> Result<(Target, Settings), Exit> {
+    profile(Path::new(file), file, &ReachArgs::default()).await
 }
 
 /// A dialer with these options. That certificates are not checked is said, each time.
