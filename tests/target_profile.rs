@@ -100,7 +100,7 @@ fn a_setup_that_cannot_be_had_is_an_error() {
     let (title, place) = refused("  users: { mqtt: mqtt://127.0.0.1:1884, supports: [fly] }\n");
     assert_eq!(
         (title.as_str(), place.as_str()),
-        ("unknown feature or limit `fly`", "4:54")
+        ("unknown feature or limit `fly`", "4:52")
     );
     let good = format!("{head}  users: {{ mqtt: mqtt://127.0.0.1:1884, supports: [auth] }}\n");
     assert!(parse(&good).is_ok());

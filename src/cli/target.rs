@@ -232,6 +232,10 @@ async fn profile(file: &Path, argument: &str, reach: &ReachArgs) -> Result<(Targ
             .choose(transport)
             .map_err(|e| fail(Exit::Usage, format!("{argument}: {e}")))?;
     }
+    let from_environment = |name: &str| std::env::var(name).ok();
+    profile
+        .fill_logins(&from_environment)
+        .map_err(|e| fail(Exit::Malformed, format!("{argument}: {e}")))?;
     let options = profile.dialer.options().clone().with(reach.tls());
     profile.dialer = dialer(options, profile.transports.need_tls())?;
     reach_setups(&mut profile);

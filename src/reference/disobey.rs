@@ -278,7 +278,7 @@ mod tests {
             Err(ParseDisobeyError::NoStatement(_))
         ));
         assert!(matches!(
-            Disobey::parse("v5:MQTT-4.12.0-2"),
+            Disobey::parse("v5:§3.1.3.2.3/utf-8-payload"),
             Err(ParseDisobeyError::NotPossible(_))
         ));
         assert!(matches!(

@@ -346,7 +346,8 @@ impl Check<'_> {
         for (part, text) in [("username", &raw.username), ("password", &raw.password)] {
             if text.as_ref().is_some_and(|text| text.len() > usize::from(u16::MAX)) {
                 let message = format!("a {part} of more than 65535 bytes does not fit into a CONNECT");
-                return Err(self.error(&format!("{path}.{part}"), message));
+                // At its key: the value is nobody's to see.
+                return Err(self.key_error(&format!("{path}.{part}"), message).without_source());
             }
         }
         Ok(Login {

@@ -10,6 +10,7 @@ mod duration;
 mod error;
 mod known;
 mod raw;
+mod secret;
 mod setups;
 mod supports;
 mod transports;
@@ -121,7 +122,7 @@ pub enum Endpoints {
 }
 
 /// A user name and a password, at least one of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     pub username: Option<String>,
     pub password: Option<String>,
