@@ -68,6 +68,15 @@ impl Outbox {
             let _ = inner.poll_drain(cx);
         }
     }
+
+    /// Ends our direction too, now that the other side has ended its own: a server may wait for that before it takes the
+    /// client for gone. What cannot be written at once any more is not waited for.
+    pub(super) fn shut_down(&self, cx: &mut Context<'_>) {
+        let mut inner = self.lock();
+        if inner.poll_drain(cx).is_ready() {
+            let _ = inner.poll_shutdown(cx);
+        }
+    }
 }
 
 impl Inner {

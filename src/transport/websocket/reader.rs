@@ -168,6 +168,9 @@ impl AsyncRead for Reader {
         loop {
             // A close frame is the end, whatever the connection below does.
             if this.over || this.go_on(cx, out) {
+                if this.over {
+                    this.outbox.shut_down(cx);
+                }
                 return Poll::Ready(Ok(()));
             }
             if this.frame.is_none() && this.next_frame()? {
@@ -178,6 +181,7 @@ impl AsyncRead for Reader {
             let future = std::pin::pin!(tokio::io::AsyncReadExt::read_buf(&mut this.half, &mut this.buffer));
             ready!(future.poll(cx))?;
             if this.buffer.len() == before {
+                this.outbox.shut_down(cx);
                 return Poll::Ready(Ok(()));
             }
         }
