@@ -4,7 +4,8 @@
 //! The modules form a pipeline, and each knows only those before it:
 //! `statements` → `wire` → `transcript` → `rules` → `scenario` → `target` → `play` → `suite` → `report` → `coverage` → `cli`,
 //! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only, and `capture` (captures to
-//! transcripts and back), which knows nothing behind `rules` and is known to `report`.
+//! transcripts and back), which knows nothing behind `rules` and is known to `report`. `transport`, which knows none of them,
+//! carries bytes for `target`, `play` and `reference`.
 
 pub mod capture;
 pub mod cli;
@@ -20,4 +21,5 @@ pub mod statements;
 pub mod suite;
 pub mod target;
 pub mod transcript;
+pub mod transport;
 pub mod wire;

@@ -6,13 +6,13 @@ mod peers;
 use std::time::{Duration, Instant};
 
 use mqttspec::statements::Version;
-use mqttspec::target::{Address, Answer, ProbeError, Spoken, probe};
+use mqttspec::target::{Address, Answer, Dialer, ProbeError, Spoken, probe};
 use peers::{Kind, Peer};
 
 async fn ask(kind: Kind, patience: Duration) -> (Result<Spoken, ProbeError>, String) {
     let peer = Peer::start(kind);
     let address: Address = peer.url().parse().unwrap();
-    (probe(&address, None, patience).await, peer.url())
+    (probe(&Dialer::default(), &address, None, patience).await, peer.url())
 }
 
 /// The message for a peer, with its address replaced.
@@ -88,7 +88,9 @@ async fn nothing_there_is_unreachable() {
         Address::new("127.0.0.1", listener.local_addr().unwrap().port())
     };
     let begin = Instant::now();
-    let error = probe(&address, None, Duration::from_secs(5)).await.unwrap_err();
+    let error = probe(&Dialer::default(), &address, None, Duration::from_secs(5))
+        .await
+        .unwrap_err();
     assert!(matches!(error, ProbeError::Unreachable { .. }), "{error}");
     assert!(
         error.to_string().starts_with(&format!("cannot reach {address}: ")),

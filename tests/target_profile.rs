@@ -100,7 +100,7 @@ fn a_setup_that_cannot_be_had_is_an_error() {
     let (title, place) = refused("  users: { mqtt: mqtt://127.0.0.1:1884, supports: [fly] }\n");
     assert_eq!(
         (title.as_str(), place.as_str()),
-        ("unknown feature or limit `fly`", "4:54")
+        ("unknown feature or limit `fly`", "4:52")
     );
     let good = format!("{head}  users: {{ mqtt: mqtt://127.0.0.1:1884, supports: [auth] }}\n");
     assert!(parse(&good).is_ok());
@@ -122,7 +122,13 @@ fn everything_that_a_profile_can_say() {
         ports: BTreeMap::from([("port".into(), 1), ("port2".into(), 2)]),
         ..Words::default()
     };
-    let address = |version| profile.mqtt.address(version, &words).map(|a| a.unwrap().to_string());
+    let address = |version| {
+        profile
+            .transports
+            .in_use()
+            .address(version, &words)
+            .map(|a| a.unwrap().to_string())
+    };
     assert_eq!(address(Version::V3_1), None);
     assert_eq!(address(Version::V5).as_deref(), Some("mqtt://[::1]:2"));
     assert_eq!(profile.versions, Some(vec![Version::V3_1_1, Version::V5]));
@@ -158,7 +164,10 @@ fn everything_that_a_profile_can_say() {
 #[test]
 fn the_least_that_a_profile_can_say() {
     let profile = parse("name: x\nmqtt: mqtt://broker.example\n").unwrap();
-    assert_eq!(profile.mqtt, Endpoints::One("mqtt://broker.example".into()));
+    assert_eq!(
+        *profile.transports.in_use(),
+        Endpoints::One("mqtt://broker.example".into())
+    );
     assert_eq!(
         (profile.versions, profile.jobs, profile.settle),
         (None, None, Duration::ZERO)
@@ -173,7 +182,7 @@ fn a_message_shows_line_caret_and_what_is_allowed() {
     );
     let message = parse("name: x\nmqtt: mqtt://h\njbos: 3\n").unwrap_err();
     assert!(
-        message.starts_with("error: unknown key `jbos`, expected one of `name`, `process`, `mqtt`, `versions`, "),
+        message.starts_with("error: unknown key `jbos`, expected one of `name`, `process`, `mqtt`, `mqtts`, "),
         "{message}"
     );
     assert!(message.contains("3 | jbos: 3\n  | ^^^^"), "{message}");
@@ -199,12 +208,12 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             "name: x\nmqtt: tcp://h\n".to_owned(),
-            "unknown scheme `tcp:` in `tcp://h`: an address reads",
+            "unknown scheme `tcp:` in `tcp://h`: an address begins",
             "2:7",
         ),
         (
             "name: x\nmqtt: wss://h\n".to_owned(),
-            "`wss:` is not available yet in this build",
+            "`wss://h` is no mqtt address",
             "2:7",
         ),
         (

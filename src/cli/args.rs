@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::statements::Version;
+use crate::transport::Transport;
+use crate::transport::tls::TlsOptions;
 
 /// Tells whether an MQTT broker does what the standard says, and shows the bytes where it does not.
 #[derive(Debug, Parser)]
@@ -109,14 +111,74 @@ pub struct SelectArgs {
     pub shard: Option<(u32, u32)>,
 }
 
+/// How the target is reached.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ReachArgs {
+    /// What to play over: mqtt, mqtts, ws, wss or unix; a profile or the embedded broker has to have it
+    #[arg(long, value_name = "NAME", help_heading = "Transport")]
+    pub transport: Option<Transport>,
+    /// Trust the certificates in FILE (PEM), and not those of the system
+    #[arg(long, value_name = "FILE", help_heading = "Transport")]
+    pub ca: Option<PathBuf>,
+    /// Show the client certificate in FILE (PEM)
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "Transport")]
+    pub cert: Option<PathBuf>,
+    /// The private key of the client certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Transport")]
+    pub key: Option<PathBuf>,
+    /// The name that the broker's certificate has to have, in place of the host
+    #[arg(long, value_name = "NAME", help_heading = "Transport")]
+    pub server_name: Option<String>,
+    /// Take whoever answers for the broker: no certificate is checked
+    #[arg(long, help_heading = "Transport")]
+    pub insecure: bool,
+}
+
+impl ReachArgs {
+    /// What a TLS client is to trust and to show.
+    pub fn tls(&self) -> TlsOptions {
+        TlsOptions {
+            ca: self.ca.clone(),
+            certificate: self.cert.clone(),
+            key: self.key.clone(),
+            server_name: self.server_name.clone(),
+            insecure: self.insecure,
+            made: false,
+        }
+    }
+
+    /// The same again as words of a command line.
+    pub fn words(&self) -> Vec<String> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
+        let named = [
+            ("--transport", self.transport.map(|t| t.to_string())),
+            ("--ca", path(&self.ca)),
+            ("--cert", path(&self.cert)),
+            ("--key", path(&self.key)),
+            ("--server-name", self.server_name.clone()),
+        ];
+        let mut words: Vec<String> = named
+            .into_iter()
+            .filter_map(|(name, value)| Some([name.to_owned(), value?]))
+            .flatten()
+            .collect();
+        if self.insecure {
+            words.push("--insecure".to_owned());
+        }
+        words
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// mqtt://HOST:PORT, or a profile (.yaml); without it the embedded reference broker
+    /// mqtt://HOST:PORT (or mqtts, ws, wss, unix:PATH), or a profile (.yaml); without it the embedded reference broker
     pub target: Option<String>,
     #[command(flatten)]
     pub set: SetArgs,
     #[command(flatten)]
     pub select: SelectArgs,
+    #[command(flatten)]
+    pub reach: ReachArgs,
     /// Only the cases that were bad in the last run here
     #[arg(long, help_heading = "Selection")]
     pub failed: bool,
@@ -258,6 +320,21 @@ pub struct BrokerArgs {
     /// Where to listen; a loopback address
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
     pub listen: std::net::SocketAddr,
+    /// Listen for TLS too
+    #[arg(long, value_name = "ADDR")]
+    pub mqtts: Option<std::net::SocketAddr>,
+    /// Listen for WebSocket too
+    #[arg(long, value_name = "ADDR")]
+    pub ws: Option<std::net::SocketAddr>,
+    /// Listen for WebSocket over TLS too
+    #[arg(long, value_name = "ADDR")]
+    pub wss: Option<std::net::SocketAddr>,
+    /// Listen at the Unix socket PATH too
+    #[arg(long, value_name = "PATH")]
+    pub unix: Option<PathBuf>,
+    /// Write the certificates that TLS uses into DIR: ca.pem is what clients have to trust
+    #[arg(long, value_name = "DIR")]
+    pub certificates: Option<PathBuf>,
     /// Keep retained messages and sessions in DIR
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
@@ -287,6 +364,8 @@ pub struct ReplayArgs {
     pub file: PathBuf,
     /// mqtt://HOST:PORT, or a profile (.yaml); without it the embedded reference broker
     pub target: Option<String>,
+    #[command(flatten)]
+    pub reach: ReachArgs,
     /// Only this connection, as Wireshark counts them (tcp.stream); may be repeated
     #[arg(long, value_name = "N")]
     pub stream: Vec<u32>,
@@ -329,6 +408,8 @@ pub struct AuditArgs {
 pub struct SweepArgs {
     /// mqtt://HOST:PORT, or the profile of a broker that is somebody else's
     pub target: String,
+    #[command(flatten)]
+    pub reach: ReachArgs,
     /// Remove what is left under this namespace too; may be repeated
     #[arg(long, value_name = "NS")]
     pub namespace: Vec<String>,

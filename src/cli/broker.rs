@@ -1,6 +1,8 @@
 //! `mqttspec broker`
 
-use crate::reference::{self, Config, Disobey};
+use crate::reference::{self, Config, Disobey, Listen, Server};
+use crate::transport::Transport;
+use crate::transport::tls::{self, Certificates};
 
 use super::args::BrokerArgs;
 use super::{Exit, fail, print};
@@ -15,8 +17,25 @@ pub fn broker(args: &BrokerArgs) -> Exit {
         print(&lines);
         return Exit::Ok;
     }
-    if !args.listen.ip().is_loopback() {
-        return fail(Exit::Usage, format!("{} is not a loopback address", args.listen));
+    let further = [
+        (Transport::Mqtts, args.mqtts),
+        (Transport::Ws, args.ws),
+        (Transport::Wss, args.wss),
+    ];
+    let further = further
+        .into_iter()
+        .filter_map(|(transport, address)| Some((transport, address?)));
+    let mut listeners: Vec<Listen> = further.map(|(t, address)| Listen::At(t, address)).collect();
+    listeners.extend(args.unix.clone().map(Listen::Unix));
+    let addresses = listeners.iter().filter_map(|listen| match listen {
+        Listen::At(_, address) => Some(*address),
+        Listen::Unix(_) => None,
+    });
+    if let Some(open) = std::iter::once(args.listen)
+        .chain(addresses)
+        .find(|a| !a.ip().is_loopback())
+    {
+        return fail(Exit::Usage, format!("{open} is not a loopback address"));
     }
     let disobey = match Disobey::parse_all(args.disobey.iter().map(String::as_str)) {
         Ok(disobey) => disobey,
@@ -24,11 +43,29 @@ pub fn broker(args: &BrokerArgs) -> Exit {
     };
     let config = Config {
         address: args.listen,
+        listeners,
+        tls: Some(tls::server(Certificates::shared(), false)),
         store: args.store.clone(),
         disobey,
         ..Config::default()
     };
-    match reference::run(config, |address| print(&format!("listening on mqtt://{address}\n"))) {
+    if let Some(folder) = &args.certificates
+        && let Err(error) = Certificates::shared().write(folder)
+    {
+        let message = format!("cannot write certificates into {}: {error}", folder.display());
+        return fail(Exit::Unreachable, message);
+    }
+    let started = |server: &Server| {
+        for transport in Transport::ALL {
+            if let Some(address) = server.address_of(transport) {
+                print(&format!("listening on {transport}://{address}\n"));
+            }
+        }
+        if let Some(path) = &args.unix {
+            print(&format!("listening on unix:{}\n", path.display()));
+        }
+    };
+    match reference::run(config, started) {
         Ok(()) => Exit::Ok,
         Err(error) => fail(Exit::Unreachable, format!("cannot listen on {}: {error}", args.listen)),
     }

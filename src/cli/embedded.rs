@@ -1,27 +1,57 @@
 //! The embedded reference broker as a target.
 
+use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-use crate::reference::{Config, Server};
+use crate::reference::{Config, Listen, Server};
 use crate::statements::Version;
 use crate::target::{Address, BoxFuture, Instance, Launcher, StartError};
+use crate::transport::Transport;
+use crate::transport::tls::{self, Certificates};
 
 /// Starts reference brokers inside this process.
 #[derive(Debug)]
 pub struct Embedded {
     config: Config,
+    transport: Transport,
 }
 
 impl Embedded {
-    /// A launcher of brokers with this configuration, each with an address and a store of its own.
-    pub fn new(config: Config) -> Embedded {
-        Embedded { config }
+    /// A launcher of brokers with this configuration, each with addresses and a store of its own, to be reached over
+    /// `transport`. Cases about WebSocket reach them over that, whatever the others use.
+    pub fn new(config: Config, transport: Transport) -> Embedded {
+        Embedded {
+            config: Config {
+                tls: transport
+                    .is_encrypted()
+                    .then(|| tls::server(Certificates::shared(), false)),
+                ..config
+            },
+            transport,
+        }
+    }
+
+    /// The listeners beside that of plain MQTT.
+    fn listeners(&self, folder: &Path) -> Vec<Listen> {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut listeners = match self.transport {
+            Transport::Mqtt => Vec::new(),
+            Transport::Unix => vec![Listen::Unix(folder.join(SOCKET))],
+            other => vec![Listen::At(other, free)],
+        };
+        if !self.transport.is_websocket() {
+            listeners.push(Listen::At(Transport::Ws, free));
+        }
+        listeners
     }
 }
+
+/// The file of the Unix socket in the broker's folder.
+const SOCKET: &str = "broker.sock";
 
 impl Launcher for Embedded {
     fn starts_its_own(&self) -> bool {
@@ -34,14 +64,24 @@ impl Launcher for Embedded {
             let config = Config {
                 address: SocketAddr::from(([127, 0, 0, 1], 0)),
                 store: Some(store.clone()),
+                listeners: self.listeners(&store),
                 ..self.config.clone()
             };
             let server = Server::start(config.clone()).await.map_err(StartError::Folder)?;
-            let address = server.address();
+            let websocket = match self.transport.is_websocket() {
+                true => self.transport,
+                false => Transport::Ws,
+            };
+            let address = |transport| match transport {
+                Transport::Unix => Some(Address::unix(store.join(SOCKET).to_string_lossy())),
+                other => server
+                    .address_of(other)
+                    .map(|a| Address::over(other, a.ip().to_string(), a.port())),
+            };
             Ok(Box::new(Running {
-                // The same port after a restart, as with any broker.
-                config: Config { address, ..config },
-                address: Address::new(address.ip().to_string(), address.port()),
+                address: address(self.transport).ok_or_else(not_listening)?,
+                websocket: address(websocket).ok_or_else(not_listening)?,
+                config: settled(config, &server),
                 server: Mutex::new(Some(server)),
                 store,
             }) as Box<dyn Instance>)
@@ -53,6 +93,7 @@ impl Launcher for Embedded {
 struct Running {
     config: Config,
     address: Address,
+    websocket: Address,
     server: Mutex<Option<Server>>,
     store: PathBuf,
 }
@@ -67,6 +108,10 @@ impl Running {
 impl Instance for Running {
     fn address(&self, _version: Version) -> Option<Address> {
         Some(self.address.clone())
+    }
+
+    fn websocket_address(&self, _version: Version) -> Option<Address> {
+        Some(self.websocket.clone())
     }
 
     fn restart(&self) -> BoxFuture<'_, Result<(), StartError>> {
@@ -115,6 +160,23 @@ impl Drop for Running {
         // What cannot be removed is in the system's folder for temporary files, and small.
         let _ = std::fs::remove_dir_all(&self.store);
     }
+}
+
+/// The configuration with the ports that were taken: they are the same after a restart, as with any broker.
+fn settled(mut config: Config, server: &Server) -> Config {
+    config.address = server.address();
+    for listen in &mut config.listeners {
+        if let Listen::At(transport, address) = listen
+            && let Some(taken) = server.address_of(*transport)
+        {
+            *address = taken;
+        }
+    }
+    config
+}
+
+fn not_listening() -> StartError {
+    StartError::Folder(io::ErrorKind::AddrNotAvailable.into())
 }
 
 fn fresh_folder() -> std::io::Result<PathBuf> {

@@ -10,31 +10,60 @@ use crate::reference::Limits as Reference;
 use crate::reference::{AuthMethod, Config, Disobey, User};
 use crate::scenario::{EnhancedAuth, Login};
 use crate::suite::Setup;
-use crate::target::Supports;
+use crate::target::{Dialer, Supports};
+use crate::transport::Transport;
+use crate::transport::tls::TlsOptions;
 
 use super::Embedded;
 
 /// What the reference broker has in every setup.
-pub const ALWAYS: [&str; 3] = ["restart", "persistence", "durable"];
+pub const ALWAYS: [&str; 5] = ["restart", "persistence", "durable", "websocket", "tls"];
 
 /// Brokers that break what `disobey` says, each equipped for the cases that need it so.
-pub fn setups(disobey: &Disobey) -> Vec<Setup> {
-    vec![
+pub fn setups(disobey: &Disobey, transport: Transport) -> Vec<Setup> {
+    let all = [
         users(disobey),
         limited(disobey),
         at_most_once(disobey),
         brisk(disobey),
         challenge(disobey),
-    ]
+    ];
+    all.into_iter()
+        .map(|equipped| Setup {
+            name: equipped.name.to_owned(),
+            launcher: Arc::new(Embedded::new(equipped.config, transport)),
+            supports: equipped.supports,
+            settings: equipped.settings,
+        })
+        .collect()
 }
 
-fn setup(name: &str, config: Config, supports: Supports, settings: Settings) -> Setup {
-    Setup {
-        name: name.to_owned(),
-        launcher: Arc::new(Embedded::new(config)),
+/// A setup before it is known what it is reached over.
+struct Equipped {
+    name: &'static str,
+    config: Config,
+    supports: Supports,
+    settings: Settings,
+}
+
+fn setup(name: &'static str, config: Config, supports: Supports, settings: Settings) -> Equipped {
+    Equipped {
+        name,
+        config,
         supports,
-        settings,
+        settings: Settings {
+            dialer: dialer(),
+            ..settings
+        },
     }
+}
+
+/// Opens connections to the brokers of this process, whose certificates are made here.
+pub fn dialer() -> Dialer {
+    Dialer::new(TlsOptions {
+        made: true,
+        ..TlsOptions::default()
+    })
 }
 
 /// What the reference broker always has, and more.
@@ -44,7 +73,7 @@ fn with(features: &[&str], limits: &[(&str, u64)]) -> Supports {
 }
 
 /// Nobody comes in without a login, and nobody may use `$ns/denied` and what is below it.
-fn users(disobey: &Disobey) -> Setup {
+fn users(disobey: &Disobey) -> Equipped {
     let config = Config {
         users: vec![User::new("tester", "of brokers"), User::new("other", "another")],
         anonymous: false,
@@ -65,7 +94,7 @@ fn users(disobey: &Disobey) -> Setup {
 }
 
 /// Everything that a server may leave out is left out, and every limit is low.
-fn limited(disobey: &Disobey) -> Setup {
+fn limited(disobey: &Disobey) -> Equipped {
     let limits = Reference {
         receive_maximum: 2,
         maximum_packet_size: Some(1000),
@@ -104,7 +133,7 @@ fn limited(disobey: &Disobey) -> Setup {
 }
 
 /// No QoS but 0.
-fn at_most_once(disobey: &Disobey) -> Setup {
+fn at_most_once(disobey: &Disobey) -> Equipped {
     let limits = Reference {
         maximum_qos: 0,
         ..Reference::default()
@@ -125,7 +154,7 @@ fn at_most_once(disobey: &Disobey) -> Setup {
 }
 
 /// Every client has to be heard once a second.
-fn brisk(disobey: &Disobey) -> Setup {
+fn brisk(disobey: &Disobey) -> Equipped {
     let limits = Reference {
         server_keep_alive: Some(1),
         ..Reference::default()
@@ -135,7 +164,7 @@ fn brisk(disobey: &Disobey) -> Setup {
 }
 
 /// A method of enhanced authentication, in which the client is asked once.
-fn challenge(disobey: &Disobey) -> Setup {
+fn challenge(disobey: &Disobey) -> Equipped {
     let answers = ["who I am", "what I know"].map(|text| Bytes::from_static(text.as_bytes()));
     let method = "one-question";
     let config = Config {

@@ -15,7 +15,7 @@ use crate::report::{json, markdown, terminal};
 use crate::scenario::Case;
 use crate::suite::{self, RunEvent, RunOptions, RunResult};
 
-use super::args::MatrixArgs;
+use super::args::{MatrixArgs, ReachArgs};
 use super::run::{asked_to_end, check_known, job_summary, start_tracing, worse, write};
 use super::{Exit, compare, fail, is_terminal, print, print_error, report, set, target};
 
@@ -142,7 +142,7 @@ impl Run {
 
     async fn play(&self) -> Result<Arc<RunResult>, Exit> {
         let argument = Some(self.argument.as_str()).filter(|a| *a != REFERENCE);
-        let (mut target, settings) = target::target(argument, &[]).await?;
+        let (mut target, settings) = target::target(argument, &[], &ReachArgs::default()).await?;
         check_known(&target, &self.set).map_err(|message| fail(Exit::Malformed, message))?;
         target.jobs = self.jobs.unwrap_or(target.jobs);
         let player = Player::new(settings, super::seed());

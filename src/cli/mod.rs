@@ -41,7 +41,7 @@ use args::Command;
 pub use embedded::Embedded;
 pub use exit::Exit;
 pub use proxied::disobeying;
-pub use target::{is_installed, of_profile, reference, reference_that};
+pub use target::{is_installed, of_profile, reference, reference_over, reference_that};
 pub use trials::trials;
 
 /// Reads the command line, does what it says, and gives the exit code.

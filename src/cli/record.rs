@@ -10,6 +10,7 @@ use crate::record::{self, Counts, Recorded, Told};
 use crate::report::plural;
 use crate::statements::catalogue;
 use crate::transcript::{printable, seconds};
+use crate::transport::Transport;
 use crate::wire::Side;
 
 use super::args::RecordArgs;
@@ -25,6 +26,10 @@ pub fn record(args: &RecordArgs) -> Exit {
 }
 
 async fn record_until_told(args: &RecordArgs) -> Exit {
+    if args.target.transport() != Transport::Mqtt {
+        let message = format!("{}: only what crosses plain TCP can be recorded", args.target);
+        return fail(Exit::Usage, message);
+    }
     let listener = match TcpListener::bind(args.listen).await {
         Ok(listener) => listener,
         Err(error) => return fail(Exit::Unreachable, format!("cannot listen on {}: {error}", args.listen)),

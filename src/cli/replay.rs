@@ -66,7 +66,7 @@ fn is_chosen(args: &ReplayArgs, recorded: &Recorded) -> bool {
 }
 
 async fn play(args: &ReplayArgs, streams: &[Recorded], summary: &Summary) -> Exit {
-    let (target, settings) = match target::target(args.target.as_deref(), &[]).await {
+    let (target, settings) = match target::target(args.target.as_deref(), &[], &args.reach).await {
         Ok(target) => target,
         Err(exit) => return exit,
     };
@@ -83,6 +83,7 @@ async fn play(args: &ReplayArgs, streams: &[Recorded], summary: &Summary) -> Exi
         }),
         assume_connect: args.assume_connect,
         patience: args.patience.unwrap_or(settings.patience),
+        dialer: settings.dialer,
     };
     let replayed = replay::replay(streams, &*instance, &options).await;
     instance.stop().await;

@@ -61,7 +61,7 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
         // The channel stays open as long as the run.
         std::future::pending::<()>().await;
     });
-    let (mut target, mut settings) = match target::target(args.target.as_deref(), &args.disobey).await {
+    let (mut target, mut settings) = match target::target(args.target.as_deref(), &args.disobey, &args.reach).await {
         Ok(target) => target,
         Err(exit) => return exit,
     };

@@ -11,10 +11,13 @@ use crate::scenario::{EnhancedAuth, Login};
 use crate::statements::Version;
 use crate::suite::{Setup, Target, TargetInfo};
 use crate::target::{
-    self, Address, Answer, BrokerVersion, Fixed, Instance, Kept, Launcher, ProcessLauncher, Profile, Supports,
+    self, Address, Answer, BrokerVersion, Dialer, Fixed, Instance, Kept, Launcher, ProcessLauncher, Profile, Supports,
     ask_version,
 };
+use crate::transport::Transport;
+use crate::transport::tls::TlsOptions;
 
+use super::args::ReachArgs;
 use super::proxied::disobeying;
 use super::{Embedded, Exit, colour, equipped, fail, print_error};
 
@@ -28,23 +31,43 @@ const EMBEDDED_INSTANCES: usize = 32;
 const PROBE: Duration = Duration::from_secs(5);
 
 /// Finds out what the argument names, and how cases are to be played against it.
-pub async fn target(argument: Option<&str>, disobey: &[String]) -> Result<(Target, Settings), Exit> {
+pub async fn target(argument: Option<&str>, disobey: &[String], reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
     let disobey = Disobey::parse_all(disobey.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
-    let Some(argument) = argument else {
-        return Ok((reference_that(disobey), Settings::default()));
+    let (mut target, settings) = match argument {
+        None => embedded(disobey, reach)?,
+        Some(argument) => theirs(argument, &disobey, reach).await?,
     };
+    target.info.options = reach.words();
+    Ok((target, settings))
+}
+
+fn embedded(disobey: Disobey, reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
+    if reach.tls() != TlsOptions::default() {
+        let message =
+            "the embedded broker's certificates are its own: --ca, --cert, --server-name and --insecure are for others";
+        return Err(fail(Exit::Usage, message));
+    }
+    Ok(reference_over(disobey, reach.transport.unwrap_or_default()))
+}
+
+/// A broker that is not embedded.
+async fn theirs(argument: &str, disobey: &Disobey, reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
     if let Some(token) = disobey.needs_the_core() {
         let message =
             format!("only the embedded broker can break {token}: it takes more than changing packets on their way");
         return Err(fail(Exit::Usage, message));
     }
     let (target, settings) = match Address::is_address(argument) {
-        true => address(argument).await?,
-        false => profile(Path::new(argument), argument).await?,
+        true => address(argument, reach).await?,
+        false => profile(Path::new(argument), argument, reach).await?,
     };
     match disobey.is_empty() {
         true => Ok((target, settings)),
-        false => Ok((disobeying(&target, &disobey), settings)),
+        false if target.info.transport != Transport::Mqtt => Err(fail(
+            Exit::Usage,
+            "--disobey changes what crosses plain TCP: --transport mqtt, or the embedded broker",
+        )),
+        false => Ok((disobeying(&target, disobey), settings)),
     }
 }
 
@@ -53,31 +76,61 @@ pub async fn target(argument: Option<&str>, disobey: &[String]) -> Result<(Targe
 /// # Errors
 /// The exit code of a program that cannot go on.
 pub async fn of_profile(file: &str) -> Result<(Target, Settings), Exit> {
-    profile(Path::new(file), file).await
+    profile(Path::new(file), file, &ReachArgs::default()).await
+}
+
+/// A dialer with these options. That certificates are not checked is said, each time.
+fn dialer(options: TlsOptions, needs_tls: bool) -> Result<Dialer, Exit> {
+    if options.insecure {
+        let style = anstyle::AnsiColor::Yellow.on_default().bold();
+        print_error(&format!(
+            "{style}warning{style:#}: no certificate is checked (insecure): whoever answers is taken for the broker\n"
+        ));
+    }
+    let dialer = Dialer::new(options);
+    if needs_tls {
+        dialer.prepare().map_err(|e| fail(Exit::Malformed, e))?;
+    }
+    Ok(dialer)
 }
 
 /// The embedded reference broker, breaking what `disobey` says.
 pub fn reference_that(disobey: Disobey) -> Target {
-    Target {
+    reference_over(disobey, Transport::Mqtt).0
+}
+
+/// The same, to be reached over `transport`; the settings have what that needs.
+pub fn reference_over(disobey: Disobey, transport: Transport) -> (Target, Settings) {
+    let settings = Settings {
+        dialer: equipped::dialer(),
+        ..Settings::default()
+    };
+    let target = Target {
         info: TargetInfo {
             name: "reference".to_owned(),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             address: "127.0.0.1 (embedded)".to_owned(),
+            transport,
             argument: None,
+            options: Vec::new(),
             snapshots: Kept::All,
         },
-        launcher: Arc::new(Embedded::new(Config {
-            disobey: disobey.clone(),
-            ..Config::default()
-        })),
+        launcher: Arc::new(Embedded::new(
+            Config {
+                disobey: disobey.clone(),
+                ..Config::default()
+            },
+            transport,
+        )),
         supports: Supports::of(&equipped::ALWAYS, &[("in_flight", 65_535)]),
-        setups: equipped::setups(&disobey),
+        setups: equipped::setups(&disobey, transport),
         known: Vec::new(),
         broker_version: None,
         not_offered: BTreeMap::new(),
         jobs: JOBS,
         instances: EMBEDDED_INSTANCES,
-    }
+    };
+    (target, settings)
 }
 
 /// The embedded reference broker, obeying everything.
@@ -97,9 +150,22 @@ pub fn is_installed(profile: &str) -> bool {
         .is_none_or(|process| process.is_installed(&profile.here))
 }
 
-async fn address(text: &str) -> Result<(Target, Settings), Exit> {
+async fn address(text: &str, reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
     let address: Address = text.parse().map_err(|e| fail(Exit::Usage, e))?;
-    let spoken = target::probe(&address, None, PROBE)
+    let transport = address.transport();
+    if reach.transport.is_some_and(|asked| asked != transport) {
+        return Err(fail(
+            Exit::Usage,
+            format!("{address} says itself what it is reached over: {transport}"),
+        ));
+    }
+    let options = reach.tls();
+    if options != TlsOptions::default() && !transport.is_encrypted() {
+        let message = "--ca, --cert, --server-name and --insecure are for mqtts: and wss: addresses";
+        return Err(fail(Exit::Usage, message));
+    }
+    let dialer = dialer(options, transport.is_encrypted())?;
+    let spoken = target::probe(&dialer, &address, None, PROBE)
         .await
         .map_err(|e| fail(Exit::Unreachable, e))?;
     let not_offered = spoken
@@ -112,11 +178,18 @@ async fn address(text: &str) -> Result<(Target, Settings), Exit> {
             name: address.to_string(),
             version: None,
             address: address.to_string(),
+            transport,
             argument: Some(text.to_owned()),
+            options: Vec::new(),
             snapshots: Kept::All,
         },
         launcher: Arc::new(Fixed::new(&address, &spoken.offered())),
-        supports: Supports::default(),
+        supports: match (transport.is_websocket(), transport.is_encrypted()) {
+            (true, true) => Supports::of(&["websocket", "tls"], &[]),
+            (true, false) => Supports::of(&["websocket"], &[]),
+            (false, true) => Supports::of(&["tls"], &[]),
+            (false, false) => Supports::default(),
+        },
         setups: Vec::new(),
         known: Vec::new(),
         broker_version: None,
@@ -124,7 +197,11 @@ async fn address(text: &str) -> Result<(Target, Settings), Exit> {
         jobs: JOBS,
         instances: 1,
     };
-    Ok((target, Settings::default()))
+    let settings = Settings {
+        dialer,
+        ..Settings::default()
+    };
+    Ok((target, settings))
 }
 
 /// Why a version is not played; `None` where it is.
@@ -140,8 +217,8 @@ fn why_not(version: Version, answer: &Answer) -> Option<String> {
     }
 }
 
-async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit> {
-    let profile = Profile::read(file).map_err(|error| {
+async fn profile(file: &Path, argument: &str, reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
+    let mut profile = Profile::read(file).map_err(|error| {
         let renderer = match colour() {
             true => annotate_snippets::Renderer::styled(),
             false => annotate_snippets::Renderer::plain(),
@@ -149,6 +226,19 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
         print_error(&format!("{}\n", error.render(&renderer)));
         Exit::Malformed
     })?;
+    if let Some(transport) = reach.transport {
+        profile
+            .transports
+            .choose(transport)
+            .map_err(|e| fail(Exit::Usage, format!("{argument}: {e}")))?;
+    }
+    let from_environment = |name: &str| std::env::var(name).ok();
+    profile
+        .fill_logins(&from_environment)
+        .map_err(|e| fail(Exit::Malformed, format!("{argument}: {e}")))?;
+    let options = profile.dialer.options().clone().with(reach.tls());
+    profile.dialer = dialer(options, profile.transports.need_tls())?;
+    reach_setups(&mut profile);
     let profile = Arc::new(profile);
     let mut not_offered = BTreeMap::new();
     if let Some(versions) = &profile.versions {
@@ -173,7 +263,10 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
                         .or_insert_with(|| format!("the profile has no address for {version}"));
                 }
             }
-            (Arc::new(fixed), profile.mqtt.texts().collect::<Vec<_>>().join(", "))
+            (
+                Arc::new(fixed),
+                profile.transports.in_use().texts().collect::<Vec<_>>().join(", "),
+            )
         }
     };
     let version = ask_version(&profile).await.map_err(|e| fail(Exit::Unreachable, e))?;
@@ -182,7 +275,9 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
             name: profile.name.clone(),
             version: version.as_ref().map(|v: &BrokerVersion| v.to_string()),
             address,
+            transport: profile.transports.chosen(),
             argument: Some(argument.to_owned()),
+            options: Vec::new(),
             snapshots: profile.snapshots,
         },
         launcher,
@@ -196,6 +291,19 @@ async fn profile(file: &Path, argument: &str) -> Result<(Target, Settings), Exit
     };
     let settings = settings(&profile);
     Ok((target, settings))
+}
+
+/// Has the setups reached over the same transport as the profile itself, and over no other. One without such an address
+/// is not there.
+fn reach_setups(profile: &mut Profile) {
+    let chosen = profile.transports.chosen();
+    let dialer = profile.dialer.clone();
+    profile.setups.retain_mut(|(_, setup)| {
+        let setup = Arc::make_mut(setup);
+        setup.dialer = dialer.clone();
+        setup.transports = setup.transports.clone().without_aside();
+        setup.transports.choose(chosen).is_ok()
+    });
 }
 
 /// The setups of a profile, each with a launcher of its own.
@@ -246,6 +354,7 @@ fn settings(profile: &Profile) -> Settings {
             shared_subscription_available: Some(profile.supports.has("shared")),
             denies: profile.denies.clone(),
         },
+        dialer: profile.dialer.clone(),
         diary: None,
     }
 }

@@ -17,6 +17,7 @@ use crate::scenario::{Case, Files, Outline};
 use crate::suite::{self, CaseResult, RunOptions, Session, Target, Verdict};
 
 use super::Exit;
+use super::args::ReachArgs;
 use super::target::target;
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime can be made"));
@@ -98,7 +99,9 @@ struct Opened {
 
 fn open(argument: Option<&str>) -> Result<Opened, String> {
     RUNTIME.block_on(async {
-        let (target, settings) = target(argument, &[]).await.map_err(unreachable)?;
+        let (target, settings) = target(argument, &[], &ReachArgs::default())
+            .await
+            .map_err(unreachable)?;
         let player = Player::new(settings, super::seed());
         let session = Session::new(&target, &player, false, None);
         Ok(Opened { session, target })
@@ -124,7 +127,9 @@ fn whole_suite(argument: &str) -> Trial {
     let argument_of_run = argument.to_owned();
     let play = move || {
         RUNTIME.block_on(async {
-            let (target, settings) = target(Some(&argument_of_run), &[]).await.map_err(unreachable)?;
+            let (target, settings) = target(Some(&argument_of_run), &[], &ReachArgs::default())
+                .await
+                .map_err(unreachable)?;
             let player = Player::new(settings, super::seed());
             let options = RunOptions::default();
             let (events, _) = tokio::sync::mpsc::unbounded_channel();

@@ -10,7 +10,12 @@ use crate::wire::Chunk;
 #[derive(Debug, Clone)]
 pub enum Action {
     /// Open the client's connection.
-    Open { client: ClientName, step: Option<StepId> },
+    Open {
+        client: ClientName,
+        step: Option<StepId>,
+        /// The WebSocket subprotocols to offer; `None` for MQTT's.
+        offer: Option<Vec<String>>,
+    },
     /// Write, one piece after the other.
     Write {
         client: ClientName,
@@ -20,6 +25,8 @@ pub enum Action {
         writes: Vec<Vec<Chunk>>,
         /// Between two writes.
         pause: Duration,
+        /// Over WebSocket in text frames.
+        text: bool,
     },
     /// FIN, and go on reading.
     Finish {

@@ -6,11 +6,11 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::statements::Version;
-use crate::target::Address;
+use crate::target::{Address, Ask};
 use crate::transcript::{Event, Transcript, What};
+use crate::transport::Link;
 use crate::wire::property::id;
 use crate::wire::{
     Connect, Disconnect, Frame, Packet, PacketType, Piece, PropertyValue, Publish, Side, Splitter, Subscribe,
@@ -160,7 +160,7 @@ async fn visit(
     client_id: &Text,
     retained: &[&Text],
 ) -> io::Result<()> {
-    let (mut stream, mut splitter) = login(address, version, settings, client_id).await?;
+    let (mut link, mut splitter) = login(address, version, settings, client_id).await?;
     if !retained.is_empty() {
         for topic in retained {
             let publish = Publish {
@@ -168,18 +168,14 @@ async fn visit(
                 topic: (*topic).clone(),
                 ..Publish::default()
             };
-            stream
-                .write_all(&encode_bytes(&Packet::Publish(publish), version))
-                .await?;
+            send(&mut link, &Packet::Publish(publish), version).await?;
         }
-        stream.write_all(&encode_bytes(&Packet::PingReq, version)).await?;
-        wait_for(&mut stream, &mut splitter, PacketType::PingResp).await?;
+        send(&mut link, &Packet::PingReq, version).await?;
+        wait_for(&mut link, &mut splitter, PacketType::PingResp).await?;
     }
     // The broker may close first; what matters has been done.
-    let _ = stream
-        .write_all(&encode_bytes(&Packet::Disconnect(Disconnect::default()), version))
-        .await;
-    let _ = stream.shutdown().await;
+    let _ = send(&mut link, &Packet::Disconnect(Disconnect::default()), version).await;
+    let _ = link.writer.shutdown().await;
     Ok(())
 }
 
@@ -189,20 +185,22 @@ async fn login(
     version: Version,
     settings: &Settings,
     client_id: &Text,
-) -> io::Result<(TcpStream, Splitter)> {
-    let mut stream = TcpStream::connect(address.resolve().await?).await?;
-    stream.set_nodelay(true)?;
+) -> io::Result<(Link, Splitter)> {
+    let mut link = settings.dialer.dial(address, Ask::default()).await?.link;
     let mut connect = Connect::new(version, client_id.clone());
     if let Some(login) = &settings.login {
         connect.username = Some(login.username.clone());
         connect.password.clone_from(&login.password);
     }
     let mut splitter = Splitter::default();
-    stream
-        .write_all(&encode_bytes(&Packet::Connect(connect), version))
-        .await?;
-    wait_for(&mut stream, &mut splitter, PacketType::ConnAck).await?;
-    Ok((stream, splitter))
+    send(&mut link, &Packet::Connect(connect), version).await?;
+    wait_for(&mut link, &mut splitter, PacketType::ConnAck).await?;
+    Ok((link, splitter))
+}
+
+async fn send(link: &mut Link, packet: &Packet, version: Version) -> io::Result<()> {
+    link.writer.write_all(&encode_bytes(packet, version)).await?;
+    link.writer.flush().await
 }
 
 /// The topics of the retained messages that new subscriptions to `filters` bring. `None`: the broker lets us subscribe to
@@ -219,27 +217,22 @@ pub async fn retained(
 ) -> io::Result<Option<BTreeSet<Text>>> {
     let patience = settings.patience.max(Duration::from_secs(2));
     let asked = async {
-        let (mut stream, mut splitter) = login(address, version, settings, client_id).await?;
+        let (mut link, mut splitter) = login(address, version, settings, client_id).await?;
         let subscribe = Subscribe {
             packet_id: 1,
             subscriptions: filters.iter().map(|f| Subscription::new(f.clone(), 0)).collect(),
             ..Subscribe::default()
         };
-        let ping = encode_bytes(&Packet::PingReq, version);
-        stream
-            .write_all(&encode_bytes(&Packet::Subscribe(subscribe), version))
-            .await?;
-        let mut frames = read_until(&mut stream, &mut splitter, PacketType::SubAck).await?;
+        send(&mut link, &Packet::Subscribe(subscribe), version).await?;
+        let mut frames = read_until(&mut link, &mut splitter, PacketType::SubAck).await?;
         // What is retained may come behind the SUBACK: two rounds bring it, and the target's own time.
         for _ in 0..2 {
-            stream.write_all(&ping).await?;
-            frames.extend(read_until(&mut stream, &mut splitter, PacketType::PingResp).await?);
+            send(&mut link, &Packet::PingReq, version).await?;
+            frames.extend(read_until(&mut link, &mut splitter, PacketType::PingResp).await?);
             tokio::time::sleep(settings.settle).await;
         }
-        let _ = stream
-            .write_all(&encode_bytes(&Packet::Disconnect(Disconnect::default()), version))
-            .await;
-        let _ = stream.shutdown().await;
+        let _ = send(&mut link, &Packet::Disconnect(Disconnect::default()), version).await;
+        let _ = link.writer.shutdown().await;
         io::Result::Ok(frames)
     };
     let frames = tokio::time::timeout(patience, asked)
@@ -260,20 +253,16 @@ pub async fn retained(
 }
 
 /// Reads until a packet of this type has come. A connection that the broker ends is an answer too.
-async fn wait_for(stream: &mut TcpStream, splitter: &mut Splitter, packet_type: PacketType) -> io::Result<()> {
-    read_until(stream, splitter, packet_type).await.map(|_| ())
+async fn wait_for(link: &mut Link, splitter: &mut Splitter, packet_type: PacketType) -> io::Result<()> {
+    read_until(link, splitter, packet_type).await.map(|_| ())
 }
 
 /// Reads until a packet of this type has come, or the broker ends the connection, and gives all packets up to there.
-async fn read_until(
-    stream: &mut TcpStream,
-    splitter: &mut Splitter,
-    packet_type: PacketType,
-) -> io::Result<Vec<Frame>> {
+async fn read_until(link: &mut Link, splitter: &mut Splitter, packet_type: PacketType) -> io::Result<Vec<Frame>> {
     let mut frames = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        let n = match stream.read(&mut buffer).await {
+        let n = match link.reader.read(&mut buffer).await {
             Ok(0) => return Ok(frames),
             Ok(n) => n,
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(frames),

@@ -1,18 +1,18 @@
-//! One TCP connection of a client: a task reads it from the moment it opens, so that no answer can come too early.
+//! One connection of a client: a task reads it from the moment it opens, so that no answer can come too early.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpSocket;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::target::{Address, Ask, Dialer};
 use crate::transcript::{ClientName, End};
+use crate::transport::websocket::Upgrade;
+use crate::transport::{Reader, Writer};
 use crate::wire::Chunk;
 
 /// What a connection's reader tells the driver.
@@ -27,6 +27,8 @@ pub struct Arrival {
 #[derive(Debug)]
 pub enum Arrived {
     Bytes(Bytes),
+    /// A WebSocket text frame began among the bytes that come next.
+    Text,
     End(End),
 }
 
@@ -40,7 +42,7 @@ pub const QUEUE: usize = 64;
 #[derive(Debug)]
 pub struct Connection {
     number: u32,
-    writer: Option<OwnedWriteHalf>,
+    writer: Option<Writer>,
     reading: watch::Sender<bool>,
     reader: JoinHandle<()>,
 }
@@ -51,35 +53,26 @@ impl Connection {
     /// # Errors
     /// Where the target does not accept within `patience`, or the system refuses.
     pub async fn open(
-        address: SocketAddr,
+        dialer: &Dialer,
+        address: &Address,
+        ask: Ask<'_>,
         client: ClientName,
         number: u32,
-        small_buffer: bool,
         patience: Duration,
         arrivals: mpsc::Sender<Arrival>,
-    ) -> io::Result<Connection> {
-        let socket = match address {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
-        if small_buffer {
-            // A client that stops reading must make the broker feel it soon.
-            socket.set_recv_buffer_size(4096)?;
-        }
-        let stream = tokio::time::timeout(patience, socket.connect(address))
+    ) -> io::Result<(Connection, Option<Upgrade>)> {
+        let dialled = tokio::time::timeout(patience, dialer.dial(address, ask))
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        // Nagle's algorithm would hold small packets back, 40 ms a round.
-        stream.set_nodelay(true)?;
-        let (read, write) = stream.into_split();
         let (reading, readable) = watch::channel(true);
-        let reader = tokio::spawn(read_all(read, client, number, readable, arrivals));
-        Ok(Connection {
+        let reader = tokio::spawn(read_all(dialled.link.reader, client, number, readable, arrivals));
+        let connection = Connection {
             number,
-            writer: Some(write),
+            writer: Some(dialled.link.writer),
             reading,
             reader,
-        })
+        };
+        Ok((connection, dialled.upgrade))
     }
 
     /// Counts the connections of the case from 1.
@@ -88,8 +81,11 @@ impl Connection {
     }
 
     /// Writes all of it. That the other side has gone is no error here: the next expectation decides.
-    pub async fn write(&mut self, chunks: &[Chunk]) {
+    ///
+    /// Over WebSocket it is one frame, a text frame where `text` says so.
+    pub async fn write(&mut self, chunks: &[Chunk], text: bool) {
         let Some(writer) = &mut self.writer else { return };
+        writer.announce(chunks.iter().map(Chunk::len).sum(), text);
         for chunk in chunks {
             let done = match chunk {
                 Chunk::Bytes(bytes) => writer.write_all(bytes).await,
@@ -99,6 +95,7 @@ impl Connection {
                 return;
             }
         }
+        let _ = writer.flush().await;
     }
 
     /// FIN; reading goes on.
@@ -112,11 +109,10 @@ impl Connection {
     /// RST.
     pub async fn reset(mut self) {
         if let Some(writer) = self.writer.take() {
-            let _ = writer.as_ref().set_zero_linger();
+            // The socket is gone when both halves are.
             self.reader.abort();
             let _ = (&mut self.reader).await;
-            // Both halves are gone now, and with them the socket.
-            drop(writer);
+            writer.reset();
         }
     }
 
@@ -132,7 +128,7 @@ impl Drop for Connection {
     }
 }
 
-async fn fill(writer: &mut OwnedWriteHalf, len: u64, byte: u8) -> io::Result<()> {
+async fn fill(writer: &mut Writer, len: u64, byte: u8) -> io::Result<()> {
     let block = vec![byte; READ];
     let mut left = len;
     while left > 0 {
@@ -144,7 +140,7 @@ async fn fill(writer: &mut OwnedWriteHalf, len: u64, byte: u8) -> io::Result<()>
 }
 
 async fn read_all(
-    mut read: OwnedReadHalf,
+    mut read_half: Reader,
     client: ClientName,
     connection: u32,
     mut readable: watch::Receiver<bool>,
@@ -157,7 +153,7 @@ async fn read_all(
         }
         buffer.reserve(READ);
         let read = tokio::select! {
-            read = read.read_buf(&mut buffer) => read,
+            read = read_half.read_buf(&mut buffer) => read,
             changed = readable.changed() => match changed {
                 Ok(()) => continue,
                 Err(_) => return,
@@ -166,16 +162,25 @@ async fn read_all(
         let what = match read {
             Ok(0) => Arrived::End(End::Fin),
             Ok(_) => Arrived::Bytes(buffer.split().freeze()),
+            // TLS that ends without its own farewell: what lies below had a FIN.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Arrived::End(End::Fin),
             Err(_) => Arrived::End(End::Reset),
         };
         let over = matches!(what, Arrived::End(_));
-        let arrival = Arrival {
-            at: Instant::now(),
-            client: Arc::clone(&client),
-            connection,
-            what,
-        };
-        if arrivals.send(arrival).await.is_err() || over {
+        let at = Instant::now();
+        let text = read_half.had_text().then_some(Arrived::Text);
+        for what in text.into_iter().chain([what]) {
+            let arrival = Arrival {
+                at,
+                client: Arc::clone(&client),
+                connection,
+                what,
+            };
+            if arrivals.send(arrival).await.is_err() {
+                return;
+            }
+        }
+        if over {
             return;
         }
     }

@@ -8,8 +8,10 @@ use tokio::sync::mpsc;
 
 use crate::scenario::{BrokerAction, Case, Send as SendStep, Step, StepKind};
 use crate::statements::Version;
-use crate::target::{Address, Instance};
-use crate::transcript::{Author, ClientName, End, Event, Lifecycle, StepId, Transcript, What};
+use crate::target::{Address, Ask, Instance, refused_upgrade};
+use crate::transcript::{Author, ClientName, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
+use crate::transport::Transport;
+use crate::transport::websocket::{MQTT, Upgrade};
 use crate::wire::{Blob, Chunk, Disconnect, Packet, encode_bytes};
 
 use super::assemble::Assembler;
@@ -35,11 +37,14 @@ pub async fn play_exchange(
     instance: &dyn Instance,
     settings: &Arc<Settings>,
 ) -> (Transcript, PlayEnd, Vec<Advice>) {
-    let matcher = Matcher::new(case, which, namespace, settings);
-    let Some(address) = instance.address(case.version) else {
-        let mut matcher = matcher;
-        matcher.stop(PlayEnd::Skipped(format!("the target does not offer {}", case.version)));
-        return matcher.finish();
+    let mut matcher = Matcher::new(case, which, namespace, settings);
+    let websocket = case.needs("websocket");
+    let address = match address_for(case, instance, websocket) {
+        Ok(address) => address,
+        Err(why) => {
+            matcher.stop(PlayEnd::Skipped(why));
+            return matcher.finish();
+        }
     };
     let (sender, arrivals) = mpsc::channel(QUEUE);
     let mut driver = Driver {
@@ -47,6 +52,7 @@ pub async fn play_exchange(
         namespace,
         instance,
         address,
+        websocket,
         settings,
         version: case.version,
         began: Instant::now(),
@@ -66,11 +72,53 @@ pub async fn play_exchange(
     driver.matcher.finish()
 }
 
+/// Where a case is played.
+///
+/// # Errors
+/// Why it is skipped: the target has no such address, or the transport cannot do what the script asks for.
+fn address_for(case: &Case, instance: &dyn Instance, websocket: bool) -> Result<Address, String> {
+    let address = match websocket {
+        true => instance
+            .websocket_address(case.version)
+            .ok_or_else(|| format!("the target has no WebSocket address for {}", case.version)),
+        false => instance
+            .address(case.version)
+            .ok_or_else(|| format!("the target does not offer {}", case.version)),
+    }?;
+    let transport = address.transport();
+    let half_closes = any_step(&case.script.steps, &|step| {
+        matches!(
+            step.what,
+            StepKind::Send {
+                what: SendStep::HalfClose,
+                ..
+            }
+        )
+    });
+    if half_closes && !transport.can_half_close() {
+        return Err(format!(
+            "{transport} has no half close: one direction does not end alone"
+        ));
+    }
+    Ok(address)
+}
+
+/// How a write is done.
+#[derive(Clone, Copy, Default)]
+struct Manner {
+    /// Between two writes.
+    pause: Duration,
+    /// Over WebSocket in text frames.
+    text: bool,
+}
+
 struct Driver<'a> {
     matcher: Matcher,
     namespace: &'a str,
     instance: &'a dyn Instance,
     address: Address,
+    /// The case is about WebSocket, whatever the others are played over.
+    websocket: bool,
     settings: &'a Arc<Settings>,
     version: Version,
     began: Instant,
@@ -168,6 +216,7 @@ impl Driver<'_> {
                     self.matcher.progress(&arrival.client, at);
                 }
             }
+            Arrived::Text => self.pending.push_back(event(What::WebSocket(WebSocket::TextFrame))),
             Arrived::End(end) => {
                 if let Some(rest) = assembler.their_rest() {
                     self.pending.push_back(event(What::Fragment(rest)));
@@ -207,14 +256,15 @@ impl Driver<'_> {
         // What has come stands in the transcript before what we do now: rules judge by that order.
         self.observe_all();
         match action {
-            Action::Open { client, step } => self.open(client, step).await,
+            Action::Open { client, step, offer } => self.open(client, step, offer.as_deref()).await,
             Action::Write {
                 client,
                 step,
                 author,
                 writes,
                 pause,
-            } => self.write(&client, step, author, &writes, pause).await,
+                text,
+            } => self.write(&client, step, author, &writes, Manner { pause, text }).await,
             Action::Finish { client, step, half } => {
                 if let Some(connection) = self.connections.get_mut(&client) {
                     connection.finish().await;
@@ -238,29 +288,45 @@ impl Driver<'_> {
         }
     }
 
-    async fn open(&mut self, client: ClientName, step: Option<StepId>) {
+    async fn open(&mut self, client: ClientName, step: Option<StepId>, offer: Option<&[String]>) {
         if let Some(mut left) = self.connections.remove(&client) {
             left.finish().await;
         }
         self.opened += 1;
         let number = self.opened;
-        let opened = match self.address.resolve().await {
-            Ok(address) => {
-                let patience = self.settings.patience;
-                let sender = self.sender.clone();
-                Connection::open(address, client.clone(), number, self.small_buffer, patience, sender).await
-            }
-            Err(error) => Err(error),
+        let offered: Option<Vec<&str>> = offer.map(|offer| offer.iter().map(String::as_str).collect());
+        let ask = Ask {
+            small_buffer: self.small_buffer,
+            subprotocols: offered.as_deref().unwrap_or(&[MQTT]),
         };
-        match opened {
-            Ok(connection) => {
+        let sender = self.sender.clone();
+        let (dialer, patience) = (&self.settings.dialer, self.settings.patience);
+        match Connection::open(dialer, &self.address, ask, client.clone(), number, patience, sender).await {
+            Ok((connection, upgrade)) => {
                 self.assemblers.insert(number, Assembler::new(self.version));
                 self.connections.insert(client.clone(), connection);
-                self.note_at(client, number, step, Author::Script, What::Open);
+                self.note_at(client.clone(), number, step, Author::Script, What::Open);
+                if let Some(Upgrade { offered, chosen }) = upgrade {
+                    let what = What::WebSocket(WebSocket::Upgraded { offered, chosen });
+                    self.note_at(client, number, None, Author::Broker, what);
+                }
+            }
+            // Where the script says what is offered, a refusal is an answer. Elsewhere it is a wrong address.
+            Err(error) if offer.is_some() && refused_upgrade(&error) => {
+                self.note_at(client.clone(), number, step, Author::Script, What::Open);
+                let refused = What::WebSocket(WebSocket::Refused(error.to_string()));
+                for what in [refused, What::End(End::Fin)] {
+                    self.note_at(client.clone(), number, None, Author::Broker, what);
+                }
             }
             Err(error) => {
                 let text = format!("cannot connect to {}: {error}", self.address);
-                self.matcher.stop(PlayEnd::BrokerGone(text));
+                // A broker that takes the connection and is slow with TLS or the upgrade is no crash.
+                let slow = error.kind() == std::io::ErrorKind::TimedOut && self.address.transport() != Transport::Mqtt;
+                self.matcher.stop(match slow {
+                    true => PlayEnd::Late(text),
+                    false => PlayEnd::BrokerGone(text),
+                });
             }
         }
     }
@@ -271,7 +337,7 @@ impl Driver<'_> {
         step: Option<StepId>,
         author: Author,
         writes: &[Vec<Chunk>],
-        pause: Duration,
+        manner: Manner,
     ) {
         // Out of the map while it is written to, since what arrives meanwhile is looked at too: a broker that waits for
         // us to read would else wait for ever.
@@ -280,19 +346,23 @@ impl Driver<'_> {
         };
         let number = connection.number();
         for (i, write) in writes.iter().enumerate() {
-            if i > 0 && pause > Duration::ZERO {
-                tokio::time::sleep(pause).await;
+            if i > 0 && manner.pause > Duration::ZERO {
+                tokio::time::sleep(manner.pause).await;
             }
             let Some(assembler) = self.assemblers.get_mut(&number) else {
                 break;
             };
             let sent = assembler.sent(write);
             let incomplete = assembler.our_pending() > 0;
+            if manner.text {
+                let what = What::WebSocket(WebSocket::TextFrame);
+                self.note_at(client.clone(), number, step.clone(), author, what);
+            }
             for what in sent {
                 self.note_at(client.clone(), number, step.clone(), author, what);
             }
             self.matcher.incomplete(client, incomplete);
-            let writing = connection.write(write);
+            let writing = connection.write(write, manner.text);
             tokio::pin!(writing);
             loop {
                 tokio::select! {
@@ -333,7 +403,11 @@ impl Driver<'_> {
                 .stop(PlayEnd::Error(format!("the broker did not come back: {error}")));
             return;
         }
-        match instance.address(self.version) {
+        let address = match self.websocket {
+            true => instance.websocket_address(self.version),
+            false => instance.address(self.version),
+        };
+        match address {
             Some(address) => self.address = address,
             None => self
                 .matcher
@@ -349,7 +423,7 @@ impl Driver<'_> {
         for name in names {
             if self.matcher.may_say_goodbye(&name) {
                 let writes = [vec![Chunk::Bytes(goodbye.clone())]];
-                let write = self.write(&name, None, Author::Cleanup, &writes, Duration::ZERO);
+                let write = self.write(&name, None, Author::Cleanup, &writes, Manner::default());
                 // A broker that does not read any more is not waited for.
                 if tokio::time::timeout(TRAILING, write).await.is_err() {
                     continue;

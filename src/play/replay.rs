@@ -71,13 +71,15 @@ impl Replayer<'_> {
                     .insert(client.clone(), Assembler::new(self.case.version));
                 (client.clone(), 1)
             }
-            Action::Write { client, writes, .. } => {
+            Action::Write {
+                client, writes, text, ..
+            } => {
                 let Some(assembler) = self.assemblers.get_mut(client) else {
                     return;
                 };
                 let sent: usize = writes.iter().map(|w| assembler.sent(w).len()).sum();
                 let incomplete = assembler.our_pending() > 0;
-                self.take(sent);
+                self.take(sent + if *text { writes.len() } else { 0 });
                 self.matcher.incomplete(client, incomplete);
                 return;
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scenario::{EnhancedAuth, Login};
+use crate::target::Dialer;
 
 use super::Diary;
 
@@ -21,6 +22,8 @@ pub struct Settings {
     /// Further logins, by name.
     pub users: BTreeMap<String, Login>,
     pub limits: Limits,
+    /// Opens connections, with the certificates that this target needs.
+    pub dialer: Dialer,
     /// Where it is noted what may be left at the broker.
     pub diary: Option<Arc<Diary>>,
 }
@@ -34,6 +37,7 @@ impl Default for Settings {
             auth: None,
             users: BTreeMap::new(),
             limits: Limits::default(),
+            dialer: Dialer::default(),
             diary: None,
         }
     }

@@ -72,7 +72,7 @@ pub async fn pass(number: u32, client: TcpStream, peer: SocketAddr, broker: Addr
 }
 
 async fn reach(broker: &Address) -> io::Result<TcpStream> {
-    let connecting = async { TcpStream::connect(broker.resolve().await?).await };
+    let connecting = async { TcpStream::connect(&*broker.resolve().await?).await };
     tokio::time::timeout(PATIENCE, connecting)
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?

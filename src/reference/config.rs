@@ -2,11 +2,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::disobey::Disobey;
+use crate::transport::Transport;
+use crate::transport::tls::TlsServer;
 use crate::wire::{Text, Version};
 
 /// The whole configuration of one broker.
@@ -14,6 +17,10 @@ use crate::wire::{Text, Version};
 pub struct Config {
     /// Where to listen. Only a loopback address is accepted; port 0 takes a free one.
     pub address: SocketAddr,
+    /// Further listeners.
+    pub listeners: Vec<Listen>,
+    /// What those with TLS show and ask for.
+    pub tls: Option<Arc<TlsServer>>,
     /// The versions that are offered.
     pub versions: Vec<Version>,
     /// Who may log in.
@@ -37,6 +44,8 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            listeners: Vec::new(),
+            tls: None,
             versions: Version::ALL.to_vec(),
             users: Vec::new(),
             anonymous: true,
@@ -47,6 +56,15 @@ impl Default for Config {
             disobey: Disobey::default(),
         }
     }
+}
+
+/// A further listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// At a loopback address; port 0 takes a free one.
+    At(Transport, SocketAddr),
+    /// At a Unix socket, whose file must not be there yet.
+    Unix(PathBuf),
 }
 
 /// One who may log in.

@@ -59,6 +59,9 @@ pub enum Duty {
     UnfinishedShareEnds,
     RefuseLongIdAt31,
     JoinPieces,
+    JoinFrames,
+    RefuseTextFrames,
+    ChooseMqtt,
     TakeRepeatedRequests,
     KeepRetainedOverRestart,
 }
@@ -453,6 +456,27 @@ pub const DUTIES: &[DutyRow] = &[
         v3_1: &[],
         v3_1_1: &["MQTT-7.1.1-1"],
         v5: &["MQTT-4.2.0-1"],
+    },
+    DutyRow {
+        duty: Duty::JoinFrames,
+        what: "takes every WebSocket message for whole packets, and loses a packet that goes on in the next",
+        v3_1: &[],
+        v3_1_1: &["MQTT-6.0.0-2"],
+        v5: &["MQTT-6.0.0-2"],
+    },
+    DutyRow {
+        duty: Duty::RefuseTextFrames,
+        what: "reads WebSocket text frames like binary ones",
+        v3_1: &[],
+        v3_1_1: &["MQTT-6.0.0-1"],
+        v5: &["MQTT-6.0.0-1"],
+    },
+    DutyRow {
+        duty: Duty::ChooseMqtt,
+        what: "chooses the WebSocket subprotocol that is offered first, whatever it is",
+        v3_1: &[],
+        v3_1_1: &["MQTT-6.0.0-4"],
+        v5: &["MQTT-6.0.0-4"],
     },
     DutyRow {
         duty: Duty::TakeRepeatedRequests,

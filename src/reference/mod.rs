@@ -23,7 +23,7 @@ mod topic;
 #[cfg(test)]
 mod walk;
 
-pub use config::{AuthMethod, Config, Limits, User};
+pub use config::{AuthMethod, Config, Limits, Listen, User};
 pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam, UNBREAKABLE};
 pub use places::{SourceLine, honoured_at};
 pub use proxy::Proxy;

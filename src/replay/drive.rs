@@ -13,7 +13,7 @@ use super::plan::{Act, Plan, Turn, plan};
 use super::{Difference, Options, Replayed};
 use crate::capture::Recorded;
 use crate::play::{Arrival, Arrived, Assembler, Connection, QUEUE};
-use crate::target::Instance;
+use crate::target::{Ask, Instance};
 use crate::transcript::{End, What};
 use crate::wire::{Chunk, Decoded, Disconnect, Packet, PacketType, Text, Version, encode_bytes};
 
@@ -149,13 +149,19 @@ impl Driver<'_> {
             return Ok(());
         };
         let cannot = |error| format!("cannot connect to {address}: {error}");
-        let resolved = address.resolve().await.map_err(cannot)?;
         let name = Arc::from(turn.line.to_string());
         let number = turn.line as u32;
         let (patience, sender) = (self.options.patience, self.sender.clone());
-        let connection = Connection::open(resolved, name, number, false, patience, sender)
-            .await
-            .map_err(cannot)?;
+        let opening = Connection::open(
+            &self.options.dialer,
+            &address,
+            Ask::default(),
+            name,
+            number,
+            patience,
+            sender,
+        );
+        let (connection, _) = opening.await.map_err(cannot)?;
         self.states[turn.line].connection = Some(connection);
         Ok(())
     }
@@ -200,7 +206,7 @@ impl Driver<'_> {
         self.states[line].assembler.sent(&chunks);
         let patience = self.options.patience;
         {
-            let writing = tokio::time::timeout(patience, connection.write(&chunks));
+            let writing = tokio::time::timeout(patience, connection.write(&chunks, false));
             tokio::pin!(writing);
             loop {
                 tokio::select! {
@@ -465,6 +471,7 @@ impl Driver<'_> {
         };
         let bytes = match arrival.what {
             Arrived::Bytes(bytes) => bytes,
+            Arrived::Text => return,
             Arrived::End(_) => {
                 state.ended = true;
                 return;

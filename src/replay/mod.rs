@@ -10,6 +10,7 @@ mod plan;
 
 use std::time::Duration;
 
+use crate::target::Dialer;
 use crate::wire::{Text, Version};
 
 pub use drive::replay;
@@ -27,6 +28,8 @@ pub struct Options {
     pub assume_connect: bool,
     /// How long an answer may take.
     pub patience: Duration,
+    /// Opens connections, with the certificates that the target needs.
+    pub dialer: Dialer,
 }
 
 /// A user name, and a password where there is one.

@@ -185,7 +185,7 @@ fn act(event: &Event) -> Option<Act> {
         (What::End(_), true) => Act::ExpectEnd,
         // Where bytes of either side are missing, what would follow cannot be told any more.
         (What::Gap(_), _) => Act::Blind,
-        (What::Fragment(_), true) | (What::Lifecycle(_), _) => return None,
+        (What::Fragment(_), true) | (What::WebSocket(_) | What::Lifecycle(_), _) => return None,
     })
 }
 
@@ -226,6 +226,7 @@ mod tests {
 
     fn options() -> Options {
         Options {
+            dialer: Default::default(),
             speed: None,
             rename: None,
             login: None,

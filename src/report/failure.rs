@@ -68,7 +68,8 @@ pub fn again(case: &CaseResult, target: &TargetInfo) -> String {
         .as_deref()
         .map(|a| format!(" {}", quoted(a)))
         .unwrap_or_default();
-    format!("mqttspec run{argument} -e {} --trace always", quoted(&case.id))
+    let options: String = target.options.iter().map(|word| format!(" {}", quoted(word))).collect();
+    format!("mqttspec run{argument}{options} -e {} --trace always", quoted(&case.id))
 }
 
 /// As a word for a shell.

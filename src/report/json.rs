@@ -8,7 +8,7 @@ use super::{Score, scores, snapshot};
 use crate::play::{Advice, Stage};
 use crate::statements::{StatementId, catalogue};
 use crate::suite::{CaseResult, RunResult, Verdict};
-use crate::transcript::{Author, Direction, End, Event, Lifecycle, Transcript, What, name, redacted, shown};
+use crate::transcript::{Author, Direction, End, Event, Lifecycle, Transcript, WebSocket, What, name, redacted, shown};
 use crate::wire::Value;
 
 /// The number of the format.
@@ -35,6 +35,7 @@ struct Target<'a> {
     name: &'a str,
     version: Option<&'a str>,
     address: &'a str,
+    transport: &'static str,
     argument: Option<&'a str>,
 }
 
@@ -144,6 +145,7 @@ fn document(run: &RunResult) -> Run<'_> {
             name: &run.target.name,
             version: run.target.version.as_deref(),
             address: &run.target.address,
+            transport: run.target.transport.name(),
             argument: run.target.argument.as_deref(),
         },
         seconds: seconds(run.duration),
@@ -292,6 +294,8 @@ fn entry(event: &Event) -> Entry {
         What::End(End::Fin) => "fin",
         What::End(End::Reset) => "reset",
         What::End(End::HalfClose) => "half close",
+        What::WebSocket(WebSocket::Upgraded { .. } | WebSocket::Refused(_)) => "upgrade",
+        What::WebSocket(WebSocket::TextFrame) => "text frame",
         What::Gap(bytes) => {
             entry.length = Some(*bytes);
             "gap"

@@ -11,6 +11,7 @@ pub fn run(run: &RunResult) -> String {
     let mut suite = TestSuite::new(xml(&case::target(&run.target)));
     suite.set_time(run.duration);
     suite.add_property(("target.address", xml(&run.target.address).as_str()));
+    suite.add_property(("target.transport", run.target.transport.name()));
     suite.add_property(("mqttspec.version", env!("CARGO_PKG_VERSION")));
     for case in &run.cases {
         suite.add_test_case(test_case(case, &run.target));

@@ -95,6 +95,7 @@ fn heading(case: &CaseResult, control: bool, event: &Event) -> String {
         What::Packet { decoded, .. } => name(decoded),
         What::Fragment(_) => "bytes that are no whole packet",
         What::End(_) => "end",
+        What::WebSocket(_) => "WebSocket",
         What::Gap(_) => "gap",
         What::Lifecycle(_) => "broker",
     };

@@ -8,11 +8,16 @@ use super::style::{self, BOLD, DIM, YELLOW, paint};
 use super::{failure, scores};
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
 use crate::transcript::{printable, seconds};
+use crate::transport::Transport;
 
 /// The first line of a run.
 pub fn began(target: &TargetInfo, cases: usize) -> String {
+    let over = match target.transport {
+        Transport::Mqtt => String::new(),
+        other => format!(" over {}", paint(BOLD, other)),
+    };
     format!(
-        "{} against {} at {}\n",
+        "{} against {} at {}{over}\n",
         plural(cases, "case"),
         paint(BOLD, case::target(target)),
         printable(&target.address)

@@ -109,7 +109,9 @@ pub fn target() -> TargetInfo {
         name: "mosquitto".to_owned(),
         version: Some("2.0.11".to_owned()),
         address: "mqtt://127.0.0.1:1883".to_owned(),
+        transport: Default::default(),
         argument: Some("ci/brokers/mosquitto.yaml".to_owned()),
+        options: Vec::new(),
         snapshots: Kept::All,
     }
 }

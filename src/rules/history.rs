@@ -148,7 +148,7 @@ impl History {
                     conn.lost[usize::from(broker)] = true;
                 }
             }
-            (What::Open | What::Fragment(_) | What::End(_) | What::Lifecycle(_), _) => {}
+            (What::Open | What::Fragment(_) | What::End(_) | What::WebSocket(_) | What::Lifecycle(_), _) => {}
         }
     }
 

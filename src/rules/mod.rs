@@ -25,6 +25,7 @@ mod sent;
 mod session;
 #[cfg(test)]
 mod testing;
+mod websocket;
 
 pub use finding::{Finding, Outcome};
 pub use rule::{Ids, Needs, RuleInfo};
@@ -44,6 +45,7 @@ pub fn all() -> impl Iterator<Item = &'static RuleInfo> {
         delivery::RULES,
         flow::RULES,
         order::RULES,
+        websocket::RULES,
     ]
     .into_iter()
     .flatten()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Judge, Outcome, check};
-use crate::transcript::{Author, End, Event, Lifecycle, Transcript, What};
+use crate::transcript::{Author, End, Event, Lifecycle, Transcript, WebSocket, What};
 use crate::wire::property::id;
 use crate::wire::{
     Ack, ConnAck, Connect, Frame, Packet, PropertyValue, Publish, Side, SubAck, Subscribe, Subscription, Version,
@@ -97,6 +97,11 @@ impl Talk {
 
     pub fn open(self, connection: u32) -> Talk {
         self.push(connection, Author::Script, What::Open)
+    }
+
+    /// The broker's side of WebSocket.
+    pub fn websocket(self, connection: u32, event: WebSocket) -> Talk {
+        self.push(connection, Author::Broker, What::WebSocket(event))
     }
 
     pub fn gap(self, connection: u32) -> Talk {

@@ -119,6 +119,13 @@ pub struct Outline {
     pub title: String,
 }
 
+impl Case {
+    /// Whether the target must have this feature.
+    pub fn needs(&self, feature: &str) -> bool {
+        self.header.needs.iter().any(|need| need.feature == feature)
+    }
+}
+
 /// The clients and steps of a case.
 #[derive(Debug, Clone)]
 pub struct Script {
@@ -210,6 +217,8 @@ impl std::fmt::Display for BrokerAction {
 pub enum Send {
     Write(Write),
     Open,
+    /// As `Open`, over WebSocket and with these subprotocols on offer.
+    OpenOffering(Vec<String>),
     /// FIN, then drain until the broker closes or patience ends.
     Close,
     HalfClose,
@@ -229,6 +238,8 @@ pub struct Write {
     pub pause: Duration,
     /// `probe: true`: sent even beyond a limit that the target stated.
     pub probe: bool,
+    /// `text_frame: true`: over WebSocket, and in text frames where binary ones are due.
+    pub text_frame: bool,
 }
 
 #[derive(Debug, Clone)]

@@ -28,6 +28,7 @@ pub fn send(client: &str, send: &Send, scope: &Scope) -> String {
     let what = match send {
         Send::Write(w) => write(w, scope),
         Send::Open => "open".to_owned(),
+        Send::OpenOffering(offer) => format!("open: {{ subprotocols: [{}] }}", offer.join(", ")),
         Send::Close => "close".to_owned(),
         Send::HalfClose => "half close".to_owned(),
         Send::Reset => "reset".to_owned(),
@@ -92,6 +93,10 @@ pub fn write(write: &Write, scope: &Scope) -> String {
     let text = match write.parts.as_slice() {
         [one] => part(one),
         many => format!("together: [{}]", many.iter().map(part).collect::<Vec<_>>().join(", ")),
+    };
+    let text = match write.text_frame {
+        true => format!("{text} (in a text frame)"),
+        false => text,
     };
     match &write.split {
         Split::Whole => text,

@@ -300,7 +300,7 @@ fn send_fields(packet_type: PacketType) -> Value {
             ] }),
             "split" => reference("split"),
             "pause" => reference("duration"),
-            "probe" => reference("boolean"),
+            "probe" | "text_frame" => reference("boolean"),
             _ => reference("bytes"),
         };
         properties.insert(key.to_owned(), schema);
@@ -333,7 +333,7 @@ fn sends(with_manner: bool) -> Vec<(String, Value)> {
         .collect();
     let whole = json!({ "type": "object", "properties": {
         "hex": reference("bytes"), "parts": reference("parts"), "split": reference("split"),
-        "pause": reference("duration"), "probe": reference("boolean"),
+        "pause": reference("duration"), "probe": reference("boolean"), "text_frame": reference("boolean"),
     }, "additionalProperties": false });
     let bytes = |more: Vec<Value>| {
         let mut any = vec![reference("bytes")];
@@ -343,7 +343,17 @@ fn sends(with_manner: bool) -> Vec<(String, Value)> {
     if with_manner {
         all.push(("(bytes|frame)".to_owned(), bytes(vec![whole.clone()])));
         all.push(("together".to_owned(), json!({ "anyOf": [reference("parts"), whole] })));
-        let actions = ACTIONS.map(|(name, _)| name).join("|");
+        let actions: Vec<&str> = ACTIONS
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(|name| *name != "open")
+            .collect();
+        let actions = actions.join("|");
+        let names = json!({ "type": "array", "items": { "type": "string", "pattern": "^[A-Za-z0-9._-]+$" } });
+        let names = json!({ "anyOf": [names, { "type": "string", "pattern": r"^\$" }] });
+        let offer = json!({ "type": "object", "properties": { "subprotocols": names },
+            "required": ["subprotocols"], "additionalProperties": false });
+        all.push(("open".to_owned(), json!({ "anyOf": [{ "type": "null" }, offer] })));
         all.push((format!("({actions})"), json!({ "type": "null" })));
     } else {
         all.push(("(bytes|frame)".to_owned(), bytes(vec![])));

@@ -9,6 +9,7 @@ use crate::scenario::Header;
 use crate::statements::{StatementId, Version};
 use crate::target::Kept;
 use crate::transcript::Transcript;
+use crate::transport::Transport;
 
 /// What is said of a case in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,8 +61,12 @@ pub struct TargetInfo {
     /// What the broker's own version command says.
     pub version: Option<String>,
     pub address: String,
+    /// What its cases are played over, but for those that are about another transport.
+    pub transport: Transport,
     /// The argument that names this target on the command line; `None` for the embedded reference broker.
     pub argument: Option<String>,
+    /// The options that reach it, such as `--transport wss`, word by word.
+    pub options: Vec<String>,
     /// Which cases have a snapshot.
     pub snapshots: Kept,
 }

@@ -221,7 +221,8 @@ impl Session {
         let mut tries = Tries::new(self, place);
         loop {
             self.tell(|| RunEvent::CaseBegan { id: case.id.clone() });
-            let instance = match place.launcher.launch().await {
+            let launched = place.launcher.launch_alone(case.needs("websocket"));
+            let instance = match launched.await {
                 Ok(instance) => instance,
                 Err(error) => return (Outcome::NoBroker(error.to_string()), tries.plays, None),
             };

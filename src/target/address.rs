@@ -1,29 +1,41 @@
-//! Where a broker is reached: `mqtt://host:port`, read and printed.
+//! Where a broker is reached: `mqtt://host:port`, `wss://host/path`, `unix:/path`; read and printed.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The address of a broker: plain MQTT over TCP.
+use crate::transport::Transport;
+
+/// The address of a broker.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
-    host: String,
+    transport: Transport,
+    /// Empty for a Unix socket.
+    host: Box<str>,
+    /// 0 for a Unix socket.
     port: u16,
+    /// Of the upgrade's request, or of the socket's file; empty over TCP and TLS.
+    path: Box<str>,
 }
 
 /// The port that is registered for MQTT without TLS, taken where an address names none.
 pub const DEFAULT_PORT: u16 = 1883;
+
+/// The path of a WebSocket address that names none. The standard has none; this one is the most common.
+const DEFAULT_PATH: &str = "/mqtt";
 
 /// Why a text is not the address of a broker.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     #[error("no scheme in `{0}`: an address reads mqtt://host or mqtt://host:port")]
     NoScheme(String),
-    #[error("`{scheme}:` is not available yet in this build (in `{text}`): only mqtt://host:port is")]
-    NotYet { scheme: String, text: String },
-    #[error("unknown scheme `{scheme}:` in `{text}`: an address reads mqtt://host or mqtt://host:port")]
+    #[error(
+        "unknown scheme `{scheme}:` in `{text}`: an address begins with mqtt, mqtts, ws or wss and ://, or with unix:"
+    )]
     UnknownScheme { scheme: String, text: String },
     #[error("no host in `{0}`: an address reads mqtt://host or mqtt://host:port")]
     NoHost(String),
+    #[error("no path in `{0}`: the address of a Unix socket reads unix:/path/to/socket")]
+    NoPath(String),
     #[error("bad host `{host}` in `{text}`: {why}")]
     BadHost {
         host: String,
@@ -41,38 +53,84 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// An address of its parts. The host is a name, an IPv4 address, or an IPv6 address without brackets.
+    /// An address over TCP, of its parts. The host is a name, an IPv4 address, or an IPv6 address without brackets.
     pub fn new(host: impl Into<String>, port: u16) -> Address {
+        Address::over(Transport::Mqtt, host, port)
+    }
+
+    /// An address over any transport with a host and a port.
+    pub fn over(transport: Transport, host: impl Into<String>, port: u16) -> Address {
         Address {
-            host: host.into(),
+            transport,
+            host: host.into().into_boxed_str(),
             port,
+            path: match transport.is_websocket() {
+                true => DEFAULT_PATH.into(),
+                false => "".into(),
+            },
         }
     }
 
-    /// The host: a name or an IP address; an IPv6 address stands without its brackets.
+    /// The address of a Unix socket.
+    pub fn unix(path: impl Into<String>) -> Address {
+        Address {
+            transport: Transport::Unix,
+            host: "".into(),
+            port: 0,
+            path: path.into().into_boxed_str(),
+        }
+    }
+
+    /// What it is reached over.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// The host: a name or an IP address; an IPv6 address stands without its brackets. Empty for a Unix socket.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The TCP port, never 0 when the address was read from text.
+    /// The TCP port, never 0 when the address was read from text; 0 for a Unix socket.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The socket address behind the name.
+    /// The path of a WebSocket or of a Unix socket; else empty.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// `host:port`, as HTTP names a server; without the port where it is the scheme's own.
+    pub(super) fn authority(&self) -> String {
+        let host = match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host.to_string(),
+        };
+        match self.transport.default_port() == Some(self.port) {
+            true => host,
+            false => format!("{host}:{}", self.port),
+        }
+    }
+
+    /// The socket addresses behind the name, at least one.
     ///
     /// # Errors
     /// Where the system does not know the host.
-    pub async fn resolve(&self) -> std::io::Result<std::net::SocketAddr> {
-        let mut found = tokio::net::lookup_host((self.host(), self.port())).await?;
-        found
-            .next()
-            .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address"))
+    pub async fn resolve(&self) -> std::io::Result<Vec<std::net::SocketAddr>> {
+        let found: Vec<_> = tokio::net::lookup_host((self.host(), self.port())).await?.collect();
+        match found.is_empty() {
+            false => Ok(found),
+            true => Err(std::io::Error::new(
+                std::io::ErrorKind::NotFound,
+                "the host has no address",
+            )),
+        }
     }
 
     /// Whether the text looks like an address rather than the name of a file: it has a scheme.
     pub fn is_address(text: &str) -> bool {
-        text.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme))
+        text.starts_with("unix:") || text.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme))
     }
 }
 
@@ -83,10 +141,17 @@ fn is_scheme(text: &str) -> bool {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "mqtt://[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "mqtt://{}:{}", self.host, self.port)
+        if self.transport == Transport::Unix {
+            return write!(f, "unix:{}", self.path);
+        }
+        let (open, close) = match self.host.contains(':') {
+            true => ("[", "]"),
+            false => ("", ""),
+        };
+        write!(f, "{}://{open}{}{close}:{}", self.transport, self.host, self.port)?;
+        match &*self.path {
+            DEFAULT_PATH => Ok(()),
+            path => f.write_str(path),
         }
     }
 }
@@ -96,40 +161,49 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Address, AddressError> {
         let whole = || text.to_owned();
+        if let Some(path) = text.strip_prefix("unix:") {
+            // `unix:///path` is `unix:/path`.
+            let path = path.strip_prefix("//").unwrap_or(path);
+            return match path.is_empty() {
+                true => Err(AddressError::NoPath(whole())),
+                false => Ok(Address::unix(path)),
+            };
+        }
         let (scheme, rest) = text
             .split_once("://")
             .filter(|(scheme, _)| is_scheme(scheme))
             .ok_or_else(|| AddressError::NoScheme(whole()))?;
-        match scheme.to_ascii_lowercase().as_str() {
-            "mqtt" => {}
-            "mqtts" | "ws" | "wss" => {
-                return Err(AddressError::NotYet {
-                    scheme: scheme.to_owned(),
-                    text: whole(),
-                });
-            }
-            _ => {
-                return Err(AddressError::UnknownScheme {
-                    scheme: scheme.to_owned(),
-                    text: whole(),
-                });
-            }
-        }
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        if let Some(at) = rest.find(['/', '?', '#']) {
-            let why = "MQTT over TCP has no path";
-            return Err(AddressError::Extra {
-                extra: rest[at..].to_owned(),
+        let Ok(transport) = scheme.parse::<Transport>() else {
+            return Err(AddressError::UnknownScheme {
+                scheme: scheme.to_owned(),
                 text: whole(),
-                why,
             });
+        };
+        let extra = |extra: &str, why| AddressError::Extra {
+            extra: extra.to_owned(),
+            text: whole(),
+            why,
+        };
+        let (rest, path) = match rest.find(['/', '?', '#']) {
+            Some(at) => (&rest[..at], &rest[at..]),
+            None => (rest, ""),
+        };
+        match (path, transport.is_websocket()) {
+            ("" | "/", false) => {}
+            (path, false) => return Err(extra(path, "MQTT over TCP and TLS has no path")),
+            (path, true) if path.contains('#') || !path.bytes().all(|b| b.is_ascii_graphic()) => {
+                return Err(extra(path, "a path has neither `#` nor blanks"));
+            }
+            (path, true) if path.starts_with('?') => return Err(extra(path, "a path begins with `/`")),
+            (_, true) => {}
         }
         if let Some((login, _)) = rest.rsplit_once('@') {
-            let why = "give a login in a profile, under `login`";
+            // Not shown: it may be a password.
+            let shown = login.split(':').next().unwrap_or_default();
             return Err(AddressError::Extra {
-                extra: format!("{login}@"),
-                text: whole(),
-                why,
+                extra: format!("{shown}@"),
+                text: text.replacen(login, shown, 1),
+                why: "give a login in a profile, under `login`",
             });
         }
         let (host, port) = split_port(rest, text)?;
@@ -137,7 +211,7 @@ impl FromStr for Address {
             return Err(AddressError::NoHost(whole()));
         }
         let port = match port {
-            None => DEFAULT_PORT,
+            None => transport.default_port().unwrap_or(DEFAULT_PORT),
             Some(digits) => match digits.parse::<u16>() {
                 Ok(port) if port != 0 && digits.bytes().all(|b| b.is_ascii_digit()) => port,
                 _ => {
@@ -148,10 +222,11 @@ impl FromStr for Address {
                 }
             },
         };
-        Ok(Address {
-            host: host.to_owned(),
-            port,
-        })
+        let mut address = Address::over(transport, host, port);
+        if !path.is_empty() && transport.is_websocket() {
+            address.path = path.into();
+        }
+        Ok(address)
     }
 }
 
@@ -208,22 +283,33 @@ mod tests {
 
     #[test]
     fn prints_what_it_reads() {
-        for text in ["mqtt://a:1", "mqtt://[::1]:1883", "mqtt://127.0.0.1:65535"] {
+        for text in [
+            "mqtt://a:1",
+            "mqtt://[::1]:1883",
+            "mqtt://127.0.0.1:65535",
+            "mqtts://a:8883",
+            "ws://a:80",
+            "wss://[::1]:443/x",
+            "unix:/a",
+        ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
     }
 
     #[test]
-    fn the_other_transports_are_known_but_not_there() {
-        for scheme in ["mqtts", "ws", "wss"] {
-            let message = read(&format!("{scheme}://h:1")).unwrap_err();
-            assert_eq!(
-                message,
-                format!(
-                    "`{scheme}:` is not available yet in this build (in `{scheme}://h:1`): only mqtt://host:port is"
-                )
-            );
-        }
+    fn every_transport_has_its_form() {
+        let parts = |text: &str| {
+            let a: Address = text.parse().unwrap();
+            (a.transport(), a.host().to_owned(), a.port(), a.path().to_owned())
+        };
+        let of = |transport, port, path: &str| (transport, "h".to_owned(), port, path.to_owned());
+        assert_eq!(parts("mqtts://h"), of(Transport::Mqtts, 8883, ""));
+        assert_eq!(parts("ws://h"), of(Transport::Ws, 80, "/mqtt"));
+        assert_eq!(parts("wss://h:1/"), of(Transport::Wss, 1, "/"));
+        assert_eq!(parts("ws://h/a/b?c=d"), of(Transport::Ws, 80, "/a/b?c=d"));
+        let unix = (Transport::Unix, String::new(), 0, "/run/b.sock".to_owned());
+        assert_eq!(parts("unix:/run/b.sock"), unix);
+        assert_eq!(parts("unix:///run/b.sock"), unix);
     }
 
     #[test]
@@ -245,6 +331,11 @@ mod tests {
             ("mqtt://[::1]1883", "after the bracket"),
             ("mqtt://a b", "bad host `a b`"),
             ("mqtt://a/b", "has no path"),
+            ("mqtts://a?b", "has no path"),
+            ("ws://a?b", "begins with `/`"),
+            ("ws://a/#b", "neither `#`"),
+            ("unix:", "no path"),
+            ("unix://", "no path"),
             ("mqtt://u:p@h", "under `login`"),
         ] {
             let message = read(text).expect_err(text);
@@ -253,7 +344,14 @@ mod tests {
     }
 
     #[test]
+    fn a_login_in_an_address_is_not_repeated() {
+        let message = read("mqtt://me:secret@h").unwrap_err();
+        assert!(message.contains("me@") && !message.contains("secret"), "{message}");
+    }
+
+    #[test]
     fn a_file_name_is_no_address() {
+        assert!(Address::is_address("unix:/x"));
         assert!(Address::is_address("mqtt://x"));
         assert!(Address::is_address("http://x"));
         assert!(!Address::is_address("ci/brokers/mosquitto.yaml"));

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::address::Address;
+use super::dial::{Ask, Dialer};
 use super::profile::Login;
 use crate::statements::Version;
+use crate::transport::Writer;
 
 /// How many bytes of a first answer are read at most.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -91,23 +92,28 @@ impl Wait {
 ///
 /// # Errors
 /// The connection could not be opened.
-pub(super) async fn greet(address: &Address, connect: &[u8], wait: Wait) -> std::io::Result<Reply> {
-    let opening = TcpStream::connect((address.host(), address.port()));
-    let mut stream = match timeout_at(wait.next(), opening).await {
-        Ok(stream) => stream?,
+pub(super) async fn greet(dialer: &Dialer, address: &Address, connect: &[u8], wait: Wait) -> std::io::Result<Reply> {
+    let opening = dialer.dial(address, Ask::default());
+    let link = match timeout_at(wait.next(), opening).await {
+        Ok(dialled) => dialled?.link,
         Err(_) => return Err(std::io::ErrorKind::TimedOut.into()),
     };
-    stream.set_nodelay(true)?;
+    let (mut reader, mut writer) = (link.reader, link.writer);
     // A peer that closes at once may make the write fail. What it sent before, if anything, decides.
-    let _ = timeout_at(wait.next(), stream.write_all(connect)).await;
-    let reply = read_connack(&mut stream, wait).await;
+    let _ = timeout_at(wait.next(), send(&mut writer, connect)).await;
+    let reply = read_connack(&mut reader, wait).await;
     if let Reply::Connack { code: 0, .. } = reply {
-        let _ = timeout_at(wait.moment(), stream.write_all(&[0xe0, 0x00])).await;
-        let _ = timeout_at(wait.moment(), stream.shutdown()).await;
+        let _ = timeout_at(wait.moment(), send(&mut writer, &[0xe0, 0x00])).await;
+        let _ = timeout_at(wait.moment(), writer.shutdown()).await;
         // The broker's own close is awaited for a moment, so that the client id is free again.
-        let _ = timeout_at(wait.moment(), stream.read(&mut [0; 64])).await;
+        let _ = timeout_at(wait.moment(), reader.read(&mut [0; 64])).await;
     }
     Ok(reply)
+}
+
+async fn send(writer: &mut Writer, bytes: &[u8]) -> std::io::Result<()> {
+    writer.write_all(bytes).await?;
+    writer.flush().await
 }
 
 async fn read_connack(stream: &mut (impl AsyncRead + Unpin), wait: Wait) -> Reply {

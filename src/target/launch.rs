@@ -27,12 +27,26 @@ pub trait Launcher: Send + Sync {
     /// # Errors
     /// The future's result is an error where no broker could be started.
     fn launch(&self) -> BoxFuture<'_, Result<Box<dyn Instance>, StartError>>;
+
+    /// The same for one case alone, which may be one about WebSocket.
+    ///
+    /// # Errors
+    /// As those of [`Launcher::launch`].
+    fn launch_alone(&self, _websocket: bool) -> BoxFuture<'_, Result<Box<dyn Instance>, StartError>> {
+        self.launch()
+    }
 }
 
 /// A broker that is there. Dropping a started one kills it.
 pub trait Instance: Send + Sync {
     /// Where this version is spoken. `None`: the target has no address for it.
     fn address(&self, version: Version) -> Option<Address>;
+
+    /// Where this version is spoken over WebSocket, for cases that are about that. `None`: the target has no such address.
+    fn websocket_address(&self, version: Version) -> Option<Address> {
+        self.address(version)
+            .filter(|address| address.transport().is_websocket())
+    }
 
     /// Ends the broker gracefully and starts it again with its state. Every connection to it ends.
     ///
@@ -65,13 +79,29 @@ pub trait Instance: Send + Sync {
 #[derive(Debug, Clone)]
 pub struct ProcessLauncher {
     profile: Arc<Profile>,
+    /// The same without what only cases about WebSocket need.
+    plain: Arc<Profile>,
     keep: bool,
 }
 
 impl ProcessLauncher {
     /// A launcher for a profile with a `process`. With `keep` the brokers' folders stay after their end.
     pub fn new(profile: Arc<Profile>, keep: bool) -> ProcessLauncher {
-        ProcessLauncher { profile, keep }
+        let mut plain = Profile::clone(&profile);
+        plain.transports = plain.transports.without_aside();
+        ProcessLauncher {
+            profile,
+            plain: Arc::new(plain),
+            keep,
+        }
+    }
+
+    fn start(&self, profile: &Arc<Profile>) -> BoxFuture<'_, Result<Box<dyn Instance>, StartError>> {
+        let profile = Arc::clone(profile);
+        Box::pin(async move {
+            let broker = Broker::start(profile, self.keep).await?;
+            Ok(Box::new(broker) as Box<dyn Instance>)
+        })
     }
 }
 
@@ -81,16 +111,24 @@ impl Launcher for ProcessLauncher {
     }
 
     fn launch(&self) -> BoxFuture<'_, Result<Box<dyn Instance>, StartError>> {
-        Box::pin(async move {
-            let broker = Broker::start(self.profile.clone(), self.keep).await?;
-            Ok(Box::new(broker) as Box<dyn Instance>)
-        })
+        self.start(&self.profile)
+    }
+
+    fn launch_alone(&self, websocket: bool) -> BoxFuture<'_, Result<Box<dyn Instance>, StartError>> {
+        match websocket {
+            true => self.launch(),
+            false => self.start(&self.plain),
+        }
     }
 }
 
 impl Instance for Broker {
     fn address(&self, version: Version) -> Option<Address> {
         Broker::address(self, version).cloned()
+    }
+
+    fn websocket_address(&self, version: Version) -> Option<Address> {
+        Broker::websocket_address(self, version).cloned()
     }
 
     fn restart(&self) -> BoxFuture<'_, Result<(), StartError>> {
@@ -122,13 +160,20 @@ impl Instance for Broker {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fixed {
     addresses: BTreeMap<Version, Address>,
+    websocket: BTreeMap<Version, Address>,
 }
 
 impl Fixed {
     /// One address for these versions.
     pub fn new(address: &Address, versions: &[Version]) -> Fixed {
+        let addresses: BTreeMap<Version, Address> =
+            versions.iter().map(|version| (*version, address.clone())).collect();
         Fixed {
-            addresses: versions.iter().map(|version| (*version, address.clone())).collect(),
+            websocket: match address.transport().is_websocket() {
+                true => addresses.clone(),
+                false => BTreeMap::new(),
+            },
+            addresses,
         }
     }
 
@@ -138,13 +183,10 @@ impl Fixed {
     /// An address that cannot be read, which a profile that was read does not have.
     pub fn of_profile(profile: &Profile) -> Result<Fixed, StartError> {
         let words = Words::default();
-        let mut addresses = BTreeMap::new();
-        for version in profile.versions.as_deref().unwrap_or(&Version::ALL) {
-            if let Some(address) = profile.mqtt.address(*version, &words) {
-                addresses.insert(*version, address?);
-            }
-        }
-        Ok(Fixed { addresses })
+        Ok(Fixed {
+            addresses: profile.addresses(&words)?,
+            websocket: profile.websocket_addresses(&words)?,
+        })
     }
 }
 
@@ -161,6 +203,10 @@ impl Launcher for Fixed {
 impl Instance for Fixed {
     fn address(&self, version: Version) -> Option<Address> {
         self.addresses.get(&version).cloned()
+    }
+
+    fn websocket_address(&self, version: Version) -> Option<Address> {
+        self.websocket.get(&version).cloned()
     }
 
     fn restart(&self) -> BoxFuture<'_, Result<(), StartError>> {

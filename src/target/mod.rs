@@ -5,6 +5,7 @@
 //! that show whether somebody speaks MQTT.
 
 mod address;
+mod dial;
 mod glob;
 mod greet;
 mod launch;
@@ -15,12 +16,13 @@ mod template;
 mod version;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
+pub use dial::{Ask, Dialer, Dialled, refused_upgrade};
 pub use glob::Glob;
 pub use launch::{BoxFuture, Fixed, Instance, Launcher, ProcessLauncher};
 pub use probe::{Answer, ProbeError, Spoken, probe};
 pub use process::{Broker, Exit, StartError, ask_version, kill_all, live_groups};
 pub use profile::{
-    Auth, Endpoints, Fails, Kept, Known, Login, MAX_SIZE, Place, Process, Profile, ProfileError, Supports,
+    Auth, Endpoints, Fails, Kept, Known, Login, MAX_SIZE, Place, Process, Profile, ProfileError, Supports, Transports,
     parse_duration,
 };
 pub use template::Words;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::address::Address;
+use super::dial::Dialer;
 use super::greet::{self, Reply, Stranger, Wait};
 use super::profile::Login;
 use crate::statements::Version;
@@ -67,7 +68,7 @@ pub enum ProbeError {
     Unreachable { address: Address, error: std::io::Error },
     #[error("{address} is an HTTP server, not an MQTT broker: it answers a CONNECT with {answer}")]
     Http { address: Address, answer: String },
-    #[error("{address} wants TLS, and mqtt: is without: it answers a CONNECT with {answer}")]
+    #[error("{address} wants TLS, and {}: is without: it answers a CONNECT with {answer}", address.transport())]
     Tls { address: Address, answer: String },
     #[error("{address} is not an MQTT broker: it answers a CONNECT with {answer}")]
     NotMqtt { address: Address, answer: String },
@@ -96,15 +97,20 @@ fn login_hint(with_login: bool) -> &'static str {
 ///
 /// # Errors
 /// The address cannot be reached, does not speak MQTT, never answers, or lets the client into no version at all.
-pub async fn probe(address: &Address, login: Option<&Login>, patience: Duration) -> Result<Spoken, ProbeError> {
+pub async fn probe(
+    dialer: &Dialer,
+    address: &Address,
+    login: Option<&Login>,
+    patience: Duration,
+) -> Result<Spoken, ProbeError> {
     let wait = Wait {
         patience,
         deadline: Instant::now() + patience * 5,
     };
     let (v3_1, v3_1_1, v5) = tokio::join!(
-        ask(address, Version::V3_1, login, wait),
-        ask(address, Version::V3_1_1, login, wait),
-        ask(address, Version::V5, login, wait),
+        ask(dialer, address, Version::V3_1, login, wait),
+        ask(dialer, address, Version::V3_1_1, login, wait),
+        ask(dialer, address, Version::V5, login, wait),
     );
     let mut answers = Vec::new();
     for (version, reply) in Version::ALL.into_iter().zip([v3_1, v3_1_1, v5]) {
@@ -137,10 +143,16 @@ pub async fn probe(address: &Address, login: Option<&Login>, patience: Duration)
     Err(no_version(address, &spoken, patience, login.is_some()))
 }
 
-async fn ask(address: &Address, version: Version, login: Option<&Login>, wait: Wait) -> std::io::Result<Reply> {
+async fn ask(
+    dialer: &Dialer,
+    address: &Address,
+    version: Version,
+    login: Option<&Login>,
+    wait: Wait,
+) -> std::io::Result<Reply> {
     // A client id of its own, so that two runs that ask the same broker do not take each other's session over.
     let client_id = format!("mqttspec{:08x}", RandomState::new().hash_one(version) as u32);
-    greet::greet(address, &greet::connect(version, &client_id, login), wait).await
+    greet::greet(dialer, address, &greet::connect(version, &client_id, login), wait).await
 }
 
 /// Why a target that offers nothing is no target.

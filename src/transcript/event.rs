@@ -75,6 +75,40 @@ impl fmt::Display for End {
     }
 }
 
+/// What happens below MQTT on a WebSocket connection, and is for MQTT to judge (3.1.1 and 5.0, section 6).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum WebSocket {
+    /// The upgrade: the subprotocols that the client offered, and the one that the server chose.
+    Upgraded {
+        offered: Vec<String>,
+        chosen: Option<String>,
+    },
+    /// The server refused the upgrade, in these words.
+    Refused(String),
+    /// The bytes that follow came in a text frame.
+    TextFrame,
+}
+
+impl fmt::Display for WebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WebSocket::Upgraded { offered, chosen } => {
+                let chosen = match chosen {
+                    Some(chosen) => format!("`{chosen}`"),
+                    None => "none".to_owned(),
+                };
+                write!(
+                    f,
+                    "upgrade, subprotocols offered: {}, chosen: {chosen}",
+                    offered.join(", ")
+                )
+            }
+            WebSocket::Refused(why) => write!(f, "no upgrade: {why}"),
+            WebSocket::TextFrame => f.write_str("a text frame"),
+        }
+    }
+}
+
 /// What happened to the broker as a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lifecycle {
@@ -117,7 +151,7 @@ impl Event {
 /// What an event is.
 #[derive(Debug, Clone)]
 pub enum What {
-    /// The TCP connection (and what lies over it) is there.
+    /// The connection, with TLS and WebSocket where the address has them, is there.
     Open,
     /// One packet, whole.
     Packet {
@@ -130,6 +164,8 @@ pub enum What {
     Fragment(Bytes),
     /// The end of the author's direction.
     End(End),
+    /// What WebSocket has to say beside the bytes of MQTT.
+    WebSocket(WebSocket),
     /// A hole in a capture, of this many bytes (0: unknown).
     Gap(u64),
     /// The broker was restarted or killed.

@@ -13,7 +13,7 @@ pub(crate) mod testing;
 mod text;
 
 pub use alias::Aliases;
-pub use event::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, What};
+pub use event::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
 pub use hex::{HexLine, Mark, printable, redacted, secrets};
 pub use normalise::{normalise, normalise_sent};
 pub use text::{fields, line, name, seconds, shown, trace, value};

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::hex::{HexLine, Mark, printable, secrets};
 use super::text::{name, shown, value};
-use super::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, What};
+use super::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
 use crate::wire::{Blob, Decoded, Packet, PacketType, Value};
 
 /// How much of a packet's hex is kept, in bytes.
@@ -141,6 +141,9 @@ impl<'t> Names<'t> {
             What::End(End::Fin) => format!("{client} -> close\n"),
             What::End(End::Reset) => format!("{client} -> reset\n"),
             What::End(End::HalfClose) => format!("{client} -> half close\n"),
+            // The transport is nothing of the exchange, unless the script is about it.
+            What::WebSocket(WebSocket::Upgraded { .. }) => String::new(),
+            What::WebSocket(event) => format!("{client} {arrow} {event}\n"),
             What::Gap(_) => format!("{client} (bytes are missing)\n"),
             What::Lifecycle(Lifecycle::Restart) => "broker: restart\n".to_owned(),
             What::Lifecycle(Lifecycle::Kill) => "broker: kill\n".to_owned(),

@@ -71,6 +71,9 @@ pub fn line(event: &Event, width: usize) -> String {
         What::End(end) => {
             let _ = write!(out, "{arrow} {}", ended(*end));
         }
+        What::WebSocket(event) => {
+            let _ = write!(out, "{arrow} {}", printable(&event.to_string()));
+        }
         What::Gap(0) => out.push_str("  bytes are missing here"),
         What::Gap(bytes) => {
             let _ = write!(out, "  {bytes} bytes are missing here");

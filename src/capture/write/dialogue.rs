@@ -54,7 +54,8 @@ impl Dialogue {
             stream
         });
         let frames = match &event.what {
-            What::Open | What::Lifecycle(_) => Vec::new(),
+            // A capture shows MQTT over TCP, whatever it went over: what lies between has no frames of its own.
+            What::Open | What::WebSocket(_) | What::Lifecycle(_) => Vec::new(),
             What::Packet { raw, decoded, .. } => {
                 let shown = shown(raw, decoded);
                 let mut frames = stream.data(from, &shown.head);

@@ -373,6 +373,7 @@ impl Matcher {
             author,
             writes: vec![vec![Chunk::Bytes(encode_bytes(packet, self.version))]],
             pause: Duration::ZERO,
+            text: false,
         });
     }
 }

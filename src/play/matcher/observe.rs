@@ -72,7 +72,7 @@ impl Matcher {
                 event: index,
                 needless: false,
             }),
-            What::Fragment(_) | What::Gap(_) | What::Lifecycle(_) => {}
+            What::Fragment(_) | What::WebSocket(_) | What::Gap(_) | What::Lifecycle(_) => {}
         }
         self.events.push(event);
     }

@@ -271,6 +271,7 @@ fn write(template: &PacketTemplate) -> Send {
         split: Split::Whole,
         pause: Duration::ZERO,
         probe: false,
+        text_frame: false,
     })
 }
 

@@ -20,7 +20,19 @@ impl Matcher {
             Send::Open => {
                 // A connection that the client leaves behind ends with the new one; its end is of our making.
                 self.after_change();
-                Some(Poll::Do(Action::Open { client: name, step: id }))
+                Some(Poll::Do(Action::Open {
+                    client: name,
+                    step: id,
+                    offer: None,
+                }))
+            }
+            Send::OpenOffering(offer) => {
+                self.after_change();
+                Some(Poll::Do(Action::Open {
+                    client: name,
+                    step: id,
+                    offer: Some(offer.clone()),
+                }))
             }
             Send::Close => {
                 self.clients[index].end_settled = true;
@@ -115,6 +127,7 @@ impl Matcher {
             author: self.author(),
             writes: built.writes,
             pause: write.pause,
+            text: write.text_frame,
         }))
     }
 
@@ -131,7 +144,9 @@ impl Matcher {
 /// What the first of `steps` that touches the client says; `None` where none does.
 fn goes_on(steps: &[Step], client: &str) -> Option<bool> {
     steps.iter().find_map(|step| match &step.what {
-        StepKind::Send { client: c, what } if &**c == client => Some(!matches!(what, Send::Open)),
+        StepKind::Send { client: c, what } if &**c == client => {
+            Some(!matches!(what, Send::Open | Send::OpenOffering(_)))
+        }
         StepKind::Expect { client: c, .. } if &**c == client => Some(true),
         // Whichever alternative is taken: a FIN that comes too early is worse than one that is left out.
         StepKind::OneOf(alternatives) => alternatives.iter().filter_map(|a| goes_on(a, client)).max(),

@@ -3,6 +3,8 @@
 //! One task owns the core: it takes what the connections' readers hand in, one after the other, stores what has to last,
 //! and hands packets to the connections' writers. No reader or writer ever waits for another client.
 
+mod connection;
+mod listen;
 #[cfg(test)]
 mod tests;
 
@@ -14,9 +16,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
@@ -28,17 +27,15 @@ use crate::reference::engine::{Engine, Output};
 use crate::reference::frames::Frames;
 use crate::reference::outgoing;
 use crate::reference::store::Store;
+use crate::transport::{Link, Transport};
+use connection::{Manner, connection};
+use listen::{Listeners, handshake};
 
 /// How many inputs may wait for the core; readers wait beyond that.
 const INPUTS: usize = 1024;
 /// How many bytes may wait for a client that does not read. Beyond that its connection is closed, since the broker's
 /// memory is not the client's. The largest packet fits several times.
 const UNREAD_MAX: usize = 1 << 30;
-/// How much is read at once.
-const READ: usize = 64 * 1024;
-/// How long a connection that the broker has closed is read to its end. Were it dropped with unread bytes, the system
-/// would send a reset, and the last packet could be lost with it.
-const LINGER: Duration = Duration::from_secs(1);
 /// How long connections may take to write their last packets when the broker shuts down.
 const FAREWELL: Duration = Duration::from_millis(250);
 
@@ -46,6 +43,8 @@ const FAREWELL: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    /// Of the further listeners, in the order of the configuration; those at a socket's file have none.
+    further: Vec<(Transport, SocketAddr)>,
     stop: mpsc::Sender<Event>,
     task: Option<JoinHandle<()>>,
 }
@@ -70,15 +69,6 @@ impl Server {
     /// # Errors
     /// Where the address is not a loopback one or cannot be bound, or the store cannot be opened.
     pub async fn start(config: Config) -> io::Result<Server> {
-        if !config.address.ip().is_loopback() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!(
-                    "{} is no loopback address: the reference broker is not made for networks",
-                    config.address
-                ),
-            ));
-        }
         let (store, state) = match &config.store {
             Some(folder) => {
                 let (store, state) = Store::open(folder)?;
@@ -86,8 +76,9 @@ impl Server {
             }
             None => (None, State::default()),
         };
-        let listener = TcpListener::bind(config.address).await?;
-        let address = listener.local_addr()?;
+        let listeners = Listeners::bind(&config).await?;
+        let address = listeners.address()?;
+        let further = listeners.further()?;
         let (events, inbox) = mpsc::channel(INPUTS);
         let clock = Clock::start();
         let config = Arc::new(config);
@@ -97,9 +88,10 @@ impl Server {
             store,
             writers: HashMap::new(),
         };
-        let task = tokio::spawn(serve(core, listener, config, events.clone(), inbox));
+        let task = tokio::spawn(serve(core, listeners, config, events.clone(), inbox));
         Ok(Server {
             address,
+            further,
             stop: events,
             task: Some(task),
         })
@@ -108,6 +100,14 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for a transport. `None`: it does not, or at no address.
+    pub fn address_of(&self, transport: Transport) -> Option<SocketAddr> {
+        if transport == Transport::Mqtt {
+            return Some(self.address);
+        }
+        self.further.iter().find(|(t, _)| *t == transport).map(|(_, a)| *a)
     }
 
     /// Shuts down as an orderly broker does: clients are told, wills are published, everything is stored.
@@ -147,11 +147,11 @@ impl Drop for Server {
 ///
 /// # Errors
 /// As [`Server::start`], and where no runtime can be made.
-pub fn run(config: Config, started: impl FnOnce(SocketAddr)) -> io::Result<()> {
+pub fn run(config: Config, started: impl FnOnce(&Server)) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let server = Server::start(config).await?;
-        started(server.address());
+        started(&server);
         interrupted().await?;
         server.stop().await;
         Ok(())
@@ -199,27 +199,30 @@ impl Clock {
 /// The task of the core and everything that ends with it: when it is dropped, so are the listener and all connections.
 async fn serve(
     mut core: Core,
-    listener: TcpListener,
+    listeners: Listeners,
     config: Arc<Config>,
     events: mpsc::Sender<Event>,
     mut inbox: mpsc::Receiver<Event>,
 ) {
     let mut connections = JoinSet::new();
+    // Connections on their way through TLS and the upgrade to WebSocket. The core learns of those that arrive.
+    let mut arriving: JoinSet<io::Result<Link>> = JoinSet::new();
+    let manner = Manner::new(&config.disobey);
     let mut opened = 0;
     let result = loop {
         let deadline = core.engine.next_deadline().map(|at| core.clock.at(at));
+        let mut arrived = None;
         let result = tokio::select! {
             // What came is looked at before time is: a packet that waits here was sent in time.
             biased;
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    opened += 1;
-                    let id = ConnectionId(opened);
-                    let frames = Frames::new(config.limits.maximum_packet_size, &config.disobey);
-                    let (writer, queue) = Writer::new();
-                    connections.spawn(connection(id, stream, frames, events.clone(), queue, writer.waiting.clone()));
-                    core.writers.insert(id, writer);
-                    core.input(Input::Opened(id))
+            accepted = listeners.accept() => match accepted {
+                Ok((Transport::Mqtt | Transport::Unix, stream)) => {
+                    arrived = Some(Link::over(stream));
+                    Ok(())
+                }
+                Ok((transport, stream)) => {
+                    arriving.spawn(handshake(transport, stream, config.clone()));
+                    Ok(())
                 }
                 // Out of descriptors, or a client that was gone at once: the others go on.
                 Err(e) => {
@@ -235,7 +238,8 @@ async fn serve(
                     core.input(Input::Gone(id))
                 }
                 Some(Event::Stop(done)) => {
-                    drop((listener, inbox));
+                    drop((listeners, inbox));
+                    arriving.abort_all();
                     let result = core.input(Input::Stop);
                     core.writers.clear();
                     let all_written = async { while connections.join_next().await.is_some() {} };
@@ -247,9 +251,31 @@ async fn serve(
                 }
                 None => break Ok(()),
             },
+            Some(link) = arriving.join_next() => {
+                match link {
+                    Ok(Ok(link)) => arrived = Some(link),
+                    Ok(Err(error)) => tracing::info!("a connection did not come about: {error}"),
+                    // It was aborted, which happens only at the end.
+                    Err(_) => {}
+                }
+                Ok(())
+            }
             Some(_) = connections.join_next() => Ok(()),
             () = sleep_until(deadline) => core.input(Input::Tick),
         };
+        let result = result.and_then(|()| match arrived {
+            None => Ok(()),
+            Some(link) => {
+                opened += 1;
+                let id = ConnectionId(opened);
+                let frames = Frames::new(config.limits.maximum_packet_size, &config.disobey);
+                let (writer, queue) = Writer::new();
+                let waiting = writer.waiting.clone();
+                connections.spawn(connection(id, link, frames, manner, events.clone(), queue, waiting));
+                core.writers.insert(id, writer);
+                core.input(Input::Opened(id))
+            }
+        });
         if result.is_err() {
             break result;
         }
@@ -318,86 +344,4 @@ impl Writer {
         let _ = self.queue.send(packet);
         waiting <= UNREAD_MAX
     }
-}
-
-/// One connection, from its first byte to its last.
-async fn connection(
-    id: ConnectionId,
-    stream: TcpStream,
-    frames: Frames,
-    events: mpsc::Sender<Event>,
-    queue: mpsc::UnboundedReceiver<Vec<Bytes>>,
-    waiting: Arc<AtomicUsize>,
-) {
-    // Without this, small packets wait for the acknowledgement of earlier ones, 40 ms a round.
-    let _ = stream.set_nodelay(true);
-    let (read_half, write_half) = stream.into_split();
-    let mut reader = std::pin::pin!(read(id, read_half, frames, events.clone()));
-    let mut writer = std::pin::pin!(write(write_half, queue, waiting));
-    tokio::select! {
-        () = &mut reader => {
-            // The core drops its end on this, which lets the writer come to an end. An error means that the core is gone.
-            let _ = events.send(Event::Gone(id)).await;
-            let _ = tokio::time::timeout(LINGER, writer).await;
-        }
-        () = &mut writer => {
-            let _ = tokio::time::timeout(LINGER, reader).await;
-            let _ = events.send(Event::Gone(id)).await;
-        }
-    }
-}
-
-/// Hands in what comes, until the client closes.
-async fn read(id: ConnectionId, mut socket: OwnedReadHalf, mut frames: Frames, events: mpsc::Sender<Event>) {
-    loop {
-        // Only a full buffer grows: the room for a long packet is there already, down to its last byte.
-        if frames.buffer.len() == frames.buffer.capacity() {
-            frames.buffer.reserve(READ);
-        }
-        match socket.read_buf(&mut frames.buffer).await {
-            // However a client closes, it is gone.
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        let packets = frames.take();
-        if !packets.is_empty() && events.send(Event::Received(id, packets)).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Writes what the core hands over, and closes when it hands over no more.
-async fn write(mut socket: OwnedWriteHalf, mut queue: mpsc::UnboundedReceiver<Vec<Bytes>>, waiting: Arc<AtomicUsize>) {
-    while let Some(packet) = queue.recv().await {
-        let mut packet: Vec<Bytes> = packet;
-        // What has piled up goes in one write, as long as it is small.
-        let mut small = bytes::BytesMut::new();
-        loop {
-            for part in packet {
-                waiting.fetch_sub(part.len(), Ordering::Relaxed);
-                if part.len() < READ {
-                    small.extend_from_slice(&part);
-                    continue;
-                }
-                if socket.write_all(&small.split()).await.is_err() || socket.write_all(&part).await.is_err() {
-                    return;
-                }
-            }
-            match queue.try_recv() {
-                Ok(next) if small.len() < READ => packet = next,
-                Ok(next) => {
-                    if socket.write_all(&small.split()).await.is_err() {
-                        return;
-                    }
-                    packet = next;
-                }
-                Err(_) => break,
-            }
-        }
-        if socket.write_all(&small).await.is_err() {
-            return;
-        }
-    }
-    // The client may have closed before: then there is nothing left to shut.
-    let _ = socket.shutdown().await;
 }

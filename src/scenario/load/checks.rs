@@ -225,7 +225,7 @@ impl Cx<'_> {
         for step in steps {
             match &step.what {
                 StepKind::Send { client, what } => match what {
-                    Send::Open => {
+                    Send::Open | Send::OpenOffering(_) => {
                         fresh.insert(client.to_string());
                     }
                     Send::Close | Send::Reset => {
@@ -294,6 +294,23 @@ impl Cx<'_> {
                     let help = format!("`needs: [{need}]`");
                     self.error_help(&step.place, format!("`broker: {action}` without the need for it"), help);
                 }
+            }
+            let websocket = match &step.what {
+                StepKind::Send { what, .. } => match what {
+                    Send::Write(write) if write.text_frame => Some("`text_frame`"),
+                    Send::OpenOffering(_) => Some("`subprotocols`"),
+                    _ => None,
+                },
+                _ => None,
+            };
+            if let Some(what) = websocket
+                && !header.needs.iter().any(|n| n.feature == "websocket")
+            {
+                self.error_help(
+                    &step.place,
+                    format!("{what} means nothing without WebSocket"),
+                    "`needs: [websocket]` plays the scenario over it",
+                );
             }
             for steps in nested(step) {
                 self.check_needs(steps, header);

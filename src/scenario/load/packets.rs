@@ -19,6 +19,7 @@ pub(super) struct Manner {
     pub split: Split,
     pub pause: Duration,
     pub probe: bool,
+    pub text_frame: bool,
 }
 
 impl Default for Manner {
@@ -27,12 +28,13 @@ impl Default for Manner {
             split: Split::Whole,
             pause: Duration::ZERO,
             probe: false,
+            text_frame: false,
         }
     }
 }
 
 /// The keys that say how a write is done.
-pub(in crate::scenario) const MANNER: [&str; 3] = ["split", "pause", "probe"];
+pub(in crate::scenario) const MANNER: [&str; 4] = ["split", "pause", "probe", "text_frame"];
 
 /// The keys, beside its fields, by which a packet of this type is made wrong.
 pub(in crate::scenario) fn wrong_keys(packet_type: PacketType, version: Version) -> Vec<&'static str> {
@@ -204,6 +206,7 @@ impl Cx<'_> {
     pub fn manner(&mut self, name: &str, value: &Node, manner: &mut Manner) -> Option<()> {
         match name {
             "probe" => manner.probe = self.boolean(value, "`probe`")?,
+            "text_frame" => manner.text_frame = self.boolean(value, "`text_frame`")?,
             "pause" => manner.pause = self.duration(value, "`pause`")?,
             _ => {
                 manner.split = match value.list() {

@@ -240,6 +240,9 @@ impl Cx<'_> {
 
     /// What stands after `c -> `.
     fn send(&mut self, what: &str, place: &Place, value: &Node) -> Option<Send> {
+        if what == "open" && !value.is_null() {
+            return self.offer(value).map(Send::OpenOffering);
+        }
         if let Some((name, action)) = ACTIONS.into_iter().find(|(name, _)| *name == what) {
             if !value.is_null() {
                 self.error(&value.place, format!("`{name}` takes no value"));
@@ -257,7 +260,27 @@ impl Cx<'_> {
             split: manner.split,
             pause: manner.pause,
             probe: manner.probe,
+            text_frame: manner.text_frame,
         }))
+    }
+
+    /// `open: { subprotocols: [x, mqtt] }`
+    fn offer(&mut self, value: &Node) -> Option<Vec<String>> {
+        self.map(value, "`open`", &["subprotocols"])?;
+        let Some(list) = value.get("subprotocols") else {
+            self.error(&value.place, "`open` takes nothing, or `{ subprotocols: [mqtt] }`");
+            return None;
+        };
+        let items = self.list(list, "`subprotocols`")?;
+        self.each(items, |cx, item| {
+            let name = cx.text(item, "a subprotocol")?;
+            // A token of HTTP, as far as subprotocols are named in practice (RFC 6455, section 4.1).
+            let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+            if !fits {
+                cx.error(&item.place, "a subprotocol is letters, digits, `-`, `.` and `_`");
+            }
+            fits.then(|| name.to_owned())
+        })
     }
 
     /// `together: [CONNECT: {}, bytes: "c0 00"]`, or a map with `parts` and how it is written.
@@ -318,7 +341,7 @@ impl Cx<'_> {
 
     /// A map with `main` and how it is written: the node under `main`.
     fn with_manner<'n>(&mut self, value: &'n Node, main: &str, manner: &mut Manner) -> Option<&'n Node> {
-        let entries = self.map(value, "this", &[main, "split", "pause", "probe"])?;
+        let entries = self.map(value, "this", &[main, "split", "pause", "probe", "text_frame"])?;
         for (key, value) in entries
             .iter()
             .filter(|(k, _)| super::packets::MANNER.contains(&k.key()))

@@ -45,6 +45,13 @@ pub enum StartError {
         answer: String,
         log: String,
     },
+    #[error("`{program}` cannot be reached at {address}: {error}{}", shown(log))]
+    WrongTransport {
+        program: String,
+        address: Address,
+        error: io::Error,
+        log: String,
+    },
     #[error("this target is only an address, so it cannot be restarted or killed")]
     NotOurs,
 }

@@ -28,6 +28,7 @@ use super::address::Address;
 use super::profile::{Process, Profile};
 use super::template::{Words, port_words};
 use crate::statements::Version;
+use crate::transport::tls::Certificates;
 use log::Log;
 use ports::Port;
 use spawn::Spawned;
@@ -56,6 +57,7 @@ pub struct Broker {
     command: Process,
     words: Words,
     addresses: BTreeMap<Version, Address>,
+    websocket: BTreeMap<Version, Address>,
     log: Log,
     life: watch::Sender<Life>,
 }
@@ -86,6 +88,7 @@ impl Broker {
             ports,
             words,
             addresses,
+            websocket,
         } = blocking(move || prepare(&for_profile, &for_command, keep)).await?;
         let broker = Broker {
             process: Mutex::new(None),
@@ -97,6 +100,7 @@ impl Broker {
             command,
             words,
             addresses,
+            websocket,
             life: watch::Sender::new(Life::Restarting),
         };
         broker
@@ -108,6 +112,11 @@ impl Broker {
     /// Where this version is spoken. `None`: the profile has no address for it.
     pub fn address(&self, version: Version) -> Option<&Address> {
         self.addresses.get(&version)
+    }
+
+    /// Where this version is spoken over WebSocket. `None`: the profile has no address for that.
+    pub fn websocket_address(&self, version: Version) -> Option<&Address> {
+        self.websocket.get(&version)
     }
 
     /// Its folder, `$dir`.
@@ -225,7 +234,12 @@ impl Broker {
         self.wait_for_ports(port_wait).await?;
         let spawned = self.spawn().await?;
         let started = process.insert(spawned);
-        match ready::wait(started, &self.command, &self.profile, &self.addresses, &self.log).await {
+        let all = [&self.addresses, &self.websocket];
+        let all = match self.addresses == self.websocket {
+            true => &all[..1],
+            false => &all[..],
+        };
+        match ready::wait(started, &self.command, &self.profile, all, &self.log).await {
             Ok(()) => {
                 down.up = true;
                 self.life.send_replace(Life::Up(started.watch()));
@@ -242,7 +256,8 @@ impl Broker {
     /// The ports have to be free before the start, so that whoever answers afterwards is the started broker.
     async fn wait_for_ports(&self, at_most: Duration) -> Result<(), StartError> {
         let deadline = Instant::now() + at_most;
-        for address in self.addresses.values().filter(|address| ready::is_loopback(address)) {
+        let addresses = self.addresses.values().chain(self.websocket.values());
+        for address in addresses.filter(|address| ready::is_loopback(address)) {
             while !ports::is_free(address.port()) {
                 if Instant::now() >= deadline {
                     return Err(StartError::PortTaken {
@@ -278,6 +293,7 @@ struct Prepared {
     ports: BTreeMap<String, Port>,
     words: Words,
     addresses: BTreeMap<Version, Address>,
+    websocket: BTreeMap<Version, Address>,
 }
 
 /// Makes the folder with the profile's files in it, and takes the ports.
@@ -293,18 +309,24 @@ fn prepare(profile: &Profile, command: &Process, keep: bool) -> Result<Prepared,
         here: path_text(&profile.here),
         ports: ports.iter().map(|(word, port)| (word.clone(), port.number())).collect(),
     };
-    let mut addresses = BTreeMap::new();
-    for version in profile.versions.as_deref().unwrap_or(&Version::ALL) {
-        if let Some(address) = profile.mqtt.address(*version, &words) {
-            addresses.insert(*version, address?);
-        }
+    let addresses = profile.addresses(&words)?;
+    let websocket = profile.websocket_addresses(&words)?;
+    if let Some(certificates) = &command.certificates {
+        let path = folder.path().join(certificates);
+        Certificates::shared()
+            .write(&path)
+            .map_err(|error| StartError::File { path, error })?;
     }
-    write_files(command, &words, folder.path())?;
+    let over = command.files_over.iter().filter(|(t, _)| profile.transports.uses(**t));
+    for files in std::iter::once(&command.files).chain(over.map(|(_, files)| files)) {
+        write_files(files, &words, folder.path())?;
+    }
     Ok(Prepared {
         folder,
         ports,
         words,
         addresses,
+        websocket,
     })
 }
 
@@ -359,9 +381,10 @@ fn take_ports(profile: &Profile, process: &Process) -> Result<BTreeMap<String, P
         .command
         .iter()
         .chain(process.files.values())
+        .chain(process.files_over.values().flat_map(BTreeMap::values))
         .chain(process.env.values())
         .map(String::as_str)
-        .chain(profile.mqtt.texts());
+        .chain(profile.transports.texts());
     let words: BTreeSet<_> = texts.flat_map(port_words).collect();
     words
         .into_iter()
@@ -369,8 +392,8 @@ fn take_ports(profile: &Profile, process: &Process) -> Result<BTreeMap<String, P
         .collect()
 }
 
-fn write_files(process: &Process, words: &Words, folder: &Path) -> Result<(), StartError> {
-    for (name, text) in &process.files {
+fn write_files(files: &BTreeMap<String, String>, words: &Words, folder: &Path) -> Result<(), StartError> {
+    for (name, text) in files {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent)

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::address::Address;
+use super::super::dial;
 use super::super::greet::{self, Reply};
 use super::super::profile::{Process, Profile};
 use super::group::GroupId;
@@ -25,13 +26,13 @@ pub(super) async fn wait(
     started: &Spawned,
     process: &Process,
     profile: &Profile,
-    addresses: &BTreeMap<Version, Address>,
+    addresses: &[&BTreeMap<Version, Address>],
     log: &Log,
 ) -> Result<(), StartError> {
     let deadline = Instant::now() + process.ready_timeout;
     let program = process.command[0].clone();
     let tail = || log.tail(LOG_IN_ERROR);
-    for (version, address) in whom_to_greet(addresses) {
+    for (version, address) in addresses.iter().flat_map(|addresses| whom_to_greet(addresses)) {
         let connect = greet::connect(version, "mqttspecready", profile.login.as_ref());
         loop {
             let one_try = greet::Wait {
@@ -42,7 +43,7 @@ pub(super) async fn wait(
             let reply = tokio::select! {
                 biased;
                 _ = exit.wait_for(Option::is_some) => None,
-                reply = greet::greet(address, &connect, one_try) => Some(reply),
+                reply = greet::greet(&profile.dialer, address, &connect, one_try) => Some(reply),
             };
             // Asked again after an answer too: a broker that died meanwhile is not the one that answered.
             if let Some(exit) = started.exit() {
@@ -76,6 +77,14 @@ pub(super) async fn wait(
                 }
                 Some(Ok(Reply::Closed)) => format!("{address} closes without a CONNACK"),
                 Some(Ok(Reply::Silent)) => format!("{address} accepts connections and does not answer a CONNECT"),
+                Some(Err(error)) if dial::is_final(&error) => {
+                    return Err(StartError::WrongTransport {
+                        program,
+                        address: address.clone(),
+                        error,
+                        log: tail(),
+                    });
+                }
                 Some(Err(e)) => format!("{address}: {e}"),
             };
             if Instant::now() + PAUSE >= deadline {

@@ -6,11 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::address::Address;
+use super::super::dial::Dialer;
 use super::super::glob::Glob;
 use super::super::template::{Words, port_words};
 use super::yaml::Places;
-use super::{Auth, Endpoints, Fails, Kept, Known, Login, Process, Profile, ProfileError, Supports, duration, raw};
+use super::{
+    Auth, Endpoints, Fails, Kept, Known, Login, Process, Profile, ProfileError, Supports, Transports, duration, raw,
+};
 use crate::statements::Version;
+use crate::transport::tls::TlsOptions;
+use crate::transport::{Transport, UnknownTransport};
 
 /// How long a broker may take to answer its first CONNECT, unless the profile says otherwise.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -41,14 +46,33 @@ impl Check<'_> {
 
     pub(super) fn profile(&self, raw: raw::Profile) -> Checked<Profile> {
         let process = raw.process.map(|process| self.process(process)).transpose()?;
-        let mqtt = self.endpoints("mqtt", raw.mqtt, process.is_some())?;
-        let versions = self.versions(raw.versions, &mqtt)?;
+        let addresses = [
+            (Transport::Mqtt, raw.mqtt),
+            (Transport::Mqtts, raw.mqtts),
+            (Transport::Ws, raw.ws),
+            (Transport::Wss, raw.wss),
+            (Transport::Unix, raw.unix),
+        ];
+        let transports = self.transports(addresses, process.is_some())?;
+        let versions = self.versions(raw.versions, transports.in_use())?;
+        let made = process.as_ref().is_some_and(|process| process.certificates.is_some());
+        let dialer = Dialer::new(self.tls(raw.tls, made)?);
+        let mut supports = self.supports("supports", raw.supports, process.is_some())?;
+        supports.imply(
+            "websocket",
+            transports.has(Transport::Ws) || transports.has(Transport::Wss),
+        );
+        supports.imply(
+            "tls",
+            transports.has(Transport::Mqtts) || transports.has(Transport::Wss),
+        );
         let absolute = std::path::absolute(self.file).unwrap_or_else(|_| self.file.to_owned());
         let profile = Profile {
             name: self.name(raw.name)?,
-            supports: self.supports("supports", raw.supports, process.is_some())?,
+            supports,
             process,
-            mqtt,
+            transports,
+            dialer,
             versions,
             login: raw.login.map(|login| self.login("login", login)).transpose()?,
             settle: self.duration("settle", raw.settle.as_deref())?.unwrap_or_default(),
@@ -97,12 +121,20 @@ impl Check<'_> {
         if let Some(version) = &raw.version {
             self.command("process.version", version)?;
         }
-        self.surroundings("process", &raw.files, &raw.env)?;
+        self.surroundings("process", &raw.files, &raw.files_over, &raw.env)?;
+        if let Some(folder) = raw.certificates.as_ref().filter(|folder| !is_inside(folder)) {
+            let message = format!("`{folder}` is not the name of a folder inside $dir");
+            return Err(self
+                .error("process.certificates", message)
+                .help("a relative path without `..`, such as tls; ca.pem, server.pem and server.key are made there"));
+        }
         let ready = self.positive_duration("process.ready_timeout", raw.ready_timeout.as_deref())?;
         let stop = self.positive_duration("process.stop_timeout", raw.stop_timeout.as_deref())?;
         Ok(Process {
             command: raw.command,
             files: raw.files,
+            files_over: self.files_over("process", raw.files_over)?,
+            certificates: raw.certificates,
             env: raw.env,
             version: raw.version,
             install: raw.install,
@@ -116,20 +148,12 @@ impl Check<'_> {
         &self,
         path: &str,
         files: &BTreeMap<String, String>,
+        files_over: &BTreeMap<String, BTreeMap<String, String>>,
         env: &BTreeMap<String, String>,
     ) -> Checked<()> {
-        for file in files.keys() {
-            let inside = Path::new(file)
-                .components()
-                .all(|part| matches!(part, Component::Normal(_)));
-            if file.is_empty() || !inside {
-                return Err(self
-                    .key_error(
-                        &format!("{path}.files.{file}"),
-                        format!("`{file}` is not a path inside $dir"),
-                    )
-                    .help("a relative path without `..`, such as broker.conf or data/init.lua"));
-            }
+        self.files(&format!("{path}.files"), files)?;
+        for (transport, files) in files_over {
+            self.files(&format!("{path}.files_over.{transport}"), files)?;
         }
         for name in env.keys() {
             if name.is_empty() || name.contains(['=', '\0']) {
@@ -138,6 +162,30 @@ impl Check<'_> {
             }
         }
         Ok(())
+    }
+
+    fn files(&self, path: &str, files: &BTreeMap<String, String>) -> Checked<()> {
+        match files.keys().find(|file| !is_inside(file)) {
+            None => Ok(()),
+            Some(file) => Err(self
+                .key_error(&format!("{path}.{file}"), format!("`{file}` is not a path inside $dir"))
+                .help("a relative path without `..`, such as broker.conf or data/init.lua")),
+        }
+    }
+
+    /// Files by the transport that they are for.
+    pub(super) fn files_over(
+        &self,
+        path: &str,
+        raw: BTreeMap<String, BTreeMap<String, String>>,
+    ) -> Checked<BTreeMap<Transport, BTreeMap<String, String>>> {
+        let by_transport = |(name, files): (String, _)| {
+            let transport = name
+                .parse()
+                .map_err(|e: UnknownTransport| self.key_error(&format!("{path}.files_over.{name}"), e.to_string()))?;
+            Ok((transport, files))
+        };
+        raw.into_iter().map(by_transport).collect()
     }
 
     pub(super) fn command(&self, path: &str, command: &[String]) -> Checked<()> {
@@ -149,20 +197,73 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn endpoints(&self, path: &str, raw: raw::Mqtt, has_process: bool) -> Checked<Endpoints> {
+    /// The addresses under the keys that are named after their transports.
+    fn transports(&self, raw: [(Transport, Option<raw::Mqtt>); 5], has_process: bool) -> Checked<Transports> {
+        let mut all = BTreeMap::new();
+        for (transport, raw) in raw {
+            if let Some(raw) = raw {
+                all.insert(
+                    transport,
+                    self.endpoints(transport.name(), transport, raw, has_process)?,
+                );
+            }
+        }
+        Transports::new(all).ok_or_else(|| {
+            self.error("", "missing key `mqtt`")
+                .help("where the broker is: mqtt://host:port; or mqtts, ws, wss or unix with an address of its own")
+        })
+    }
+
+    fn tls(&self, raw: Option<raw::Tls>, made: bool) -> Checked<TlsOptions> {
+        let Some(raw) = raw else {
+            return Ok(TlsOptions {
+                made,
+                ..TlsOptions::default()
+            });
+        };
+        let here = std::path::absolute(self.file).unwrap_or_else(|_| self.file.to_owned());
+        let here = here.parent().unwrap_or(Path::new("/"));
+        let words = Words {
+            here: here.to_string_lossy().into_owned(),
+            ..Words::default()
+        };
+        // A relative path is one from the profile's folder, wherever the run was started.
+        let file = |text: Option<String>| text.map(|text| here.join(words.fill(&text)));
+        if raw.certificate.is_some() != raw.key.is_some() {
+            return Err(self
+                .error("tls", "a client certificate and its key belong together")
+                .help("{ certificate: client.pem, key: client.key }"));
+        }
+        Ok(TlsOptions {
+            ca: file(raw.ca),
+            certificate: file(raw.certificate),
+            key: file(raw.key),
+            server_name: raw.server_name,
+            insecure: raw.insecure,
+            made,
+        })
+    }
+
+    pub(super) fn endpoints(
+        &self,
+        path: &str,
+        transport: Transport,
+        raw: raw::Mqtt,
+        has_process: bool,
+    ) -> Checked<Endpoints> {
         match raw {
             raw::Mqtt::One(text) => {
-                self.endpoint(path, &text, has_process)?;
+                self.endpoint(transport, path, &text, has_process)?;
                 Ok(Endpoints::One(text))
             }
             raw::Mqtt::PerVersion(map) if map.is_empty() => Err(self
-                .error(path, "`mqtt` has no address")
+                .error(path, format!("`{transport}` has no address"))
                 .help("mqtt://host:port, or one for each version")),
             raw::Mqtt::PerVersion(map) => {
                 let mut addresses = BTreeMap::new();
                 for (version, text) in map {
                     let path = format!("{path}.{version}");
-                    self.endpoint(&path, &text, has_process)?;
+                    self.endpoint(transport, &path, &text, has_process)?;
                     let version = self.version(&version).map_err(|e| self.key_error(&path, e))?;
                     if addresses.insert(version, text).is_some() {
                         return Err(self.key_error(&path, format!("{version} has two addresses here")));
@@ -174,7 +275,7 @@ impl Check<'_> {
     }
 
     /// Checks an address with any port for `$port`.
-    fn endpoint(&self, path: &str, text: &str, has_process: bool) -> Checked<()> {
+    fn endpoint(&self, transport: Transport, path: &str, text: &str, has_process: bool) -> Checked<()> {
         let ports = port_words(text);
         if let (Some(word), false) = (ports.first(), has_process) {
             return Err(self
@@ -192,6 +293,11 @@ impl Check<'_> {
             ..Words::default()
         };
         match words.fill(text).parse::<Address>() {
+            Ok(address) if address.transport() != transport => {
+                let other = address.transport();
+                let message = format!("`{text}` is no {transport} address");
+                Err(self.error(path, message).help(format!("it belongs under `{other}`")))
+            }
             Ok(_) => Ok(()),
             Err(e) => Err(self.error(path, e.to_string())),
         }
@@ -240,7 +346,8 @@ impl Check<'_> {
         for (part, text) in [("username", &raw.username), ("password", &raw.password)] {
             if text.as_ref().is_some_and(|text| text.len() > usize::from(u16::MAX)) {
                 let message = format!("a {part} of more than 65535 bytes does not fit into a CONNECT");
-                return Err(self.error(&format!("{path}.{part}"), message));
+                // At its key: the value is nobody's to see.
+                return Err(self.key_error(&format!("{path}.{part}"), message).without_source());
             }
         }
         Ok(Login {
@@ -381,4 +488,10 @@ impl Check<'_> {
             place: self.places.value(&at("case")),
         })
     }
+}
+
+/// Whether a path stays below the folder that it is relative to.
+fn is_inside(path: &str) -> bool {
+    let mut parts = Path::new(path).components();
+    !path.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)))
 }

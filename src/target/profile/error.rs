@@ -54,6 +54,12 @@ impl ProfileError {
         }
     }
 
+    /// Leaves the line out of the message, since it may hold a secret.
+    pub(super) fn without_source(mut self) -> ProfileError {
+        self.source = Arc::from("");
+        self
+    }
+
     /// Adds what may stand there.
     pub(super) fn help(mut self, help: impl Into<String>) -> ProfileError {
         self.help = Some(help.into());

@@ -10,8 +10,10 @@ mod duration;
 mod error;
 mod known;
 mod raw;
+mod secret;
 mod setups;
 mod supports;
+mod transports;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -21,13 +23,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::{Address, AddressError};
+use super::dial::Dialer;
 use super::template::Words;
 use crate::statements::Version;
+use crate::transport::Transport;
 
 pub use duration::parse_duration;
 pub use error::{Place, ProfileError};
 pub use known::{Fails, Known};
 pub use supports::Supports;
+pub use transports::Transports;
 
 /// How large a profile may be, in bytes.
 pub const MAX_SIZE: u64 = 1024 * 1024;
@@ -39,8 +44,10 @@ pub struct Profile {
     pub name: String,
     /// How to start the broker; `None` where it is somebody else's.
     pub process: Option<Process>,
-    /// Where each version is spoken.
-    pub mqtt: Endpoints,
+    /// Where each version is spoken, over which transports.
+    pub transports: Transports,
+    /// Opens connections to them, with the certificates that the profile names.
+    pub dialer: Dialer,
     /// The versions that it speaks, oldest first; `None` where the profile does not say and the broker is to be asked.
     pub versions: Option<Vec<Version>>,
     /// What every client logs in with unless the scenario says otherwise.
@@ -89,6 +96,10 @@ pub struct Process {
     pub command: Vec<String>,
     /// Files to write into `$dir`, by their path in it.
     pub files: BTreeMap<String, String>,
+    /// Files that are written only where the transport is used.
+    pub files_over: BTreeMap<Transport, BTreeMap<String, String>>,
+    /// The folder in `$dir` into which certificates are made before the start.
+    pub certificates: Option<String>,
     /// Environment variables, added to those of the run.
     pub env: BTreeMap<String, String>,
     /// A command that prints the broker's version.
@@ -111,7 +122,7 @@ pub enum Endpoints {
 }
 
 /// A user name and a password, at least one of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     pub username: Option<String>,
     pub password: Option<String>,
@@ -183,6 +194,34 @@ impl Profile {
             places: &places,
         }
         .profile(raw)
+    }
+
+    /// The address of each version over the transport in use.
+    ///
+    /// # Errors
+    /// A text is not an address once the words are filled in.
+    pub fn addresses(&self, words: &Words) -> Result<BTreeMap<Version, Address>, AddressError> {
+        self.addresses_at(Some(self.transports.in_use()), words)
+    }
+
+    /// The address of each version over WebSocket; empty where the target has none.
+    ///
+    /// # Errors
+    /// A text is not an address once the words are filled in.
+    pub fn websocket_addresses(&self, words: &Words) -> Result<BTreeMap<Version, Address>, AddressError> {
+        self.addresses_at(self.transports.websocket(), words)
+    }
+
+    fn addresses_at(
+        &self,
+        endpoints: Option<&Endpoints>,
+        words: &Words,
+    ) -> Result<BTreeMap<Version, Address>, AddressError> {
+        let versions = self.versions.as_deref().unwrap_or(&Version::ALL);
+        versions
+            .iter()
+            .filter_map(|version| Some(endpoints?.address(*version, words)?.map(|address| (*version, address))))
+            .collect()
     }
 
     /// The file that the profile came from.

@@ -14,7 +14,12 @@ use super::supports::Value;
 pub(super) struct Profile {
     pub(super) name: String,
     pub(super) process: Option<Process>,
-    pub(super) mqtt: Mqtt,
+    pub(super) mqtt: Option<Mqtt>,
+    pub(super) mqtts: Option<Mqtt>,
+    pub(super) ws: Option<Mqtt>,
+    pub(super) wss: Option<Mqtt>,
+    pub(super) unix: Option<Mqtt>,
+    pub(super) tls: Option<Tls>,
     pub(super) versions: Option<Vec<String>>,
     pub(super) login: Option<Login>,
     pub(super) settle: Option<String>,
@@ -40,6 +45,8 @@ pub(super) struct Profile {
 pub(super) struct Setup {
     pub(super) command: Option<Vec<String>>,
     #[serde(default)]
+    pub(super) files_over: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(default)]
     pub(super) files: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) env: BTreeMap<String, String>,
@@ -60,11 +67,28 @@ pub(super) struct Process {
     #[serde(default)]
     pub(super) files: BTreeMap<String, String>,
     #[serde(default)]
+    pub(super) files_over: BTreeMap<String, BTreeMap<String, String>>,
+    pub(super) certificates: Option<String>,
+    #[serde(default)]
     pub(super) env: BTreeMap<String, String>,
     pub(super) version: Option<Vec<String>>,
     pub(super) install: Option<String>,
     pub(super) ready_timeout: Option<String>,
     pub(super) stop_timeout: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a map with ca, certificate, key, server_name and insecure"
+)]
+pub(super) struct Tls {
+    pub(super) ca: Option<String>,
+    pub(super) certificate: Option<String>,
+    pub(super) key: Option<String>,
+    pub(super) server_name: Option<String>,
+    #[serde(default)]
+    pub(super) insecure: bool,
 }
 
 /// One address, or one for each version.

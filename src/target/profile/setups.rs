@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::check::{Check, Checked};
-use super::{Profile, raw};
+use super::{Profile, Transports, raw};
+use crate::transport::Transport;
 
 impl Check<'_> {
     /// Each setup as a profile of its own: `base`, with what the setup says in its place. Files, environment, `supports` and
@@ -27,12 +28,15 @@ impl Check<'_> {
         let mut setup = base.clone();
         match &mut setup.process {
             Some(process) => {
-                self.surroundings(path, &raw.files, &raw.env)?;
+                self.surroundings(path, &raw.files, &raw.files_over, &raw.env)?;
                 if let Some(command) = raw.command {
                     self.command(&at("command"), &command)?;
                     process.command = command;
                 }
                 process.files.extend(raw.files);
+                for (transport, files) in self.files_over(path, raw.files_over)? {
+                    process.files_over.entry(transport).or_default().extend(files);
+                }
                 process.env.extend(raw.env);
             }
             None if raw.command.is_some() || !raw.files.is_empty() || !raw.env.is_empty() => {
@@ -48,7 +52,13 @@ impl Check<'_> {
             None => {}
         }
         if let Some(mqtt) = raw.mqtt {
-            setup.mqtt = self.endpoints(&at("mqtt"), mqtt, base.process.is_some())?;
+            let starts = base.process.is_some();
+            let endpoints = self.endpoints(&at("mqtt"), Transport::Mqtt, mqtt, starts)?;
+            setup.transports = match starts {
+                true => setup.transports.and(Transport::Mqtt, endpoints),
+                // The other addresses of the base are those of another broker.
+                false => Transports::only(Transport::Mqtt, endpoints),
+            };
         }
         if let Some(login) = raw.login {
             setup.login = Some(self.login(&at("login"), login)?);

@@ -107,6 +107,13 @@ impl Supports {
         supports
     }
 
+    /// States a feature that follows from something else in the profile, unless that is said already.
+    pub(super) fn imply(&mut self, name: &'static str, has: bool) {
+        if has {
+            self.said.entry(name).or_insert(1);
+        }
+    }
+
     /// The same without some features.
     ///
     /// # Panics

@@ -105,7 +105,7 @@ impl Rig {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Open { client, step } => {
+            Action::Open { client, step, .. } => {
                 self.opened += 1;
                 self.connections
                     .insert(client.clone(), (self.opened, Assembler::new(self.version)));

@@ -1,0 +1,126 @@
+//! One connection: a reader that hands packets to the core, and a writer that takes packets from it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+use super::Event;
+use crate::reference::core::ConnectionId;
+use crate::reference::disobey::Disobey;
+use crate::reference::duty::Duty;
+use crate::reference::frames::Frames;
+use crate::transport::{Link, Reader, Writer};
+
+/// How much is read at once.
+const READ: usize = 64 * 1024;
+/// How long a connection that the broker has closed is read to its end. Were it dropped with unread bytes, the system
+/// would send a reset, and the last packet could be lost with it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What a connection does with WebSocket's frames; elsewhere there are none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    refuses_text: bool,
+    loses_rests: bool,
+}
+
+impl Manner {
+    pub(super) fn new(disobey: &Disobey) -> Manner {
+        Manner {
+            refuses_text: disobey.obeys(Duty::RefuseTextFrames),
+            loses_rests: !disobey.obeys(Duty::JoinFrames),
+        }
+    }
+}
+
+/// One connection, from its first byte to its last.
+pub(super) async fn connection(
+    id: ConnectionId,
+    link: Link,
+    frames: Frames,
+    manner: Manner,
+    events: mpsc::Sender<Event>,
+    queue: mpsc::UnboundedReceiver<Vec<Bytes>>,
+    waiting: Arc<AtomicUsize>,
+) {
+    let mut reader = std::pin::pin!(read(id, link.reader, frames, manner, events.clone()));
+    let mut writer = std::pin::pin!(write(link.writer, queue, waiting));
+    tokio::select! {
+        () = &mut reader => {
+            // The core drops its end on this, which lets the writer come to an end. An error means that the core is gone.
+            let _ = events.send(Event::Gone(id)).await;
+            let _ = tokio::time::timeout(LINGER, writer).await;
+        }
+        () = &mut writer => {
+            let _ = tokio::time::timeout(LINGER, reader).await;
+            let _ = events.send(Event::Gone(id)).await;
+        }
+    }
+}
+
+/// Hands in what comes, until the client closes.
+async fn read(id: ConnectionId, mut socket: Reader, mut frames: Frames, manner: Manner, events: mpsc::Sender<Event>) {
+    loop {
+        // Only a full buffer grows: the room for a long packet is there already, down to its last byte.
+        if frames.buffer.len() == frames.buffer.capacity() {
+            frames.buffer.reserve(READ);
+        }
+        match socket.read_buf(&mut frames.buffer).await {
+            // However a client closes, it is gone.
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        // v3.1.1:MQTT-6.0.0-1, v5:MQTT-6.0.0-1: whoever sends other data frames than binary ones is closed.
+        if manner.refuses_text && socket.had_text() {
+            return;
+        }
+        let packets = frames.take();
+        // v3.1.1:MQTT-6.0.0-2, v5:MQTT-6.0.0-2: a packet may go on in the next frame. Disobeyed, it is lost.
+        if manner.loses_rests && socket.message_ended() {
+            frames.buffer.clear();
+        }
+        if !packets.is_empty() && events.send(Event::Received(id, packets)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Writes what the core hands over, and closes when it hands over no more.
+async fn write(mut socket: Writer, mut queue: mpsc::UnboundedReceiver<Vec<Bytes>>, waiting: Arc<AtomicUsize>) {
+    while let Some(packet) = queue.recv().await {
+        let mut packet: Vec<Bytes> = packet;
+        // What has piled up goes in one write, as long as it is small.
+        let mut small = bytes::BytesMut::new();
+        loop {
+            for part in packet {
+                waiting.fetch_sub(part.len(), Ordering::Relaxed);
+                if part.len() < READ {
+                    small.extend_from_slice(&part);
+                    continue;
+                }
+                if socket.write_all(&small.split()).await.is_err() || socket.write_all(&part).await.is_err() {
+                    return;
+                }
+            }
+            match queue.try_recv() {
+                Ok(next) if small.len() < READ => packet = next,
+                Ok(next) => {
+                    if socket.write_all(&small.split()).await.is_err() {
+                        return;
+                    }
+                    packet = next;
+                }
+                Err(_) => break,
+            }
+        }
+        if socket.write_all(&small).await.is_err() || socket.flush().await.is_err() {
+            return;
+        }
+    }
+    // The client may have closed before: then there is nothing left to shut.
+    let _ = socket.shutdown().await;
+}
