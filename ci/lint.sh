@@ -54,7 +54,8 @@ fi
 
 # The scripts of the page are plain JavaScript, put together into one.
 if command -v node >/dev/null; then
-  for script in src/report/html/js/*.js; do node --check "$script" || bad=1; done
+  { echo "(async () => {"; cat src/report/html/js/*.js; echo "})();"; } > "$tools/page.js"
+  node --check "$tools/page.js" || bad=1
 else
   missing "the page's JavaScript, without node"
 fi

@@ -12,6 +12,7 @@ pub mod coverage;
 pub mod play;
 pub mod record;
 pub mod reference;
+pub mod replay;
 pub mod report;
 pub mod rules;
 pub mod scenario;

@@ -3,6 +3,8 @@
 
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/talk.rs"]
+mod talk;
 #[path = "support/tshark.rs"]
 mod tshark;
 
@@ -10,74 +12,13 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::Duration;
 
 use mqttspec::capture::{Recorded, Settings, read_streams};
 use mqttspec::transcript::What;
-use mqttspec::wire::{Connect, Packet, Publish, Subscribe, Subscription, Version, encode_bytes};
+use mqttspec::wire::{Connect, Packet, Version, encode_bytes};
 use program::Listening;
+use talk::talk;
 use tshark::tshark;
-
-/// A client of 3.1.1 that sends a packet and reads so many bytes of answer.
-struct Client(TcpStream);
-
-impl Client {
-    fn connect(address: &str, id: &str) -> Client {
-        let stream = TcpStream::connect(address).expect("somebody listens");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time");
-        let mut client = Client(stream);
-        let mut connect = Connect::new(Version::V3_1_1, id);
-        connect.username = Some("me".into());
-        connect.password = Some("topsecret".into());
-        assert_eq!(client.ask(Packet::Connect(connect), 4), [0x20, 2, 0, 0]);
-        client
-    }
-
-    fn send(&mut self, packet: Packet) {
-        self.0
-            .write_all(&encode_bytes(&packet, Version::V3_1_1))
-            .expect("it is sent");
-    }
-
-    fn ask(&mut self, packet: Packet, answer: usize) -> Vec<u8> {
-        self.send(packet);
-        self.read(answer)
-    }
-
-    fn read(&mut self, answer: usize) -> Vec<u8> {
-        let mut bytes = vec![0; answer];
-        self.0.read_exact(&mut bytes).expect("an answer");
-        bytes
-    }
-
-    fn leave(mut self) {
-        self.send(Packet::Disconnect(Default::default()));
-        assert_eq!(self.0.read(&mut [0]).expect("an orderly end"), 0);
-    }
-}
-
-/// A subscriber and a publisher, through `address`: one message of QoS 1.
-fn talk(address: &str) {
-    let mut subscriber = Client::connect(address, "sub");
-    let subscribe = Subscribe {
-        packet_id: 5,
-        subscriptions: vec![Subscription::new("a/b", 0)],
-        ..Subscribe::default()
-    };
-    assert_eq!(subscriber.ask(Packet::Subscribe(subscribe), 5), [0x90, 3, 0, 5, 0]);
-    let mut publisher = Client::connect(address, "pub");
-    let publish = Publish {
-        topic: "a/b".into(),
-        qos: 1,
-        packet_id: Some(7),
-        payload: "hello".into(),
-        ..Publish::default()
-    };
-    assert_eq!(publisher.ask(Packet::Publish(publish), 4), [0x40, 2, 0, 7]);
-    assert_eq!(subscriber.read(12)[2..], *b"\x00\x03a/bhello");
-    publisher.leave();
-    subscriber.leave();
-}
 
 fn recorded(file: &Path) -> Vec<Recorded> {
     let file = File::open(file).expect("the capture");

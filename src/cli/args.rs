@@ -44,6 +44,8 @@ pub enum Command {
     Broker(BrokerArgs),
     /// Stand between clients and a broker, and keep what they say as a capture
     Record(RecordArgs),
+    /// Play the clients of a capture against a broker, and tell where its answers differ
+    Replay(ReplayArgs),
     /// Judge the clients and brokers in a capture (pcap or pcapng)
     Audit(AuditArgs),
     /// Remove from a broker what aborted runs left there
@@ -139,7 +141,7 @@ pub struct RunArgs {
     /// Nobody else uses the broker: also play the cases that touch all of it
     #[arg(long, help_heading = "Playing")]
     pub exclusive: bool,
-    /// Make the embedded broker break this statement on purpose; may be repeated
+    /// Make the broker break this statement on purpose; may be repeated. Any but the embedded one gets a proxy that does it
     #[arg(long, value_name = "ID", help_heading = "Playing")]
     pub disobey: Vec<String>,
     /// When to show what crossed the wire
@@ -280,6 +282,35 @@ pub struct RecordArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The capture, pcap or pcapng
+    pub file: PathBuf,
+    /// mqtt://HOST:PORT, or a profile (.yaml); without it the embedded reference broker
+    pub target: Option<String>,
+    /// Only this connection, as Wireshark counts them (tcp.stream); may be repeated
+    #[arg(long, value_name = "N")]
+    pub stream: Vec<u32>,
+    /// Only connections of this client identifier; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub client_id: Vec<String>,
+    /// Only connections with this port; may be repeated
+    #[arg(long, value_name = "N")]
+    pub port: Vec<u16>,
+    /// So many times as fast as it was captured; without it as fast as the answers come
+    #[arg(long, value_name = "FACTOR", value_parser = speed)]
+    pub speed: Option<f64>,
+    /// Put a name of this run before every topic and client identifier, for a broker that others use
+    #[arg(long)]
+    pub rename: bool,
+    /// Begin connections that have no CONNECT in the capture with one
+    #[arg(long)]
+    pub assume_connect: bool,
+    /// How long to wait for an answer, such as 2s or 500ms
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub patience: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
 pub struct AuditArgs {
     /// The capture; `-` reads it from standard input
     pub file: PathBuf,
@@ -393,6 +424,11 @@ fn shard(text: &str) -> Result<(u32, u32), String> {
         Some((k, n)) if (1..=n).contains(&k) => Ok((k, n)),
         _ => Err("a shard is K/N with K from 1 to N".to_owned()),
     }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|f: &f64| f.is_finite() && *f > 0.0);
+    factor.ok_or_else(|| "a factor is a number above 0, such as 1 or 0.5".to_owned())
 }
 
 fn time(text: &str) -> Result<Duration, String> {

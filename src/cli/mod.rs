@@ -18,7 +18,9 @@ mod list;
 mod manual;
 mod matrix;
 mod new;
+mod proxied;
 mod record;
+mod replay;
 mod report;
 mod run;
 mod set;
@@ -38,7 +40,8 @@ pub use args::Cli;
 use args::Command;
 pub use embedded::Embedded;
 pub use exit::Exit;
-pub use target::{reference, reference_that};
+pub use proxied::disobeying;
+pub use target::{is_installed, of_profile, reference, reference_that};
 pub use trials::trials;
 
 /// Reads the command line, does what it says, and gives the exit code.
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Coverage(args) => coverage::coverage(&args),
         Command::Broker(args) => broker::broker(&args),
         Command::Record(args) => record::record(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Audit(args) => audit::audit(&args),
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Schema => {

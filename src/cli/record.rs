@@ -90,11 +90,10 @@ fn line(told: &Told) -> String {
         Told::Finding {
             connection,
             at,
-            by,
             finding,
         } => {
             let level = catalogue().get(finding.statement).map_or("MUST", |s| s.level.keyword());
-            let by = match by {
+            let by = match finding.by {
                 Side::Client => "client",
                 Side::Server => "broker",
             };

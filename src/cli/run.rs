@@ -114,7 +114,7 @@ async fn turns(
             Ok(result) => result,
             Err(message) => return fail(Exit::Unreachable, message),
         };
-        exit = worse(exit, report_all(args, &cases, &result));
+        exit = worse(exit, report_all(args, cases, &result));
         if let Some(before) = &before {
             exit = worse(exit, changed_verdicts(before, &result));
         }

@@ -83,6 +83,23 @@ impl Walk {
     }
 }
 
+/// What is walked, and against what.
+pub struct Walker<'a> {
+    pub cases: &'a [Arc<Case>],
+    /// Makes the broker that disobeys.
+    pub target: &'a dyn Fn(Disobey) -> Target,
+    /// Which ways of disobeying are tried.
+    pub takes: &'a dyn Fn(&Disobedience) -> bool,
+    /// At most so many of the cases that claim what a way breaks, from as many scenarios as there are.
+    pub most: usize,
+    /// How cases are played, but for the patience.
+    pub settings: Settings,
+    /// Ways side by side, each with a broker of its own.
+    pub side_by_side: usize,
+    /// Hears of each way that is through how many are, and how many there are in all.
+    pub done: &'a dyn Fn(usize, usize),
+}
+
 /// Plays every claim against every way of breaking it. `target` makes the embedded broker that disobeys; `done` hears of
 /// each way that is through, and of how many there are.
 ///
@@ -93,10 +110,28 @@ pub async fn walk(
     target: fn(Disobey) -> Target,
     done: impl Fn(usize, usize),
 ) -> Result<Walk, TooSlow> {
-    let room = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+    let walker = Walker {
+        cases,
+        target: &target,
+        takes: &|_| true,
+        most: usize::MAX,
+        settings: Settings::default(),
+        side_by_side: SIDE_BY_SIDE,
+        done: &done,
+    };
+    walk_with(walker).await
+}
+
+/// As [`walk`], with every choice left to the caller.
+///
+/// # Errors
+/// As those of [`walk`].
+pub async fn walk_with(walker: Walker<'_>) -> Result<Walk, TooSlow> {
+    let room = Arc::new(Semaphore::new(walker.side_by_side));
     let mut tasks = JoinSet::new();
-    for (disobedience, statements) in broken_by() {
-        let claiming: Vec<Arc<Case>> = cases
+    for (disobedience, statements) in broken_by().into_iter().filter(|(d, _)| (walker.takes)(d)) {
+        let claiming: Vec<Arc<Case>> = walker
+            .cases
             .iter()
             .filter(|c| c.proves.iter().any(|s| statements.contains(s)))
             .cloned()
@@ -104,10 +139,16 @@ pub async fn walk(
         if claiming.is_empty() {
             continue;
         }
-        let room = Arc::clone(&room);
+        let claiming = thinned(claiming, walker.most);
+        let token = disobedience.token();
+        let target = Disobey::parse(&token).unwrap_or_else(|e| panic!("what is listed can be parsed: {e}"));
+        let (room, target, settings) = (Arc::clone(&room), (walker.target)(target), walker.settings.clone());
         tasks.spawn(async move {
             let _permit = room.acquire().await;
-            one(disobedience, &statements, claiming, target).await
+            let trial = Arc::new(Trial::new(&target, &settings, token));
+            let seen = trial.walk(&statements, claiming).await;
+            trial.end().await;
+            seen
         });
     }
     let total = tasks.len();
@@ -115,11 +156,24 @@ pub async fn walk(
     while let Some(way) = tasks.join_next().await {
         walk.all
             .extend(way.unwrap_or_else(|panic| panic!("a way could not be walked: {panic}"))?);
-        done(total - tasks.len(), total);
+        (walker.done)(total - tasks.len(), total);
     }
     walk.all
         .sort_by(|a, b| (a.statement, &a.token, &a.scenario).cmp(&(b.statement, &b.token, &b.scenario)));
     Ok(walk)
+}
+
+/// So many of the cases: the first of each scenario, then the second of each, and so on.
+fn thinned(cases: Vec<Arc<Case>>, most: usize) -> Vec<Arc<Case>> {
+    let mut met: BTreeMap<String, usize> = BTreeMap::new();
+    let mut ranked: Vec<(usize, Arc<Case>)> = Vec::new();
+    for case in cases {
+        let count = met.entry(case.header.path.clone()).or_default();
+        ranked.push((*count, case));
+        *count += 1;
+    }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, case)| case).take(most).collect()
 }
 
 /// Each way of disobeying, and the statements that it breaks.
@@ -134,47 +188,6 @@ fn broken_by() -> Vec<(&'static Disobedience, BTreeSet<StatementId>)> {
     all.into_values().collect()
 }
 
-/// Plays the claiming cases against a broker that disobeys, and says of each claim whether it was noticed.
-async fn one(
-    disobedience: &Disobedience,
-    statements: &BTreeSet<StatementId>,
-    cases: Vec<Arc<Case>>,
-    target: fn(Disobey) -> Target,
-) -> Result<Vec<Noticed>, TooSlow> {
-    let token = disobedience.token();
-    let target = target(Disobey::parse(&token).unwrap_or_else(|e| panic!("what is listed can be parsed: {e}")));
-    let trial = Arc::new(Trial::new(&target, &token));
-    let mut scenarios: BTreeMap<String, Vec<Arc<Case>>> = BTreeMap::new();
-    for case in cases {
-        scenarios.entry(case.header.path.clone()).or_default().push(case);
-    }
-    let mut tasks = JoinSet::new();
-    for (scenario, cases) in scenarios {
-        let (trial, statements) = (Arc::clone(&trial), statements.clone());
-        tasks.spawn(async move {
-            let seen = trial.scenario(&statements, &cases).await;
-            seen.map(|seen| (scenario, seen))
-        });
-    }
-    let mut seen = Vec::new();
-    for done in tasks.join_all().await {
-        let (scenario, statements) = done?;
-        seen.extend(
-            statements
-                .into_iter()
-                .map(|(statement, noticed)| (statement, scenario.clone(), noticed)),
-        );
-    }
-    trial.end().await;
-    let all = seen.into_iter().map(|(statement, scenario, noticed)| Noticed {
-        statement,
-        token: token.clone(),
-        scenario,
-        noticed,
-    });
-    Ok(all.collect())
-}
-
 /// Sessions with one disobedient broker.
 struct Trial {
     token: String,
@@ -184,16 +197,47 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(target: &Target, token: &str) -> Trial {
+    fn new(target: &Target, settings: &Settings, token: String) -> Trial {
         let session = |settings| Session::new(target, &Player::new(settings, 1), true, None);
         Trial {
-            token: token.to_owned(),
+            token,
             session: session(Settings {
                 patience: PATIENCE,
-                ..Settings::default()
+                ..settings.clone()
             }),
-            patient: session(Settings::default()),
+            patient: session(settings.clone()),
         }
+    }
+
+    /// Plays the claiming cases, and says of each claim whether it was noticed.
+    async fn walk(
+        self: &Arc<Self>,
+        statements: &BTreeSet<StatementId>,
+        cases: Vec<Arc<Case>>,
+    ) -> Result<Vec<Noticed>, TooSlow> {
+        let mut scenarios: BTreeMap<String, Vec<Arc<Case>>> = BTreeMap::new();
+        for case in cases {
+            scenarios.entry(case.header.path.clone()).or_default().push(case);
+        }
+        let mut tasks = JoinSet::new();
+        for (scenario, cases) in scenarios {
+            let (trial, statements) = (Arc::clone(self), statements.clone());
+            tasks.spawn(async move {
+                let seen = trial.scenario(&statements, &cases).await;
+                seen.map(|seen| (scenario, seen))
+            });
+        }
+        let mut all = Vec::new();
+        for done in tasks.join_all().await {
+            let (scenario, statements) = done?;
+            all.extend(statements.into_iter().map(|(statement, noticed)| Noticed {
+                statement,
+                token: self.token.clone(),
+                scenario: scenario.clone(),
+                noticed,
+            }));
+        }
+        Ok(all)
     }
 
     /// Plays the cases of one scenario, and says of each statement that it claims whether it noticed. A grid has hundreds of

@@ -21,6 +21,7 @@ mod settings;
 pub use action::Action;
 pub(crate) use assemble::Assembler;
 pub use cleanup::{Lost, Traces, remove, retained};
+pub(crate) use connection::{Arrival, Arrived, Connection, QUEUE};
 pub use diary::{Diary, Left, read as read_diary};
 pub use driver::{any_step, declared_waits, is_timed};
 pub use lateness::Lateness;

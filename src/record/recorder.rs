@@ -1,6 +1,6 @@
 //! Writes down what connections tell, and judges it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::audit::{Audit, Found};
+use super::audit::{Audit, CROSSING};
 use super::proxy::{Item, ItemKind};
 use super::shown;
 use super::told::{Counts, Recorded, Told};
 use crate::capture::write::secret::Masker;
 use crate::capture::write::{PcapngFile, Stream};
-use crate::rules::Outcome;
+use crate::rules::{Finding, Outcome};
 use crate::statements::catalogue;
 use crate::target::Address;
 use crate::transcript::{End, What, name};
@@ -40,6 +40,8 @@ pub struct Recorder<W: Write> {
 struct Live {
     began: Duration,
     stream: Stream,
+    /// What the broker sent lately, by how far it was with it then: the client may not have it yet.
+    unseen: VecDeque<(Duration, u32)>,
     masker: Masker,
     audit: Audit,
     speaks: Speaks,
@@ -55,6 +57,23 @@ enum Speaks {
     Tls,
     /// A password in it is scrambled, not hidden, so it is not kept.
     WebSocket,
+}
+
+impl Live {
+    /// Before something of one side is drawn: the client acknowledges what it must have by now. When it reads is not seen
+    /// here, and who judges the capture must not hold against it what it could not know.
+    fn passes(&mut self, at: Duration, from: Side) {
+        if from != Side::Client {
+            return;
+        }
+        while let Some((sent, number)) = self.unseen.front().copied() {
+            if at < sent + CROSSING {
+                return;
+            }
+            self.stream.acknowledge(Side::Client, number);
+            self.unseen.pop_front();
+        }
+    }
 }
 
 impl<W: Write> Recorder<W> {
@@ -121,13 +140,15 @@ impl<W: Write> Recorder<W> {
         let mut live = Live {
             began: at,
             stream: Stream::new(client, shown(broker)),
+            unseen: VecDeque::new(),
             masker: Masker::new(),
             audit: Audit::new(number),
             speaks: Speaks::Nothing,
             counts: Counts::default(),
         };
         let frames = live.stream.handshake();
-        live.audit.happened(at, Side::Client, What::Open);
+        live.stream.acknowledge(Side::Client, live.stream.sent(Side::Server));
+        let found = live.audit.happened(at, Side::Client, What::Open);
         self.open.insert(number, live);
         self.recorded.connections += 1;
         self.tell(Told::Opened {
@@ -135,13 +156,16 @@ impl<W: Write> Recorder<W> {
             client,
         });
         let comment = format!("{client} {}", self.route);
-        self.frames(at, &frames, &comment)
+        self.frames(at, &frames, &comment)?;
+        self.found(number, at, found);
+        Ok(())
     }
 
     fn bytes(&mut self, number: u32, at: Duration, from: Side, bytes: &Bytes) -> io::Result<()> {
         let Some(live) = self.open.get_mut(&number) else {
             return Ok(());
         };
+        live.passes(at, from);
         if live.speaks == Speaks::Nothing && from == Side::Client {
             live.speaks = spoken(bytes);
             let what = match live.speaks {
@@ -174,6 +198,13 @@ impl<W: Write> Recorder<W> {
             }
             (_, Side::Server) => (live.stream.data(from, bytes), String::new()),
         };
+        if from == Side::Server {
+            live.unseen.push_back((at, live.stream.sent(from)));
+            // Of what is old enough only the newest matters: a client that only listens must not take memory for ever.
+            while live.unseen.get(1).is_some_and(|(sent, _)| at >= *sent + CROSSING) {
+                live.unseen.pop_front();
+            }
+        }
         self.frames(at, &frames, &comment)?;
         self.judge(number, at, from, bytes);
         Ok(())
@@ -185,6 +216,7 @@ impl<W: Write> Recorder<W> {
         if matches!(live.speaks, Speaks::Tls | Speaks::WebSocket) {
             return;
         }
+        let mut found = Vec::new();
         for what in live.audit.assemble(from, bytes) {
             if let What::Packet { decoded, .. } = &what {
                 live.counts.add(from, name(decoded));
@@ -199,16 +231,16 @@ impl<W: Write> Recorder<W> {
                     let _ = self.told.send(told);
                 }
             }
-            live.audit.happened(at, from, what);
+            found.extend(live.audit.happened(at, from, what));
         }
-        let found = live.audit.judge();
-        self.found(number, found);
+        self.found(number, at, found);
     }
 
     fn ended(&mut self, number: u32, at: Duration, from: Side, how: End) -> io::Result<()> {
         let Some(live) = self.open.get_mut(&number) else {
             return Ok(());
         };
+        live.passes(at, from);
         let mut frames = match from {
             Side::Client => live.stream.data(from, &live.masker.finish()),
             Side::Server => Vec::new(),
@@ -217,17 +249,17 @@ impl<W: Write> Recorder<W> {
             End::Reset => live.stream.reset(from),
             End::Fin | End::HalfClose => live.stream.finish(from),
         });
-        if let Some(rest) = live.audit.rest(from) {
-            live.audit.happened(at, from, What::Fragment(rest));
+        let rest = live.audit.rest(from).map(What::Fragment);
+        let mut found = Vec::new();
+        for what in rest.into_iter().chain([What::End(how)]) {
+            found.extend(live.audit.happened(at, from, what));
         }
-        live.audit.happened(at, from, What::End(how));
-        let found = live.audit.judge();
         let comment = match live.speaks {
             Speaks::WebSocket => "the bytes of HTTP or WebSocket are not kept: passwords in them cannot be masked",
             _ => "",
         };
         self.frames(at, &frames, comment)?;
-        self.found(number, found);
+        self.found(number, at, found);
         Ok(())
     }
 
@@ -248,21 +280,17 @@ impl<W: Write> Recorder<W> {
         Ok(())
     }
 
-    fn found(&mut self, connection: u32, found: Vec<Found>) {
-        for found in found {
-            if found.finding.outcome != Outcome::Breach {
-                continue;
-            }
-            let level = catalogue().get(found.finding.statement).map(|s| s.level);
+    fn found(&mut self, connection: u32, at: Duration, findings: Vec<Finding>) {
+        for finding in findings.into_iter().filter(|f| f.outcome == Outcome::Breach) {
+            let level = catalogue().get(finding.statement).map(|s| s.level);
             match level.is_none_or(|l| l.is_must()) {
                 true => self.recorded.breaches += 1,
                 false => self.recorded.advice += 1,
             }
             self.tell(Told::Finding {
                 connection,
-                at: found.at,
-                by: found.by,
-                finding: found.finding,
+                at,
+                finding,
             });
         }
     }

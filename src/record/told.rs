@@ -33,7 +33,6 @@ pub enum Told {
     Finding {
         connection: u32,
         at: Duration,
-        by: Side,
         finding: Finding,
     },
     /// A connection is over.

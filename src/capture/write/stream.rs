@@ -30,6 +30,8 @@ struct End {
     /// The sequence number of the next byte.
     next: u32,
     finished: bool,
+    /// What it has acknowledged of the other side's bytes; `None`: all that were drawn.
+    acknowledged: Option<u32>,
 }
 
 /// What is special about a segment.
@@ -58,6 +60,7 @@ impl Stream {
             // Anything will do; what begins at 0 is shown the same as what a reader counts from the beginning.
             next: u32::from(address.port()) << 8,
             finished: false,
+            acknowledged: None,
         };
         Stream {
             client: end(client, 1),
@@ -105,6 +108,11 @@ impl Stream {
         let fin = self.segment(from, Flag::Fin, &[]);
         self.skip(from, 1);
         self.end_mut(from).finished = true;
+        // Whoever sees the end has seen all before it.
+        let all = self.end(from).next;
+        if let Some(number) = &mut self.end_mut(other(from)).acknowledged {
+            *number = all;
+        }
         vec![fin, self.segment(other(from), Flag::Ack, &[])]
     }
 
@@ -115,6 +123,17 @@ impl Stream {
         }
         self.reset = true;
         vec![self.segment(from, Flag::Reset, &[])]
+    }
+
+    /// The sequence number behind the last byte of a side.
+    pub fn sent(&self, side: Side) -> u32 {
+        self.end(side).next
+    }
+
+    /// From now on a side acknowledges the other's bytes up to this number only, as [`Stream::sent`] gave it. Without this it
+    /// acknowledges everything that was drawn before, which is right where it is known to have read it.
+    pub fn acknowledge(&mut self, side: Side, number: u32) {
+        self.end_mut(side).acknowledged = Some(number);
     }
 
     /// Whether nothing more can be said.
@@ -156,7 +175,11 @@ impl Stream {
             Flag::Reset => tcp.rst(),
         };
         // All but the first segment acknowledge what has come.
-        let tcp = if flag == Flag::Syn { tcp } else { tcp.ack(target.next) };
+        let tcp = if flag == Flag::Syn {
+            tcp
+        } else {
+            tcp.ack(source.acknowledged.unwrap_or(target.next))
+        };
         let mut frame = Vec::with_capacity(tcp.size(data.len()));
         tcp.write(&mut frame, data)
             .expect("a segment is shorter than an IP packet may be");
@@ -265,6 +288,19 @@ mod tests {
         stream.skip(Side::Server, 1 << 33);
         let after = tcp(&stream.data(Side::Server, b"x")[0]).0.sequence_number;
         assert_eq!(after, before + 1, "it wraps");
+    }
+
+    #[test]
+    fn a_side_can_be_behind_with_what_it_acknowledges() {
+        let mut stream = stream();
+        stream.handshake();
+        let before = stream.sent(Side::Server);
+        stream.acknowledge(Side::Client, before);
+        stream.data(Side::Server, b"limit");
+        let number = |frames: Vec<Vec<u8>>| tcp(&frames[0]).0.acknowledgment_number;
+        assert_eq!(number(stream.data(Side::Client, b"x")), before);
+        stream.acknowledge(Side::Client, stream.sent(Side::Server));
+        assert_eq!(number(stream.data(Side::Client, b"y")), before + 5);
     }
 
     #[test]
