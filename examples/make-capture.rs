@@ -1,7 +1,7 @@
 //! Writes a large capture to standard output, for `ci/bench-capture.sh`:
 //!
 //! ```sh
-//! make-capture large 200      # some 200 MB: a few connections with large messages in large segments
+//! make-capture large 200      # some 200 MB: a few connections with large messages in full segments
 //! make-capture short 140000   # so many short connections, twenty open at a time
 //! ```
 
@@ -10,8 +10,8 @@ use std::io::{self, BufWriter, Write};
 use etherparse::PacketBuilder;
 use mqttspec::wire::{Ack, ConnAck, Connect, Disconnect, Packet, Publish, Version, encode_bytes};
 
-/// The payload of a large segment, as on a loopback or behind a card that puts segments together.
-const SEGMENT: usize = 32 * 1024;
+/// The payload of a full segment on Ethernet.
+const SEGMENT: usize = 1448;
 /// The payload of a large message.
 const MESSAGE: usize = 200_000;
 /// How many short connections are open at a time.
