@@ -1,7 +1,7 @@
 //! `mqttspec audit`
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
 
 use crate::capture::audit::{Json, Report, Totals, audit as read_and_judge, head_text, stream_text, summary_text};
 use crate::capture::{Error, Settings, Summary};
@@ -54,15 +54,25 @@ pub fn audit(args: &AuditArgs) -> Exit {
 }
 
 fn as_text(reader: impl Read, settings: &Settings) -> Result<(Totals, Summary), Error> {
+    /// So much is gathered before it is printed, where no person looks on.
+    const GATHER: usize = 64 * 1024;
+    let at_once = io::stdout().is_terminal();
+    let mut text = String::new();
     let mut is_first = true;
     let (totals, summary) = read_and_judge(reader, settings, |report: &Report| {
         if std::mem::take(&mut is_first) {
-            print(head_text());
+            text.push_str(head_text());
         }
-        print(&stream_text(report));
+        text.push_str(&stream_text(report));
+        if at_once || text.len() > GATHER {
+            print(&std::mem::take(&mut text));
+        }
     })?;
-    let gap = if is_first { "" } else { "\n" };
-    print(&format!("{gap}{}", summary_text(&totals, &summary)));
+    if !is_first {
+        text.push('\n');
+    }
+    text.push_str(&summary_text(&totals, &summary));
+    print(&text);
     Ok((totals, summary))
 }
 

@@ -1,6 +1,6 @@
 //! Rules on the messages that the broker delivers.
 
-use super::exchange::{Stage, may_repeat};
+use super::exchange::{Stage, content, may_repeat};
 use super::filter::Match;
 use super::history::Moment;
 use super::rule::{Found, Ids, Needs, RuleInfo};
@@ -71,7 +71,7 @@ fn packet_id_and_dup(m: &Moment) -> Vec<Found> {
             vec![]
         };
     };
-    let same = known.qos == p.qos && known.topic == *topic && known.payload_hash == p.payload.hash();
+    let same = known.qos == p.qos && known.content == content(topic, p);
     let here = known.connection == m.conn.number;
     let found = match known.stage {
         _ if known.restarted => return vec![],

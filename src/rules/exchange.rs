@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::wire::{Ack, PacketType, Publish, Subscribe, Text, Unsubscribe, Version};
+use crate::wire::{Ack, PacketType, Payload, Publish, Subscribe, Text, Unsubscribe, Version};
 
 /// A message that the broker sent with a packet identifier. It stays on record after its end, until the identifier is
 /// used again: the broker may not know yet that it has ended.
 #[derive(Debug, Clone)]
 pub struct Delivery {
     pub qos: u8,
-    pub topic: Text,
-    pub payload_hash: u64,
+    /// Digests of topic and payload: many of these are kept of a long capture.
+    pub content: (u64, u64),
     /// The connection on which the broker sent it last.
     pub connection: u32,
     pub stage: Stage,
@@ -39,6 +39,12 @@ pub struct Owed {
     pub pubcomp: u32,
     /// A PUBREC came, and no PUBCOMP yet.
     pub half_done: bool,
+}
+
+impl Owed {
+    fn is_settled(&self) -> bool {
+        self.puback + self.pubrec + self.pubcomp == 0 && !self.half_done
+    }
 }
 
 /// All that is open on one connection, with what it took over from the session.
@@ -128,9 +134,7 @@ impl Exchanges {
             id,
             Delivery {
                 qos: p.qos,
-                // A copy of its own: a topic is part of the whole packet's bytes.
-                topic: topic.as_bytes().to_vec().into(),
-                payload_hash: p.payload.hash(),
+                content: content(topic, p),
                 connection,
                 stage,
                 restarted: false,
@@ -153,6 +157,9 @@ impl Exchanges {
             }
             _ => {}
         }
+        if owed.is_settled() {
+            self.owed.remove(&id);
+        }
     }
 
     pub fn broker_pubrel(&mut self, id: u16) {
@@ -163,6 +170,11 @@ impl Exchanges {
             delivery.stage = delivery.stage.max(Stage::Released);
         }
     }
+}
+
+/// Digests of what makes a message the same when it is sent again.
+pub fn content(topic: &Text, p: &Publish) -> (u64, u64) {
+    (Payload::Bytes(topic.0.clone()).hash(), p.payload.hash())
 }
 
 /// Whether a sender may repeat a packet on a connection that is still there: 3.x leaves it open, 5.0 forbids it

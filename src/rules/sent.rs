@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::exchange::content;
 use crate::transcript::{Event, What};
 use crate::wire::property::id;
 use crate::wire::{Ack, Decoded, Packet, Publish};
@@ -101,6 +102,7 @@ impl Sent {
             }
             Some(Packet::PubAck(a)) => {
                 self.take(a, |owed| &mut owed.puback);
+                self.settle(a.packet_id);
                 self.publishes[0].retain(|id| *id != a.packet_id);
             }
             Some(Packet::PubRec(a)) => {
@@ -111,9 +113,11 @@ impl Sent {
             Some(Packet::PubComp(a)) => {
                 self.take(a, |owed| &mut owed.pubcomp);
                 self.owed.entry(a.packet_id).or_default().half_done = false;
+                self.settle(a.packet_id);
             }
             Some(Packet::PubRel(a)) => {
                 self.take(a, |owed| &mut owed.pubrel);
+                self.settle(a.packet_id);
                 self.pubrecs.retain(|id| *id != a.packet_id);
                 if let Some(Open::Publish { released, .. }) = self.open.get_mut(&a.packet_id) {
                     *released = true;
@@ -129,7 +133,7 @@ impl Sent {
             self.aliases.insert(alias as u16);
         }
         let Some(packet_id) = p.packet_id else { return };
-        let content = content(p);
+        let content = content(&p.topic, p);
         let new = Open::Publish {
             qos: p.qos,
             content,
@@ -152,6 +156,14 @@ impl Sent {
         if let Some(owed) = self.owed.get_mut(&ack.packet_id) {
             let left = kind(owed);
             *left = left.saturating_sub(1);
+        }
+    }
+
+    /// Forgets an identifier of the broker under which nothing is open.
+    fn settle(&mut self, id: u16) {
+        let settled = |o: &Owed| o.puback + o.pubrec + o.pubcomp + o.pubrel == 0 && !o.half_done;
+        if self.owed.get(&id).is_some_and(settled) {
+            self.owed.remove(&id);
         }
     }
 
@@ -207,10 +219,4 @@ impl Sent {
             self.in_flight -= u32::from(publish);
         }
     }
-}
-
-/// Digest of what makes a message the same when it is sent again.
-pub fn content(p: &Publish) -> (u64, u64) {
-    use crate::wire::Payload;
-    (Payload::Bytes(p.topic.0.clone()).hash(), p.payload.hash())
 }

@@ -38,8 +38,19 @@ pub fn stream(report: &Report) -> String {
     for remark in remarks(stream) {
         let _ = writeln!(out, "        {remark}");
     }
-    for found in report.found {
-        out.push_str(&finding(found));
+    let is_doubt = |found: &&Found| found.finding.outcome == Outcome::Unknown;
+    for (i, found) in report.found.iter().enumerate() {
+        let alike = |other: &&Found| is_doubt(other) && other.finding.rule == found.finding.rule;
+        if !is_doubt(&found) {
+            out.push_str(&finding(found));
+        } else if !report.found[..i].iter().any(|f| alike(&f)) {
+            // A persistent session that began before the capture makes the same doubt with every message.
+            out.push_str(&finding(found));
+            let more = report.found[i + 1..].iter().filter(alike).count();
+            if more > 0 {
+                let _ = writeln!(out, "      and {more} more like it");
+            }
+        }
     }
     out
 }

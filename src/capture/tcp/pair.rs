@@ -156,9 +156,6 @@ impl Pair {
         let half = &mut self.halves[way.index()];
         let start = half.position(first);
         let bytes_end = start + s.payload.len() as u64;
-        if s.fin {
-            half.fin.get_or_insert(bytes_end + u64::from(s.cut));
-        }
         let Some(next) = half.next else { return };
         if half.tentative && start == next + 1 {
             // The first packet was a keep-alive probe, which lies one byte back.
@@ -168,6 +165,9 @@ impl Pair {
         let next = half.next.unwrap_or(start);
         if start > next + FAR && half.acked < start {
             return;
+        }
+        if s.fin {
+            half.fin.get_or_insert(bytes_end + u64::from(s.cut));
         }
         let is_next = start <= next && next < bytes_end && half.waiting.is_empty();
         if is_next && s.cut == 0 && !s.fin && self.may_pass(way, after, place, out) {

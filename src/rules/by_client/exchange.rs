@@ -1,9 +1,9 @@
 //! The client's packet identifiers, and what it acknowledges.
 
-use super::super::exchange::may_repeat;
+use super::super::exchange::{content, may_repeat};
 use super::super::history::Moment;
 use super::super::rule::{Found, Ids, Needs, RuleInfo};
-use super::super::sent::{Open, content};
+use super::super::sent::Open;
 use super::said;
 use crate::wire::{Ack, Packet, Publish, Version};
 
@@ -86,7 +86,7 @@ fn published_again(m: &Moment, p: &Publish, id: u16, known: &Open) -> Vec<Found>
             qos,
             content: old,
             released,
-        } if *qos == p.qos && *old == content(p) => match (p.dup, released) {
+        } if *qos == p.qos && *old == content(&p.topic, p) => match (p.dup, released) {
             (false, _) => {
                 let text = format!("PUBLISH {id} was sent again, or another with its identifier, with DUP 0");
                 Found::new(RESENT, text).at(m.span("dup"))
