@@ -30,8 +30,8 @@ pub fn import(recorded: &Recorded, file: &str) -> Result<String, String> {
     recorded.stream.replayable()?;
     let mut script = Script::new(recorded);
     for (event, frame) in recorded.transcript.events.iter().zip(&recorded.frames) {
-        if script.over {
-            break;
+        if script.over && !matches!(event.what, What::End(_)) {
+            continue;
         }
         script.event(event, *frame)?;
     }
@@ -57,7 +57,7 @@ struct Script<'a> {
     /// Something is awaited that a broker that only closes would not do.
     proves: bool,
     closed: bool,
-    /// Nothing after this can be played.
+    /// Nothing but the end can be played any more.
     over: bool,
 }
 
