@@ -71,7 +71,7 @@ fn target(peer: &Peer) -> Target {
             snapshots: Kept::All,
         },
         launcher: Arc::new(Fixed::new(&address, &Version::ALL)),
-        supports: Supports::default(),
+        supports: Supports::of(&["exclusive"], &[]),
         setups: Vec::new(),
         known: Vec::new(),
         broker_version: None,

@@ -2,11 +2,13 @@
 
 #[path = "support/command.rs"]
 mod command;
+#[path = "support/page.rs"]
+mod page;
 
 use std::fs;
 
 use command::mqttspec_in;
-use serde_json::Value as Json;
+use page::data;
 
 const EVIL: &str = "</script><script>document.title='broken'</script><img src=x onerror=alert(1)>";
 
@@ -34,14 +36,7 @@ fn text_of_a_broker_is_text_in_the_page() {
     assert_eq!(page.matches("<script").count(), 2, "the page's own two");
     assert_eq!(page.matches("</script").count(), 2);
     assert!(!page.contains("<img"));
-    let data = page
-        .split("id=\"data\">")
-        .nth(1)
-        .unwrap()
-        .split("</script>")
-        .next()
-        .unwrap();
-    let data: Json = serde_json::from_str(data).unwrap();
+    let data = data(&page);
     // It is there all the same: in the packets, in what was found, and in the script.
     assert!(data["packets"].to_string().contains("onerror"));
     assert!(data["cases"][0]["title"].as_str().unwrap().contains("<script>"));

@@ -2,20 +2,17 @@
 
 #[path = "support/command.rs"]
 mod command;
+#[path = "support/page.rs"]
+mod page;
 
 use std::fs;
 
 use command::{mqttspec, mqttspec_in};
+use page::data;
 use serde_json::Value as Json;
 
 /// Two cases: one that the statement below is about, and one that it is not.
 const CASES: [&str; 4] = ["-e", "qos2/dup-before-pubrel@v3.1.1", "-e", "ping/answered@v5"];
-
-/// The data inside a page.
-fn data(page: &str) -> Json {
-    let data = page.split("id=\"data\">").nth(1).expect("a page has data");
-    serde_json::from_str(data.split("</script>").next().expect("it ends")).expect("it is JSON")
-}
 
 #[test]
 fn a_broker_that_disobeys_stands_beside_one_that_does_not() {

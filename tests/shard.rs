@@ -34,6 +34,8 @@ fn the_parts_of_a_run_give_the_whole() {
     // The order of the parts is none of the whole's.
     mqttspec_in(dir.path(), &["report", "merge", "3.json", "1.json", "2.json"])
         .args(["--json", "merged.json", "--html", "merged.html", "--md", "merged.md"])
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_STEP_SUMMARY", dir.path().join("summary.md"))
         .assert()
         .code(1);
     let ids = |run: &Json| -> Vec<String> {
@@ -49,6 +51,7 @@ fn the_parts_of_a_run_give_the_whole() {
         .code(0);
     assert!(read("merged.html").contains("qos1/"));
     assert!(read("merged.md").contains("| qos1 |"));
+    assert_eq!(read("summary.md"), read("merged.md"));
 
     // A part that is there twice is an error, and so is one that is missing from the disk.
     mqttspec_in(dir.path(), &["report", "merge", "1.json", "1.json"])

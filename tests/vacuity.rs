@@ -12,7 +12,7 @@ use std::time::Duration;
 use mqttspec::play::{Player, Settings};
 use mqttspec::scenario::{Case, Files};
 use mqttspec::statements::Version;
-use mqttspec::suite::{self, RunOptions, Target, TargetInfo, Verdict};
+use mqttspec::suite::{self, RunOptions, Setup, Target, TargetInfo, Verdict};
 use mqttspec::target::{Address, Fixed, Kept, Supports};
 use peers::{Kind, Peer};
 
@@ -56,6 +56,17 @@ fn check(kind: Kind, list: &str, few: bool) {
     );
 }
 
+/// The peers as brokers that are equipped in every way: what a case asks for must not keep it from being played.
+fn setups(address: &Address) -> Vec<Setup> {
+    let equipped = mqttspec::cli::reference().setups.into_iter();
+    let of_the_peer = |setup: Setup| Setup {
+        launcher: Arc::new(Fixed::new(address, &Version::ALL)),
+        supports: setup.supports.without(&["restart", "persistence", "durable"]),
+        ..setup
+    };
+    equipped.map(of_the_peer).collect()
+}
+
 /// The cases that pass against a peer, and how many were played.
 fn passing(kind: Kind) -> (Vec<String>, usize) {
     let peer = Peer::start(kind);
@@ -69,8 +80,8 @@ fn passing(kind: Kind) -> (Vec<String>, usize) {
             snapshots: Kept::All,
         },
         launcher: Arc::new(Fixed::new(&address, &Version::ALL)),
-        supports: Supports::of(&[], &[]),
-        setups: Vec::new(),
+        supports: Supports::of(&["exclusive"], &[]),
+        setups: setups(&address),
         known: Vec::new(),
         broker_version: None,
         not_offered: Default::default(),

@@ -24,7 +24,7 @@ pub struct Stream {
     pub client_id: Option<Text>,
     /// The time of the first packet, since 1970-01-01 00:00 UTC. Times of events are counted from here.
     pub started: Duration,
-    /// From the first packet of the connection to the last.
+    /// From the first packet of the connection to its end.
     pub duration: Duration,
     /// SYN or SYN+ACK was seen.
     pub handshake: bool,

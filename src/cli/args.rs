@@ -50,6 +50,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Judge the clients and brokers in a capture (pcap or pcapng)
     Audit(AuditArgs),
+    /// Remove from a broker what aborted runs left there
+    Sweep(SweepArgs),
     /// Print the JSON Schema of scenario files
     Schema,
     /// List the changed snapshots with their differences
@@ -138,7 +140,10 @@ pub struct RunArgs {
     /// A breach of a SHOULD is a failure too
     #[arg(long, help_heading = "Playing")]
     pub strict: bool,
-    /// Make the embedded broker break this statement on purpose; may be repeated
+    /// Nobody else uses the broker: also play the cases that touch all of it
+    #[arg(long, help_heading = "Playing")]
+    pub exclusive: bool,
+    /// Make the broker break this statement on purpose; may be repeated. Any but the embedded one gets a proxy that does it
     #[arg(long, value_name = "ID", help_heading = "Playing")]
     pub disobey: Vec<String>,
     /// When to show what crossed the wire
@@ -332,6 +337,15 @@ pub struct ImportArgs {
     /// The scenario to write; without it, it is printed
     #[arg(short, long, value_name = "FILE.yaml")]
     pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// mqtt://HOST:PORT, or the profile of a broker that is somebody else's
+    pub target: String,
+    /// Remove what is left under this namespace too; may be repeated
+    #[arg(long, value_name = "NS")]
+    pub namespace: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use crate::report::change::changes;
 use crate::report::record::Record;
 
 use super::args::CompareArgs;
-use super::run::{append, worse, write};
+use super::run::{job_summary, worse, write};
 use super::{Exit, fail, print};
 
 /// Says what changed between two runs.
@@ -21,11 +21,7 @@ pub fn compare(args: &CompareArgs) -> Exit {
     if let Some(file) = &args.md {
         exit = worse(exit, write(file, &changes.markdown()));
     }
-    if std::env::var_os("GITHUB_ACTIONS").is_some()
-        && let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY")
-    {
-        append(Path::new(&file), &changes.markdown());
-    }
+    job_summary(|| changes.markdown());
     exit
 }
 

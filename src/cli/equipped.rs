@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::play::{Limits, Settings};
 use crate::reference::Limits as Reference;
-use crate::reference::{Config, Disobey, User};
-use crate::scenario::Login;
+use crate::reference::{AuthMethod, Config, Disobey, User};
+use crate::scenario::{EnhancedAuth, Login};
 use crate::suite::Setup;
 use crate::target::Supports;
 
@@ -17,7 +19,13 @@ pub const ALWAYS: [&str; 3] = ["restart", "persistence", "durable"];
 
 /// Brokers that break what `disobey` says, each equipped for the cases that need it so.
 pub fn setups(disobey: &Disobey) -> Vec<Setup> {
-    vec![users(disobey), limited(disobey), at_most_once(disobey), brisk(disobey)]
+    vec![
+        users(disobey),
+        limited(disobey),
+        at_most_once(disobey),
+        brisk(disobey),
+        challenge(disobey),
+    ]
 }
 
 fn setup(name: &str, config: Config, supports: Supports, settings: Settings) -> Setup {
@@ -124,6 +132,29 @@ fn brisk(disobey: &Disobey) -> Setup {
     };
     let supports = with(&[], &[("max_keep_alive", 1)]);
     setup("brisk", of(limits, disobey), supports, Settings::default())
+}
+
+/// A method of enhanced authentication, in which the client is asked once.
+fn challenge(disobey: &Disobey) -> Setup {
+    let answers = ["who I am", "what I know"].map(|text| Bytes::from_static(text.as_bytes()));
+    let method = "one-question";
+    let config = Config {
+        auth: Some(AuthMethod {
+            method: method.into(),
+            answers: answers.to_vec(),
+        }),
+        disobey: disobey.clone(),
+        ..Config::default()
+    };
+    let settings = Settings {
+        auth: Some(EnhancedAuth {
+            method: method.to_owned(),
+            good: answers.to_vec(),
+            bad: vec![answers[0].clone(), Bytes::from_static(b"what I guess")],
+        }),
+        ..Settings::default()
+    };
+    setup("challenge", config, with(&["auth_method"], &[]), settings)
 }
 
 fn of(limits: Reference, disobey: &Disobey) -> Config {

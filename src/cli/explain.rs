@@ -1,6 +1,6 @@
 //! `mqttspec explain`
 
-use crate::reference::Disobey;
+use crate::reference::{Disobey, honoured_at};
 use crate::statements::{Binds, Observe, Statement, catalogue};
 
 use super::args::ExplainArgs;
@@ -29,6 +29,14 @@ pub fn explain(args: &ExplainArgs) -> Exit {
             out.push_str("\nCases that prove it:\n");
             cases.iter().for_each(|id| out.push_str(&format!("  {id}\n")));
         }
+    }
+    let places: Vec<String> = honoured_at(statement.id)
+        .into_iter()
+        .map(|place| format!("  {}:{}\n", place.file, place.line))
+        .collect();
+    if !places.is_empty() {
+        out.push_str("\nWhere the reference broker honours it:\n");
+        out.extend(places);
     }
     let ways: Vec<String> = Disobey::all()
         .iter()

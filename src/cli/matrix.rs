@@ -16,7 +16,7 @@ use crate::scenario::Case;
 use crate::suite::{self, RunEvent, RunOptions, RunResult};
 
 use super::args::MatrixArgs;
-use super::run::{append, asked_to_end, check_known, start_tracing, worse, write};
+use super::run::{asked_to_end, check_known, job_summary, start_tracing, worse, write};
 use super::{Exit, compare, fail, is_terminal, print, print_error, report, set, target};
 
 /// What stands for the embedded reference broker among targets.
@@ -47,11 +47,7 @@ pub fn matrix(args: &MatrixArgs) -> Exit {
     let suite = || scenarios.iter().flat_map(|s| &s.cases);
     let matrix = Matrix::new(records, suite().map(|c| c.id.as_str()));
     print(&format!("\n{}", markdown::counts(&matrix)));
-    if std::env::var_os("GITHUB_ACTIONS").is_some()
-        && let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY")
-    {
-        append(Path::new(&file), &markdown::matrix(&matrix));
-    }
+    job_summary(|| markdown::matrix(&matrix));
     worse(exit, report::write_all(&args.files, &matrix, &Scripts::of(suite())))
 }
 
@@ -76,11 +72,12 @@ async fn all(args: &MatrixArgs, cases: &[Arc<Case>]) -> (Vec<Record>, Exit) {
             runs: args.runs.clone(),
             stopped: stopped.clone(),
         };
-        let beside = Arc::clone(&beside);
+        // Begun in the order of the command line. The semaphore is closed by nobody.
+        let permit = Arc::clone(&beside).acquire_owned().await;
         tasks.spawn(async move {
-            // It is closed by nobody.
-            let _permit = beside.acquire().await;
-            (place, run.record().await)
+            let record = run.record().await;
+            drop(permit);
+            (place, record)
         });
     }
     let mut records: Vec<Option<Record>> = args.targets.iter().map(|_| None).collect();

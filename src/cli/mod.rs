@@ -7,6 +7,7 @@ mod check;
 mod compare;
 mod coverage;
 mod decode;
+mod diaries;
 mod embedded;
 mod equipped;
 mod exit;
@@ -18,6 +19,7 @@ mod list;
 mod manual;
 mod matrix;
 mod new;
+mod proxied;
 mod record;
 mod replay;
 mod report;
@@ -25,6 +27,7 @@ mod run;
 mod set;
 mod show;
 mod snapshots;
+mod sweep;
 mod target;
 mod trials;
 
@@ -38,7 +41,8 @@ pub use args::Cli;
 use args::Command;
 pub use embedded::Embedded;
 pub use exit::Exit;
-pub use target::{reference, reference_that};
+pub use proxied::disobeying;
+pub use target::{is_installed, of_profile, reference, reference_that};
 pub use trials::trials;
 
 /// Reads the command line, does what it says, and gives the exit code.
@@ -67,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&args),
         Command::Import(args) => import::import(&args),
         Command::Audit(args) => audit::audit(&args),
+        Command::Sweep(args) => sweep::sweep(&args),
         Command::Schema => {
             print(&crate::scenario::schema_text());
             Exit::Ok

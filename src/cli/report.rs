@@ -7,7 +7,7 @@ use crate::report::{markdown, merge as parts};
 
 use super::args::{MatrixFiles, MergeArgs};
 use super::compare::read;
-use super::run::{of_verdicts, worse, write};
+use super::run::{job_summary, of_verdicts, worse, write};
 use super::{Exit, fail, print, set};
 
 /// Puts the parts of a run together. The exit code is that of the whole.
@@ -43,6 +43,7 @@ pub fn merge(args: &MergeArgs) -> Exit {
     };
     let matrix = Matrix::new(vec![record], cases().map(|c| c.id.as_str()));
     print(&markdown::counts(&matrix));
+    job_summary(|| markdown::matrix(&matrix));
     worse(exit, write_all(&files, &matrix, &Scripts::of(cases())))
 }
 

@@ -16,7 +16,7 @@ use crate::scenario::Case;
 use crate::suite::{self, RunEvent, RunOptions, RunResult, Target, Verdict};
 
 use super::args::{RunArgs, Trace};
-use super::{Exit, fail, is_terminal, known, last, print, print_error, set, snapshots, target, width};
+use super::{Exit, diaries, fail, is_terminal, known, last, print, print_error, set, snapshots, sweep, target, width};
 
 /// Plays the suite.
 pub fn run(args: &RunArgs) -> Exit {
@@ -68,25 +68,53 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
     if let Err(message) = check_known(&target, &args.set) {
         return fail(Exit::Malformed, message);
     }
+    if args.exclusive {
+        target.supports = std::mem::take(&mut target.supports).and("exclusive");
+    }
     target.jobs = args.jobs.unwrap_or(target.jobs);
     settings.patience = args.patience.unwrap_or(settings.patience);
-    let player = Player::new(settings, super::seed());
+    let seed = super::seed();
+    // What a broker of our own holds goes with it.
+    let kept = (!target.launcher.starts_its_own()).then(|| diaries::begin(&target.info.address, seed));
+    settings.diary = kept.as_ref().map(|kept| Arc::clone(&kept.diary));
+    let player = Player::new(settings, seed);
     let options = RunOptions {
         strict: args.strict,
         max_fail: args.max_fail,
         total_timeout: args.total_timeout,
     };
+    let exit = turns(args, &cases, &target, &player, &options, stopped, kept.as_ref()).await;
+    if let Some(kept) = &kept {
+        kept.end();
+    }
+    exit
+}
+
+/// Plays everything as often as asked for.
+async fn turns(
+    args: &RunArgs,
+    cases: &[Arc<Case>],
+    target: &Target,
+    player: &Player,
+    options: &RunOptions,
+    stopped: watch::Receiver<bool>,
+    kept: Option<&diaries::Kept>,
+) -> Exit {
     let mut exit = Exit::Ok;
     let mut before: Option<Arc<RunResult>> = None;
     for turn in 1..=args.repeat {
         if args.repeat > 1 {
             print(&format!("run {turn} of {}\n", args.repeat));
         }
-        let result = match one_run(args, &cases, &target, &player, &options, stopped.clone()).await {
+        let played = one_run(args, cases, target, player, options, stopped.clone()).await;
+        if let Some(kept) = kept {
+            sweep::after_run(target, &player.settings, kept).await;
+        }
+        let result = match played {
             Ok(result) => result,
             Err(message) => return fail(Exit::Unreachable, message),
         };
-        exit = worse(exit, report_all(args, &cases, &result));
+        exit = worse(exit, report_all(args, cases, &result));
         if let Some(before) = &before {
             exit = worse(exit, changed_verdicts(before, &result));
         }
@@ -207,9 +235,7 @@ fn report_all(args: &RunArgs, cases: &[Arc<Case>], result: &RunResult) -> Exit {
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
         print(&report::github::annotations(result));
-        if let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY") {
-            append(Path::new(&file), &report::github::summary(result));
-        }
+        job_summary(|| report::github::summary(result));
     }
     exit
 }
@@ -237,10 +263,16 @@ fn write_pcap(file: &Path, result: &RunResult) -> std::io::Result<()> {
     report::pcap::write(result, began, out)
 }
 
-pub(super) fn append(file: &Path, text: &str) {
+/// Appends to the summary of a job on GitHub, where there is one.
+pub(super) fn job_summary(text: impl FnOnce() -> String) {
     use std::io::Write;
+    let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|_| std::env::var_os("GITHUB_ACTIONS").is_some())
+    else {
+        return;
+    };
+    let file = Path::new(&file);
     let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
-    if let Err(error) = opened.and_then(|mut f| f.write_all(text.as_bytes())) {
+    if let Err(error) = opened.and_then(|mut f| f.write_all(text().as_bytes())) {
         print_error(&format!("note: cannot write {}: {error}\n", file.display()));
     }
 }

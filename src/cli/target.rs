@@ -15,6 +15,7 @@ use crate::target::{
     ask_version,
 };
 
+use super::proxied::disobeying;
 use super::{Embedded, Exit, colour, equipped, fail, print_error};
 
 /// Cases side by side, unless the profile or the command line says otherwise.
@@ -28,17 +29,31 @@ const PROBE: Duration = Duration::from_secs(5);
 
 /// Finds out what the argument names, and how cases are to be played against it.
 pub async fn target(argument: Option<&str>, disobey: &[String]) -> Result<(Target, Settings), Exit> {
-    match argument {
-        None => embedded(disobey),
-        Some(_) if !disobey.is_empty() => Err(fail(Exit::Usage, "--disobey is for the embedded reference broker")),
-        Some(argument) if Address::is_address(argument) => address(argument).await,
-        Some(file) => profile(Path::new(file), file).await,
+    let disobey = Disobey::parse_all(disobey.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
+    let Some(argument) = argument else {
+        return Ok((reference_that(disobey), Settings::default()));
+    };
+    if let Some(token) = disobey.needs_the_core() {
+        let message =
+            format!("only the embedded broker can break {token}: it takes more than changing packets on their way");
+        return Err(fail(Exit::Usage, message));
+    }
+    let (target, settings) = match Address::is_address(argument) {
+        true => address(argument).await?,
+        false => profile(Path::new(argument), argument).await?,
+    };
+    match disobey.is_empty() {
+        true => Ok((target, settings)),
+        false => Ok((disobeying(&target, &disobey), settings)),
     }
 }
 
-fn embedded(disobey: &[String]) -> Result<(Target, Settings), Exit> {
-    let disobey = Disobey::parse_all(disobey.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
-    Ok((reference_that(disobey), Settings::default()))
+/// The target that a profile names, and how cases are to be played against it. What is wrong is printed.
+///
+/// # Errors
+/// The exit code of a program that cannot go on.
+pub async fn of_profile(file: &str) -> Result<(Target, Settings), Exit> {
+    profile(Path::new(file), file).await
 }
 
 /// The embedded reference broker, breaking what `disobey` says.
@@ -231,5 +246,6 @@ fn settings(profile: &Profile) -> Settings {
             shared_subscription_available: Some(profile.supports.has("shared")),
             denies: profile.denies.clone(),
         },
+        diary: None,
     }
 }

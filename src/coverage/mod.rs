@@ -20,5 +20,5 @@ pub use markdown::markdown;
 pub use rows::{Caught, Coverage, Evidence, Row};
 pub use terminal::terminal;
 pub use totals::{Part, Totals};
-pub use walk::{Noticed, TooSlow, Walk, notices, walk};
+pub use walk::{Noticed, TooSlow, Walk, Walker, notices, walk, walk_with};
 pub use ways::ways;

@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// How often an experiment that the machine was too slow for is made again: so, and then with the patience of a run.
 const PLAYS: usize = 3;
 const PATIENT_PLAYS: usize = 20;
+/// Cases of one scenario side by side.
+const FEW: usize = 6;
 
 /// What one scenario made of one way of breaking a statement that it claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +83,23 @@ impl Walk {
     }
 }
 
+/// What is walked, and against what.
+pub struct Walker<'a> {
+    pub cases: &'a [Arc<Case>],
+    /// Makes the broker that disobeys.
+    pub target: &'a dyn Fn(Disobey) -> Target,
+    /// Which ways of disobeying are tried.
+    pub takes: &'a dyn Fn(&Disobedience) -> bool,
+    /// At most so many of the cases that claim what a way breaks, from as many scenarios as there are.
+    pub most: usize,
+    /// How cases are played, but for the patience.
+    pub settings: Settings,
+    /// Ways side by side, each with a broker of its own.
+    pub side_by_side: usize,
+    /// Hears of each way that is through how many are, and how many there are in all.
+    pub done: &'a dyn Fn(usize, usize),
+}
+
 /// Plays every claim against every way of breaking it. `target` makes the embedded broker that disobeys; `done` hears of
 /// each way that is through, and of how many there are.
 ///
@@ -91,10 +110,28 @@ pub async fn walk(
     target: fn(Disobey) -> Target,
     done: impl Fn(usize, usize),
 ) -> Result<Walk, TooSlow> {
-    let room = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+    let walker = Walker {
+        cases,
+        target: &target,
+        takes: &|_| true,
+        most: usize::MAX,
+        settings: Settings::default(),
+        side_by_side: SIDE_BY_SIDE,
+        done: &done,
+    };
+    walk_with(walker).await
+}
+
+/// As [`walk`], with every choice left to the caller.
+///
+/// # Errors
+/// As those of [`walk`].
+pub async fn walk_with(walker: Walker<'_>) -> Result<Walk, TooSlow> {
+    let room = Arc::new(Semaphore::new(walker.side_by_side));
     let mut tasks = JoinSet::new();
-    for (disobedience, statements) in broken_by() {
-        let claiming: Vec<Arc<Case>> = cases
+    for (disobedience, statements) in broken_by().into_iter().filter(|(d, _)| (walker.takes)(d)) {
+        let claiming: Vec<Arc<Case>> = walker
+            .cases
             .iter()
             .filter(|c| c.proves.iter().any(|s| statements.contains(s)))
             .cloned()
@@ -102,10 +139,16 @@ pub async fn walk(
         if claiming.is_empty() {
             continue;
         }
-        let room = Arc::clone(&room);
+        let claiming = thinned(claiming, walker.most);
+        let token = disobedience.token();
+        let target = Disobey::parse(&token).unwrap_or_else(|e| panic!("what is listed can be parsed: {e}"));
+        let (room, target, settings) = (Arc::clone(&room), (walker.target)(target), walker.settings.clone());
         tasks.spawn(async move {
             let _permit = room.acquire().await;
-            one(disobedience, &statements, claiming, target).await
+            let trial = Arc::new(Trial::new(&target, &settings, token));
+            let seen = trial.walk(&statements, claiming).await;
+            trial.end().await;
+            seen
         });
     }
     let total = tasks.len();
@@ -113,11 +156,24 @@ pub async fn walk(
     while let Some(way) = tasks.join_next().await {
         walk.all
             .extend(way.unwrap_or_else(|panic| panic!("a way could not be walked: {panic}"))?);
-        done(total - tasks.len(), total);
+        (walker.done)(total - tasks.len(), total);
     }
     walk.all
         .sort_by(|a, b| (a.statement, &a.token, &a.scenario).cmp(&(b.statement, &b.token, &b.scenario)));
     Ok(walk)
+}
+
+/// So many of the cases: the first of each scenario, then the second of each, and so on.
+fn thinned(cases: Vec<Arc<Case>>, most: usize) -> Vec<Arc<Case>> {
+    let mut met: BTreeMap<String, usize> = BTreeMap::new();
+    let mut ranked: Vec<(usize, Arc<Case>)> = Vec::new();
+    for case in cases {
+        let count = met.entry(case.header.path.clone()).or_default();
+        ranked.push((*count, case));
+        *count += 1;
+    }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, case)| case).take(most).collect()
 }
 
 /// Each way of disobeying, and the statements that it breaks.
@@ -132,45 +188,6 @@ fn broken_by() -> Vec<(&'static Disobedience, BTreeSet<StatementId>)> {
     all.into_values().collect()
 }
 
-/// Plays the claiming cases against a broker that disobeys, and says of each claim whether it was noticed.
-async fn one(
-    disobedience: &Disobedience,
-    statements: &BTreeSet<StatementId>,
-    cases: Vec<Arc<Case>>,
-    target: fn(Disobey) -> Target,
-) -> Result<Vec<Noticed>, TooSlow> {
-    let token = disobedience.token();
-    let target = target(Disobey::parse(&token).unwrap_or_else(|e| panic!("what is listed can be parsed: {e}")));
-    let trial = Arc::new(Trial::new(&target, &token));
-    let mut seen: BTreeMap<(StatementId, String), bool> = BTreeMap::new();
-    for patient in [false, true] {
-        // On a busy machine a set-up may take longer than the little patience: what was not noticed is tried with more.
-        let is_open = |statement: &StatementId, case: &Case| {
-            let claim = (*statement, case.header.path.clone());
-            statements.contains(statement) && !seen.get(&claim).copied().unwrap_or_default()
-        };
-        let open: Vec<Arc<Case>> = cases
-            .iter()
-            .filter(|case| case.proves.iter().any(|s| is_open(s, case)))
-            .cloned()
-            .collect();
-        for (case, result) in trial.play_all(open, patient).await? {
-            let noticed = notices(&result);
-            for statement in case.proves.iter().filter(|s| statements.contains(s)) {
-                *seen.entry((*statement, case.header.path.clone())).or_default() |= noticed;
-            }
-        }
-    }
-    trial.end().await;
-    let all = seen.into_iter().map(|((statement, scenario), noticed)| Noticed {
-        statement,
-        token: token.clone(),
-        scenario,
-        noticed,
-    });
-    Ok(all.collect())
-}
-
 /// Sessions with one disobedient broker.
 struct Trial {
     token: String,
@@ -180,16 +197,75 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(target: &Target, token: &str) -> Trial {
+    fn new(target: &Target, settings: &Settings, token: String) -> Trial {
         let session = |settings| Session::new(target, &Player::new(settings, 1), true, None);
         Trial {
-            token: token.to_owned(),
+            token,
             session: session(Settings {
                 patience: PATIENCE,
-                ..Settings::default()
+                ..settings.clone()
             }),
-            patient: session(Settings::default()),
+            patient: session(settings.clone()),
         }
+    }
+
+    /// Plays the claiming cases, and says of each claim whether it was noticed.
+    async fn walk(
+        self: &Arc<Self>,
+        statements: &BTreeSet<StatementId>,
+        cases: Vec<Arc<Case>>,
+    ) -> Result<Vec<Noticed>, TooSlow> {
+        let mut scenarios: BTreeMap<String, Vec<Arc<Case>>> = BTreeMap::new();
+        for case in cases {
+            scenarios.entry(case.header.path.clone()).or_default().push(case);
+        }
+        let mut tasks = JoinSet::new();
+        for (scenario, cases) in scenarios {
+            let (trial, statements) = (Arc::clone(self), statements.clone());
+            tasks.spawn(async move {
+                let seen = trial.scenario(&statements, &cases).await;
+                seen.map(|seen| (scenario, seen))
+            });
+        }
+        let mut all = Vec::new();
+        for done in tasks.join_all().await {
+            let (scenario, statements) = done?;
+            all.extend(statements.into_iter().map(|(statement, noticed)| Noticed {
+                statement,
+                token: self.token.clone(),
+                scenario: scenario.clone(),
+                noticed,
+            }));
+        }
+        Ok(all)
+    }
+
+    /// Plays the cases of one scenario, and says of each statement that it claims whether it noticed. A grid has hundreds of
+    /// cases and one that notices is enough: they are played a few at a time, and only while a claim of theirs is open.
+    async fn scenario(
+        self: &Arc<Self>,
+        statements: &BTreeSet<StatementId>,
+        cases: &[Arc<Case>],
+    ) -> Result<BTreeMap<StatementId, bool>, TooSlow> {
+        let mut seen: BTreeMap<StatementId, bool> = BTreeMap::new();
+        let claims = cases.iter().flat_map(|case| &case.proves);
+        seen.extend(claims.filter(|s| statements.contains(s)).map(|s| (*s, false)));
+        // On a busy machine a set-up may take longer than the little patience: what was not noticed is tried with more.
+        for patient in [false, true] {
+            for few in cases.chunks(FEW) {
+                let is_open = |case: &&Arc<Case>| case.proves.iter().any(|s| seen.get(s) == Some(&false));
+                let open: Vec<Arc<Case>> = few.iter().filter(is_open).cloned().collect();
+                for (case, result) in self.play_all(open, patient).await? {
+                    let noticed = notices(&result);
+                    for statement in &case.proves {
+                        if let Some(seen) = seen.get_mut(statement) {
+                            *seen |= noticed;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(seen)
     }
 
     /// Plays cases side by side.

@@ -1,7 +1,7 @@
 //! What a case leaves at the broker, read off its transcript, and how it is removed. Never part of a verdict, a transcript
 //! or a snapshot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
@@ -10,23 +10,29 @@ use tokio::net::TcpStream;
 
 use crate::statements::Version;
 use crate::target::Address;
-use crate::transcript::{Transcript, What};
+use crate::transcript::{Event, Transcript, What};
 use crate::wire::property::id;
 use crate::wire::{
-    Connect, Disconnect, Packet, PacketType, Piece, PropertyValue, Publish, Splitter, Text, encode_bytes,
+    Connect, Disconnect, Frame, Packet, PacketType, Piece, PropertyValue, Publish, Side, Splitter, Subscribe,
+    Subscription, Text, decode, encode_bytes,
 };
 
 use super::Settings;
 use super::outcome::seconds;
 
 /// What a case leaves: sessions that outlive their connections, and retained messages.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Traces {
     pub client_ids: BTreeSet<Text>,
     pub topics: BTreeSet<Text>,
 }
 
 impl Traces {
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.client_ids.is_empty() && self.topics.is_empty()
+    }
+
     /// Those of another exchange too.
     pub fn add(&mut self, other: Traces) {
         self.client_ids.extend(other.client_ids);
@@ -36,39 +42,58 @@ impl Traces {
 
 /// Reads off a transcript what it leaves at the broker.
 pub fn traces(transcript: &Transcript) -> Traces {
-    let mut traces = Traces::default();
-    let mut last_connect: std::collections::BTreeMap<u32, &Connect> = Default::default();
+    let mut tracer = Tracer::default();
     for event in &transcript.events {
+        tracer.see(event);
+    }
+    tracer.traces
+}
+
+/// Reads traces off events as they come.
+#[derive(Debug, Default)]
+pub struct Tracer {
+    pub traces: Traces,
+    /// Whether the session of the last CONNECT on each connection outlives it.
+    outlive: BTreeMap<u32, bool>,
+}
+
+impl Tracer {
+    /// Takes the next event of an exchange.
+    pub fn see(&mut self, event: &Event) {
         let What::Packet { decoded, topic, .. } = &event.what else {
-            continue;
+            return;
         };
         match &decoded.packet {
             Some(Packet::Connect(connect)) if !event.from_broker() => {
-                last_connect.insert(event.connection, connect);
+                self.outlive.insert(event.connection, outlives(connect));
                 if outlives(connect) && !connect.client_id.is_empty() {
-                    traces.client_ids.insert(connect.client_id.clone());
+                    self.traces.client_ids.insert(connect.client_id.clone());
                 }
                 if let Some(will) = connect.will.as_ref().filter(|w| w.retain) {
-                    traces.topics.insert(will.topic.clone());
+                    self.retained(&will.topic);
                 }
             }
             Some(Packet::ConnAck(connack)) => {
-                let lives = last_connect.get(&event.connection).is_some_and(|c| outlives(c));
+                let lives = self.outlive.get(&event.connection).is_some_and(|lives| *lives);
                 if let Some(PropertyValue::Text(assigned)) = connack.properties.get(id::ASSIGNED_CLIENT_IDENTIFIER)
                     && lives
                 {
-                    traces.client_ids.insert(assigned.clone());
+                    self.traces.client_ids.insert(assigned.clone());
                 }
             }
             Some(Packet::Publish(publish)) if !event.from_broker() && publish.retain => {
                 // The one after a Topic Alias is resolved.
-                traces.topics.insert(topic.as_ref().unwrap_or(&publish.topic).clone());
+                self.retained(topic.as_ref().unwrap_or(&publish.topic));
             }
             _ => {}
         }
     }
-    traces.topics.retain(is_topic_name);
-    traces
+
+    fn retained(&mut self, topic: &Text) {
+        if is_topic_name(topic) {
+            self.traces.topics.insert(topic.clone());
+        }
+    }
 }
 
 /// Whether something of the session can be left when the connection ends: the session, or a will that is delayed.
@@ -135,18 +160,7 @@ async fn visit(
     client_id: &Text,
     retained: &[&Text],
 ) -> io::Result<()> {
-    let mut stream = TcpStream::connect(address.resolve().await?).await?;
-    stream.set_nodelay(true)?;
-    let mut connect = Connect::new(version, client_id.clone());
-    if let Some(login) = &settings.login {
-        connect.username = Some(login.username.clone());
-        connect.password.clone_from(&login.password);
-    }
-    let mut splitter = Splitter::default();
-    stream
-        .write_all(&encode_bytes(&Packet::Connect(connect), version))
-        .await?;
-    wait_for(&mut stream, &mut splitter, PacketType::ConnAck).await?;
+    let (mut stream, mut splitter) = login(address, version, settings, client_id).await?;
     if !retained.is_empty() {
         for topic in retained {
             let publish = Publish {
@@ -169,22 +183,114 @@ async fn visit(
     Ok(())
 }
 
+/// A connection with a clean session on which the broker has answered the CONNECT, or has closed it.
+async fn login(
+    address: &Address,
+    version: Version,
+    settings: &Settings,
+    client_id: &Text,
+) -> io::Result<(TcpStream, Splitter)> {
+    let mut stream = TcpStream::connect(address.resolve().await?).await?;
+    stream.set_nodelay(true)?;
+    let mut connect = Connect::new(version, client_id.clone());
+    if let Some(login) = &settings.login {
+        connect.username = Some(login.username.clone());
+        connect.password.clone_from(&login.password);
+    }
+    let mut splitter = Splitter::default();
+    stream
+        .write_all(&encode_bytes(&Packet::Connect(connect), version))
+        .await?;
+    wait_for(&mut stream, &mut splitter, PacketType::ConnAck).await?;
+    Ok((stream, splitter))
+}
+
+/// The topics of the retained messages that new subscriptions to `filters` bring. `None`: the broker lets us subscribe to
+/// none of them. `client_id` is that of a clean session of our own.
+///
+/// # Errors
+/// The broker does not accept a connection, or does not answer within the patience.
+pub async fn retained(
+    address: &Address,
+    version: Version,
+    settings: &Settings,
+    client_id: &Text,
+    filters: &[Text],
+) -> io::Result<Option<BTreeSet<Text>>> {
+    let patience = settings.patience.max(Duration::from_secs(2));
+    let asked = async {
+        let (mut stream, mut splitter) = login(address, version, settings, client_id).await?;
+        let subscribe = Subscribe {
+            packet_id: 1,
+            subscriptions: filters.iter().map(|f| Subscription::new(f.clone(), 0)).collect(),
+            ..Subscribe::default()
+        };
+        let ping = encode_bytes(&Packet::PingReq, version);
+        stream
+            .write_all(&encode_bytes(&Packet::Subscribe(subscribe), version))
+            .await?;
+        let mut frames = read_until(&mut stream, &mut splitter, PacketType::SubAck).await?;
+        // What is retained may come behind the SUBACK: two rounds bring it, and the target's own time.
+        for _ in 0..2 {
+            stream.write_all(&ping).await?;
+            frames.extend(read_until(&mut stream, &mut splitter, PacketType::PingResp).await?);
+            tokio::time::sleep(settings.settle).await;
+        }
+        let _ = stream
+            .write_all(&encode_bytes(&Packet::Disconnect(Disconnect::default()), version))
+            .await;
+        let _ = stream.shutdown().await;
+        io::Result::Ok(frames)
+    };
+    let frames = tokio::time::timeout(patience, asked)
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let mut topics = BTreeSet::new();
+    let mut granted = false;
+    for frame in &frames {
+        match decode(frame, version, Side::Server).packet {
+            Some(Packet::SubAck(suback)) => granted = suback.reason_codes.iter().any(|code| *code < 0x80),
+            Some(Packet::Publish(publish)) if publish.retain => {
+                topics.insert(publish.topic);
+            }
+            _ => {}
+        }
+    }
+    Ok(granted.then_some(topics))
+}
+
 /// Reads until a packet of this type has come. A connection that the broker ends is an answer too.
 async fn wait_for(stream: &mut TcpStream, splitter: &mut Splitter, packet_type: PacketType) -> io::Result<()> {
+    read_until(stream, splitter, packet_type).await.map(|_| ())
+}
+
+/// Reads until a packet of this type has come, or the broker ends the connection, and gives all packets up to there.
+async fn read_until(
+    stream: &mut TcpStream,
+    splitter: &mut Splitter,
+    packet_type: PacketType,
+) -> io::Result<Vec<Frame>> {
+    let mut frames = Vec::new();
     let mut buffer = [0; 4096];
     loop {
         let n = match stream.read(&mut buffer).await {
-            Ok(0) => return Ok(()),
+            Ok(0) => return Ok(frames),
             Ok(n) => n,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(frames),
             Err(error) => return Err(error),
         };
+        let mut done = false;
         for piece in splitter.push(&buffer[..n]) {
             match piece {
-                Piece::Frame(frame) if frame.first_byte >> 4 == packet_type.number() => return Ok(()),
-                Piece::Frame(_) => {}
-                Piece::Broken { .. } => return Ok(()),
+                Piece::Frame(frame) => {
+                    done |= frame.first_byte >> 4 == packet_type.number();
+                    frames.push(frame);
+                }
+                Piece::Broken { .. } => done = true,
             }
+        }
+        if done {
+            return Ok(frames);
         }
     }
 }
@@ -192,8 +298,8 @@ async fn wait_for(stream: &mut TcpStream, splitter: &mut Splitter, packet_type: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transcript::{Author, Event};
-    use crate::wire::{Blob, ConnAck, Frame, Side, Will, decode};
+    use crate::transcript::Author;
+    use crate::wire::{Blob, ConnAck, Will};
 
     fn event(author: Author, packet: Packet, topic: Option<&str>) -> Event {
         let frame = Frame::loose(encode_bytes(&packet, Version::V5).to_vec()).unwrap();

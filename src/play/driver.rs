@@ -44,6 +44,7 @@ pub async fn play_exchange(
     let (sender, arrivals) = mpsc::channel(QUEUE);
     let mut driver = Driver {
         matcher,
+        namespace,
         instance,
         address,
         settings,
@@ -67,6 +68,7 @@ pub async fn play_exchange(
 
 struct Driver<'a> {
     matcher: Matcher,
+    namespace: &'a str,
     instance: &'a dyn Instance,
     address: Address,
     settings: &'a Arc<Settings>,
@@ -183,8 +185,15 @@ impl Driver<'_> {
     /// Hands the matcher the oldest event that it has not seen.
     fn observe_next(&mut self) {
         if let Some(event) = self.pending.pop_front() {
-            self.matcher.observe(event);
+            self.observe(event);
         }
+    }
+
+    fn observe(&mut self, event: Event) {
+        if let Some(diary) = &self.settings.diary {
+            diary.note(self.namespace, self.version, &event);
+        }
+        self.matcher.observe(event);
     }
 
     /// Hands it all of them.
@@ -378,7 +387,7 @@ impl Driver<'_> {
             author,
             what,
         };
-        self.matcher.observe(event);
+        self.observe(event);
     }
 }
 

@@ -36,6 +36,11 @@ impl Namespaces {
     }
 }
 
+/// Whether a level of a topic looks like a namespace of ours. Others may choose such a name as well.
+pub fn is_namespace(level: &str) -> bool {
+    level.len() == PREFIX.len() + 6 && level.starts_with(PREFIX) && level.bytes().all(|b| DIGITS.contains(&b))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -48,8 +53,7 @@ mod tests {
         let names: BTreeSet<String> = (0..10_000).map(|_| namespaces.next()).collect();
         assert_eq!(names.len(), 10_000);
         for name in names {
-            assert_eq!(name.len(), 8);
-            assert!(name.starts_with(PREFIX) && name.bytes().all(|b| DIGITS.contains(&b)));
+            assert!(is_namespace(&name), "{name}");
         }
     }
 }

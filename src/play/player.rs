@@ -75,6 +75,11 @@ impl Player {
         };
         let namespace = self.namespaces.next();
         let cleaned = clean_up(&played, instance, &self.settings, &namespace).await;
+        if let (Ok(()), Some(diary)) = (&cleaned, &self.settings.diary) {
+            for transcript in std::iter::once(&played.transcript).chain(&played.control) {
+                diary.done(&transcript.namespace);
+            }
+        }
         // A case that has failed says more than that its traces could not be removed; whether the broker is still there
         // is then for the next case to find out, or for `alive`.
         match (cleaned, &played.end) {

@@ -1,9 +1,12 @@
 //! What is the same for every case of a run.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scenario::{EnhancedAuth, Login};
+
+use super::Diary;
 
 /// How cases are played against this target.
 #[derive(Debug, Clone)]
@@ -18,6 +21,8 @@ pub struct Settings {
     /// Further logins, by name.
     pub users: BTreeMap<String, Login>,
     pub limits: Limits,
+    /// Where it is noted what may be left at the broker.
+    pub diary: Option<Arc<Diary>>,
 }
 
 impl Default for Settings {
@@ -29,6 +34,7 @@ impl Default for Settings {
             auth: None,
             users: BTreeMap::new(),
             limits: Limits::default(),
+            diary: None,
         }
     }
 }

@@ -20,6 +20,8 @@ pub struct Config {
     pub users: Vec<User>,
     /// Whether a client without a user name is taken.
     pub anonymous: bool,
+    /// The method of enhanced authentication that is offered (5.0, section 4.12).
+    pub auth: Option<AuthMethod>,
     /// Topic filters on which nobody may publish or subscribe: a topic that one of them matches is denied, and so is a
     /// filter that is equal to one of them.
     pub denied: Vec<Text>,
@@ -38,6 +40,7 @@ impl Default for Config {
             versions: Version::ALL.to_vec(),
             users: Vec::new(),
             anonymous: true,
+            auth: None,
             denied: Vec::new(),
             limits: Limits::default(),
             store: None,
@@ -60,6 +63,15 @@ impl User {
             password: Bytes::copy_from_slice(password.as_bytes()),
         }
     }
+}
+
+/// A method of enhanced authentication (5.0, section 4.12).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthMethod {
+    /// The Authentication Method.
+    pub method: Text,
+    /// The data that the client has to send, the first in CONNECT and each other in an AUTH; at least one.
+    pub answers: Vec<Bytes>,
 }
 
 /// The limits of the broker. What differs from the standard's default is announced in a v5 CONNACK (5.0, 3.2.2.3).
@@ -99,7 +111,7 @@ impl Default for Limits {
             wildcards: true,
             shared_subscriptions: true,
             subscription_ids: true,
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(4),
         }
     }
 }

@@ -142,6 +142,19 @@ impl Disobey {
         !self.tolerated.is_empty() && tolerance::covers(&self.tolerated, statement)
     }
 
+    /// The first token that takes more than changing packets and closes on their way: only the reference broker itself can
+    /// break it. `None`: a [`Proxy`](super::Proxy) in front of any broker can do all of it.
+    pub fn needs_the_core(&self) -> Option<&str> {
+        let token = self.tokens.iter().find(|token| {
+            let (id, variant) = split_variant(token);
+            let is_meant = |d: &&Disobedience| d.statement.to_string() == id && d.variant == variant;
+            let statement = catalogue().resolve(id).map(|s| s.id);
+            statement.is_ok_and(tolerance::is_before_an_act)
+                || Disobey::all().iter().filter(is_meant).any(|d| d.seam != Seam::Sabotage)
+        });
+        token.map(String::as_str)
+    }
+
     /// What is done to packets and closes on their way.
     pub fn acts(&self) -> &[&'static Act] {
         &self.acts
@@ -158,7 +171,7 @@ impl Disobey {
         if found.peek().is_none() {
             return Err(ParseDisobeyError::NotPossible(token.to_owned()));
         }
-        if found.any(|d| d.seam == Seam::Tolerance) {
+        if found.any(|d| d.seam == Seam::Tolerance) || variant.is_none() && tolerance::is_before_an_act(statement) {
             self.tolerated.insert(statement);
         }
         self.acts
@@ -167,7 +180,10 @@ impl Disobey {
             .iter()
             .filter(|row| row.ids(statement.version).iter().any(|id| is_named(id)));
         self.duties.extend(rows.map(|row| row.duty));
-        self.tokens.push(token.to_owned());
+        self.tokens.push(match variant {
+            None => statement.to_string(),
+            Some(letter) => format!("{statement}/{letter}"),
+        });
         Ok(())
     }
 }
@@ -181,16 +197,9 @@ impl fmt::Display for Disobey {
 /// The observable statements that the broker cannot break, and why.
 pub const UNBREAKABLE: &[(Version, &str, &str)] = &[
     (Version::V3_1, "§3.1/user-name-missing", READ_AS_ABSENT),
-    (Version::V3_1_1, "§1.5.3/disallowed-code-points", NO_STRINGS),
     (Version::V3_1_1, "MQTT-6.0.0-1", NO_WEBSOCKET),
     (Version::V3_1_1, "MQTT-6.0.0-2", NO_WEBSOCKET),
     (Version::V3_1_1, "MQTT-6.0.0-4", NO_WEBSOCKET),
-    (Version::V5, "MQTT-3.15.2-2", NO_METHOD),
-    (Version::V5, "MQTT-3.15.2-3", NO_METHOD),
-    (Version::V5, "MQTT-4.12.0-2", NO_METHOD),
-    (Version::V5, "MQTT-4.12.0-4", NO_METHOD),
-    (Version::V5, "MQTT-4.12.1-2", NO_METHOD),
-    (Version::V5, "§3.15.2.1/sent-by", NO_METHOD),
     (Version::V5, "§3.1.3.2.3/utf-8-payload", NOT_CHECKED),
     (Version::V5, "§3.3.2.3.2/utf-8-payload", NOT_CHECKED),
     (Version::V5, "MQTT-6.0.0-1", NO_WEBSOCKET),
@@ -199,8 +208,6 @@ pub const UNBREAKABLE: &[(Version, &str, &str)] = &[
 ];
 const NO_WEBSOCKET: &str = "the reference broker has no WebSocket listener";
 const NOT_CHECKED: &str = "a receiver may look into payloads, and the reference broker does not";
-const NO_METHOD: &str = "the reference broker offers no method of enhanced authentication";
-const NO_STRINGS: &str = "a server of this version makes up no strings";
 const READ_AS_ABSENT: &str = "a field that is missing here is decoded as one that was never announced";
 
 /// `MQTT-1/b` is `MQTT-1` and `b`. Our own ids hold a slash too, but never a single letter behind it.

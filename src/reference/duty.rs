@@ -10,6 +10,7 @@ use crate::wire::Version;
 pub enum Duty {
     IgnoreAfterRefusal,
     RefuseUnknownAuthMethod,
+    CheckAuthenticationData,
     CheckLogin,
     RefuseWillQos,
     RefuseWillRetain,
@@ -58,6 +59,7 @@ pub enum Duty {
     UnfinishedShareEnds,
     RefuseLongIdAt31,
     JoinPieces,
+    TakeRepeatedRequests,
     KeepRetainedOverRestart,
 }
 
@@ -99,6 +101,13 @@ pub const DUTIES: &[DutyRow] = &[
         v3_1: &[],
         v3_1_1: &[],
         v5: &["MQTT-4.12.0-1"],
+    },
+    DutyRow {
+        duty: Duty::CheckAuthenticationData,
+        what: "takes any Authentication Data",
+        v3_1: &[],
+        v3_1_1: &[],
+        v5: &["MQTT-4.12.0-4", "MQTT-4.12.1-2/b"],
     },
     DutyRow {
         duty: Duty::CheckLogin,
@@ -444,6 +453,13 @@ pub const DUTIES: &[DutyRow] = &[
         v3_1: &[],
         v3_1_1: &["MQTT-7.1.1-1"],
         v5: &["MQTT-4.2.0-1"],
+    },
+    DutyRow {
+        duty: Duty::TakeRepeatedRequests,
+        what: "closes when SUBSCRIBE or UNSUBSCRIBE comes with DUP 1",
+        v3_1: &["§3.8/qos-1", "§3.10/qos-1"],
+        v3_1_1: &[],
+        v5: &[],
     },
     DutyRow {
         duty: Duty::KeepRetainedOverRestart,

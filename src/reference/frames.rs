@@ -25,6 +25,7 @@ pub struct Frames {
     /// The version whose layout a CONNECT with an unknown level is read by.
     unknown_level: Version,
     joins_pieces: bool,
+    takes_repeats: bool,
     is_broken: bool,
 }
 
@@ -55,6 +56,7 @@ impl Frames {
             limit: limit.map(u64::from).filter(|_| !reads_any),
             unknown_level: unknown_level.unwrap_or(Version::V3_1_1),
             joins_pieces: disobey.obeys(Duty::JoinPieces),
+            takes_repeats: disobey.obeys(Duty::TakeRepeatedRequests),
             is_broken: false,
         }
     }
@@ -120,16 +122,28 @@ impl Frames {
             // 3.1 leaves the upper bits of the QoS byte unused, whatever they hold (section 2.6). Later versions refuse them.
             subscribe.subscriptions.iter_mut().for_each(|s| s.options &= 0b11);
         }
+        let mut faults: Vec<Fault> = decoded
+            .breaches
+            .iter()
+            .filter(|b| is_held_against(b))
+            .map(fault)
+            .collect();
+        let is_repeat = matches!(packet_type, Some(PacketType::Subscribe | PacketType::Unsubscribe))
+            && frame.first_byte & 0b1000 != 0
+            && self.version == Version::V3_1;
+        // v3.1:§3.8/qos-1, v3.1:§3.10/qos-1: 3.1 has DUP in these. Disobeyed, it is an error as in later versions.
+        if is_repeat && !self.takes_repeats {
+            faults.push(Fault {
+                statements: Vec::new(),
+                reason: reason::MALFORMED_PACKET,
+                text: "DUP is set".to_owned(),
+            });
+        }
         Received {
             packet_type,
             packet,
             version,
-            faults: decoded
-                .breaches
-                .iter()
-                .filter(|b| is_held_against(b))
-                .map(fault)
-                .collect(),
+            faults,
             size: frame.raw.len(),
         }
     }

@@ -4,7 +4,7 @@
 //! ([`Disobey`]), which is how the suite is tested.
 //!
 //! `core` decides and does no I/O. `server` puts sockets, a clock and `store` around it. `sabotage` and `disobey` are the
-//! ways of breaking it.
+//! ways of breaking it; `proxy` plays those of `sabotage` in front of any other broker.
 
 mod config;
 pub mod core;
@@ -13,14 +13,18 @@ mod duty;
 mod engine;
 mod frames;
 mod outgoing;
+mod places;
+mod proxy;
 mod sabotage;
 mod server;
-mod store;
+pub mod store;
 mod tolerance;
 mod topic;
 #[cfg(test)]
 mod walk;
 
-pub use config::{Config, Limits, User};
+pub use config::{AuthMethod, Config, Limits, User};
 pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam, UNBREAKABLE};
+pub use places::{SourceLine, honoured_at};
+pub use proxy::Proxy;
 pub use server::{Server, run};

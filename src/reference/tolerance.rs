@@ -22,7 +22,10 @@ const OF_SEQUENCES: &[StatementId] = &[
     StatementId::new(Version::V5, "MQTT-3.2.2-18"),
     StatementId::new(Version::V5, "MQTT-3.3.2-9"),
     StatementId::new(Version::V5, "MQTT-3.3.4-7"),
+    StatementId::new(Version::V5, "MQTT-4.12.0-5"),
     StatementId::new(Version::V5, "MQTT-4.12.0-7"),
+    StatementId::new(Version::V5, "MQTT-4.12.1-1"),
+    StatementId::new(Version::V5, "MQTT-4.12.1-2"),
     StatementId::new(Version::V5, "MQTT-4.13.1-1"),
     StatementId::new(Version::V5, "§3.14.2.2.2/expiry-from-zero"),
 ];
@@ -38,6 +41,9 @@ const NOT_REFUSED: &[&str] = &[
     "§3.1.3.2.3/utf-8-payload",
     "§3.1/client-id-length",
 ];
+
+/// What an act breaks for a client that is let through: the act alone would be played to one that is refused.
+const BEFORE_AN_ACT: &[StatementId] = &[StatementId::new(Version::V3_1, "§A/single-level")];
 
 /// Statements that say the same of the same bytes: who lets a breach of one through lets that of the others through.
 const SAME: &[(Version, &[&str])] = &[
@@ -70,6 +76,11 @@ pub fn all() -> Vec<StatementId> {
         .filter(is_refused)
         .collect();
     all.into_iter().collect()
+}
+
+/// Whether the act that breaks `statement` needs a client's breach of it to be let through.
+pub fn is_before_an_act(statement: StatementId) -> bool {
+    BEFORE_AN_ACT.contains(&statement)
 }
 
 /// Whether a breach of `statement` passes when those of `tolerated` do.

@@ -218,8 +218,17 @@ fn case_of(case: &CaseResult) -> Case<'_> {
         transcript: entries(case::transcript_of(case, false)),
         control_namespace: case.control.as_ref().map(|t| t.namespace.as_str()),
         control: entries(case::transcript_of(case, true)),
-        exchange: snapshot::is_kept(case).then(|| snapshot::text(case)),
+        exchange: snapshot::is_kept(case).then(|| exchange(case)),
         log: case.log.as_deref(),
+    }
+}
+
+/// What stays the same from run to run. Of a grid that is the line in its table: rows that cut or change the bytes of a
+/// namespace are different each time.
+fn exchange(case: &CaseResult) -> String {
+    match snapshot::is_grid(case) {
+        true => snapshot::grid(&[case]),
+        false => snapshot::text(case),
     }
 }
 

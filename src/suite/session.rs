@@ -97,6 +97,7 @@ impl Session {
             let settings = Settings {
                 patience: player.settings.patience,
                 settle: player.settings.settle,
+                diary: player.settings.diary.clone(),
                 ..setup.settings.clone()
             };
             Place::new(&setup.launcher, player.with(settings))

@@ -53,6 +53,9 @@ impl Target {
         if let Some(why) = self.not_offered.get(&case.version) {
             return Err(why.clone());
         }
+        if case.header.serial && !self.launcher.starts_its_own() && !self.supports.has("exclusive") {
+            return Err("touches the whole broker, which others may use".to_owned());
+        }
         let Err(why) = unmet(&self.supports, case) else {
             return Ok(None);
         };

@@ -5,12 +5,10 @@ use super::websocket;
 use crate::capture::tcp::Way;
 use crate::wire::Side;
 
-/// So many bytes are looked at before a connection is given up as something else.
-const ENOUGH: usize = 64 * 1024;
-/// And so many pieces.
-const PIECES: usize = 256;
-/// So many pieces of one direction are tried as the beginning of a packet.
-const TRIES: usize = 8;
+/// So many bytes and pieces are looked at before a connection is given up as something else: more where it goes to a port
+/// of MQTT, and may have been caught within a long packet.
+const ENOUGH: (usize, usize) = (32 * 1024, 128);
+const ENOUGH_ON_PORT: (usize, usize) = (1024 * 1024, 1024);
 /// As much evidence as is ever needed, in packets.
 const PACKETS: usize = 4;
 
@@ -60,8 +58,13 @@ impl Seen {
         self.bytes == 0
     }
 
-    fn is_enough(&self) -> bool {
-        self.bytes > ENOUGH || self.ways.iter().map(Vec::len).sum::<usize>() > PIECES
+    fn is_enough(&self, context: Context) -> bool {
+        let (bytes, pieces) = if context.to_mqtt.is_some() {
+            ENOUGH_ON_PORT
+        } else {
+            ENOUGH
+        };
+        self.bytes > bytes || self.ways.iter().map(Vec::len).sum::<usize>() > pieces
     }
 
     /// What it is; `None` where more bytes may tell.
@@ -91,8 +94,9 @@ impl Seen {
         let needed = if context.to_mqtt.is_some() { 1 } else { 2 };
         match best {
             Some(client) if found >= needed => Some(Speech::Mqtt { client }),
-            None if !wait && self.bytes > 0 => Some(Speech::Other),
-            _ if context.last || self.is_enough() => Some(Speech::Other),
+            // Without a handshake the first bytes may lie within a packet.
+            None if !wait && self.bytes > 0 && context.opener.is_some() => Some(Speech::Other),
+            _ if context.last || self.is_enough(context) => Some(Speech::Other),
             _ => None,
         }
     }
@@ -131,8 +135,10 @@ impl Seen {
             return Some(0);
         }
         let from_start = from_start && !self.holes[way as usize];
-        let tries = if from_start { 1 } else { TRIES };
-        (0..pieces.len().min(tries)).find_map(|first| packets(&pieces[first..].concat(), side))
+        let tries = if from_start { 1 } else { pieces.len() };
+        (0..tries)
+            .filter(|first| shape(&pieces[*first], side) != Shape::No)
+            .find_map(|first| packets(&pieces[first..].concat(), side))
     }
 }
 
@@ -213,14 +219,18 @@ mod tests {
     fn other_protocols_are_let_go() {
         let tls: &[u8] = &[0x16, 3, 1, 2, 0, 1, 0];
         assert_eq!(seen(&[(Way::There, tls)]).judge(OPEN), Some(Speech::Tls));
-        assert_eq!(
-            seen(&[(Way::There, b"SSH-2.0-OpenSSH\r\n")]).judge(OPEN),
-            Some(Speech::Other)
-        );
-        assert_eq!(
-            seen(&[(Way::There, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")]).judge(OPEN),
-            Some(Speech::Other)
-        );
+        let begun = Context {
+            opener: Some(Way::There),
+            ..OPEN
+        };
+        for other in ["SSH-2.0-OpenSSH\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"] {
+            let seen = seen(&[(Way::There, other.as_bytes())]);
+            assert_eq!(seen.judge(begun), Some(Speech::Other));
+            // Without a handshake it may be the rest of a packet.
+            assert_eq!(seen.judge(OPEN), None);
+        }
+        let long = vec![b'x'; 40_000];
+        assert_eq!(seen(&[(Way::There, &long)]).judge(OPEN), Some(Speech::Other));
         let plain = Context {
             opener: Some(Way::There),
             to_mqtt: Some(Way::There),

@@ -69,9 +69,15 @@ fn secrets(decoded: &Decoded, head: &[u8]) -> Vec<Range<usize>> {
     let left_over = fields.iter().map(|f| f.span.end).max().unwrap_or(0)..head.len();
     match (&decoded.packet, flags) {
         (Some(_), _) => spans.extend(named("not read").chain(named("extra bytes")).chain([left_over])),
-        (None, Some(flags)) if flags & PASSWORD_FLAG == 0 && flags & USERNAME_FLAG == 0 => {}
         (None, Some(flags)) if flags & PASSWORD_FLAG == 0 => {
-            spans.extend(named("not read").chain(named("extra bytes")).chain([left_over]))
+            // A field whose length is a lie covers what comes after it, whatever that is.
+            let wrong = |span: &Range<usize>| decoded.breaches.iter().any(|b| span.contains(&b.span.start));
+            let behind = fields.iter().map(|f| f.span.clone()).filter(wrong);
+            let behind = behind.filter(|span| span.end == head.len() && span.len() > LENGTH);
+            spans.extend(behind.map(|span| span.start + LENGTH..span.end));
+            if flags & USERNAME_FLAG != 0 {
+                spans.extend(named("not read").chain(named("extra bytes")).chain([left_over]));
+            }
         }
         (None, _) => {
             let fixed = [

@@ -1,6 +1,6 @@
 //! CONNECT and its CONNACK (3.1.1 and 5.0, sections 3.1 and 3.2).
 
-use super::connection::{Phase, maximum_packet_size, seconds};
+use super::connection::{Phase, authentication_method, maximum_packet_size, seconds};
 use super::offence::Fault;
 use super::reason::{self, v3};
 use super::session::NEVER;
@@ -63,6 +63,9 @@ impl Broker {
             _ => Connect::new(version, ""),
         };
         match self.check(version, &connect) {
+            Ok(client) if version == Version::V5 && self.knows_method(&connect) => {
+                self.begin_authentication(id, client, connect);
+            }
             Ok(client) => self.accept(id, version, client, connect),
             Err(refusal) => self.refuse(id, refusal),
         }
@@ -126,20 +129,27 @@ impl Broker {
 
     /// What has to hold of a well-formed CONNECT; the client id to go on with.
     fn check(&mut self, version: Version, connect: &Connect) -> Result<Text, Refusal> {
-        // v5:MQTT-4.12.0-1. No method of enhanced authentication is offered.
+        // v5:MQTT-4.12.0-1.
         if version == Version::V5
-            && connect.properties.get(id::AUTHENTICATION_METHOD).is_some()
+            && authentication_method(connect).is_some()
+            && !self.knows_method(connect)
             && self.must(Duty::RefuseUnknownAuthMethod)
         {
             return Err(Refusal::new(
                 None,
                 reason::BAD_AUTHENTICATION_METHOD,
-                "no authentication method is offered",
+                "this authentication method is not offered",
             ));
         }
         self.check_login(connect)?;
         self.check_will(version, connect)?;
         self.client_id(version, connect)
+    }
+
+    /// Whether the CONNECT names the method of enhanced authentication that the broker has.
+    fn knows_method(&self, connect: &Connect) -> bool {
+        let named = authentication_method(connect);
+        named.is_some() && named.as_ref() == self.config.auth.as_ref().map(|auth| &auth.method)
     }
 
     /// v5:MQTT-3.1.4-2. In 3.x code 4 is for a login that is wrong, 5 for one that is missing (3.1.1, table 3.1).
@@ -176,7 +186,8 @@ impl Broker {
         let Some(will) = connect.will.as_ref().filter(|_| version == Version::V5) else {
             return Ok(());
         };
-        if will.qos > self.config.limits.maximum_qos && self.must(Duty::RefuseWillQos) {
+        // QoS 3 comes here only where it is let through, and then it must not be caught as too high after all.
+        if will.qos.min(2) > self.config.limits.maximum_qos && self.must(Duty::RefuseWillQos) {
             return Err(Refusal::new(
                 None,
                 reason::QOS_NOT_SUPPORTED,
@@ -238,6 +249,11 @@ impl Broker {
         }
     }
 
+    /// Refuses a client of 5.0.
+    pub(super) fn refuse_with(&mut self, id: ConnectionId, code: u8, why: &str) {
+        self.refuse(id, Refusal::new(None, code, why));
+    }
+
     fn refuse(&mut self, id: ConnectionId, refusal: Refusal) {
         let version = self.connections[&id].version;
         // v3.1.1:MQTT-3.2.2-4, v5:MQTT-3.2.2-6: Session Present is 0, which is the default.
@@ -269,7 +285,7 @@ impl Broker {
         }
     }
 
-    fn accept(&mut self, id: ConnectionId, version: Version, client: Text, connect: Connect) {
+    pub(super) fn accept(&mut self, id: ConnectionId, version: Version, client: Text, connect: Connect) {
         self.take_session_over(&client);
         let expiry = self.granted_expiry(version, &connect);
         // v3.1.1:MQTT-3.1.2-4, v5:MQTT-3.1.2-5.
@@ -372,6 +388,10 @@ impl Broker {
     fn announcements(&self, connect: &Connect, expiry: u32) -> Properties {
         let limits = &self.config.limits;
         let mut properties = Properties::default();
+        // v5:MQTT-4.12.0-5.
+        if let Some(method) = authentication_method(connect).filter(|_| self.knows_method(connect)) {
+            properties.push(id::AUTHENTICATION_METHOD, PropertyValue::Text(method));
+        }
         if connect.properties.number(id::SESSION_EXPIRY_INTERVAL).unwrap_or(0) != expiry {
             properties.push(id::SESSION_EXPIRY_INTERVAL, PropertyValue::U32(expiry));
         }

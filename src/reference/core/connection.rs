@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::authenticate::Exchange;
 use crate::wire::property::id;
-use crate::wire::{Connect, Packet, Text, Version, Will};
+use crate::wire::{Connect, Packet, PropertyValue, Text, Version, Will};
 
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Open, without CONNECT.
     Opened,
+    /// Its CONNECT is well, and AUTH packets are exchanged before the CONNACK.
+    Authenticating,
     /// Its CONNECT was accepted.
     Connected,
     /// Its CONNECT was refused.
@@ -34,6 +37,10 @@ pub struct Connection {
     /// The Keep Alive that holds; `None` is off.
     pub keep_alive: Option<Duration>,
     pub will: Option<Will>,
+    /// The Authentication Method of the CONNECT.
+    pub method: Option<Text>,
+    /// An exchange of AUTH packets that is not over.
+    pub exchange: Option<Exchange>,
     /// The client's Receive Maximum (v5:MQTT-3.3.4-9). 3.x has none.
     pub receive_maximum: u16,
     /// The client's Maximum Packet Size in bytes.
@@ -56,6 +63,8 @@ impl Connection {
             heard_at: Duration::ZERO,
             keep_alive: None,
             will: None,
+            method: None,
+            exchange: None,
             receive_maximum: u16::MAX,
             maximum_packet_size: None,
             aliases: BTreeMap::new(),
@@ -71,6 +80,7 @@ impl Connection {
         self.heard_at = now;
         self.keep_alive = seconds(connect.keep_alive);
         self.will = connect.will.clone();
+        self.method = authentication_method(connect);
         if let Some(n) = connect.properties.number(id::RECEIVE_MAXIMUM) {
             self.receive_maximum = u16::try_from(n).unwrap_or(u16::MAX);
         }
@@ -87,10 +97,18 @@ impl Connection {
     /// CONNECT does not come.
     pub fn silent_until(&self) -> Option<Duration> {
         match self.phase {
-            Phase::Opened => Some(self.connect_by),
+            Phase::Opened | Phase::Authenticating => Some(self.connect_by),
             Phase::Connected => self.keep_alive.map(|keep_alive| self.heard_at + keep_alive * 3 / 2),
             Phase::Refused | Phase::Ended => None,
         }
+    }
+}
+
+/// The method that a CONNECT names.
+pub fn authentication_method(connect: &Connect) -> Option<Text> {
+    match connect.properties.get(id::AUTHENTICATION_METHOD) {
+        Some(PropertyValue::Text(method)) => Some(method.clone()),
+        _ => None,
     }
 }
 

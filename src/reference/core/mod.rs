@@ -7,6 +7,7 @@
 //! be taken wrongly on purpose; faults that only change packets are under `sabotage`.
 
 mod acknowledge;
+mod authenticate;
 mod connect;
 mod connection;
 mod deliver;
@@ -193,6 +194,10 @@ impl Broker {
                 }
                 self.later_packet(id, received);
             }
+            Phase::Authenticating => match self.unforgiven(received.faults) {
+                Some(fault) => self.refuse_authentication(id, fault.reason, &fault.text),
+                None => self.authenticating(id, received.packet),
+            },
             // What a client sent behind a CONNECT that was refused is not acted upon (v3.1.1:MQTT-3.1.4-5,
             // v5:MQTT-3.1.4-6), nor is anything else that comes after the end.
             Phase::Refused if !self.must(Duty::IgnoreAfterRefusal) => {
@@ -247,9 +252,7 @@ impl Broker {
             Some(Packet::Unsubscribe(unsubscribe)) => self.unsubscribe(id, unsubscribe),
             Some(Packet::PingReq) => self.ping(id),
             Some(Packet::Disconnect(disconnect)) => self.disconnect(id, disconnect),
-            Some(Packet::Auth(_)) if version == Version::V5 => {
-                self.punish(id, Offence::AuthWithoutMethod);
-            }
+            Some(Packet::Auth(auth)) if version == Version::V5 => self.re_authenticate(id, auth),
             // Packets that only a server sends, and what could not be read, come here only where a breach was let
             // through. There is nothing to be done with them.
             _ => {}

@@ -38,6 +38,14 @@ pub enum Offence {
     RetainNotAvailable,
     /// AUTH although the CONNECT named no method.
     AuthWithoutMethod,
+    /// An AUTH before CONNACK that names another method than the CONNECT.
+    AuthMethodChanged,
+    /// A re-authentication that names another method than the CONNECT.
+    OtherMethod,
+    /// AUTH with a code that is not for a client, or that goes on with nothing.
+    AuthOutOfTurn,
+    /// A re-authentication with wrong data.
+    AuthenticationFailed,
     /// A Session Expiry Interval in DISCONNECT where the CONNECT had none or 0.
     ExpiryRaised,
     SharedNoLocal,
@@ -114,6 +122,30 @@ impl Offence {
                 &["MQTT-4.12.0-7"],
                 reason::PROTOCOL_ERROR,
                 "AUTH without an Authentication Method in CONNECT",
+            ),
+            Offence::AuthMethodChanged => (
+                &[],
+                &["MQTT-4.12.0-5"],
+                reason::PROTOCOL_ERROR,
+                "AUTH with another Authentication Method than CONNECT",
+            ),
+            Offence::OtherMethod => (
+                &[],
+                &["MQTT-4.12.1-1"],
+                reason::PROTOCOL_ERROR,
+                "re-authentication with another Authentication Method than CONNECT",
+            ),
+            Offence::AuthOutOfTurn => (
+                &[],
+                &["§3.15.2.1/sent-by"],
+                reason::PROTOCOL_ERROR,
+                "AUTH that goes on with nothing",
+            ),
+            Offence::AuthenticationFailed => (
+                &[],
+                &["MQTT-4.12.1-2"],
+                reason::NOT_AUTHORIZED,
+                "the re-authentication has failed",
             ),
             Offence::ExpiryRaised => (
                 &[],

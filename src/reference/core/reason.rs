@@ -3,6 +3,8 @@
 pub const SUCCESS: u8 = 0x00;
 pub const DISCONNECT_WITH_WILL: u8 = 0x04;
 pub const NO_SUBSCRIPTION_EXISTED: u8 = 0x11;
+pub const CONTINUE_AUTHENTICATION: u8 = 0x18;
+pub const RE_AUTHENTICATE: u8 = 0x19;
 pub const UNSPECIFIED: u8 = 0x80;
 pub const MALFORMED_PACKET: u8 = 0x81;
 pub const PROTOCOL_ERROR: u8 = 0x82;

@@ -71,7 +71,7 @@ impl Broker {
             .map(|(id, c)| (*id, c.phase))
             .collect();
         for (id, phase) in silent {
-            if phase == Phase::Opened {
+            if matches!(phase, Phase::Opened | Phase::Authenticating) {
                 self.end(id, Cause::NotConnected, None);
                 continue;
             }

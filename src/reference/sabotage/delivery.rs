@@ -140,6 +140,20 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
+        [V3_1 "§A/null"],
+        "delivers under a topic with U+0000",
+        How::Send(|_, _, outgoing| publish(outgoing, |publish| {
+            publish.topic = [publish.topic.as_bytes(), b"\0"].concat().into();
+        }))
+    ),
+    act!(
+        [V3_1_1 "§1.5.3/disallowed-code-points"],
+        "delivers under a topic with a control character",
+        How::Send(|_, _, outgoing| publish(outgoing, |publish| {
+            publish.topic = [publish.topic.as_bytes(), b"\x01"].concat().into();
+        }))
+    ),
+    act!(
         [V3_1 "§3.3/topic-wildcards", V3_1_1 "MQTT-3.3.2-2/b", V5 "MQTT-3.3.2-2/b"],
         "delivers under a topic with a wildcard",
         How::Send(|_, _, outgoing| publish(outgoing, |publish| {

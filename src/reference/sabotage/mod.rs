@@ -5,6 +5,7 @@
 //! passed by, nothing of the broker: so they could stand in front of any other as well.
 
 mod acknowledge;
+mod authenticate;
 mod connect;
 mod delivery;
 mod end;
@@ -96,6 +97,7 @@ impl Act {
 pub fn acts() -> impl Iterator<Item = &'static Act> {
     let tables = [
         acknowledge::ACTS,
+        authenticate::ACTS,
         connect::ACTS,
         delivery::ACTS,
         end::ACTS,

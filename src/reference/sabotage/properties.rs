@@ -222,6 +222,16 @@ pub const ACTS: &[Act] = &[
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::UnsubAck, with_pair))
     ),
     act!(
+        [V5 "MQTT-3.15.2-2"],
+        "sends AUTH with a Reason String too long for the client",
+        How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::Auth, with_reason))
+    ),
+    act!(
+        [V5 "MQTT-3.15.2-3"],
+        "sends AUTH with a User Property too long for the client",
+        How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::Auth, with_pair))
+    ),
+    act!(
         [V5 "MQTT-3.14.2-3"],
         "sends DISCONNECT with a Reason String too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::Disconnect, with_reason))

@@ -115,6 +115,17 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
+        [V3_1 "§A/single-level"],
+        "takes a + inside of a level for one that takes up all of it",
+        How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
+            for subscription in &mut subscribe.subscriptions {
+                let filter = subscription.filter.as_str().unwrap_or_default();
+                let levels = filter.split('/').map(|level| if level.contains('+') { "+" } else { level });
+                subscription.filter = levels.collect::<Vec<_>>().join("/").into();
+            }
+        }))
+    ),
+    act!(
         [V5 "MQTT-3.2.2-10"],
         "refuses filters that ask for more than QoS 0",
         How::Receive(|_, _, packet| match packet {

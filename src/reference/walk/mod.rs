@@ -3,6 +3,7 @@
 //!
 //! Whether the scenarios notice is another question, which the suite answers about itself.
 
+mod authentication;
 mod exchanges;
 mod malformed;
 mod v5;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::config::{Config, User};
+use super::config::{AuthMethod, Config, User};
 use super::core::state::State;
 use super::core::{ConnectionId, Input};
 use super::disobey::Disobey;
@@ -229,6 +230,21 @@ fn transcript(version: Version, disobey: Disobey) -> Vec<String> {
         v5::play(&mut rig);
     }
     malformed::play(&mut rig);
+    if version == Version::V5 {
+        let asking = Config {
+            disobey: disobey.clone(),
+            auth: Some(AuthMethod {
+                method: authentication::METHOD.into(),
+                answers: authentication::ANSWERS
+                    .map(|a| Bytes::from_static(a.as_bytes()))
+                    .to_vec(),
+            }),
+            ..Config::default()
+        };
+        let mut asking = Rig::new(version, asking);
+        authentication::play(&mut asking);
+        rig.log.append(&mut asking.log);
+    }
     let mut narrow = Config {
         disobey,
         users: vec![User::new("u", "p")],

@@ -22,6 +22,11 @@ const NAMES: &[(&str, Kind, &str)] = &[
     ),
     ("persistence", Kind::Extra, "its state survives a graceful restart"),
     ("durable", Kind::Extra, "its state survives SIGKILL"),
+    (
+        "exclusive",
+        Kind::Extra,
+        "nobody else uses it, so that cases may be played that touch all of it",
+    ),
     ("auth", Kind::Extra, "it checks user names and passwords (`users`)"),
     ("auth_method", Kind::Extra, "it has enhanced authentication (`auth`)"),
     ("acl", Kind::Extra, "it has access lists"),
@@ -114,6 +119,16 @@ impl Supports {
         self
     }
 
+    /// The same with one more feature.
+    ///
+    /// # Panics
+    /// Where there is no such feature: the name stands in the code.
+    pub fn and(mut self, feature: &str) -> Supports {
+        let (name, _) = find(feature).unwrap_or_else(|| panic!("{feature} is no feature"));
+        self.said.insert(name, 1);
+        self
+    }
+
     /// Whether the target has the feature. A name that is none is a feature that nobody has.
     pub fn has(&self, name: &str) -> bool {
         match (find(name), self.said.get(name)) {
@@ -133,7 +148,7 @@ impl Supports {
 
     /// Whether a case that needs `name` can be played: a feature, or a limit from the first to the second of `limits`.
     /// Where the profile states no limit, the standard's default holds (`max_qos` 2, `topic_alias_maximum` 0); for
-    /// `max_packet` and `in_flight` there is none that a target must have.
+    /// `max_packet` and `in_flight` there is none that a target must have. An upper end is met by a limit that is stated alone.
     ///
     /// # Errors
     /// The reason why the case is skipped.
@@ -146,6 +161,10 @@ impl Supports {
                 }
                 (Some(limit), Some((_, to))) if limit > to => {
                     Err(format!("needs a {name} of {to} at most, the target has {limit}"))
+                }
+                // A default is what may be relied on, and says nothing of where the target stops.
+                (_, Some((_, to))) if to < u64::MAX && self.limit(name).is_none() => {
+                    Err(format!("needs a {name} of {to} at most, the target states none"))
                 }
                 (Some(_), _) => Ok(()),
                 (None, Some((from, _))) => Err(format!("needs {name} {from}, the target states none")),
@@ -250,6 +269,10 @@ mod tests {
         assert_eq!(
             none.meets("max_qos", Some((0, 1))).unwrap_err(),
             "needs a max_qos of 1 at most, the target has 2"
+        );
+        assert_eq!(
+            none.meets("topic_alias_maximum", Some((0, 0))).unwrap_err(),
+            "needs a topic_alias_maximum of 0 at most, the target states none"
         );
         assert_eq!(none.lacks("durable"), Ok(()));
         assert_eq!(none.lacks("retain").unwrap_err(), "needs a target without retain");

@@ -169,7 +169,7 @@ fn silence_ends_a_connection_at_one_and_a_half_times_keep_alive() {
 fn a_connection_without_connect_does_not_last() {
     let mut bench = Bench::new();
     bench.input(Input::Opened(ConnectionId(77)));
-    bench.wait(9.9);
+    bench.wait(3.9);
     assert_eq!(bench.taken(ConnectionId(77)), []);
     bench.wait(0.2);
     assert_eq!(bench.taken(ConnectionId(77)), [None]);

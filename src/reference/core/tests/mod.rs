@@ -1,5 +1,6 @@
 //! The core, driven by packets at times of the test's choosing.
 
+mod authenticate;
 mod connect;
 mod exchanges;
 mod retained;

@@ -48,3 +48,13 @@ const kept = {
   get(name) { try { return localStorage.getItem(name); } catch { return null; } },
   set(name, value) { try { localStorage.setItem(name, value); } catch { /* It is asked for again next time. */ } },
 };
+
+/** The page's data: JSON, packed as gzip and written in base64. */
+async function unpacked(text) {
+  if (typeof DecompressionStream === "undefined") {
+    document.body.append("This browser is too old for this page: it cannot unpack gzip.");
+    throw new Error("no DecompressionStream");
+  }
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  return JSON.parse(await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text());
+}

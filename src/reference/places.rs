@@ -1,0 +1,241 @@
+//! Where in this program a statement is honoured: for whoever wants to read the standard as code.
+//!
+//! In: a statement. Out: places in the source. They are found in three ways: a comment that names the statement, the decision
+//! that is one of its duties, and the table here, for what a whole function is about.
+
+use std::sync::LazyLock;
+
+use include_dir::{Dir, include_dir};
+
+use super::duty::DUTIES;
+use crate::statements::StatementId;
+use crate::wire::decoder_statements;
+
+static SOURCE: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/reference");
+const DECODER: &str = include_str!("../wire/ids.rs");
+/// What names statements for other reasons than to honour them.
+const NOT_HONOURING: &[&str] = &[
+    "sabotage/",
+    "proxy/",
+    "walk/",
+    "tests",
+    "duty.rs",
+    "disobey.rs",
+    "tolerance.rs",
+    "places.rs",
+];
+
+/// A line of the program's source.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceLine {
+    /// The path, from the root of the repository.
+    pub file: String,
+    /// From 1.
+    pub line: usize,
+}
+
+/// Where the broker honours the statement. Nothing where it takes all of it together, as the framing of packets does.
+pub fn honoured_at(statement: StatementId) -> Vec<SourceLine> {
+    let token = statement.to_string();
+    let duties: Vec<String> = DUTIES
+        .iter()
+        .filter(|row| {
+            row.ids(statement.version)
+                .iter()
+                .any(|id| is_or_variant(id, statement.id))
+        })
+        .map(|row| format!("Duty::{:?}", row.duty))
+        .collect();
+    let mut places = Vec::new();
+    for (file, text) in sources() {
+        let functions: Vec<String> = FUNCTIONS
+            .iter()
+            .filter(|f| f.file == *file && f.honours.contains(&token.as_str()))
+            .map(|f| format!("fn {}(", f.name))
+            .collect();
+        for (i, line) in text.lines().enumerate() {
+            let is_meant = names(line, &token)
+                || duties.iter().any(|duty| names(line, duty))
+                || functions.iter().any(|function| line.contains(function));
+            if is_meant {
+                places.push(SourceLine {
+                    file: format!("src/reference/{file}"),
+                    line: i + 1,
+                });
+            }
+        }
+    }
+    if decoder_statements(statement.version).any(|id| id == statement) {
+        let quoted = format!("\"{}\"", statement.id);
+        let lines = DECODER.lines().enumerate().filter(|(_, line)| line.contains(&quoted));
+        places.extend(lines.take(1).map(|(i, _)| SourceLine {
+            file: "src/wire/ids.rs".to_owned(),
+            line: i + 1,
+        }));
+    }
+    places
+}
+
+/// A function that is all about some statements.
+struct Function {
+    file: &'static str,
+    name: &'static str,
+    honours: &'static [&'static str],
+}
+
+macro_rules! functions {
+    ($($file:literal $name:ident: [$($token:literal),* $(,)?];)*) => {
+        &[$(Function { file: $file, name: stringify!($name), honours: &[$($token),*] }),*]
+    };
+}
+
+const FUNCTIONS: &[Function] = functions! {
+    "core/acknowledge.rs" pub_rec: ["v3.1:§3.5/pubrel", "v5:MQTT-4.3.3-6"];
+    "core/acknowledge.rs" pub_rel: ["v3.1:§3.6/pubcomp", "v3.1:§3.6/deliver", "v5:MQTT-4.3.3-13"];
+    "core/acknowledge.rs" finish: ["v5:§4.9/send-quota"];
+    "core/connect.rs" client_id: ["v3.1.1:MQTT-3.1.3-2", "v5:MQTT-3.1.3-2"];
+    "core/connect.rs" refuse: ["v3.1:§3.1/invalid-connect", "v5:MQTT-3.2.2-20"];
+    "core/connect.rs" take_session_over: ["v3.1:§3.1/client-id-unique", "v5:§3.1.4/taken-over"];
+    "core/connect.rs" granted_expiry: ["v5:§3.1.2.11.2/never-expires"];
+    "core/connect.rs" greet: [
+        "v3.1:§3.1/connack", "v3.1.1:MQTT-3.2.2-2", "v3.1.1:MQTT-3.2.2-3", "v5:MQTT-3.2.0-2", "v5:MQTT-3.2.2-3",
+    ];
+    "core/connect.rs" announcements: ["v5:MQTT-3.1.2-28", "v5:MQTT-3.2.2-22", "v5:MQTT-4.12.0-6"];
+    "core/connection.rs" opened: ["v3.1:§3.1/no-connect"];
+    "core/connection.rs" accept: ["v3.1.1:MQTT-3.1.2-12"];
+    "core/connection.rs" silent_until: ["v3.1:§2.2/keep-alive", "v3.1:§2.2/keep-alive-zero", "v5:MQTT-3.2.2-22"];
+    "core/connection.rs" takes: [
+        "v5:MQTT-3.4.2-2", "v5:MQTT-3.4.2-3", "v5:MQTT-3.5.2-2", "v5:MQTT-3.5.2-3", "v5:MQTT-3.6.2-2", "v5:MQTT-3.6.2-3",
+        "v5:MQTT-3.7.2-2", "v5:MQTT-3.7.2-3", "v5:MQTT-3.9.2-1", "v5:MQTT-3.9.2-2", "v5:MQTT-3.11.2-1",
+        "v5:MQTT-3.11.2-2",
+    ];
+    "core/deliver.rs" pump: ["v5:MQTT-3.3.4-10"];
+    "core/deliver.rs" repeat: ["v3.1:§2.1/dup-on-redelivery", "v3.1:§4.2/dup-on-retry"];
+    "core/deliver.rs" publish_packet: [
+        "v3.1:§2.4/message-id-qos", "v3.1.1:MQTT-2.3.1-5", "v5:MQTT-2.2.1-2", "v5:MQTT-3.1.2-26", "v5:MQTT-3.1.2-27",
+        "v5:MQTT-3.3.2-11", "v5:MQTT-4.3.2-2", "v5:MQTT-4.3.3-2",
+    ];
+    "core/deliver.rs" say_goodbye: ["v5:MQTT-3.14.2-4", "v5:MQTT-3.1.2-29", "v5:§4.13.1/disconnect-first"];
+    "core/end.rs" disconnect: [
+        "v3.1:§3.14/server-closes", "v3.1.1:§3.14.4/server-closes", "v5:§3.14.4/server-closes", "v5:§3.14.2.2.2/replaces",
+    ];
+    "core/end.rs" end: ["v5:MQTT-4.13.1-1"];
+    "core/end.rs" publish_will: [
+        "v3.1:§2.2/will-qos-published", "v3.1:§2.2/will-retain", "v3.1.1:MQTT-3.1.2-16", "v3.1.1:MQTT-3.1.2-17",
+        "v5:MQTT-3.1.2-14", "v5:MQTT-3.1.2-15",
+    ];
+    "core/message.rs" passed_on: [
+        "v5:MQTT-3.3.2-15", "v5:MQTT-3.3.2-16", "v5:MQTT-3.3.2-17", "v5:MQTT-3.3.2-18", "v5:MQTT-3.3.2-20",
+    ];
+    "core/message.rs" from_will: ["v5:MQTT-3.1.3-10"];
+    "core/message.rs" from_publish: ["v3.1.1:MQTT-1.5.3-3", "v5:MQTT-1.5.4-3"];
+    "core/mod.rs" later_packet: ["v3.1.1:MQTT-3.1.0-2", "v5:MQTT-3.1.0-2"];
+    "core/mod.rs" ping: ["v3.1:§3.12/pingresp"];
+    "core/publish.rs" publish: [
+        "v3.1:§2.1/dup-hint", "v3.1:§3.3/qos-0", "v3.1:§3.3/puback", "v3.1:§3.3/pubrec", "v3.1:§4.1/qos-1-duplicate",
+        "v3.1.1:MQTT-3.3.4-1", "v5:MQTT-3.3.4-1", "v5:MQTT-4.3.2-5",
+    ];
+    "core/publish.rs" distribute: [
+        "v3.1.1:MQTT-4.6.0-5", "v3.1.1:MQTT-4.6.0-6", "v5:MQTT-4.6.0-5", "v5:MQTT-4.6.0-6",
+    ];
+    "core/publish.rs" retain: [
+        "v3.1:§2.1/retain-stored", "v3.1:§2.1/retain-none", "v3.1.1:MQTT-3.3.1-7", "v3.1.1:MQTT-3.3.1-10",
+        "v3.1.1:MQTT-3.3.1-12", "v3.1.1:§3.3.1.3/qos-0-stored", "v5:MQTT-3.3.1-6", "v5:MQTT-3.3.1-8",
+    ];
+    "core/publish.rs" subscribers: ["v5:MQTT-3.3.4-5"];
+    "core/publish.rs" delivery_for: ["v3.1:§2.1/retain-live", "v5:MQTT-3.3.1-13"];
+    "core/session.rs" is_in_use: ["v3.1:§2.4/message-id-direction"];
+    "core/session.rs" free_packet_id: ["v3.1:§2.4/message-id-unique", "v5:MQTT-4.3.2-1", "v5:MQTT-4.3.3-1"];
+    "core/subscribe.rs" subscribe: ["v3.1:§3.8/suback", "v5:MQTT-3.2.2-10"];
+    "core/subscribe.rs" refusal: ["v3.1:§3.8/not-authorized", "v3.1.1:MQTT-3.8.3-2"];
+    "core/subscribe.rs" send_retained: [
+        "v3.1:§2.1/retain-new-subscription", "v5:MQTT-3.3.1-10", "v5:MQTT-3.3.1-11",
+    ];
+    "core/subscribe.rs" unsubscribe: ["v3.1:§3.10/unsuback", "v5:MQTT-3.10.4-4"];
+    "topic.rs" matches_levels: [
+        "v3.1:§A/case", "v3.1:§A/space", "v3.1:§A/leading-slash", "v3.1:§A/multi-level-match", "v3.1:§A/single-level-match",
+    ];
+};
+
+/// The files that honour something, by their path within the broker.
+fn sources() -> &'static [(String, &'static str)] {
+    static SOURCES: LazyLock<Vec<(String, &'static str)>> = LazyLock::new(|| {
+        let mut files = Vec::new();
+        gather(&SOURCE, &mut files);
+        files.sort();
+        files
+    });
+    &SOURCES
+}
+
+fn gather(dir: &'static Dir<'static>, files: &mut Vec<(String, &'static str)>) {
+    for file in dir.files() {
+        let path = file.path().to_string_lossy().replace('\\', "/");
+        if let Some(text) = file.contents_utf8()
+            && !NOT_HONOURING.iter().any(|part| path.contains(part))
+        {
+            files.push((path, text));
+        }
+    }
+    dir.dirs().for_each(|dir| gather(dir, files));
+}
+
+/// Whether a line holds the word: it may not go on, as `MQTT-4.1.0-1` does in `MQTT-4.1.0-10`.
+fn names(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| {
+        let next = line[at + word.len()..].chars().next();
+        !next.is_some_and(|c| c.is_alphanumeric() || c == '-')
+    })
+}
+
+/// Whether an id of a table is this one, or a variant of it.
+fn is_or_variant(id: &str, statement: &str) -> bool {
+    let rest = id.strip_prefix(statement);
+    rest.is_some_and(|rest| rest.is_empty() || rest.len() == 2 && rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::disobey::UNBREAKABLE;
+    use super::*;
+    use crate::statements::catalogue;
+
+    fn places(token: &str) -> Vec<String> {
+        let statement = catalogue().resolve(token).expect("a statement").id;
+        honoured_at(statement).into_iter().map(|place| place.file).collect()
+    }
+
+    #[test]
+    fn a_comment_a_duty_a_function_and_the_decoder_are_places() {
+        assert!(places("v5:MQTT-3.12.4-1").contains(&"src/reference/core/mod.rs".to_owned()));
+        assert!(places("v5:MQTT-4.3.3-10").contains(&"src/reference/core/publish.rs".to_owned()));
+        assert_eq!(places("v3.1:§A/case"), ["src/reference/topic.rs"]);
+        assert!(places("v5:MQTT-3.1.2-3").contains(&"src/wire/ids.rs".to_owned()));
+    }
+
+    #[test]
+    fn the_table_names_functions_and_statements_that_there_are() {
+        for function in FUNCTIONS {
+            let source = sources().iter().find(|(file, _)| file == function.file);
+            let (_, text) = source.unwrap_or_else(|| panic!("no file {}", function.file));
+            let header = format!("fn {}(", function.name);
+            assert!(text.contains(&header), "{} has no `{header}`", function.file);
+            for token in function.honours {
+                assert!(catalogue().resolve(token).is_ok(), "{token}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_statement_that_can_be_broken_is_honoured_somewhere() {
+        let is_unbreakable = |id: StatementId| UNBREAKABLE.iter().any(|(v, i, _)| (*v, *i) == (id.version, id.id));
+        let missing: Vec<String> = catalogue()
+            .iter()
+            .filter(|s| s.observe.is_observable() && !is_unbreakable(s.id))
+            .filter(|s| honoured_at(s.id).is_empty())
+            .filter(|s| !s.enforced_by.iter().any(|id| !honoured_at(*id).is_empty()))
+            .map(|s| s.id.to_string())
+            .collect();
+        assert!(missing.is_empty(), "nothing honours {missing:?}");
+    }
+}
