@@ -3,12 +3,16 @@
 #[path = "support/tshark.rs"]
 mod tshark;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use mqttspec::capture::Settings;
+use mqttspec::capture::audit::audit;
+use mqttspec::rules::{self, Needs};
+use mqttspec::wire::Side;
 use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
 use pcap_file::pcapng::{Block, PcapNgReader};
 use tempfile::TempDir;
@@ -34,7 +38,8 @@ fn run(arguments: &[&str]) -> (TempDir, serde_json::Value) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(matches!(output.status.code(), Some(0 | 1)), "{text}");
+    // What the verdicts are is not what this is about; on a busy machine a case may be void.
+    assert!(matches!(output.status.code(), Some(0 | 1 | 5)), "{text}");
     let json = fs::read_to_string(file("run.json")).expect("the report");
     (folder, serde_json::from_str(&json).expect("JSON"))
 }
@@ -179,6 +184,84 @@ fn tshark_reads_every_packet_and_every_comment() {
 
     let bare = fields("!frame.comment contains \"@v\"", &["frame.number"]).expect("it is installed");
     assert!(bare.is_empty(), "no comment on {bare:?}");
+}
+
+/// Breaches that the rules found, by case: those of the run as its report has them, with the rule.
+fn of_run(report: &serde_json::Value) -> BTreeMap<String, BTreeSet<(String, String)>> {
+    let mut found = BTreeMap::new();
+    for case in report["cases"].as_array().expect("cases") {
+        let text = |v: &serde_json::Value| v.as_str().unwrap_or_default().to_owned();
+        let breaches = case["breaches"].as_array().expect("breaches");
+        let set: BTreeSet<_> = breaches
+            .iter()
+            .map(|b| (text(&b["statement"]), text(&b["rule"])))
+            .collect();
+        found.insert(text(&case["id"]), set);
+    }
+    found
+}
+
+/// Breaches of a MUST by the broker that an audit of the capture finds, by the case that the comments name.
+fn of_audit(file: &Path) -> BTreeMap<String, BTreeSet<(String, String)>> {
+    let cases: BTreeMap<(String, u16), String> = frames(file)
+        .into_iter()
+        .map(|f| (f.client, f.comment.split(' ').next().unwrap_or_default().to_owned()))
+        .collect();
+    let mut found: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    let reader = fs::File::open(file).expect("the capture");
+    let (_, summary) = audit(reader, &Settings::default(), |report| {
+        let client = (report.stream.client.ip().to_string(), report.stream.client.port());
+        let set = found.entry(cases[&client].clone()).or_default();
+        let by_broker = report
+            .found
+            .iter()
+            .filter(|f| f.is_certain_must() && f.finding.by == Side::Server);
+        set.extend(by_broker.map(|f| (f.finding.statement.to_string(), f.finding.rule.to_owned())));
+    })
+    .expect("a capture");
+    assert_eq!(summary.damage, None);
+    found
+}
+
+/// Whether a rule looks at more than one connection: an audit judges each by itself.
+fn looks_further(rule: &str) -> bool {
+    rules::all().any(|r| r.name == rule && r.needs == Needs::Session)
+}
+
+#[test]
+fn an_audit_of_the_capture_finds_what_the_run_found() {
+    let mut seen = BTreeSet::new();
+    for disobey in [
+        // Nothing.
+        &[][..],
+        // Wrong bytes, a wrong CONNACK, wrong acknowledgements and wrong deliveries.
+        &["v3.1.1:MQTT-2.2.2-1", "v5:MQTT-2.1.3-1"],
+        &["v3.1.1:MQTT-3.2.2-1", "v5:MQTT-3.2.2-2"],
+        &["v3.1.1:MQTT-2.3.1-6", "v3.1.1:MQTT-3.8.4-2"],
+        &["v3.1.1:MQTT-3.3.1-2", "v5:MQTT-3.3.1-2"],
+        &["v3.1.1:MQTT-3.3.2-3", "v3.1.1:MQTT-2.3.1-5"],
+    ] {
+        let cases = ["qos1/several-open", "qos2/handshake*", "connect/accepted*", "dup/qos-0"];
+        let mut arguments: Vec<&str> = cases.iter().flat_map(|case| ["-e", *case]).collect();
+        arguments.extend(["--patience", "500ms"]);
+        arguments.extend(disobey.iter().flat_map(|id| ["--disobey", *id]));
+        let (folder, report) = run(&arguments);
+        let ran = of_run(&report);
+        let audited = of_audit(&folder.path().join("run.pcapng"));
+        let none = BTreeSet::new();
+        for (case, breaches) in &ran {
+            let found = audited.get(case).unwrap_or(&none);
+            let more: Vec<_> = found.difference(breaches).collect();
+            assert!(more.is_empty(), "{disobey:?} {case}: only the audit finds {more:?}");
+            let less: Vec<_> = breaches
+                .difference(found)
+                .filter(|(_, rule)| !looks_further(rule))
+                .collect();
+            assert!(less.is_empty(), "{disobey:?} {case}: only the run finds {less:?}");
+            seen.extend(found.iter().cloned());
+        }
+    }
+    assert!(seen.len() >= 5, "hardly anything was compared: {seen:?}");
 }
 
 const LOGIN: &str = r#"format: 1

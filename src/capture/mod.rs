@@ -15,6 +15,7 @@ pub mod audit;
 mod collect;
 mod error;
 mod file;
+mod import;
 mod link;
 mod stream;
 mod talk;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 pub use collect::read_streams;
 pub use error::{Damage, Error};
+pub use import::import;
 pub use link::LINKS;
 pub use stream::{Holes, Recorded, Stream, Transport};
 

@@ -48,6 +48,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Play the clients of a capture against a broker, and tell where its answers differ
     Replay(ReplayArgs),
+    /// Turn a connection of a capture into a scenario
+    Import(ImportArgs),
     /// Judge the clients and brokers in a capture (pcap or pcapng)
     Audit(AuditArgs),
     /// Remove from a broker what aborted runs left there
@@ -402,6 +404,18 @@ pub struct AuditArgs {
     /// Only the TCP connection with this number, from 0, as Wireshark's tcp.stream
     #[arg(long, value_name = "N")]
     pub stream: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The capture, pcap or pcapng
+    pub file: PathBuf,
+    /// The connection, as Wireshark counts them (tcp.stream); not needed where there is only one of MQTT
+    #[arg(long, value_name = "N")]
+    pub stream: Option<u32>,
+    /// The scenario to write; without it, it is printed
+    #[arg(short, long, value_name = "FILE.yaml")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod embedded;
 mod equipped;
 mod exit;
 mod explain;
+mod import;
 mod known;
 mod last;
 mod list;
@@ -68,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Broker(args) => broker::broker(&args),
         Command::Record(args) => record::record(&args),
         Command::Replay(args) => replay::replay(&args),
+        Command::Import(args) => import::import(&args),
         Command::Audit(args) => audit::audit(&args),
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Schema => {

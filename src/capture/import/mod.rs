@@ -1,0 +1,333 @@
+//! A connection of a capture → a scenario that plays it again.
+//!
+//! In: a connection with its events. Out: the text of a scenario file, as a person would write it: packets in words where they
+//! are regular, bytes with comments where they are not. Topics lie below `$ns`, identifiers that the broker chose are
+//! variables, and a second client publishes what others had published. Passwords are left out.
+
+mod packet;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use self::packet::{Fields, awaited, bytes, loose, sent, step};
+use self::yaml::{comment, hex, name, payload, quoted};
+use super::Recorded;
+use crate::transcript::{End, Event, What};
+use crate::wire::{Blob, Decoded, Packet, PacketType, Publish, Text, Version};
+
+/// The client of the connection, and the one for whatever others did.
+const CLIENT: &str = "c";
+const OTHERS: &str = "others";
+/// A pause of the client that is worth a comment.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The scenario of a connection. `file` is the capture's name.
+///
+/// # Errors
+/// The connection cannot be played: why.
+pub fn import(recorded: &Recorded, file: &str) -> Result<String, String> {
+    recorded.stream.replayable()?;
+    let mut script = Script::new(recorded);
+    for (event, frame) in recorded.transcript.events.iter().zip(&recorded.frames) {
+        if script.over && !matches!(event.what, What::End(_)) {
+            continue;
+        }
+        script.event(event, *frame)?;
+    }
+    Ok(script.text(recorded, file))
+}
+
+struct Script<'a> {
+    recorded: &'a Recorded,
+    version: Version,
+    /// What others had published before the connection began, and what came before it.
+    before: String,
+    steps: String,
+    /// The variable for a packet identifier of the broker, by the captured one.
+    ids: BTreeMap<u16, String>,
+    variables: u32,
+    /// What the client published itself.
+    own: Vec<(Text, u64)>,
+    /// What the second client has published to be retained.
+    kept: Vec<(Text, u64)>,
+    /// Packet identifiers of the second client.
+    others: u16,
+    last: Duration,
+    /// Something is awaited that a broker that only closes would not do.
+    proves: bool,
+    closed: bool,
+    /// Nothing but the end can be played any more.
+    over: bool,
+}
+
+impl Script<'_> {
+    fn new(recorded: &Recorded) -> Script<'_> {
+        Script {
+            recorded,
+            version: recorded.transcript.version,
+            before: String::new(),
+            steps: String::new(),
+            ids: BTreeMap::new(),
+            variables: 0,
+            own: Vec::new(),
+            kept: Vec::new(),
+            others: 0,
+            last: Duration::ZERO,
+            proves: false,
+            closed: false,
+            over: false,
+        }
+    }
+
+    fn event(&mut self, event: &Event, frame: u64) -> Result<(), String> {
+        match (&event.what, event.from_broker()) {
+            (What::Open | What::Lifecycle(_), _) => {}
+            (What::Packet { raw, decoded, topic }, false) => {
+                self.pause(event.at);
+                self.sends(raw, decoded, topic.as_ref());
+            }
+            (What::Packet { raw, decoded, topic }, true) => self.awaits(raw, decoded, topic.as_ref(), frame)?,
+            (What::Fragment(rest), false) => self.steps.push_str(&loose(CLIENT, rest)),
+            // The broker's own cut packet is followed by its end.
+            (What::Fragment(_), true) => {}
+            (What::End(end), false) => {
+                if !self.closed {
+                    let what = if *end == End::Reset { "reset" } else { "close" };
+                    self.steps.push_str(&step(CLIENT, "->", what, &Fields::new()));
+                }
+                self.closed = true;
+            }
+            (What::End(_), true) => {
+                if !self.closed {
+                    self.steps.push_str(&step(CLIENT, "<-", "closed", &Fields::new()));
+                }
+                self.closed = true;
+            }
+            (What::Gap(_), _) => {
+                self.steps
+                    .push_str("  # Bytes are missing in the capture from here on.\n");
+                self.over = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says how long the client did nothing; it is not waited for.
+    fn pause(&mut self, at: Duration) {
+        if at > self.last + PAUSE {
+            let seconds = (at - self.last).as_secs_f64();
+            self.steps.push_str(&format!("  # {seconds:.1} s later\n"));
+        }
+        self.last = at;
+    }
+
+    fn sends(&mut self, raw: &Blob, decoded: &Decoded, topic: Option<&Text>) {
+        let id = match &decoded.packet {
+            Some(Packet::PubAck(a) | Packet::PubRec(a) | Packet::PubComp(a)) => self.ids.get(&a.packet_id).cloned(),
+            _ => None,
+        };
+        if let (Some(Packet::Publish(p)), Some(topic)) = (&decoded.packet, topic) {
+            self.own.push((topic.clone(), p.payload.hash()));
+        }
+        let kind = crate::transcript::name(decoded);
+        match sent(raw, decoded, self.version, id) {
+            Some(fields) => {
+                self.steps.push_str(&about_login(decoded));
+                self.steps.push_str(&step(CLIENT, "->", kind, &fields));
+            }
+            None => self.steps.push_str(&bytes(CLIENT, raw, decoded)),
+        }
+    }
+
+    fn awaits(&mut self, raw: &Blob, decoded: &Decoded, topic: Option<&Text>, frame: u64) -> Result<(), String> {
+        self.proves = true;
+        let kind = crate::transcript::name(decoded);
+        let mut id = None;
+        match &decoded.packet {
+            Some(Packet::Publish(p)) => {
+                if topic.is_some_and(|t| t.as_bytes().starts_with(b"$SYS/")) {
+                    let what = format!("maybe {kind}");
+                    let fields = topic.and_then(name).map(|topic| ("topic", topic)).into_iter().collect();
+                    self.steps.push_str(&step(CLIENT, "<-", &what, &fields));
+                    return Ok(());
+                }
+                if let Some(topic) = topic {
+                    self.cause(p, topic);
+                }
+                id = p.packet_id.map(|captured| self.variable(captured, p.dup));
+            }
+            Some(Packet::PubRel(a)) => id = self.ids.get(&a.packet_id).cloned(),
+            _ => {}
+        }
+        match awaited(decoded, topic, self.version, id) {
+            Some(fields) => self.steps.push_str(&step(CLIENT, "<-", kind, &fields)),
+            None => {
+                let Some(whole) = raw.bytes() else {
+                    let len = raw.len();
+                    return Err(format!(
+                        "packet {frame} of the broker has {len} bytes, too many to be kept"
+                    ));
+                };
+                let why = decoded
+                    .breaches
+                    .first()
+                    .map_or("it cannot be written in words", |b| b.text.as_str());
+                self.steps.push_str(&format!("  # {kind}: {}\n", comment(why)));
+                let fields = format!("bytes: {}", quoted(&hex(whole)));
+                self.steps.push_str(&step(CLIENT, "<-", &fields, &Fields::new()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The variable for a delivery's packet identifier; a repeated delivery keeps the one that it has.
+    fn variable(&mut self, captured: u16, repeated: bool) -> String {
+        if let (true, Some(variable)) = (repeated, self.ids.get(&captured)) {
+            return variable.clone();
+        }
+        self.variables += 1;
+        let variable = format!("$m{}", self.variables);
+        self.ids.insert(captured, variable.clone());
+        variable
+    }
+
+    /// A message that the client did not publish itself has to come from somebody.
+    fn cause(&mut self, publish: &Publish, topic: &Text) {
+        if publish.dup || self.own.contains(&(topic.clone(), publish.payload.hash())) {
+            return;
+        }
+        let message = (topic.clone(), publish.payload.hash());
+        // One retained message comes once for every subscription that it matches.
+        if publish.retain && self.kept.contains(&message) {
+            return;
+        }
+        let (Some(topic), Some(payload)) = (name(topic), payload(&publish.payload)) else {
+            return;
+        };
+        if publish.retain {
+            self.kept.push(message);
+        }
+        let mut fields: Fields = vec![("topic", topic)];
+        let acknowledged = publish.qos > 0;
+        self.others += u16::from(acknowledged);
+        let id = ("packet_id", self.others.to_string());
+        if acknowledged {
+            fields.extend([("qos", publish.qos.to_string()), id.clone()]);
+        }
+        fields.push(("payload", payload));
+        if publish.retain {
+            fields.push(("retain", "true".to_owned()));
+        }
+        let only = vec![id];
+        let mut steps = step(OTHERS, "->", "PUBLISH", &fields);
+        match publish.qos {
+            // Its answer shows that the message is there before the client comes.
+            0 if publish.retain => {
+                steps.push_str(&step(OTHERS, "->", "PINGREQ", &Fields::new()));
+                steps.push_str(&step(OTHERS, "<-", "PINGRESP", &Fields::new()));
+            }
+            0 => {}
+            1 => steps.push_str(&step(OTHERS, "<-", "PUBACK", &only)),
+            _ => {
+                steps.push_str(&step(OTHERS, "<-", "PUBREC", &only));
+                steps.push_str(&step(OTHERS, "->", "PUBREL", &only));
+                steps.push_str(&step(OTHERS, "<-", "PUBCOMP", &only));
+            }
+        }
+        // What is retained was there before.
+        match publish.retain {
+            true => self.before.push_str(&steps),
+            false => self.steps.push_str(&steps),
+        }
+    }
+
+    fn text(mut self, recorded: &Recorded, file: &str) -> String {
+        let stream = &recorded.stream;
+        let client = match &stream.client_id {
+            Some(id) => format!("client {id}"),
+            None => "a client without a name".to_owned(),
+        };
+        if self.resumes() {
+            self.before.push_str(&self.session());
+        }
+        let title =
+            quoted(&comment(&format!("What {client} said in connection {} of {file}", stream.id)).replace('$', "$$"));
+        let mut out = format!("format: 1\ntitle: {title}\n");
+        out.push_str(&format!(
+            "about: |\n  Imported from {}, connection {} (tcp.stream), {} to {}.\n  Topics and filters lie below $ns, client identifiers are the harness's.\n",
+            comment(file),
+            stream.id,
+            stream.client,
+            stream.server
+        ));
+        out.push_str(&format!(
+            "versions: [{}]\nclients:\n  {CLIENT}: {{ connect: false }}\n",
+            self.version
+        ));
+        if [&self.before, &self.steps]
+            .iter()
+            .any(|s| s.contains(&format!("- {OTHERS} ")))
+        {
+            out.push_str(&format!("  {OTHERS}: {{}} # publishes what others had published\n"));
+        }
+        out.push_str("steps:\n");
+        out.push_str(&self.before);
+        out.push_str(&self.steps);
+        if !self.proves {
+            // Where only a close is awaited, a broker that closes whatever comes must not do.
+            out.push_str(&format!("control:\n  - {CLIENT} -> CONNECT\n  - {CLIENT} <- CONNACK\n"));
+        }
+        out
+    }
+
+    /// Whether the broker had a session for the client from before the capture.
+    fn resumes(&self) -> bool {
+        let first = self
+            .recorded
+            .transcript
+            .events
+            .iter()
+            .find_map(|e| match e.packet()?.packet.as_ref()? {
+                Packet::ConnAck(connack) => Some(connack.session_present),
+                _ => None,
+            });
+        first == Some(true)
+    }
+
+    /// The client once before, so that it has a session when it comes.
+    fn session(&self) -> String {
+        let connect = self.recorded.transcript.events.iter().find_map(|e| match &e.what {
+            What::Packet { raw, decoded, .. } if decoded.packet_type == Some(PacketType::Connect) => {
+                sent(raw, decoded, self.version, None)
+            }
+            _ => None,
+        });
+        let none = Fields::new();
+        let mut out = "  # The capture begins with a session that was there before.\n".to_owned();
+        out.push_str(&step(CLIENT, "->", "CONNECT", &connect.unwrap_or_default()));
+        out.push_str(&step(CLIENT, "<-", "CONNACK", &none));
+        out.push_str(&step(CLIENT, "->", "DISCONNECT", &none));
+        out.push_str(&step(CLIENT, "<-", "closed", &none));
+        out.push_str(&step(CLIENT, "->", "open", &none));
+        out
+    }
+}
+
+/// What is said of a login, which is not written down.
+fn about_login(decoded: &Decoded) -> String {
+    match &decoded.packet {
+        Some(Packet::Connect(connect)) => match (&connect.username, &connect.password) {
+            (None, None) => String::new(),
+            (user, password) => {
+                let user = user.as_ref().map_or("nobody".to_owned(), Text::to_string);
+                let password = password.as_ref().map_or(0, |p| p.len());
+                let said = format!(
+                    "logged in as {user} with a password of {password} bytes; here the target's login goes with it"
+                );
+                format!("  # The captured client {}.\n", comment(&said))
+            }
+        },
+        _ => String::new(),
+    }
+}

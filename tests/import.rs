@@ -1,0 +1,254 @@
+//! `import`: a connection of a capture becomes a scenario that says the same and passes where the capture was made.
+#![cfg(unix)]
+
+#[path = "support/program.rs"]
+mod program;
+#[path = "support/talk.rs"]
+mod talk;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use mqttspec::wire::property::id;
+use mqttspec::wire::{
+    Ack, Connect, Packet, Properties, PropertyValue, Publish, Subscribe, Subscription, Version, Will, encode_bytes,
+};
+use program::{Listening, run};
+use talk::{Client, talk};
+use tempfile::TempDir;
+
+/// Records what `clients` say to the reference broker into `field.pcapng`.
+fn record(clients: impl FnOnce(&str)) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let broker = Listening::start(folder.path(), &["broker", "--listen", "127.0.0.1:0"]);
+    let target = format!("mqtt://{}", broker.address);
+    let arguments = ["record", "--listen", "127.0.0.1:0", &target, "-o", "field.pcapng"];
+    let record = Listening::start(folder.path(), &arguments);
+    clients(&record.address);
+    // What clients did wrong was told; it is not what this is about.
+    record.end();
+    folder
+}
+
+/// Imports a connection, checks the scenario and plays it; gives its steps.
+fn steps(folder: &TempDir, stream: &str) -> String {
+    let here = folder.path();
+    let ended = run(
+        here,
+        &[
+            "import",
+            "field.pcapng",
+            "--stream",
+            stream,
+            "-o",
+            "scenarios/imported.yaml",
+        ],
+    );
+    assert_eq!(ended.code, Some(0), "{}", ended.text);
+    let text = fs::read_to_string(here.join("scenarios/imported.yaml")).expect("the scenario");
+    let ended = run(here, &["check", "scenarios"]);
+    assert_eq!(ended.code, Some(0), "{text}\n{}", ended.text);
+    let ended = run(here, &["run", "--scenarios", "scenarios", "--trace", "fail"]);
+    assert_eq!(ended.code, Some(0), "{text}\n{}", ended.text);
+    assert!(ended.text.contains("1 pass"), "{}", ended.text);
+    let at = text.find("clients:").expect("clients");
+    text[at..].to_owned()
+}
+
+fn scenarios(folder: &TempDir) {
+    fs::create_dir(folder.path().join("scenarios")).expect("a folder");
+}
+
+#[test]
+fn a_connection_becomes_a_scenario_as_a_person_would_write_it() {
+    let folder = record(talk);
+    scenarios(&folder);
+    assert_eq!(
+        steps(&folder, "1"),
+        r#"clients:
+  c: { connect: false }
+steps:
+  # The captured client logged in as "me" with a password of 9 bytes; here the target's login goes with it.
+  - c -> CONNECT
+  - c <- CONNACK: { session_present: false }
+  - c -> PUBLISH: { topic: $ns/a/b, qos: 1, packet_id: 7, payload: hello }
+  - c <- PUBACK: { packet_id: 7 }
+  - c -> DISCONNECT
+  - c <- closed
+"#
+    );
+    // What the other client published comes from a second one.
+    assert_eq!(
+        steps(&folder, "0"),
+        r#"clients:
+  c: { connect: false }
+  others: {} # publishes what others had published
+steps:
+  # The captured client logged in as "me" with a password of 9 bytes; here the target's login goes with it.
+  - c -> CONNECT
+  - c <- CONNACK: { session_present: false }
+  - c -> SUBSCRIBE: { packet_id: 5, filters: { $ns/a/b: 0 } }
+  - c <- SUBACK: { packet_id: 5, return_codes: [0x00] }
+  - others -> PUBLISH: { topic: $ns/a/b, payload: hello }
+  - c <- PUBLISH: { topic: $ns/a/b, qos: 0, payload: hello }
+  - c -> DISCONNECT
+  - c <- closed
+"#
+    );
+    let text = fs::read_to_string(folder.path().join("scenarios/imported.yaml")).expect("the scenario");
+    assert!(!text.contains("secret"), "{text}");
+}
+
+/// A client of 5.0 with a will and properties, which gets two messages of its own and one that was retained before.
+fn everything(address: &str) {
+    let mut first = Client::connect(address, "first");
+    let kept = Publish {
+        topic: "kept".into(),
+        qos: 1,
+        packet_id: Some(1),
+        retain: true,
+        payload: "21.5".into(),
+        ..Publish::default()
+    };
+    first.ask(Packet::Publish(kept), 4);
+    first.leave();
+
+    let v5 = |packet: Packet| encode_bytes(&packet, Version::V5);
+    let mut stream = TcpStream::connect(address).expect("somebody listens");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time");
+    let next = |stream: &mut TcpStream| {
+        let mut head = [0; 2];
+        stream.read_exact(&mut head).expect("an answer");
+        let mut body = vec![0; usize::from(head[1])];
+        stream.read_exact(&mut body).expect("its body");
+        (head[0] >> 4, body)
+    };
+    let mut connect = Connect::new(Version::V5, "v5");
+    connect.keep_alive = 30;
+    connect.clean_start = false;
+    connect.properties.push(id::RECEIVE_MAXIMUM, PropertyValue::U16(10));
+    let mut properties = Properties::default();
+    properties.push(id::WILL_DELAY_INTERVAL, PropertyValue::U32(3));
+    connect.will = Some(Will {
+        topic: "will".into(),
+        payload: b"any"[..].into(),
+        qos: 1,
+        retain: false,
+        properties,
+    });
+    stream.write_all(&v5(Packet::Connect(connect))).expect("it is sent");
+    assert_eq!(next(&mut stream).0, 2);
+    let mut subscribe = Subscribe {
+        packet_id: 9,
+        subscriptions: vec![Subscription::new("#", 0b0000_1010), Subscription::new("kept", 1)],
+        ..Subscribe::default()
+    };
+    subscribe
+        .properties
+        .push(id::SUBSCRIPTION_IDENTIFIER, PropertyValue::VarInt(5));
+    stream.write_all(&v5(Packet::Subscribe(subscribe))).expect("it is sent");
+    let mut publish = Publish {
+        topic: "x y".into(),
+        qos: 2,
+        packet_id: Some(0x1234),
+        payload: "{\"t\": 1, \"u\": \"5$\"}".into(),
+        ..Publish::default()
+    };
+    for (name, value) in [("a", "1"), ("a", "#2")] {
+        let pair = PropertyValue::Pair(name.into(), value.into());
+        publish.properties.push(id::USER_PROPERTY, pair);
+    }
+    publish
+        .properties
+        .push(id::RESPONSE_TOPIC, PropertyValue::Text("back".into()));
+    publish
+        .properties
+        .push(id::CORRELATION_DATA, PropertyValue::Binary(vec![0xff, 0].into()));
+    stream.write_all(&v5(Packet::Publish(publish))).expect("it is sent");
+    // Until the message has gone and come.
+    let (mut went, mut came) = (false, false);
+    while !(went && came) {
+        let (kind, body) = next(&mut stream);
+        let ack = |at: usize| Ack::new(u16::from_be_bytes([body[at], body[at + 1]]));
+        let answer = match kind {
+            3 => {
+                let topic = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
+                match body.starts_with(b"\x00\x03x y") {
+                    true => Packet::PubRec(ack(topic)),
+                    false => Packet::PubAck(ack(topic)),
+                }
+            }
+            5 => Packet::PubRel(ack(0)),
+            6 => Packet::PubComp(ack(0)),
+            7 => {
+                went = true;
+                continue;
+            }
+            _ => continue,
+        };
+        came |= kind == 6;
+        stream.write_all(&v5(answer)).expect("it is sent");
+    }
+    // A DISCONNECT that is not as short as it could be, and so is written as bytes.
+    stream.write_all(&[0xe0, 2, 0, 0]).expect("it is sent");
+    assert_eq!(stream.read(&mut [0]).expect("an orderly end"), 0);
+}
+
+#[test]
+fn properties_identifiers_and_odd_bytes_come_out_right() {
+    let folder = record(everything);
+    scenarios(&folder);
+    let steps = steps(&folder, "1");
+    assert_eq!(steps.matches("others -> PUBLISH").count(), 1, "{steps}");
+    for part in [
+        "others -> PUBLISH: { topic: $ns/kept, qos: 1, packet_id: 1, payload: \"21.5\", retain: true }",
+        "will: { topic: $ns/will, payload: \"any\", qos: 1, will_delay_interval: 3 }",
+        "clean_start: false\n      keep_alive: 30\n",
+        "receive_maximum: 10",
+        "\"$ns/#\": { qos: 2, retain_as_published: true }, $ns/kept: 1 }",
+        "subscription_ids: 5",
+        "user_properties: [[a, \"1\"], [a, \"#2\"]]",
+        "response_topic: $ns/back",
+        "correlation_data: { hex: \"ff 00\" }",
+        "packet_id: $m1",
+        "payload: \"{\\\"t\\\": 1, \\\"u\\\": \\\"5$$\\\"}\"",
+        "      00                                              # reason_code 0",
+    ] {
+        assert!(steps.contains(part), "`{part}` is not in\n{steps}");
+    }
+}
+
+#[test]
+fn a_client_that_is_only_closed_on_gets_a_control() {
+    let folder = record(|address| {
+        let mut stream = TcpStream::connect(address).expect("somebody listens");
+        // A CONNECT whose protocol name is no protocol.
+        stream
+            .write_all(b"\x10\x0d\x00\x04MQTX\x04\x02\x00\x3c\x00\x01c")
+            .expect("it is sent");
+        assert!(!matches!(stream.read(&mut [0]), Ok(n) if n > 0), "it is closed");
+    });
+    scenarios(&folder);
+    let steps = steps(&folder, "0");
+    assert!(steps.contains("# protocol_name \"MQTX\""), "{steps}");
+    assert!(
+        steps.ends_with("  - c <- closed\ncontrol:\n  - c -> CONNECT\n  - c <- CONNACK\n"),
+        "{steps}"
+    );
+}
+
+#[test]
+fn which_connection_is_meant_must_be_said() {
+    let folder = record(talk);
+    let ended = run(folder.path(), &["import", "field.pcapng"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.text);
+    assert!(
+        ended.text.contains("--stream 0  \"sub\", v3.1.1, 6 packets"),
+        "{}",
+        ended.text
+    );
+    let ended = run(folder.path(), &["import", "field.pcapng", "--stream", "9"]);
+    assert_eq!(ended.code, Some(4), "{}", ended.text);
+}
