@@ -82,7 +82,8 @@ impl Script<'_> {
 
     fn event(&mut self, event: &Event, frame: u64) -> Result<(), String> {
         match (&event.what, event.from_broker()) {
-            (What::Open | What::Lifecycle(_), _) => {}
+            // What a WebSocket connection is carried by is not in the packets; the address says it when they are played.
+            (What::Open | What::Lifecycle(_) | What::WebSocket(_), _) => {}
             (What::Packet { raw, decoded, topic }, false) => {
                 self.pause(event.at);
                 self.sends(raw, decoded, topic.as_ref());
