@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use self::cx::Cx;
 use self::header::{Parts, Proves};
-use self::rows::{Row, fill_text};
+use self::rows::{Row, fill_title};
 use super::node::Node;
 use super::{Case, Diagnostic, Header, Outline, Scenario, Script, Source, yaml};
 use crate::statements::{StatementId, Version};
@@ -151,10 +151,7 @@ impl Cx<'_> {
     /// The case without its script.
     fn outline(&mut self, parts: &Parts, row: Option<&Row>, sole: bool) -> Option<Outline> {
         let header = &parts.header;
-        let filled = |text: &str| {
-            row.and_then(|row| fill_text(text, row))
-                .unwrap_or_else(|| text.to_owned())
-        };
+        let title = row.and_then(|row| fill_title(&header.title, row));
         let row_name = row.map(|r| r.name.clone());
         let id = match &row_name {
             None => format!("{}@{}", header.path, self.version),
@@ -166,7 +163,7 @@ impl Cx<'_> {
             version: self.version,
             row: row_name,
             proves: self.case_proves(&parts.proves, row, sole)?,
-            title: filled(&header.title),
+            title: title.unwrap_or_else(|| header.title.clone()),
         })
     }
 

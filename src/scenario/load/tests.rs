@@ -150,7 +150,7 @@ fn what_applies_at_one_version_is_there_at_that_version() {
 fn rows_make_cases() {
     let scenario = load_text(
         "format: 1
-title: $packet is $what
+title: $packet ($name) is $what
 versions: [v3.1.1, v5]
 proves: { v3.1.1: [MQTT-2.2.2-2], v5: ['MQTT-$s-1'] }
 each:
@@ -164,7 +164,7 @@ steps:
     );
     let ids: Vec<&str> = scenario.cases.iter().map(|c| c.id.as_str()).collect();
     assert_eq!(ids, ["a[PUBREL]@v3.1.1", "a[PUBREL]@v5", "a[two]@v5"]);
-    assert_eq!(scenario.cases[2].title, "PUBREC is even");
+    assert_eq!(scenario.cases[2].title, "PUBREC (two) is even");
     let proved: Vec<&str> = scenario.cases[2].proves.iter().map(|s| s.id).collect();
     assert_eq!(proved, ["MQTT-3.1.0-1", "MQTT-2.1.3-1"]);
 }
