@@ -404,6 +404,9 @@ pub struct AuditArgs {
     /// Only the TCP connection with this number, from 0, as Wireshark's tcp.stream
     #[arg(long, value_name = "N")]
     pub stream: Option<u32>,
+    /// What a hole or a late start leaves open counts as a breach, and a SHOULD as a MUST
+    #[arg(long)]
+    pub strict: bool,
 }
 
 #[derive(Debug, Args)]

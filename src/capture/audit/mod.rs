@@ -90,6 +90,7 @@ pub struct Totals {
 /// Where the file is no capture, or cannot be read.
 pub fn audit<R: Read>(reader: R, settings: &Settings, tell: impl FnMut(&Report)) -> Result<(Totals, Summary), Error> {
     let mut auditor = Auditor::new(tell);
+    auditor.strict = settings.strict;
     let summary = read(reader, settings, &mut auditor)?;
     Ok((auditor.totals, summary))
 }
@@ -98,6 +99,8 @@ pub fn audit<R: Read>(reader: R, settings: &Settings, tell: impl FnMut(&Report))
 pub struct Auditor<F> {
     tell: F,
     open: HashMap<u32, Open>,
+    /// What a hole leaves open counts as a breach.
+    strict: bool,
     pub totals: Totals,
 }
 
@@ -112,6 +115,7 @@ impl<F: FnMut(&Report)> Auditor<F> {
         Auditor {
             tell,
             open: HashMap::new(),
+            strict: false,
             totals: Totals::default(),
         }
     }
@@ -123,7 +127,10 @@ impl<F: FnMut(&Report)> Watch for Auditor<F> {
             judge: Judge::of_capture(stream.read_as),
             found: Vec::new(),
         });
-        for finding in open.judge.take(&event, seen.crossed) {
+        for mut finding in open.judge.take(&event, seen.crossed) {
+            if self.strict {
+                finding.outcome = Outcome::Breach;
+            }
             open.found.push(found(finding, &event, seen));
         }
     }

@@ -101,7 +101,9 @@ impl Script<'_> {
             }
             (What::End(_), true) => {
                 if !self.closed {
-                    self.steps.push_str(&step(CLIENT, "<-", "closed", &Fields::new()));
+                    // What came before its end is not known where bytes are missing, so it is not waited for.
+                    let (arrow, what) = if self.over { ("->", "close") } else { ("<-", "closed") };
+                    self.steps.push_str(&step(CLIENT, arrow, what, &Fields::new()));
                 }
                 self.closed = true;
             }
