@@ -364,7 +364,7 @@ pub struct RecordArgs {
 pub struct ReplayArgs {
     /// The capture, pcap or pcapng
     pub file: PathBuf,
-    /// mqtt://HOST:PORT, or a profile (.yaml); without it the embedded reference broker
+    /// mqtt://HOST:PORT (or mqtts, ws, wss, unix:PATH), or a profile (.yaml); without it the embedded reference broker
     pub target: Option<String>,
     #[command(flatten)]
     pub reach: ReachArgs,
