@@ -1,7 +1,8 @@
 //! Writes a large capture to standard output, for `ci/bench-capture.sh`:
 //!
 //! ```sh
-//! make-capture large 200      # some 200 MB: a few connections with large messages in full segments
+//! make-capture full 200       # some 200 MB: a few connections with large messages, in segments as Ethernet carries them
+//! make-capture large 200      # the same in segments of 32 KiB, as a host sees them whose network card cuts them
 //! make-capture short 140000   # so many short connections, twenty open at a time
 //! ```
 
@@ -10,8 +11,10 @@ use std::io::{self, BufWriter, Write};
 use etherparse::PacketBuilder;
 use mqttspec::wire::{Ack, ConnAck, Connect, Disconnect, Packet, Publish, Version, encode_bytes};
 
-/// The payload of a full segment on Ethernet.
-const SEGMENT: usize = 1448;
+/// The payload of a full segment on Ethernet, with TCP's timestamps.
+const FULL: usize = 1448;
+/// That of a large one, before the network card has cut it.
+const LARGE: usize = 32 * 1024;
 /// The payload of a large message.
 const MESSAGE: usize = 200_000;
 /// How many short connections are open at a time.
@@ -21,6 +24,8 @@ struct Capture<W: Write> {
     out: W,
     written: u64,
     microseconds: u64,
+    /// The longest payload of a segment.
+    segment: usize,
 }
 
 /// One connection: where each side is.
@@ -30,7 +35,7 @@ struct Connection {
 }
 
 impl<W: Write> Capture<W> {
-    fn new(mut out: W) -> io::Result<Capture<W>> {
+    fn new(mut out: W, segment: usize) -> io::Result<Capture<W>> {
         let words = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, 1u32];
         for word in words {
             out.write_all(&word.to_le_bytes())?;
@@ -39,6 +44,7 @@ impl<W: Write> Capture<W> {
             out,
             written: 24,
             microseconds: 0,
+            segment,
         })
     }
 
@@ -95,7 +101,7 @@ impl<W: Write> Capture<W> {
 
     fn packet(&mut self, c: &mut Connection, by_client: bool, packet: Packet) -> io::Result<()> {
         let bytes = encode_bytes(&packet, Version::V3_1_1);
-        for piece in bytes.chunks(SEGMENT) {
+        for piece in bytes.chunks(self.segment) {
             self.segment(c, by_client, "", piece)?;
         }
         self.segment(c, !by_client, "", b"")
@@ -124,9 +130,11 @@ impl<W: Write> Capture<W> {
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let count = arguments.get(1).and_then(|n| n.parse::<u32>().ok());
-    let mut capture = Capture::new(BufWriter::new(io::stdout().lock()))?;
-    match (arguments.first().map(String::as_str), count) {
-        (Some("large"), Some(megabytes)) => {
+    let kind = arguments.first().map(String::as_str);
+    let segment = if kind == Some("large") { LARGE } else { FULL };
+    let mut capture = Capture::new(BufWriter::new(io::stdout().lock()), segment)?;
+    match (kind, count) {
+        (Some("full" | "large"), Some(megabytes)) => {
             let mut connections = (0..4).map(|n| capture.open(n)).collect::<io::Result<Vec<_>>>()?;
             let mut turn = 0usize;
             while capture.written < u64::from(megabytes) * 1_000_000 {
@@ -155,7 +163,7 @@ fn main() -> io::Result<()> {
             }
         }
         _ => {
-            eprintln!("usage: make-capture large MEGABYTES | short CONNECTIONS");
+            eprintln!("usage: make-capture full|large MEGABYTES | short CONNECTIONS");
             std::process::exit(2);
         }
     }

@@ -120,6 +120,26 @@ fn what_a_hole_leaves_open_is_no_breach() {
 }
 
 #[test]
+fn whoever_is_strict_takes_what_is_left_open_for_a_breach() {
+    // A client that publishes and whose CONNECT is missing.
+    let v = Version::V3_1_1;
+    let mut talk = said(begun(v), &[(true, publish(v, 0, 0, "x"))]).close();
+    talk.segments.retain(|s| s.payload != connect(v));
+    let (code, report) = json(&talk.pcap());
+    let open = &report["streams"][0]["breaches"][0];
+    assert_eq!(
+        (code, &open["outcome"], &open["statement"]),
+        (0, &"unknown".into(), &"v3.1.1:MQTT-3.1.0-1".into())
+    );
+    let (code, out, _) = audit(&talk.pcap(), &["--strict"]);
+    assert_eq!(code, 1);
+    assert!(
+        out.contains("client: v3.1.1:MQTT-3.1.0-1 MUST") && out.contains("1 breach by clients and 0 by brokers"),
+        "{out}"
+    );
+}
+
+#[test]
 fn a_malformed_connect_keeps_its_password_to_itself() {
     let v = Version::V5;
     let mut bytes = connect(v);

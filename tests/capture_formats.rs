@@ -110,6 +110,26 @@ fn ipv6() {
     let recorded = one(&connection.file(&file));
     assert_eq!(sides(&recorded), truth(V));
     assert_eq!(recorded.stream.client.to_string(), "[fd00::1]:40000");
+    let sll = [&[0; 14][..], &[0x86, 0xdd]].concat();
+    let sll2 = [&[0x86, 0xdd][..], &[0; 18]].concat();
+    // NULL has the number of the family on the host: 24, 28 or 30.
+    let links: [(u16, Vec<u8>); 7] = [
+        (229, vec![]),
+        (12, vec![]),
+        (101, vec![]),
+        (0, vec![30, 0, 0, 0]),
+        (108, vec![0, 0, 0, 24]),
+        (113, sll),
+        (276, sll2),
+    ];
+    for (link, before) in links {
+        let file = File {
+            link,
+            before,
+            ..File::default()
+        };
+        assert_eq!(sides(&one(&connection.file(&file))), truth(V), "link {link}");
+    }
 }
 
 #[test]

@@ -9,9 +9,12 @@ use mqttspec::capture::{Settings, read_streams};
 use mqttspec::wire::Version;
 use proptest::prelude::*;
 
-/// Reads and judges a file in every way; that it ends is what is asked.
+/// Reads and judges a file in every way, and writes scenarios of what is in it; that it ends is what is asked.
 fn survives(file: &[u8]) {
-    let _ = read_streams(file, &Settings::default());
+    let streams = read_streams(file, &Settings::default()).map_or_else(|_| Vec::new(), |(streams, _)| streams);
+    for recorded in &streams {
+        let _ = mqttspec::capture::import(recorded, "field.pcap");
+    }
     let _ = audit(file, &Settings::default(), |report| {
         mqttspec::capture::audit::stream_text(report);
         serde_json::to_string(&mqttspec::capture::audit::stream_json(report)).expect("it serialises");

@@ -1,6 +1,8 @@
 //! `import`: a connection of a capture becomes a scenario that says the same and passes where the capture was made.
 #![cfg(unix)]
 
+#[path = "support/captures.rs"]
+mod captures;
 #[path = "support/program.rs"]
 mod program;
 #[path = "support/talk.rs"]
@@ -237,6 +239,36 @@ fn a_client_that_is_only_closed_on_gets_a_control() {
         steps.ends_with("  - c <- closed\ncontrol:\n  - c -> CONNECT\n  - c <- CONNACK\n"),
         "{steps}"
     );
+}
+
+#[test]
+fn a_hole_in_the_brokers_bytes_ends_the_script_and_what_it_owed_may_come() {
+    let version = Version::V3_1_1;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut talk = captures::talk(version);
+    // The CONNACK was not captured.
+    let connack = captures::connack(version);
+    let at = talk.segments.iter().position(|s| s.payload == connack);
+    talk.segments.remove(at.expect("there is one"));
+    fs::write(folder.path().join("field.pcapng"), talk.pcap()).expect("a file");
+    scenarios(&folder);
+    let steps = steps(&folder, "0");
+    assert!(
+        steps.contains("  # Bytes are missing in the capture from here on.\n  - c <- maybe CONNACK\n  - c -> close\n"),
+        "{steps}"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_a_scenarios_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = folder.path();
+    fs::write(here.join("field.pcap"), captures::talk(Version::V5).pcap()).expect("a file");
+    for name in ["Field.yaml", "a_b.yaml", "field.txt", "field"] {
+        let ended = run(here, &["import", "field.pcap", "-o", name]);
+        assert_eq!(ended.code, Some(2), "{name}: {}", ended.text);
+        assert!(ended.text.contains("a to z, 0 to 9 and `-`") && !here.join(name).exists());
+    }
 }
 
 #[test]

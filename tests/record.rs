@@ -109,6 +109,22 @@ fn breaches_are_told_as_they_happen() {
 }
 
 #[test]
+fn what_cannot_be_recorded_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for target in ["mqtts://127.0.0.1:8883", "ws://127.0.0.1:80", "wss://127.0.0.1:443"] {
+        let arguments = ["record", "--listen", "127.0.0.1:0", target, "-o", "out.pcapng"];
+        let ended = program::run(folder.path(), &arguments);
+        assert_eq!(ended.code, Some(2), "{}", ended.text);
+        assert!(
+            ended.text.contains("only what crosses plain TCP can be recorded"),
+            "{}",
+            ended.text
+        );
+        assert!(!folder.path().join("out.pcapng").exists());
+    }
+}
+
+#[test]
 fn a_broker_that_is_not_there_is_named_and_the_client_turned_away() {
     let folder = tempfile::tempdir().expect("a folder");
     // A port that was free a moment ago.

@@ -92,6 +92,16 @@ fn against_the_same_broker_there_is_no_difference() {
     }
 }
 
+#[test]
+fn it_is_played_over_every_transport() {
+    let folder = record(both_ways);
+    for transport in ["mqtt", "mqtts", "ws", "wss", "unix"] {
+        let ended = run(folder.path(), &["replay", "field.pcapng", "--transport", transport]);
+        assert_eq!(ended.code, Some(0), "{transport}: {}", ended.text);
+        assert!(ended.text.contains(" 0 differences"), "{transport}: {}", ended.text);
+    }
+}
+
 /// Replays against a reference broker that breaks a statement.
 fn replay_against(folder: &Path, disobey: &str) -> program::Ended {
     let broker = Listening::start(folder, &["broker", "--listen", "127.0.0.1:0", "--disobey", disobey]);

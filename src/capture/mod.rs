@@ -45,6 +45,8 @@ pub struct Settings {
     pub ports: Vec<u16>,
     /// Only the connection with this number.
     pub stream: Option<u32>,
+    /// An audit takes what a hole or a late start leaves open for a breach.
+    pub strict: bool,
 }
 
 /// Who is told what is in a capture, as it is read.

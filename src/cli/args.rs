@@ -364,7 +364,7 @@ pub struct RecordArgs {
 pub struct ReplayArgs {
     /// The capture, pcap or pcapng
     pub file: PathBuf,
-    /// mqtt://HOST:PORT, or a profile (.yaml); without it the embedded reference broker
+    /// mqtt://HOST:PORT (or mqtts, ws, wss, unix:PATH), or a profile (.yaml); without it the embedded reference broker
     pub target: Option<String>,
     #[command(flatten)]
     pub reach: ReachArgs,
@@ -404,6 +404,9 @@ pub struct AuditArgs {
     /// Only the TCP connection with this number, from 0, as Wireshark's tcp.stream
     #[arg(long, value_name = "N")]
     pub stream: Option<u32>,
+    /// What a hole or a late start leaves open counts as a breach, and a SHOULD as a MUST
+    #[arg(long)]
+    pub strict: bool,
 }
 
 #[derive(Debug, Args)]

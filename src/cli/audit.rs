@@ -23,6 +23,7 @@ pub fn audit(args: &AuditArgs) -> Exit {
     let settings = Settings {
         ports: args.port.clone(),
         stream: args.stream,
+        strict: args.strict,
     };
     let result = if args.json {
         as_json(reader, &name, &settings)
@@ -46,7 +47,8 @@ pub fn audit(args: &AuditArgs) -> Exit {
         };
         print_error(&format!("warning: {name}: there is no MQTT connection in it{hint}\n"));
     }
-    if totals.by_clients + totals.by_brokers > 0 {
+    let advice = if args.strict { totals.advice } else { 0 };
+    if totals.by_clients + totals.by_brokers + advice > 0 {
         Exit::Bad
     } else {
         Exit::Ok

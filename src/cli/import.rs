@@ -1,15 +1,21 @@
 //! `mqttspec import`
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::capture::{self, Recorded};
-use crate::scenario::{Source, load};
+use crate::scenario::{Source, is_name, load};
 
 use super::args::ImportArgs;
 use super::{Exit, fail, print, replay, set};
 
 /// Writes the scenario of a connection. What is written is well-formed, or nothing is.
 pub fn import(args: &ImportArgs) -> Exit {
+    if let Some(output) = args.output.as_deref().filter(|o| !is_scenario_file(o)) {
+        let shown = output.display();
+        let message = format!("{shown}: a scenario's file is named with a to z, 0 to 9 and `-`, and ends with .yaml");
+        return fail(Exit::Usage, message);
+    }
     let settings = capture::Settings {
         stream: args.stream,
         ..capture::Settings::default()
@@ -72,6 +78,11 @@ pub fn import(args: &ImportArgs) -> Exit {
         }
         Err(error) => fail(Exit::Unreachable, format!("cannot write {shown}: {error}")),
     }
+}
+
+/// Whether a file of this name can be a scenario.
+fn is_scenario_file(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "yaml") && path.file_stem().and_then(|s| s.to_str()).is_some_and(is_name)
 }
 
 fn who(recorded: &Recorded) -> String {

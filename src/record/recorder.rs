@@ -12,13 +12,13 @@ use super::audit::{Audit, CROSSING};
 use super::proxy::{Item, ItemKind};
 use super::shown;
 use super::told::{Counts, Recorded, Told};
-use crate::capture::write::secret::Masker;
+use crate::capture::write::secret::{Masker, has_a_name_in_place};
 use crate::capture::write::{PcapngFile, Stream};
 use crate::rules::{Finding, Outcome};
 use crate::statements::catalogue;
 use crate::target::Address;
 use crate::transcript::{End, What, name};
-use crate::wire::{Packet, Side, Version};
+use crate::wire::{Packet, Side, Text, Version};
 
 /// What stands in the comment of the frames of a connection that is no MQTT in the clear.
 const TLS: &str = "TLS";
@@ -225,7 +225,11 @@ impl<W: Write> Recorder<W> {
                     let told = Told::Connect {
                         connection: number,
                         version: Version::ALL.into_iter().find(|v| v.protocol_level() == level),
-                        client_id: connect.client_id.clone(),
+                        // Behind a protocol name whose length is a lie it may be any other field.
+                        client_id: match has_a_name_in_place(decoded) {
+                            true => connect.client_id.clone(),
+                            false => Text::default(),
+                        },
                     };
                     // Nobody listening is no reason to stop.
                     let _ = self.told.send(told);

@@ -27,7 +27,7 @@ pub use matching::Mismatch;
 pub use model::*;
 pub use schema::{schema, schema_text};
 pub use scope::{EnhancedAuth, FACT_NAMES, Facts, Login, Outside, Scope, Unbound};
-pub use set::Files;
+pub use set::{Files, is_name};
 
 #[cfg(test)]
 mod tests;

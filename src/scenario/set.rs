@@ -195,13 +195,7 @@ impl Files {
     }
 
     fn add(&mut self, path: String, file: String, text: String) {
-        let good = |part: &str| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        };
-        if !path.split('/').all(good) {
+        if !path.split('/').all(is_name) {
             let error = Diagnostic::of_file(file, "a scenario's path is made of a to z, 0 to 9, `-` and `/`")
                 .help("it is the name of its cases, and of files");
             return self.errors.push(error);
@@ -251,6 +245,12 @@ fn read(file: &Path) -> Result<String, String> {
         let at = e.utf8_error().valid_up_to();
         format!("the file is not text: byte {at} is no UTF-8")
     })
+}
+
+/// Whether a file or folder of this name, without `.yaml`, can be part of a scenario's path.
+pub fn is_name(part: &str) -> bool {
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    !part.is_empty() && part.bytes().all(good)
 }
 
 #[cfg(test)]

@@ -14,11 +14,12 @@ use bytes::Bytes;
 pub use json::{Entry, Json, stream as stream_json};
 pub use text::{head as head_text, stream as stream_text, summary as summary_text};
 
+use super::write::secret::{shown, spans};
 use super::{Error, Seen, Settings, Stream, Summary, Watch, read};
 use crate::rules::{Finding, Judge, Outcome};
 use crate::statements::{Level, catalogue};
-use crate::transcript::{Event, HexLine, What, name, redacted, secrets};
-use crate::wire::Side;
+use crate::transcript::{Event, HexLine, Mark, What, name};
+use crate::wire::{Blob, Decoded, Side};
 
 /// How many bytes of a packet are kept with what was found in it.
 const BYTES: usize = 4096;
@@ -89,6 +90,7 @@ pub struct Totals {
 /// Where the file is no capture, or cannot be read.
 pub fn audit<R: Read>(reader: R, settings: &Settings, tell: impl FnMut(&Report)) -> Result<(Totals, Summary), Error> {
     let mut auditor = Auditor::new(tell);
+    auditor.strict = settings.strict;
     let summary = read(reader, settings, &mut auditor)?;
     Ok((auditor.totals, summary))
 }
@@ -97,6 +99,8 @@ pub fn audit<R: Read>(reader: R, settings: &Settings, tell: impl FnMut(&Report))
 pub struct Auditor<F> {
     tell: F,
     open: HashMap<u32, Open>,
+    /// What a hole leaves open counts as a breach.
+    strict: bool,
     pub totals: Totals,
 }
 
@@ -111,6 +115,7 @@ impl<F: FnMut(&Report)> Auditor<F> {
         Auditor {
             tell,
             open: HashMap::new(),
+            strict: false,
             totals: Totals::default(),
         }
     }
@@ -122,7 +127,10 @@ impl<F: FnMut(&Report)> Watch for Auditor<F> {
             judge: Judge::of_capture(stream.read_as),
             found: Vec::new(),
         });
-        for finding in open.judge.take(&event, seen.crossed) {
+        for mut finding in open.judge.take(&event, seen.crossed) {
+            if self.strict {
+                finding.outcome = Outcome::Breach;
+            }
             open.found.push(found(finding, &event, seen));
         }
     }
@@ -144,12 +152,21 @@ impl<F: FnMut(&Report)> Watch for Auditor<F> {
     }
 }
 
+/// What may be a password, by that name. A capture is somebody else's: more is taken for one than in a run's own packets.
+fn secrets(raw: &Blob, decoded: &Decoded) -> Vec<Mark> {
+    let named = |span| Mark {
+        span,
+        shown: "<password>".to_owned(),
+    };
+    spans(raw, decoded).into_iter().map(named).collect()
+}
+
 fn found(finding: Finding, event: &Event, seen: Seen) -> Found {
     let packet = match &event.what {
         What::Packet { raw, decoded, .. } => {
             let spans: Vec<_> = finding.span.clone().into_iter().collect();
-            let hex = HexLine::new(raw, &secrets(decoded), &spans, SHOWN);
-            let mut bytes = redacted(raw, decoded);
+            let hex = HexLine::new(raw, &secrets(raw, decoded), &spans, SHOWN);
+            let mut bytes = shown(raw, decoded).head;
             bytes.truncate(BYTES);
             bytes.shrink_to_fit();
             Some(Offender {

@@ -54,6 +54,8 @@ struct Script<'a> {
     /// Packet identifiers of the second client.
     others: u16,
     last: Duration,
+    /// Answers of the broker that have not come yet.
+    owed: Vec<&'static str>,
     /// Something is awaited that a broker that only closes would not do.
     proves: bool,
     closed: bool,
@@ -74,6 +76,7 @@ impl Script<'_> {
             kept: Vec::new(),
             others: 0,
             last: Duration::ZERO,
+            owed: Vec::new(),
             proves: false,
             closed: false,
             over: false,
@@ -101,17 +104,26 @@ impl Script<'_> {
             }
             (What::End(_), true) => {
                 if !self.closed {
-                    self.steps.push_str(&step(CLIENT, "<-", "closed", &Fields::new()));
+                    // What came before its end is not known where bytes are missing, so it is not waited for.
+                    let (arrow, what) = if self.over { ("->", "close") } else { ("<-", "closed") };
+                    self.steps.push_str(&step(CLIENT, arrow, what, &Fields::new()));
                 }
                 self.closed = true;
             }
-            (What::Gap(_), _) => {
-                self.steps
-                    .push_str("  # Bytes are missing in the capture from here on.\n");
-                self.over = true;
-            }
+            (What::Gap(_), _) => self.loses(),
         }
         Ok(())
+    }
+
+    /// Ends the script where bytes are missing. What the broker still owes may be among them.
+    fn loses(&mut self) {
+        self.steps
+            .push_str("  # Bytes are missing in the capture from here on.\n");
+        for answer in std::mem::take(&mut self.owed) {
+            self.steps
+                .push_str(&step(CLIENT, "<-", &format!("maybe {answer}"), &Fields::new()));
+        }
+        self.over = true;
     }
 
     /// Says how long the client did nothing; it is not waited for.
@@ -132,6 +144,7 @@ impl Script<'_> {
             self.own.push((topic.clone(), p.payload.hash()));
         }
         let kind = crate::transcript::name(decoded);
+        self.owed.extend(decoded.packet.as_ref().and_then(answer));
         match sent(raw, decoded, self.version, id) {
             Some(fields) => {
                 self.steps.push_str(&about_login(decoded));
@@ -144,6 +157,9 @@ impl Script<'_> {
     fn awaits(&mut self, raw: &Blob, decoded: &Decoded, topic: Option<&Text>, frame: u64) -> Result<(), String> {
         self.proves = true;
         let kind = crate::transcript::name(decoded);
+        if let Some(at) = self.owed.iter().position(|answer| *answer == kind) {
+            self.owed.remove(at);
+        }
         let mut id = None;
         match &decoded.packet {
             Some(Packet::Publish(p)) => {
@@ -313,6 +329,20 @@ impl Script<'_> {
         out.push_str(&step(CLIENT, "->", "open", &none));
         out
     }
+}
+
+/// What a broker answers a packet with.
+fn answer(packet: &Packet) -> Option<&'static str> {
+    Some(match packet {
+        Packet::Connect(_) => "CONNACK",
+        Packet::Publish(p) if p.qos == 1 => "PUBACK",
+        Packet::Publish(p) if p.qos == 2 => "PUBREC",
+        Packet::PubRel(_) => "PUBCOMP",
+        Packet::Subscribe(_) => "SUBACK",
+        Packet::Unsubscribe(_) => "UNSUBACK",
+        Packet::PingReq => "PINGRESP",
+        _ => return None,
+    })
 }
 
 /// What is said of a login, which is not written down.

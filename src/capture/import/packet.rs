@@ -1,7 +1,9 @@
 //! A packet as a step of the language: structured where it is regular, else as bytes with comments.
 
+use std::ops::Range;
+
 use super::yaml::{code, comment, hex, name, payload, quoted, text};
-use crate::capture::write::secret::shown;
+use crate::capture::write::secret::{fragment, shown, spans};
 use crate::wire::{
     Blob, Decoded, Packet, Properties, PropertyValue, Subscription, Text, Value, Version, encode_bytes, field,
     field_names, property_field,
@@ -227,6 +229,7 @@ pub fn step(client: &str, arrow: &str, what: &str, fields: &Fields) -> String {
 
 /// A packet as its bytes, a line a field, with what each is. Of a password only the length is shown: it is sent as `*`.
 pub fn bytes(client: &str, raw: &Blob, decoded: &Decoded) -> String {
+    let secrets = spans(raw, decoded);
     let shown = shown(raw, decoded);
     let mut out = format!("  - {client} -> bytes: |\n");
     let mut at = 0;
@@ -249,7 +252,11 @@ pub fn bytes(client: &str, raw: &Blob, decoded: &Decoded) -> String {
         if field.span.start > at {
             line(&shown.head[at..field.span.start], "");
         }
-        let value = crate::transcript::value(&field.name, &field.value);
+        let is_secret = |s: &Range<usize>| s.start < field.span.end && field.span.start < s.end;
+        let value = match secrets.iter().any(is_secret) && field.name != "password" {
+            true => format!("<{} bytes>", field.span.len()),
+            false => crate::transcript::value(&field.name, &field.value),
+        };
         let value = match value.char_indices().nth(60) {
             Some((end, _)) => format!("{}…", &value[..end]),
             None => value,
@@ -271,7 +278,7 @@ pub fn bytes(client: &str, raw: &Blob, decoded: &Decoded) -> String {
     out
 }
 
-/// Bytes that are no packet.
+/// Bytes that are no packet, with what may be a password masked.
 pub fn loose(client: &str, bytes: &[u8]) -> String {
-    format!("  - {client} -> bytes: {}\n", quoted(&hex(bytes)))
+    format!("  - {client} -> bytes: {}\n", quoted(&hex(&fragment(bytes))))
 }

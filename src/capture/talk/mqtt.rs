@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::shape::{Shape, shape};
 use super::version::Guess;
 use crate::capture::stream::{Holes, Stream};
+use crate::capture::write::secret::has_a_name_in_place;
 use crate::capture::{Seen, Watch};
 use crate::statements::Version;
 use crate::transcript::{Aliases, Author, ClientName, End, Event, What};
@@ -314,7 +315,10 @@ impl Mqtt {
             stream.qos[usize::from(frame.first_byte >> 1 & 3)] += 1;
         }
         match &decoded.packet {
-            Some(Packet::Connect(p)) if stream.client_id.is_none() => stream.client_id = Some(p.client_id.clone()),
+            // Behind a protocol name whose length is a lie it may be any other field.
+            Some(Packet::Connect(p)) if stream.client_id.is_none() && has_a_name_in_place(decoded) => {
+                stream.client_id = Some(p.client_id.clone());
+            }
             Some(Packet::ConnAck(p)) if stream.client_id.as_ref().is_some_and(Text::is_empty) => {
                 if let Some(PropertyValue::Text(id)) = p.properties.get(id::ASSIGNED_CLIENT_IDENTIFIER) {
                     stream.client_id = Some(id.clone());

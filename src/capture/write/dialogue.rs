@@ -1,15 +1,18 @@
 //! The connections of one exchange, drawn from the events of its transcript.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use super::secret::shown;
+use super::secret::{MASK, fragment, shown};
 use super::stream::Stream;
 use crate::transcript::{Direction, End, Event, What};
-use crate::wire::Side;
+use crate::wire::{PacketType, Side};
 
 /// Client ports count from here, so that they are none that a service is known by.
 const PORTS: u16 = 49_152;
+
+/// What is said of a packet in which something is masked.
+const MASKED: &str = "the password is masked with *";
 
 /// One exchange: its clients share an address, each connection has a port of its own.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub struct Dialogue {
     clients: IpAddr,
     server: SocketAddr,
     streams: BTreeMap<u32, Stream>,
+    /// Connections on which a CONNECT of the client could not be framed, so that what follows may belong to it.
+    cut: BTreeSet<u32>,
 }
 
 /// An event as frames, and what is to be said about them.
@@ -32,6 +37,7 @@ impl Dialogue {
             clients,
             server,
             streams: BTreeMap::new(),
+            cut: BTreeSet::new(),
         }
     }
 
@@ -60,7 +66,7 @@ impl Dialogue {
                 let shown = shown(raw, decoded);
                 let mut frames = stream.data(from, &shown.head);
                 if shown.masked {
-                    drawn.notes.push("the password is masked with *".to_owned());
+                    drawn.notes.push(MASKED.to_owned());
                 }
                 if shown.missing > 0 {
                     drawn.notes.push(format!(
@@ -72,6 +78,22 @@ impl Dialogue {
                     frames.extend(stream.data(from, &shown.tail));
                 }
                 frames
+            }
+            What::Fragment(bytes) if from == Side::Client => {
+                let shown = match self.cut.contains(&event.connection) {
+                    true => vec![MASK; bytes.len()],
+                    false => fragment(bytes),
+                };
+                if bytes
+                    .first()
+                    .is_some_and(|first| first >> 4 == PacketType::Connect.number())
+                {
+                    self.cut.insert(event.connection);
+                }
+                if shown != **bytes {
+                    drawn.notes.push(MASKED.to_owned());
+                }
+                stream.data(from, &shown)
             }
             What::Fragment(bytes) => stream.data(from, bytes),
             What::End(End::Fin | End::HalfClose) => stream.finish(from),

@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
-use crate::wire::{Blob, Decoded, Frame, PacketType, Piece, Side, Splitter, Version, decode};
+use crate::wire::{Blob, Decoded, Frame, PacketType, Piece, Side, Splitter, Value, Version, decode};
 
 /// What stands in the place of a byte.
-const MASK: u8 = b'*';
+pub const MASK: u8 = b'*';
 /// The length of a string or of binary data, which stands before it (section 1.5 of 3.1.1 and 5.0), in bytes.
 const LENGTH: usize = 2;
 /// The bits of the connect flags (section 3.1.2.3) that say what stands at the end of a CONNECT.
@@ -54,6 +54,19 @@ pub fn shown(raw: &Blob, decoded: &Decoded) -> Shown {
     }
 }
 
+/// Where a password may stand within the bytes that are kept of the beginning of a packet, in order.
+pub fn spans(raw: &Blob, decoded: &Decoded) -> Vec<Range<usize>> {
+    secrets(decoded, raw.head())
+}
+
+/// Bytes of a client that are no whole packet, with what may be a password masked: a CONNECT may have been cut off.
+pub fn fragment(bytes: &[u8]) -> Vec<u8> {
+    match Frame::loose(bytes.to_vec()) {
+        Some(frame) => masked(&frame).head,
+        None => bytes.to_vec(),
+    }
+}
+
 /// Where a password stands within the first bytes of a packet. Where a CONNECT cannot be read to its end, that may be
 /// anywhere behind its fixed part; behind one that can, in what is left over.
 fn secrets(decoded: &Decoded, head: &[u8]) -> Vec<Range<usize>> {
@@ -67,9 +80,12 @@ fn secrets(decoded: &Decoded, head: &[u8]) -> Vec<Range<usize>> {
         .next()
         .and_then(|span| head.get(span.start).copied());
     let left_over = fields.iter().map(|f| f.span.end).max().unwrap_or(0)..head.len();
+    let named_right = has_a_name_in_place(decoded);
+    // One that the flags promise and that is not there may be what another field was taken for.
+    let astray = !named_right || spans.is_empty() && flags.is_some_and(|flags| flags & PASSWORD_FLAG != 0);
     match (&decoded.packet, flags) {
-        (Some(_), _) => spans.extend(named("not read").chain(named("extra bytes")).chain([left_over])),
-        (None, Some(flags)) if flags & PASSWORD_FLAG == 0 => {
+        (Some(_), _) if !astray => spans.extend(named("not read").chain(named("extra bytes")).chain([left_over])),
+        (_, Some(flags)) if named_right && flags & PASSWORD_FLAG == 0 => {
             // A field whose length is a lie covers what comes after it, whatever that is.
             let wrong = |span: &Range<usize>| decoded.breaches.iter().any(|b| span.contains(&b.span.start));
             let behind = fields.iter().map(|f| f.span.clone()).filter(wrong);
@@ -79,7 +95,7 @@ fn secrets(decoded: &Decoded, head: &[u8]) -> Vec<Range<usize>> {
                 spans.extend(named("not read").chain(named("extra bytes")).chain([left_over]));
             }
         }
-        (None, _) => {
+        _ => {
             let fixed = [
                 "type and flags",
                 "remaining_length",
@@ -88,7 +104,8 @@ fn secrets(decoded: &Decoded, head: &[u8]) -> Vec<Range<usize>> {
                 "connect_flags",
                 "keep_alive",
             ];
-            let whole = fixed.into_iter().flat_map(named).map(|span| span.end);
+            let fixed = if named_right { &fixed[..] } else { &fixed[..2] };
+            let whole = fixed.iter().copied().flat_map(named).map(|span| span.end);
             // What ends with the packet was cut off: its length may be a lie that covers everything.
             let from = whole.filter(|end| *end < head.len()).max().unwrap_or(1);
             spans.push(from..head.len());
@@ -98,7 +115,29 @@ fn secrets(decoded: &Decoded, head: &[u8]) -> Vec<Range<usize>> {
         *span = span.start.min(head.len())..span.end.min(head.len());
     }
     spans.retain(|span| !span.is_empty());
+    spans.sort_by_key(|span| span.start);
+    spans.dedup_by(|later, first| {
+        let touches = later.start <= first.end;
+        if touches {
+            first.end = first.end.max(later.end);
+        }
+        touches
+    });
     spans
+}
+
+/// Whether the protocol name is one that there is, or a wrong one of the same length before a level that there is. Where it
+/// is not, its length may be a lie, and what is read behind it something else.
+pub fn has_a_name_in_place(decoded: &Decoded) -> bool {
+    let value = |name| decoded.fields.iter().find(|f| f.name == name).map(|f| &f.value);
+    let Some(Value::Text(name)) = value("protocol_name") else {
+        return false;
+    };
+    let names = Version::ALL.map(|v| v.protocol_name());
+    let levels = Version::ALL.map(|v| Value::Int(v.protocol_level().into()));
+    let alike = names.iter().any(|n| n.len() == name.len());
+    names.iter().any(|n| n.as_bytes() == name.as_bytes())
+        || alike && value("protocol_level").is_some_and(|level| levels.contains(level))
 }
 
 /// Masks passwords in the bytes that a client sends, as they come. Everything but a CONNECT passes at once.

@@ -40,15 +40,20 @@ impl ConnectFlags {
     }
 }
 
+/// A protocol name up to this many bytes is told; the longest that there is has 6.
+const LONGEST_NAME: usize = 8;
+
 impl Cursor<'_> {
     pub fn connect(&mut self) -> Option<Connect> {
         let start = self.pos();
         let protocol_name = self.text("protocol_name", strings::PLAIN)?;
         if protocol_name.as_bytes() != self.version.protocol_name().as_bytes() {
-            let text = format!(
-                "the protocol name is {protocol_name}, not \"{}\"",
-                self.version.protocol_name()
-            );
+            let is = match protocol_name.as_bytes().len() {
+                // Its length may be a lie, and then it holds what comes after it: a password, it may be.
+                len if len > LONGEST_NAME => format!("has {len} bytes and is"),
+                _ => format!("is {protocol_name},"),
+            };
+            let text = format!("the protocol name {is} not \"{}\"", self.version.protocol_name());
             self.breach(ids::PROTOCOL_NAME, start..self.pos(), text);
         }
         let start = self.pos();
