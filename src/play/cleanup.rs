@@ -14,7 +14,7 @@ use crate::transport::Link;
 use crate::wire::property::id;
 use crate::wire::{
     Connect, Disconnect, Frame, Packet, PacketType, Piece, PropertyValue, Publish, Side, Splitter, Subscribe,
-    Subscription, Text, decode, encode_bytes,
+    Subscription, Text, check, encode_bytes,
 };
 
 use super::Settings;
@@ -226,7 +226,7 @@ pub async fn retained(
         send(&mut link, &Packet::Subscribe(subscribe), version).await?;
         let mut topics = BTreeSet::new();
         let mut granted = false;
-        let mut note = |frame: Frame| match decode(&frame, version, Side::Server).packet {
+        let mut note = |frame: Frame| match check(&frame, version, Side::Server).packet {
             Some(Packet::SubAck(suback)) => granted = suback.reason_codes.iter().any(|code| *code < 0x80),
             Some(Packet::Publish(publish)) if publish.retain => {
                 topics.insert(publish.topic);
@@ -290,7 +290,7 @@ async fn read_until(
 mod tests {
     use super::*;
     use crate::transcript::Author;
-    use crate::wire::{Blob, ConnAck, Will};
+    use crate::wire::{Blob, ConnAck, Will, decode};
 
     fn event(author: Author, packet: Packet, topic: Option<&str>) -> Event {
         let frame = Frame::loose(encode_bytes(&packet, Version::V5).to_vec()).unwrap();

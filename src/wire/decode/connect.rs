@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use super::cursor::Cursor;
 use super::strings;
 use crate::wire::ids;
 use crate::wire::property::{Place, id};
 use crate::wire::reason::{reason_allowed, reason_sender};
-use crate::wire::{Auth, ConnAck, Connect, Disconnect, PacketType, Properties, Value, Version, Will};
+use crate::wire::{Auth, ConnAck, Connect, Disconnect, PacketType, Properties, Text, Value, Version, Will};
 
 /// The bits of the connect flags (section 3.1.2.3).
 #[derive(Clone, Copy)]
@@ -46,7 +48,7 @@ const LONGEST_NAME: usize = 8;
 impl Cursor<'_> {
     pub fn connect(&mut self) -> Option<Connect> {
         let start = self.pos();
-        let protocol_name = self.text("protocol_name", strings::PLAIN)?;
+        let protocol_name = self.protocol_name()?;
         if protocol_name.as_bytes() != self.version.protocol_name().as_bytes() {
             let is = match protocol_name.as_bytes().len() {
                 // Its length may be a lie, and then it holds what comes after it: a password, it may be.
@@ -97,20 +99,39 @@ impl Cursor<'_> {
         })
     }
 
+    /// The right name is a constant, which costs no share of the packet's memory.
+    #[inline]
+    fn protocol_name(&mut self) -> Option<Text> {
+        let start = self.pos();
+        let right = self.version.protocol_name();
+        let len = right.len() as u16;
+        if let Some(rest) = self.ahead().strip_prefix(&len.to_be_bytes())
+            && rest.starts_with(right.as_bytes())
+        {
+            self.skip(2 + right.len());
+            let name = Text(Bytes::from_static(right.as_bytes()));
+            self.field("protocol_name", || Value::Text(name.clone()), start);
+            return Some(name);
+        }
+        self.text("protocol_name", strings::PLAIN)
+    }
+
     fn connect_flags(&mut self) -> Option<ConnectFlags> {
         let at = self.pos();
         let flags = ConnectFlags {
             byte: self.raw_byte("connect_flags")?,
             at,
         };
-        let value = Value::Map(vec![
-            ("clean", Value::Bool(flags.clean_start())),
-            ("will", Value::Bool(flags.will())),
-            ("will_qos", Value::Int(flags.will_qos().into())),
-            ("will_retain", Value::Bool(flags.will_retain())),
-            ("password", Value::Bool(flags.password())),
-            ("username", Value::Bool(flags.username())),
-        ]);
+        let value = || {
+            Value::Map(vec![
+                ("clean", Value::Bool(flags.clean_start())),
+                ("will", Value::Bool(flags.will())),
+                ("will_qos", Value::Int(flags.will_qos().into())),
+                ("will_retain", Value::Bool(flags.will_retain())),
+                ("password", Value::Bool(flags.password())),
+                ("username", Value::Bool(flags.username())),
+            ])
+        };
         self.field("connect_flags", value, at);
         let span = flags.at..flags.at + 1;
         if flags.has(0) {
@@ -149,7 +170,7 @@ impl Cursor<'_> {
         }
     }
 
-    fn client_id(&mut self, flags: ConnectFlags) -> Option<crate::wire::Text> {
+    fn client_id(&mut self, flags: ConnectFlags) -> Option<Text> {
         if self.left() == 0 {
             self.too_short("client_id", ids::CLIENT_ID_MISSING, 2);
             return None;
@@ -164,8 +185,12 @@ impl Cursor<'_> {
             };
             self.breach(ids::CLIENT_ID_EMPTY, span.clone(), text);
         }
-        let characters = client_id.as_str().map_or(client_id.len(), |s| s.chars().count());
-        if characters > 23 {
+        // Only 3.1 bounds it, and a text has no more characters than bytes.
+        let characters = match client_id.as_str() {
+            Some(text) if self.version == Version::V3_1 && text.len() > 23 => text.chars().count(),
+            _ => client_id.len(),
+        };
+        if self.version == Version::V3_1 && characters > 23 {
             let text = format!("the client identifier has {characters} characters, more than 23");
             self.breach(ids::CLIENT_ID_LONG, span, text);
         }
@@ -217,7 +242,7 @@ impl Cursor<'_> {
         let start = self.pos();
         let flags = self.raw_byte("session_present")?;
         let session_present = flags & 1 == 1;
-        self.field("session_present", Value::Bool(session_present), start);
+        self.field("session_present", || Value::Bool(session_present), start);
         let span = start..start + 1;
         // 3.1 has no Session Present: the whole byte is unused there.
         let reserved = if self.version == Version::V3_1 { 0xff } else { 0xfe };

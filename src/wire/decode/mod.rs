@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use self::cursor::Cursor;
+use self::cursor::{Cursor, Notes};
 use super::encode::fixed_flags;
 use super::{Blob, Frame, Packet, PacketType, Side, StatementId, Value, Version, ids};
 use crate::statements::{Level, catalogue};
@@ -37,6 +37,26 @@ pub struct Decoded {
     /// Whether all that matters of the packet was kept. If not, it was too long (see [`WHOLE_MAX`](super::WHOLE_MAX)): there
     /// is no packet, and what lies behind the kept head was not judged. A long PUBLISH is complete without its payload.
     pub kept: bool,
+}
+
+/// What [`check`] finds: as [`Decoded`], without the places of the fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    pub packet_type: Option<PacketType>,
+    pub packet: Option<Packet>,
+    pub breaches: Vec<Breach>,
+    pub kept: bool,
+}
+
+impl From<Decoded> for Checked {
+    fn from(decoded: Decoded) -> Checked {
+        Checked {
+            packet_type: decoded.packet_type,
+            packet: decoded.packet,
+            breaches: decoded.breaches,
+            kept: decoded.kept,
+        }
+    }
 }
 
 /// One element of a packet.
@@ -83,35 +103,71 @@ impl Breach {
 /// A CONNECT is read by the layout of `version`, whatever level it names: who wants to follow it asks
 /// [`Frame::connect_level`] first.
 pub fn decode(frame: &Frame, version: Version, from: Side) -> Decoded {
-    let head = frame.raw.head();
-    let announced = frame.header_len as u64 + u64::from(frame.remaining_length);
-    let long = matches!(frame.raw, Blob::Long(_));
-    let cut = frame.raw.len() < announced || long;
-    let mut cursor = Cursor::new(head, cut, version, from);
+    let mut cursor = cursor_at(frame, version, from, Notes::all());
+    let mut checked = Checked::nothing(frame, version);
+    read(&mut cursor, frame, &mut checked);
+    checked.into_decoded(cursor.notes)
+}
 
-    let packet_type = frame
-        .packet_type()
-        .filter(|t| *t != PacketType::Auth || version == Version::V5);
-    let header = fixed_header(&mut cursor, frame, packet_type);
-    let packet = match header {
-        Some(()) => body(&mut cursor, frame, packet_type),
-        None => None,
-    };
+/// As [`decode`], with the same packet and the same breaches, for who does not ask where the fields are: twice as fast
+/// where the packet is right.
+pub fn check(frame: &Frame, version: Version, from: Side) -> Checked {
+    let mut cursor = cursor_at(frame, version, from, Notes::none());
+    let mut checked = Checked::nothing(frame, version);
+    read(&mut cursor, frame, &mut checked);
+    if cursor.notes.faulty {
+        // What is wrong is told by where the fields are.
+        return decode(frame, version, from).into();
+    }
+    checked
+}
+
+fn cursor_at(frame: &Frame, version: Version, from: Side, notes: Notes) -> Cursor<'_> {
+    let cut = frame.raw.len() < announced(frame) || matches!(frame.raw, Blob::Long(_));
+    Cursor::new(frame.raw.head(), cut, version, from, notes)
+}
+
+/// The length that the packet says it has, fixed header included.
+fn announced(frame: &Frame) -> u64 {
+    frame.header_len as u64 + u64::from(frame.remaining_length)
+}
+
+impl Checked {
+    /// Before the body is read.
+    fn nothing(frame: &Frame, version: Version) -> Checked {
+        let packet_type = frame.packet_type();
+        Checked {
+            packet_type: packet_type.filter(|t| *t != PacketType::Auth || version == Version::V5),
+            packet: None,
+            breaches: Vec::new(),
+            kept: true,
+        }
+    }
+
+    fn into_decoded(self, notes: Notes) -> Decoded {
+        let mut breaches = notes.breaches;
+        breaches.sort_by_key(|b| b.span.start);
+        Decoded {
+            packet_type: self.packet_type,
+            packet: self.packet,
+            fields: notes.fields,
+            breaches,
+            kept: self.kept,
+        }
+    }
+}
+
+/// Reads the packet into `checked`; its breaches stay with the cursor. A packet is large, so that it is moved once.
+fn read(cursor: &mut Cursor<'_>, frame: &Frame, checked: &mut Checked) {
+    let announced = announced(frame);
+    if fixed_header(cursor, frame, checked.packet_type).is_some() {
+        checked.packet = body(cursor, frame, checked.packet_type);
+    }
     cursor.rest("not read");
-    beyond(&mut cursor, frame, announced);
-
-    let is_publish = matches!(packet, Some(Packet::Publish(_)));
-    let complete = !long || is_publish;
-    let Cursor {
-        fields, mut breaches, ..
-    } = cursor;
-    breaches.sort_by_key(|b| b.span.start);
-    Decoded {
-        packet_type,
-        packet: packet.filter(|_| complete && frame.raw.len() >= announced),
-        fields,
-        breaches,
-        kept: complete,
+    beyond(cursor, frame, announced);
+    checked.kept = matches!(frame.raw, Blob::Whole(_)) || matches!(checked.packet, Some(Packet::Publish(_)));
+    if !checked.kept || frame.raw.len() < announced {
+        checked.packet = None;
     }
 }
 
@@ -132,7 +188,7 @@ pub fn decode_bytes(bytes: &Bytes, version: Version, from: Side) -> Decoded {
 /// The first byte and the remaining length; `None` where nothing behind them can be found.
 fn fixed_header(cursor: &mut Cursor<'_>, frame: &Frame, packet_type: Option<PacketType>) -> Option<()> {
     cursor.raw_byte("type and flags")?;
-    cursor.field("type and flags", first_byte_value(frame, packet_type), 0);
+    cursor.field("type and flags", || first_byte_value(frame, packet_type), 0);
     match packet_type {
         None => {
             let text = format!("the packet type {} is reserved", frame.first_byte >> 4);
@@ -149,7 +205,7 @@ fn fixed_header(cursor: &mut Cursor<'_>, frame: &Frame, packet_type: Option<Pack
         return None;
     }
     let length = cursor.bare_variable("remaining_length")?;
-    cursor.field("remaining_length", Value::Int(length.into()), start);
+    cursor.field("remaining_length", || Value::Int(length.into()), start);
     let there = frame.raw.len() - cursor.pos() as u64;
     if there < u64::from(length) {
         let text = format!("the packet says that {length} bytes follow, {there} do");
@@ -236,9 +292,8 @@ fn beyond(cursor: &mut Cursor<'_>, frame: &Frame, announced: u64) {
         cursor.breach(ids::LAYOUT, span, text);
     }
     let (kept, len) = (cursor.pos(), usize::try_from(frame.raw.len()).unwrap_or(usize::MAX));
-    let covered = cursor.fields.last().map_or(0, |f| f.span.end);
-    if covered < len {
-        cursor.fields.push(Field {
+    if cursor.notes.covered < len {
+        cursor.note(|| Field {
             name: "not kept".into(),
             value: Value::Int((len - kept) as u64),
             span: kept..len,

@@ -51,7 +51,7 @@ impl Cursor<'_> {
         let start = self.pos();
         let Blob::Long(long) = &frame.raw else {
             let payload = Payload::Bytes(self.bare_rest());
-            self.field("payload", Value::Payload(payload.clone()), start);
+            self.field("payload", || Value::Payload(payload.clone()), start);
             return Some(payload);
         };
         let digest = long.digests.iter().find(|d| d.start == start as u64)?;
@@ -60,9 +60,11 @@ impl Cursor<'_> {
             hash: digest.hash,
         };
         self.bare_rest();
-        self.field("payload", Value::Payload(payload.clone()), start);
-        if let Some(field) = self.fields.last_mut() {
-            field.span.end = usize::try_from(long.len).unwrap_or(usize::MAX);
+        self.field("payload", || Value::Payload(payload.clone()), start);
+        let end = usize::try_from(long.len).unwrap_or(usize::MAX);
+        self.notes.covered = end;
+        if let Some(field) = self.notes.fields.last_mut() {
+            field.span.end = end;
         }
         Some(payload)
     }

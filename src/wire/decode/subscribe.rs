@@ -32,14 +32,16 @@ impl Cursor<'_> {
 
     fn options_field(&mut self, subscription: &Subscription, start: usize) {
         if !self.v5() {
-            return self.field("qos", Value::Int(subscription.qos().into()), start);
+            return self.field("qos", || Value::Int(subscription.qos().into()), start);
         }
-        let value = Value::Map(vec![
-            ("qos", Value::Int(subscription.qos().into())),
-            ("no_local", Value::Bool(subscription.no_local())),
-            ("retain_as_published", Value::Bool(subscription.retain_as_published())),
-            ("retain_handling", Value::Int(subscription.retain_handling().into())),
-        ]);
+        let value = || {
+            Value::Map(vec![
+                ("qos", Value::Int(subscription.qos().into())),
+                ("no_local", Value::Bool(subscription.no_local())),
+                ("retain_as_published", Value::Bool(subscription.retain_as_published())),
+                ("retain_handling", Value::Int(subscription.retain_handling().into())),
+            ])
+        };
         self.field("options", value, start);
     }
 
@@ -120,7 +122,7 @@ impl Cursor<'_> {
             return Vec::new();
         }
         let name = if self.v5() { "reason_codes" } else { "return_codes" };
-        let value = Value::Ints(codes.iter().map(|c| u64::from(*c)).collect());
+        let value = || Value::Ints(codes.iter().map(|c| u64::from(*c)).collect());
         self.field(name, value, start);
         for (i, code) in codes.iter().enumerate() {
             self.check_code(packet_type, *code, start + i..start + i + 1);
