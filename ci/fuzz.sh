@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Feeds everything that reads what others wrote (packets, streams, scenarios, profiles, the bytes notation, captures) with
 # inputs made by libFuzzer, under the address sanitizer. What is asked: no panic, no overflow, no read out of bounds, no
-# input that takes longer than 5 s or more memory than it warrants, and what fuzz/bodies.rs asserts.
+# input that takes longer than 20 s or more memory than it warrants, and what fuzz/bodies.rs asserts.
 #
 #   ci/fuzz.sh [SECONDS [TARGET...]]
 #
@@ -39,7 +39,7 @@ printf '%-10s %12s %8s %10s %8s %9s\n' target executions seconds per-second feat
 for target in "${targets[@]}"; do
   mkdir -p "$out/found/$target" "$out/artifacts/$target"
   log=$out/$target.log
-  options=(-max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -malloc_limit_mb=256 -print_final_stats=1)
+  options=(-max_total_time="$seconds" -timeout=20 -rss_limit_mb=1024 -malloc_limit_mb=256 -print_final_stats=1)
   [ -f "fuzz/$target.dict" ] && options+=(-dict="fuzz/$target.dict")
   [ "$target" = capture ] && options+=(-max_len=8192)
   "$out/$host/release/$target" "${options[@]}" -artifact_prefix="$out/artifacts/$target/" \

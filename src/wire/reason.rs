@@ -142,6 +142,11 @@ pub fn reason_sender(code: u8, packet: PacketType, version: Version) -> Option<S
     row_of(code, packet, version).and_then(|r| r.only)
 }
 
+/// Who may send `code` in this packet: `None` where it may not carry it, `Some(None)` where either side may.
+pub(super) fn reason_senders(code: u8, packet: PacketType, version: Version) -> Option<Option<Side>> {
+    row_of(code, packet, version).map(|r| r.only)
+}
+
 /// Every code that the packet may carry, in order.
 pub fn reason_codes(packet: PacketType, version: Version) -> Vec<u8> {
     rows(packet, version).map(|r| r.code).collect()

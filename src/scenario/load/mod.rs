@@ -15,7 +15,7 @@ mod values;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use self::cx::Cx;
+use self::cx::{Cx, MOST_ERRORS};
 use self::header::{Parts, Proves};
 use self::rows::{Row, fill_title};
 use super::node::Node;
@@ -64,6 +64,11 @@ fn load_with<T>(source: &Arc<Source>, path: &str, make: Make<T>) -> Result<(Arc<
 fn sorted(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     errors.sort_by_key(|e| (e.place.span.start, e.place.span.end));
     errors.dedup_by(|a, b| a.place.span == b.place.span);
+    if let Some(last) = errors.get(MOST_ERRORS) {
+        let more = Diagnostic::new(&last.source, &last.place, "there are more errors, which are not told");
+        errors.truncate(MOST_ERRORS);
+        errors.push(more);
+    }
     errors
 }
 
@@ -131,6 +136,10 @@ fn load_tree<T>(
             }
             found.extend(cx.errors.into_iter().map(|error| (number, error)));
             cases.extend(case);
+        }
+        // Every row can have them all.
+        if found.len() > 10 * MOST_ERRORS {
+            break;
         }
     }
     errors.extend(with_rows(found, &rows));

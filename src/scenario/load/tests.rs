@@ -410,3 +410,18 @@ fn an_alternative_begins_with_what_is_waited_for() {
     assert!(step_errors(&one_of("c <- PUBLISH")).is_empty());
     assert!(step_errors(&one_of("in any order: [c <- PUBLISH, c <- UNSUBACK]")).is_empty());
 }
+
+/// A file with twenty thousand wrong names took minutes: for each the nearest right one was looked for.
+#[test]
+fn of_many_errors_the_first_are_told() {
+    let wrong: Vec<String> = (0..20_000).map(|i| format!("MQTT-9.{i}")).collect();
+    let steps = "steps:\n  - c -> PINGREQ\n";
+    let text = format!(
+        "format: 1\ntitle: t\nversions: [v5]\nproves: [{}]\nclients: {{ c: {{}} }}\n{steps}",
+        wrong.join(", ")
+    );
+    let messages = messages(&text);
+    assert_eq!(messages.len(), 101);
+    assert!(messages[99].contains("MQTT-9.99"), "{}", messages[99]);
+    assert_eq!(messages[100], "there are more errors, which are not told");
+}

@@ -8,7 +8,7 @@ use super::cursor::Cursor;
 use super::strings;
 use crate::wire::ids;
 use crate::wire::property::{Place, id};
-use crate::wire::reason::{reason_allowed, reason_sender};
+use crate::wire::reason::reason_senders;
 use crate::wire::{Auth, ConnAck, Connect, Disconnect, PacketType, Properties, Text, Value, Version, Will};
 
 /// The bits of the connect flags (section 3.1.2.3).
@@ -45,7 +45,7 @@ impl ConnectFlags {
 /// A protocol name up to this many bytes is told; the longest that there is has 6.
 const LONGEST_NAME: usize = 8;
 
-impl Cursor<'_> {
+impl<const NOTED: bool> Cursor<'_, NOTED> {
     pub fn connect(&mut self) -> Option<Connect> {
         let start = self.pos();
         let protocol_name = self.protocol_name()?;
@@ -74,7 +74,7 @@ impl Cursor<'_> {
         let client_id = self.client_id(flags)?;
         let will = if flags.will() { Some(self.will(flags)?) } else { None };
         let username = match self.login_field(flags.username(), "username", ids::USERNAME_MISSING)? {
-            true => Some(self.text("username", strings::USERNAME)?),
+            true => Some(self.text("username", &strings::USERNAME)?),
             false => None,
         };
         let password = match self.login_field(flags.password(), "password", ids::PASSWORD_MISSING)? {
@@ -113,7 +113,7 @@ impl Cursor<'_> {
             self.field("protocol_name", || Value::Text(name.clone()), start);
             return Some(name);
         }
-        self.text("protocol_name", strings::PLAIN)
+        self.text("protocol_name", &strings::PLAIN)
     }
 
     fn connect_flags(&mut self) -> Option<ConnectFlags> {
@@ -176,7 +176,7 @@ impl Cursor<'_> {
             return None;
         }
         let start = self.pos();
-        let client_id = self.text("client_id", strings::CLIENT_ID)?;
+        let client_id = self.text("client_id", &strings::CLIENT_ID)?;
         let span = start..self.pos();
         if client_id.is_empty() && (!flags.clean_start() || self.version == Version::V3_1) {
             let text = match self.version {
@@ -186,11 +186,11 @@ impl Cursor<'_> {
             self.breach(ids::CLIENT_ID_EMPTY, span.clone(), text);
         }
         // Only 3.1 bounds it, and a text has no more characters than bytes.
-        let characters = match client_id.as_str() {
-            Some(text) if self.version == Version::V3_1 && text.len() > 23 => text.chars().count(),
-            _ => client_id.len(),
+        let characters = match self.version {
+            Version::V3_1 => client_id.as_str().map_or(client_id.len(), |text| text.chars().count()),
+            _ => 0,
         };
-        if self.version == Version::V3_1 && characters > 23 {
+        if characters > 23 {
             let text = format!("the client identifier has {characters} characters, more than 23");
             self.breach(ids::CLIENT_ID_LONG, span, text);
         }
@@ -203,7 +203,7 @@ impl Cursor<'_> {
             return None;
         }
         let properties = self.properties(Place::Will)?;
-        let topic = self.text("will.topic", strings::WILL_TOPIC)?;
+        let topic = self.text("will.topic", &strings::WILL_TOPIC)?;
         if self.left() == 0 {
             self.too_short("will.payload", ids::WILL_MISSING, 2);
             return None;
@@ -307,14 +307,14 @@ impl Cursor<'_> {
 
     /// Whether the packet, and who sends it, may use this code.
     pub fn check_code(&mut self, packet_type: PacketType, code: u8, span: Range<usize>) {
+        let senders = reason_senders(code, packet_type, self.version);
         if let Some(rule) = ids::reason_code(packet_type)
-            && !reason_allowed(code, packet_type, self.version)
+            && senders.is_none()
         {
             self.breach(rule, span, format!("0x{code:02x} is no code of {packet_type}"));
             return;
         }
-        let only = reason_sender(code, packet_type, self.version);
-        if only.is_some_and(|side| side != self.from) {
+        if senders.flatten().is_some_and(|side| side != self.from) {
             let rule = match packet_type {
                 PacketType::Auth => ids::SENDER_AUTH,
                 _ => ids::SENDER_DISCONNECT,

@@ -10,8 +10,9 @@ use crate::wire::ids::{self, Rule};
 use crate::wire::variable::{Variable, read_variable, variable_len};
 use crate::wire::{PacketType, Side, Value, Version};
 
-/// A place in a packet, and what was found up to there.
-pub(super) struct Cursor<'a> {
+/// A place in a packet, and what was found up to there. Where it is not `NOTED`, fields and breaches are not kept, only whether
+/// there was a breach.
+pub(super) struct Cursor<'a, const NOTED: bool> {
     pub version: Version,
     pub from: Side,
     data: &'a Bytes,
@@ -27,8 +28,6 @@ pub(super) struct Cursor<'a> {
 
 /// What is noted on the way.
 pub(super) struct Notes {
-    /// Whether fields and breaches are kept, or only [`Notes::faulty`].
-    kept: bool,
     pub fields: Vec<Field>,
     pub breaches: Vec<Breach>,
     /// Whether there was a breach.
@@ -37,32 +36,9 @@ pub(super) struct Notes {
     pub covered: usize,
 }
 
-impl Notes {
-    /// Notes every field and every breach.
-    pub fn all() -> Notes {
-        Notes {
-            kept: true,
-            // As many as a PUBLISH with a few properties has.
-            fields: Vec::with_capacity(8),
-            ..Notes::none()
-        }
-    }
-
-    /// Notes nothing but whether there was a breach.
-    pub fn none() -> Notes {
-        Notes {
-            kept: false,
-            fields: Vec::new(),
-            breaches: Vec::new(),
-            faulty: false,
-            covered: 0,
-        }
-    }
-}
-
-impl<'a> Cursor<'a> {
+impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
     /// At the beginning of `data`. Where the packet is `cut` it goes on behind `data`, and what is missing is no breach.
-    pub fn new(data: &'a Bytes, cut: bool, version: Version, from: Side, notes: Notes) -> Cursor<'a> {
+    pub fn new(data: &'a Bytes, cut: bool, version: Version, from: Side) -> Self {
         Cursor {
             version,
             from,
@@ -71,7 +47,13 @@ impl<'a> Cursor<'a> {
             end: data.len(),
             short: ids::LAYOUT,
             cut,
-            notes,
+            notes: Notes {
+                // As many as a PUBLISH with a few properties has.
+                fields: Vec::with_capacity(if NOTED { 8 } else { 0 }),
+                breaches: Vec::new(),
+                faulty: false,
+                covered: 0,
+            },
         }
     }
 
@@ -92,6 +74,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Ends the packet at `end`, if it has so many bytes; those behind it are not read.
+    #[inline]
     pub fn set_end(&mut self, end: usize) {
         self.end = end.clamp(self.pos, self.data.len());
     }
@@ -111,7 +94,7 @@ impl<'a> Cursor<'a> {
         let mut statements = rule.statements(self.version);
         if let Some(statement) = statements.next() {
             self.notes.faulty = true;
-            if self.notes.kept {
+            if NOTED {
                 self.notes.breaches.push(Breach {
                     statement,
                     also: statements.collect(),
@@ -137,7 +120,7 @@ impl<'a> Cursor<'a> {
     /// Notes a field, where fields are noted.
     #[inline]
     pub fn note(&mut self, field: impl FnOnce() -> Field) {
-        if self.notes.kept {
+        if NOTED {
             let field = field();
             self.notes.covered = field.span.end;
             self.notes.fields.push(field);
@@ -223,6 +206,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A Variable Byte Integer without a field of its own. More bytes than the value needs are a breach, and taken.
+    #[inline]
     pub fn bare_variable(&mut self, name: &'static str) -> Option<u32> {
         let start = self.pos;
         // Most are one byte, which is always minimal.
@@ -271,6 +255,7 @@ impl<'a> Cursor<'a> {
         Some(self.data.slice(start + 2..self.pos))
     }
 
+    #[inline]
     pub fn binary(&mut self, name: &'static str) -> Option<Bytes> {
         let start = self.pos;
         let bytes = self.bare_bytes(name)?;
@@ -279,6 +264,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// What is left, without a field.
+    #[inline]
     pub fn bare_rest(&mut self) -> Bytes {
         let bytes = self.data.slice(self.pos..self.end);
         self.pos = self.end;
@@ -314,8 +300,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// The end of the packet: nothing may follow.
+    #[inline]
     pub fn finish(&mut self, rule: Rule) {
         let left = self.left();
+        if left == 0 {
+            return;
+        }
         if let Some(span) = self.rest("extra bytes") {
             let text = format!("{} after the last field of the packet", count(left));
             self.breach(rule, span, text);

@@ -103,7 +103,7 @@ impl Breach {
 /// A CONNECT is read by the layout of `version`, whatever level it names: who wants to follow it asks
 /// [`Frame::connect_level`] first.
 pub fn decode(frame: &Frame, version: Version, from: Side) -> Decoded {
-    let mut cursor = cursor_at(frame, version, from, Notes::all());
+    let mut cursor = cursor_at::<true>(frame, version, from);
     let mut checked = Checked::nothing(frame, version);
     read(&mut cursor, frame, &mut checked);
     checked.into_decoded(cursor.notes)
@@ -112,19 +112,19 @@ pub fn decode(frame: &Frame, version: Version, from: Side) -> Decoded {
 /// As [`decode`], with the same packet and the same breaches, for who does not ask where the fields are: twice as fast
 /// where the packet is right.
 pub fn check(frame: &Frame, version: Version, from: Side) -> Checked {
-    let mut cursor = cursor_at(frame, version, from, Notes::none());
+    let mut cursor = cursor_at::<false>(frame, version, from);
     let mut checked = Checked::nothing(frame, version);
     read(&mut cursor, frame, &mut checked);
     if cursor.notes.faulty {
         // What is wrong is told by where the fields are.
-        return decode(frame, version, from).into();
+        checked = decode(frame, version, from).into();
     }
     checked
 }
 
-fn cursor_at(frame: &Frame, version: Version, from: Side, notes: Notes) -> Cursor<'_> {
+fn cursor_at<const NOTED: bool>(frame: &Frame, version: Version, from: Side) -> Cursor<'_, NOTED> {
     let cut = frame.raw.len() < announced(frame) || matches!(frame.raw, Blob::Long(_));
-    Cursor::new(frame.raw.head(), cut, version, from, notes)
+    Cursor::new(frame.raw.head(), cut, version, from)
 }
 
 /// The length that the packet says it has, fixed header included.
@@ -158,13 +158,15 @@ impl Checked {
 }
 
 /// Reads the packet into `checked`; its breaches stay with the cursor. A packet is large, so that it is moved once.
-fn read(cursor: &mut Cursor<'_>, frame: &Frame, checked: &mut Checked) {
+fn read<const NOTED: bool>(cursor: &mut Cursor<'_, NOTED>, frame: &Frame, checked: &mut Checked) {
     let announced = announced(frame);
     if fixed_header(cursor, frame, checked.packet_type).is_some() {
-        checked.packet = body(cursor, frame, checked.packet_type);
+        body(cursor, frame, checked.packet_type, &mut checked.packet);
     }
-    cursor.rest("not read");
-    beyond(cursor, frame, announced);
+    if cursor.notes.covered as u64 != frame.raw.len() || announced != frame.raw.len() {
+        cursor.rest("not read");
+        beyond(cursor, frame, announced);
+    }
     checked.kept = matches!(frame.raw, Blob::Whole(_)) || matches!(checked.packet, Some(Packet::Publish(_)));
     if !checked.kept || frame.raw.len() < announced {
         checked.packet = None;
@@ -186,7 +188,11 @@ pub fn decode_bytes(bytes: &Bytes, version: Version, from: Side) -> Decoded {
 }
 
 /// The first byte and the remaining length; `None` where nothing behind them can be found.
-fn fixed_header(cursor: &mut Cursor<'_>, frame: &Frame, packet_type: Option<PacketType>) -> Option<()> {
+fn fixed_header<const NOTED: bool>(
+    cursor: &mut Cursor<'_, NOTED>,
+    frame: &Frame,
+    packet_type: Option<PacketType>,
+) -> Option<()> {
     cursor.raw_byte("type and flags")?;
     cursor.field("type and flags", || first_byte_value(frame, packet_type), 0);
     match packet_type {
@@ -229,7 +235,7 @@ fn first_byte_value(frame: &Frame, packet_type: Option<PacketType>) -> Value {
     }
 }
 
-fn check_direction(cursor: &mut Cursor<'_>, packet_type: PacketType) {
+fn check_direction<const NOTED: bool>(cursor: &mut Cursor<'_, NOTED>, packet_type: PacketType) {
     let may = match cursor.from {
         Side::Client => packet_type.from_client(cursor.version),
         Side::Server => packet_type.from_server(cursor.version),
@@ -240,7 +246,7 @@ fn check_direction(cursor: &mut Cursor<'_>, packet_type: PacketType) {
     }
 }
 
-fn check_flags(cursor: &mut Cursor<'_>, packet_type: PacketType, flags: u8) {
+fn check_flags<const NOTED: bool>(cursor: &mut Cursor<'_, NOTED>, packet_type: PacketType, flags: u8) {
     let fixed = fixed_flags(packet_type);
     let wrong = match (packet_type, cursor.version) {
         (PacketType::Publish, _) => false,
@@ -259,33 +265,40 @@ fn check_flags(cursor: &mut Cursor<'_>, packet_type: PacketType, flags: u8) {
     }
 }
 
-fn body(cursor: &mut Cursor<'_>, frame: &Frame, packet_type: Option<PacketType>) -> Option<Packet> {
-    Some(match packet_type? {
-        PacketType::Connect => Packet::Connect(cursor.connect()?),
-        PacketType::ConnAck => Packet::ConnAck(cursor.connack()?),
-        PacketType::Publish => Packet::Publish(cursor.publish(frame)?),
-        PacketType::PubAck => Packet::PubAck(cursor.ack(PacketType::PubAck)?),
-        PacketType::PubRec => Packet::PubRec(cursor.ack(PacketType::PubRec)?),
-        PacketType::PubRel => Packet::PubRel(cursor.ack(PacketType::PubRel)?),
-        PacketType::PubComp => Packet::PubComp(cursor.ack(PacketType::PubComp)?),
-        PacketType::Subscribe => Packet::Subscribe(cursor.subscribe()?),
-        PacketType::SubAck => Packet::SubAck(cursor.suback()?),
-        PacketType::Unsubscribe => Packet::Unsubscribe(cursor.unsubscribe()?),
-        PacketType::UnsubAck => Packet::UnsubAck(cursor.unsuback()?),
-        PacketType::PingReq => empty(cursor, Packet::PingReq),
-        PacketType::PingResp => empty(cursor, Packet::PingResp),
-        PacketType::Disconnect => Packet::Disconnect(cursor.disconnect()?),
-        PacketType::Auth => Packet::Auth(cursor.auth()?),
-    })
+/// Reads the body into `packet`, which stays `None` where none can be made of it. It is written in place, since it is large.
+fn body<const NOTED: bool>(
+    cursor: &mut Cursor<'_, NOTED>,
+    frame: &Frame,
+    packet_type: Option<PacketType>,
+    packet: &mut Option<Packet>,
+) -> Option<()> {
+    match packet_type? {
+        PacketType::Connect => *packet = Some(Packet::Connect(cursor.connect()?)),
+        PacketType::ConnAck => *packet = Some(Packet::ConnAck(cursor.connack()?)),
+        PacketType::Publish => *packet = Some(Packet::Publish(cursor.publish(frame)?)),
+        PacketType::PubAck => *packet = Some(Packet::PubAck(cursor.ack(PacketType::PubAck)?)),
+        PacketType::PubRec => *packet = Some(Packet::PubRec(cursor.ack(PacketType::PubRec)?)),
+        PacketType::PubRel => *packet = Some(Packet::PubRel(cursor.ack(PacketType::PubRel)?)),
+        PacketType::PubComp => *packet = Some(Packet::PubComp(cursor.ack(PacketType::PubComp)?)),
+        PacketType::Subscribe => *packet = Some(Packet::Subscribe(cursor.subscribe()?)),
+        PacketType::SubAck => *packet = Some(Packet::SubAck(cursor.suback()?)),
+        PacketType::Unsubscribe => *packet = Some(Packet::Unsubscribe(cursor.unsubscribe()?)),
+        PacketType::UnsubAck => *packet = Some(Packet::UnsubAck(cursor.unsuback()?)),
+        PacketType::PingReq => *packet = Some(empty(cursor, Packet::PingReq)),
+        PacketType::PingResp => *packet = Some(empty(cursor, Packet::PingResp)),
+        PacketType::Disconnect => *packet = Some(Packet::Disconnect(cursor.disconnect()?)),
+        PacketType::Auth => *packet = Some(Packet::Auth(cursor.auth()?)),
+    }
+    Some(())
 }
 
-fn empty(cursor: &mut Cursor<'_>, packet: Packet) -> Packet {
+fn empty<const NOTED: bool>(cursor: &mut Cursor<'_, NOTED>, packet: Packet) -> Packet {
     cursor.finish(ids::LAYOUT);
     packet
 }
 
 /// What stands behind the end of the packet, and what of a long one was not kept.
-fn beyond(cursor: &mut Cursor<'_>, frame: &Frame, announced: u64) {
+fn beyond<const NOTED: bool>(cursor: &mut Cursor<'_, NOTED>, frame: &Frame, announced: u64) {
     cursor.set_end(usize::MAX);
     if let Some(span) = cursor.rest("behind the packet") {
         let text = format!("the packet says that it has {announced} bytes, more follow");

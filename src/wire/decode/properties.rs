@@ -8,7 +8,7 @@ use crate::wire::ids;
 use crate::wire::property::{DataType, Place, PropertySpec, id, property};
 use crate::wire::{PacketType, Properties, Property, PropertyValue, Side, Value, access::property_value};
 
-impl Cursor<'_> {
+impl<const NOTED: bool> Cursor<'_, NOTED> {
     /// The properties, with their length before them. `None` where the block does not fit into the packet, so that nothing
     /// behind it can be found.
     pub fn properties(&mut self, place: Place) -> Option<Properties> {
@@ -98,8 +98,8 @@ impl Cursor<'_> {
             DataType::VarInt => PropertyValue::VarInt(self.bare_variable(name)?),
             DataType::Text => PropertyValue::Text(self.bare_text(name, role(spec.id))?),
             DataType::Pair => {
-                let key = self.bare_text(name, strings::PAIR)?;
-                PropertyValue::Pair(key, self.bare_text(name, strings::PAIR)?)
+                let key = self.bare_text(name, &strings::PAIR)?;
+                PropertyValue::Pair(key, self.bare_text(name, &strings::PAIR)?)
             }
             DataType::Binary => PropertyValue::Binary(self.bare_bytes(name)?),
         })
@@ -115,10 +115,10 @@ fn prefixed(prefix: &'static str, name: &'static str) -> Cow<'static, str> {
     }
 }
 
-fn role(id: u32) -> Role {
+fn role(id: u32) -> &'static Role {
     match id {
-        id::RESPONSE_TOPIC => strings::RESPONSE_TOPIC,
-        id::CONTENT_TYPE => strings::CONTENT_TYPE,
-        _ => strings::PLAIN,
+        id::RESPONSE_TOPIC => &strings::RESPONSE_TOPIC,
+        id::CONTENT_TYPE => &strings::CONTENT_TYPE,
+        _ => &strings::PLAIN,
     }
 }

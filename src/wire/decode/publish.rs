@@ -6,7 +6,7 @@ use crate::wire::ids;
 use crate::wire::property::{Place, id};
 use crate::wire::{Ack, Blob, Frame, PacketType, Payload, Publish, Side, Value};
 
-impl Cursor<'_> {
+impl<const NOTED: bool> Cursor<'_, NOTED> {
     pub fn publish(&mut self, frame: &Frame) -> Option<Publish> {
         let (dup, qos, retain) = publish_flags(frame.flags());
         if qos == 3 {
@@ -17,9 +17,9 @@ impl Cursor<'_> {
         }
         let start = self.pos();
         let role = if self.v5() {
-            strings::TOPIC_OR_ALIAS
+            &strings::TOPIC_OR_ALIAS
         } else {
-            strings::TOPIC
+            &strings::TOPIC
         };
         let topic = self.text("topic", role)?;
         let packet_id = match qos {

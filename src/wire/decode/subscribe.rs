@@ -6,7 +6,7 @@ use crate::wire::ids;
 use crate::wire::property::Place;
 use crate::wire::{PacketType, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe, Value};
 
-impl Cursor<'_> {
+impl<const NOTED: bool> Cursor<'_, NOTED> {
     pub fn subscribe(&mut self) -> Option<Subscribe> {
         let packet_id = self.packet_id(PacketType::Subscribe)?;
         let properties = self.properties(Place::Packet(PacketType::Subscribe))?;
@@ -15,7 +15,7 @@ impl Cursor<'_> {
             self.breach(ids::SUBSCRIBE_EMPTY, self.pos()..self.pos(), "SUBSCRIBE has no filter");
         }
         while self.left() > 0 {
-            let filter = self.text("filter", strings::SUBSCRIBE_FILTER)?;
+            let filter = self.text("filter", &strings::SUBSCRIBE_FILTER)?;
             let start = self.pos();
             let options = self.raw_byte(if self.v5() { "options" } else { "qos" })?;
             let subscription = Subscription { filter, options };
@@ -77,7 +77,7 @@ impl Cursor<'_> {
             );
         }
         while self.left() > 0 {
-            filters.push(self.text("filter", strings::UNSUBSCRIBE_FILTER)?);
+            filters.push(self.text("filter", &strings::UNSUBSCRIBE_FILTER)?);
         }
         Some(Unsubscribe {
             packet_id,
