@@ -12,13 +12,6 @@ use crate::transport::tls::TlsOptions;
 /// Tells whether an MQTT broker does what the standard says, and shows the bytes where it does not.
 #[derive(Debug, Parser)]
 #[command(name = "mqttspec", version, max_term_width = 110, arg_required_else_help = true)]
-#[command(after_help = "Examples:
-  mqttspec run                                    play the suite against the embedded reference broker
-  mqttspec run mqtt://127.0.0.1:1883              against a broker that is there
-  mqttspec run ci/brokers/mosquitto.yaml          against a broker that the profile starts
-  mqttspec run -e 'qos2/*' --mqtt v5              some of it
-  mqttspec decode 20020100                        a packet, field by field
-  mqttspec audit field.pcap                       what clients and brokers in a capture did wrong")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

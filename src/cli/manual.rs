@@ -2,22 +2,19 @@
 
 use std::path::Path;
 
-use clap::CommandFactory;
-
-use super::args::Cli;
-use super::{Exit, fail, print};
+use super::{Exit, fail, help, print};
 
 /// Prints a completion script.
 pub fn completions(shell: clap_complete::Shell) -> Exit {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "mqttspec", &mut script);
+    clap_complete::generate(shell, &mut help::command(), "mqttspec", &mut script);
     print(&String::from_utf8_lossy(&script));
     Exit::Ok
 }
 
 /// Prints the manual page, or writes it and one page a subcommand into a folder, which is made where it is missing.
 pub fn man(dir: Option<&Path>) -> Exit {
-    let command = Cli::command();
+    let command = help::command();
     match dir {
         None => {
             let mut page = Vec::new();
@@ -47,7 +44,7 @@ mod tests {
     fn every_subcommand_has_a_page() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(man(Some(&dir.path().join("man1"))), Exit::Ok);
-        for name in Cli::command().get_subcommands().map(clap::Command::get_name) {
+        for name in help::command().get_subcommands().map(clap::Command::get_name) {
             let page = dir.path().join(format!("man1/mqttspec-{name}.1"));
             let text = std::fs::read_to_string(&page).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
             assert!(text.contains(".SH SYNOPSIS"), "{name}");

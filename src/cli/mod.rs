@@ -12,6 +12,7 @@ mod embedded;
 mod equipped;
 mod exit;
 mod explain;
+mod help;
 mod import;
 mod known;
 mod last;
@@ -35,7 +36,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 pub use args::Cli;
 use args::Command;
@@ -48,7 +49,10 @@ pub use trials::trials;
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
     snapshots::prepare();
-    let cli = match Cli::try_parse() {
+    let cli = match help::command()
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+    {
         Ok(cli) => cli,
         Err(error) => {
             let usage = error.use_stderr();

@@ -14,7 +14,7 @@ use crate::transport::Link;
 use crate::wire::property::id;
 use crate::wire::{
     Connect, Disconnect, Frame, Packet, PacketType, Piece, PropertyValue, Publish, Side, Splitter, Subscribe,
-    Subscription, Text, decode, encode_bytes,
+    Subscription, Text, check, encode_bytes,
 };
 
 use super::Settings;
@@ -224,48 +224,50 @@ pub async fn retained(
             ..Subscribe::default()
         };
         send(&mut link, &Packet::Subscribe(subscribe), version).await?;
-        let mut frames = read_until(&mut link, &mut splitter, PacketType::SubAck).await?;
-        // What is retained may come behind the SUBACK: two rounds bring it, and the target's own time.
-        for _ in 0..2 {
-            send(&mut link, &Packet::PingReq, version).await?;
-            frames.extend(read_until(&mut link, &mut splitter, PacketType::PingResp).await?);
-            tokio::time::sleep(settings.settle).await;
-        }
-        let _ = send(&mut link, &Packet::Disconnect(Disconnect::default()), version).await;
-        let _ = link.writer.shutdown().await;
-        io::Result::Ok(frames)
-    };
-    let frames = tokio::time::timeout(patience, asked)
-        .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    let mut topics = BTreeSet::new();
-    let mut granted = false;
-    for frame in &frames {
-        match decode(frame, version, Side::Server).packet {
+        let mut topics = BTreeSet::new();
+        let mut granted = false;
+        let mut note = |frame: Frame| match check(&frame, version, Side::Server).packet {
             Some(Packet::SubAck(suback)) => granted = suback.reason_codes.iter().any(|code| *code < 0x80),
             Some(Packet::Publish(publish)) if publish.retain => {
                 topics.insert(publish.topic);
             }
             _ => {}
+        };
+        read_until(&mut link, &mut splitter, PacketType::SubAck, &mut note).await?;
+        // What is retained may come behind the SUBACK: two rounds bring it, and the target's own time.
+        for _ in 0..2 {
+            send(&mut link, &Packet::PingReq, version).await?;
+            read_until(&mut link, &mut splitter, PacketType::PingResp, &mut note).await?;
+            tokio::time::sleep(settings.settle).await;
         }
-    }
-    Ok(granted.then_some(topics))
+        let _ = send(&mut link, &Packet::Disconnect(Disconnect::default()), version).await;
+        let _ = link.writer.shutdown().await;
+        io::Result::Ok(granted.then_some(topics))
+    };
+    tokio::time::timeout(patience, asked)
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
 /// Reads until a packet of this type has come. A connection that the broker ends is an answer too.
 async fn wait_for(link: &mut Link, splitter: &mut Splitter, packet_type: PacketType) -> io::Result<()> {
-    read_until(link, splitter, packet_type).await.map(|_| ())
+    read_until(link, splitter, packet_type, |_| ()).await
 }
 
-/// Reads until a packet of this type has come, or the broker ends the connection, and gives all packets up to there.
-async fn read_until(link: &mut Link, splitter: &mut Splitter, packet_type: PacketType) -> io::Result<Vec<Frame>> {
-    let mut frames = Vec::new();
+/// Reads until a packet of this type has come, or the broker ends the connection, and hands on all packets up to there.
+/// A broker may send without end: no packet is kept here, and the caller bounds the time.
+async fn read_until(
+    link: &mut Link,
+    splitter: &mut Splitter,
+    packet_type: PacketType,
+    mut note: impl FnMut(Frame),
+) -> io::Result<()> {
     let mut buffer = [0; 4096];
     loop {
         let n = match link.reader.read(&mut buffer).await {
-            Ok(0) => return Ok(frames),
+            Ok(0) => return Ok(()),
             Ok(n) => n,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(frames),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
             Err(error) => return Err(error),
         };
         let mut done = false;
@@ -273,13 +275,13 @@ async fn read_until(link: &mut Link, splitter: &mut Splitter, packet_type: Packe
             match piece {
                 Piece::Frame(frame) => {
                     done |= frame.first_byte >> 4 == packet_type.number();
-                    frames.push(frame);
+                    note(frame);
                 }
                 Piece::Broken { .. } => done = true,
             }
         }
         if done {
-            return Ok(frames);
+            return Ok(());
         }
     }
 }
@@ -288,7 +290,7 @@ async fn read_until(link: &mut Link, splitter: &mut Splitter, packet_type: Packe
 mod tests {
     use super::*;
     use crate::transcript::Author;
-    use crate::wire::{Blob, ConnAck, Will};
+    use crate::wire::{Blob, ConnAck, Will, decode};
 
     fn event(author: Author, packet: Packet, topic: Option<&str>) -> Event {
         let frame = Frame::loose(encode_bytes(&packet, Version::V5).to_vec()).unwrap();

@@ -114,7 +114,7 @@ impl Player {
         };
         (late > bound).then(|| {
             format!(
-                "the harness was {} late where {} is the most",
+                "the harness or its disk was {} late where {} is the most",
                 super::outcome::seconds(late),
                 super::outcome::seconds(bound)
             )

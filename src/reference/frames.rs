@@ -10,7 +10,7 @@ use super::core::{Received, named_version, reason};
 use super::disobey::Disobey;
 use super::duty::Duty;
 use crate::statements::{StatementId, Version};
-use crate::wire::{Blob, Breach, Frame, Packet, PacketType, Side, decode};
+use crate::wire::{Blob, Breach, Frame, Packet, PacketType, Side, check};
 
 /// Packets above this many bytes do not share their memory with what follows them.
 const LONG: usize = 256 * 1024;
@@ -108,7 +108,7 @@ impl Frames {
             let named = Version::ALL.into_iter().find(|v| v.protocol_level() == level);
             self.version = named.unwrap_or(self.unknown_level);
         }
-        let decoded = decode(&frame, self.version, Side::Client);
+        let decoded = check(&frame, self.version, Side::Client);
         let version = match &decoded.packet {
             Some(Packet::Connect(connect)) => named_version(connect),
             // The version of a CONNECT that cannot be read to its end is known from its beginning.

@@ -223,6 +223,7 @@ pub fn text(case: &CaseResult) -> String {
         let _ = writeln!(out, "reason: {reason}");
     }
     let mut breached: Vec<String> = breaches(case)
+        .filter(|(finding, control)| !is_behind_failure(case, finding.event, *control))
         .map(|(finding, control)| {
             let whose = if control { " in the control" } else { "" };
             format!("breach: {} (rule {}{whose})\n", finding.statement, finding.rule)
@@ -249,7 +250,15 @@ pub fn text(case: &CaseResult) -> String {
 fn kept(case: &CaseResult, control: bool) -> Vec<usize> {
     let failed = case.failure.as_ref().filter(|f| f.control == control);
     let breached = breaches(case).filter(|(_, c)| *c == control).map(|(f, _)| f.event);
+    let breached = breached.filter(|event| !is_behind_failure(case, *event, control));
     failed.and_then(|f| f.found).into_iter().chain(breached).collect()
+}
+
+/// Whether an event came after the packet at which the case had failed. The exchange was being ended by then, so that it is
+/// chance which of those that were on their way still came in.
+fn is_behind_failure(case: &CaseResult, event: usize, control: bool) -> bool {
+    let failed = case.failure.as_ref().filter(|f| f.control == control);
+    failed.and_then(|f| f.found).is_some_and(|found| event > found)
 }
 
 /// The table of a grid: one line a case, with its verdict and how the broker answered.
@@ -352,6 +361,25 @@ mod tests {
     #[test]
     fn a_failure_shows_the_packet_that_stood_in_the_way() {
         golden!("snapshot-failed", &text(&testing::failed()));
+    }
+
+    #[test]
+    fn what_came_in_behind_the_failing_packet_leaves_no_trace() {
+        let mut case = testing::failed();
+        let before = text(&case);
+        let mut finding = case
+            .findings
+            .iter()
+            .find(|f| f.outcome == crate::rules::Outcome::Breach)
+            .cloned()
+            .unwrap();
+        finding.event = case.failure.as_ref().and_then(|f| f.found).unwrap() + 1;
+        case.findings.push(finding.clone());
+        assert_eq!(text(&case), before);
+        // One that had come in before does.
+        finding.event = 0;
+        case.findings.push(finding);
+        assert_ne!(text(&case), before);
     }
 
     #[test]

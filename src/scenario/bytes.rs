@@ -1,5 +1,7 @@
 //! The bytes notation: `30 0d s"$ns/t" $m # comment`, in expectations with `..` and `...`.
 
+use std::ops::Range;
+
 use super::text::{self, Dollar, TextError};
 use super::{BytePart, ByteTemplate, Var};
 
@@ -22,6 +24,17 @@ pub(super) fn parse(text: &str, used: Use) -> Result<ByteTemplate, TextError> {
         reader.next()?;
     }
     Ok(ByteTemplate(reader.parts))
+}
+
+impl ByteTemplate {
+    /// Reads bytes in the notation of the language: what is sent, or what is awaited, where `..` and `...` may stand.
+    ///
+    /// # Errors
+    /// Which bytes of the text are wrong, and why.
+    pub fn parse(text: &str, awaited: bool) -> Result<ByteTemplate, (Range<usize>, String)> {
+        let used = if awaited { Use::Awaited } else { Use::Sent };
+        parse(text, used).map_err(|e| (e.range, e.message))
+    }
 }
 
 struct Reader<'a> {

@@ -138,13 +138,26 @@ pub(super) fn quoted(text: &str) -> String {
     format!("`{shown}`")
 }
 
+/// Nothing that could be meant is longer, in characters.
+const LONGEST: usize = 80;
+
 /// The candidate that was probably meant: the nearest one, where it is near enough.
 pub(super) fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let text = text.to_lowercase();
-    let near = (text.chars().count() / 3).max(1);
+    let text: Vec<char> = text.to_lowercase().chars().take(LONGEST + 1).collect();
+    if text.len() > LONGEST {
+        return None;
+    }
+    let near = (text.len() / 3).max(1);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&text, &candidate.to_lowercase()), candidate))
+        // Texts of such different lengths cannot be near, which is soon told.
+        .filter(|candidate| candidate.chars().count().abs_diff(text.len()) <= near)
+        .map(|candidate| {
+            (
+                distance(&text, &candidate.to_lowercase().chars().collect::<Vec<_>>()),
+                candidate,
+            )
+        })
         .filter(|(distance, _)| *distance <= near)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -160,8 +173,7 @@ pub(super) fn meant<'a>(
 }
 
 /// How many insertions, deletions, changes and swaps of neighbours make one text of the other.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(80).collect(), b.chars().take(80).collect());
+fn distance(a: &[char], b: &[char]) -> usize {
     let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
     for i in 1..=a.len() {
         let mut row = vec![i];
@@ -181,6 +193,11 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn between(a: &str, b: &str) -> usize {
+        let [a, b] = [a, b].map(|text| text.chars().collect::<Vec<_>>());
+        distance(&a, &b)
+    }
 
     fn source() -> Arc<Source> {
         Arc::new(Source {
@@ -227,7 +244,9 @@ mod tests {
         assert_eq!(nearest("pakcet_id", ["packet_id", "payload"]), Some("packet_id"));
         assert_eq!(nearest("topics", ["topic", "qos"]), Some("topic"));
         assert_eq!(nearest("frobnicate", ["topic", "qos"]), None);
-        assert_eq!(distance("kitten", "sitting"), 3);
+        // Once, only the beginning of a long text was compared, and nearly everything was near to it.
+        assert_eq!(nearest(&"a".repeat(300_000), ["topic", "qos"]), None);
+        assert_eq!(between("kitten", "sitting"), 3);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! bound it to, or by that of its field. What no step took is left out (fences and their echoes, messages of others, timed
 //! repeats of 3.x), and so is the way in which a connection was closed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -47,8 +47,16 @@ fn chosen(transcript: &Transcript, keep: &[usize], wanted: impl Fn(&Event) -> bo
         .collect();
     shown.sort();
     let mut out = String::new();
-    for (_, index) in shown {
+    let mut heard: BTreeSet<&ClientName> = BTreeSet::new();
+    for (place, index) in shown {
         let event = &transcript.events[index];
+        // How often a broker talks to itself, and with which names, is another in every run: that it was heard is enough.
+        if matches!(place, Place::Kept(_)) && is_of_the_broker(event, &transcript.namespace) {
+            if heard.insert(&event.client) {
+                let _ = writeln!(out, "{} <- PUBLISH of the broker's own topics", event.client);
+            }
+            continue;
+        }
         // What is not wanted may name what is.
         let text = names.show(event);
         if wanted(event) {
@@ -78,6 +86,15 @@ fn place(transcript: &Transcript, index: usize, keep: &[usize]) -> Option<Place>
         (None, Author::Broker) if answers_setup(transcript, index) => Some(Place::Setup(event.client.clone())),
         _ => None,
     }
+}
+
+/// Whether this is a message of the broker's own, such as those below `$SYS`: of a topic with a dollar that is not the case's.
+fn is_of_the_broker(event: &Event, namespace: &str) -> bool {
+    let What::Packet { topic: Some(topic), .. } = &event.what else {
+        return false;
+    };
+    let topic = topic.as_bytes();
+    topic.starts_with(b"$") && !topic.windows(namespace.len()).any(|w| w == namespace.as_bytes())
 }
 
 /// Whether this is the CONNACK or SUBACK to what `clients:` asked for.
@@ -355,6 +372,28 @@ a <- closed
             .transcript();
         assert_eq!(normalise(&t, &[]), "");
         assert!(normalise(&t, &[2]).starts_with("a <- PUBLISH\n"));
+    }
+
+    #[test]
+    fn of_what_the_broker_says_to_itself_only_that_it_was_heard_is_kept() {
+        let about = |topic: String| {
+            Packet::Publish(Publish {
+                topic: topic.into(),
+                ..Publish::default()
+            })
+        };
+        let t = Talk::new()
+            .packet("a", None, Author::Broker, about("$MQTT/sess/x".to_owned()))
+            .packet("a", None, Author::Broker, about("$MQTT/sess/y".to_owned()))
+            .packet("a", None, Author::Broker, about(format!("$t/{NS}")))
+            .transcript();
+        let text = normalise(&t, &[0, 1, 2]);
+        assert!(
+            text.starts_with("a <- PUBLISH of the broker's own topics\na <- PUBLISH\n"),
+            "{text}"
+        );
+        assert!(text.contains("\"$t/$ns\""), "{text}");
+        assert_eq!(text.matches("PUBLISH").count(), 2, "{text}");
     }
 
     /// The same exchange, with whatever identifier the broker takes.

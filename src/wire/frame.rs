@@ -194,6 +194,13 @@ impl Splitter {
                 self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
                 break;
             }
+            if self.kept.is_empty()
+                && let Some((frame, rest)) = whole_frame(bytes)
+            {
+                pieces.push(Piece::Frame(frame));
+                bytes = rest;
+                continue;
+            }
             bytes = match self.header {
                 None => self.take_header(bytes, &mut pieces),
                 Some(header) => self.take_body(header, bytes),
@@ -341,6 +348,31 @@ impl Long {
         self.tail.drain(..drop);
         self.tail.extend_from_slice(last);
     }
+}
+
+/// The packet that `bytes` begins with, and what follows it, where all of the packet is there and it is kept whole: what is
+/// usual takes one allocation of the right size and one copy.
+fn whole_frame(bytes: &[u8]) -> Option<(Frame, &[u8])> {
+    let (first_byte, behind) = bytes.split_first()?;
+    let Variable::Value { value, len } = read_variable(behind) else {
+        return None;
+    };
+    let header = Header {
+        len: 1 + len,
+        remaining: value,
+    };
+    let total = usize::try_from(header.total()).ok()?;
+    if header.total() > WHOLE_MAX || bytes.len() < total {
+        return None;
+    }
+    let (packet, rest) = bytes.split_at(total);
+    let frame = Frame {
+        raw: Blob::Whole(Bytes::copy_from_slice(packet)),
+        first_byte: *first_byte,
+        remaining_length: value,
+        header_len: header.len,
+    };
+    Some((frame, rest))
 }
 
 /// Gives each hasher what of `bytes`, which stand at `at`, lies behind its start.

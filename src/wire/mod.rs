@@ -20,7 +20,7 @@ mod value;
 mod variable;
 
 pub use access::{field, property_field, property_value};
-pub use decode::{Breach, Decoded, Field, decode, decode_bytes};
+pub use decode::{Breach, Checked, Decoded, Field, check, decode, decode_bytes};
 pub use describe::{Description, describe, describe_bytes};
 pub use encode::{Chunk, Overrides, encode, encode_bytes};
 pub use fields::{FieldSpec, Kind, field_named, field_names};

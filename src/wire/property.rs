@@ -383,7 +383,18 @@ pub static PROPERTIES: [PropertySpec; 27] = {
 
 /// The row with this identifier.
 pub fn property(id: u32) -> Option<&'static PropertySpec> {
-    PROPERTIES.iter().find(|p| p.id == id)
+    /// The place of each identifier in the table; 0xff where no property has it.
+    static PLACES: [u8; 0x80] = {
+        let mut places = [0xff; 0x80];
+        let mut i = 0;
+        while i < PROPERTIES.len() {
+            places[PROPERTIES[i].id as usize] = i as u8;
+            i += 1;
+        }
+        places
+    };
+    let place = *PLACES.get(id as usize)?;
+    PROPERTIES.get(usize::from(place))
 }
 
 /// The row with this field name.

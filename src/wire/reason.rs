@@ -111,6 +111,15 @@ static V3: &[Row] = {
     ]
 };
 
+/// The row of `code` in this packet.
+fn row_of(code: u8, packet: PacketType, version: Version) -> Option<&'static Row> {
+    if version == Version::V3_1 && packet == PacketType::SubAck && code == 0x80 {
+        return None;
+    }
+    let table = if version == Version::V5 { V5 } else { V3 };
+    table.iter().find(|r| r.code == code && r.packets.contains(&packet))
+}
+
 fn rows(packet: PacketType, version: Version) -> impl Iterator<Item = &'static Row> {
     let table = if version == Version::V5 { V5 } else { V3 };
     table.iter().filter(move |r| {
@@ -120,7 +129,7 @@ fn rows(packet: PacketType, version: Version) -> impl Iterator<Item = &'static R
 
 /// The name of `code` in this packet; `None` where the packet may not carry it.
 pub fn reason_name(code: u8, packet: PacketType, version: Version) -> Option<&'static str> {
-    rows(packet, version).find(|r| r.code == code).map(|r| r.name)
+    row_of(code, packet, version).map(|r| r.name)
 }
 
 /// Whether the packet may carry `code`, whoever sends it.
@@ -130,7 +139,12 @@ pub fn reason_allowed(code: u8, packet: PacketType, version: Version) -> bool {
 
 /// The only side that sends `code` in this packet, where the standard's table names one.
 pub fn reason_sender(code: u8, packet: PacketType, version: Version) -> Option<Side> {
-    rows(packet, version).find(|r| r.code == code).and_then(|r| r.only)
+    row_of(code, packet, version).and_then(|r| r.only)
+}
+
+/// Who may send `code` in this packet: `None` where it may not carry it, `Some(None)` where either side may.
+pub(super) fn reason_senders(code: u8, packet: PacketType, version: Version) -> Option<Option<Side>> {
+    row_of(code, packet, version).map(|r| r.only)
 }
 
 /// Every code that the packet may carry, in order.

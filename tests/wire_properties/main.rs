@@ -5,7 +5,7 @@ mod packets;
 
 use bytes::Bytes;
 use mqttspec::wire::{
-    Blob, Decoded, Frame, Packet, Piece, Side, Splitter, Version, decode, decode_bytes, encode_bytes,
+    Blob, Checked, Decoded, Frame, Packet, Piece, Side, Splitter, Version, check, decode, decode_bytes, encode_bytes,
 };
 use proptest::prelude::*;
 
@@ -80,6 +80,8 @@ proptest! {
         let bytes = Bytes::from(bytes);
         let decoded = decode_bytes(&bytes, read_as, from);
         assert_covered(&decoded, bytes.len());
+        let checked = check(&Frame::loose(bytes).unwrap(), read_as, from);
+        prop_assert_eq!(checked, Checked::from(decoded.clone()));
         if decoded.packet.is_none() {
             prop_assert!(!decoded.breaches.is_empty(), "no packet and no reason: {:?}", decoded);
         }
@@ -156,6 +158,7 @@ fn long_frames_do_not_depend_on_the_cuts() {
         let decoded = decode(&expected, version, Side::Server);
         assert_eq!(decoded.breaches, []);
         assert_eq!(decoded.packet.as_ref(), Some(&packet));
+        assert_eq!(check(&expected, version, Side::Server), Checked::from(decoded.clone()));
         assert_covered(&decoded, bytes.len());
     }
 }

@@ -1,6 +1,6 @@
 //! Whether bytes look like the beginning of an MQTT packet.
 
-use crate::wire::{Frame, PacketType, Side, VARIABLE_MAX, Version, decode, reason_allowed};
+use crate::wire::{Frame, PacketType, Side, VARIABLE_MAX, Version, check, reason_allowed};
 
 /// What bytes look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ fn is_right(packet: &[u8], side: Side) -> bool {
     Version::ALL
         .into_iter()
         .filter(|v| level.is_none_or(|l| l & 0x7f == v.protocol_level()))
-        .any(|v| decode(&frame, v, side).breaches.is_empty())
+        .any(|v| check(&frame, v, side).breaches.is_empty())
 }
 
 /// A packet of which only the beginning is there.

@@ -1,7 +1,7 @@
 //! Which version a connection speaks whose CONNECT was not seen.
 
 use crate::statements::Version;
-use crate::wire::{Decoded, Frame, Side, decode};
+use crate::wire::{Decoded, Frame, Side, check, decode};
 
 /// The versions that still fit everything that came. 3.1 differs from 3.1.1 in nothing that can be seen in the middle.
 #[derive(Debug)]
@@ -21,19 +21,16 @@ impl Guess {
     /// Reads the next packet at the version that fits best.
     pub fn decode(&mut self, frame: &Frame, side: Side) -> (Version, Decoded) {
         let read = self.fits.map(|(version, fits)| {
-            let decoded = decode(frame, version, side);
-            (version, fits && decoded.breaches.is_empty(), decoded)
+            let fits = fits && check(frame, version, side).breaches.is_empty();
+            (version, fits)
         });
         // A packet that is wrong at both says nothing about which one it is.
-        if read.iter().any(|(_, fits, _)| *fits) {
-            for (known, (_, fits, _)) in self.fits.iter_mut().zip(&read) {
-                known.1 = *fits;
-            }
+        if read.iter().any(|(_, fits)| *fits) {
+            self.fits = read;
         }
         let best = self.fits.iter().position(|(_, fits)| *fits).unwrap_or(0);
-        let [older, newer] = read;
-        let (version, _, decoded) = if best == 0 { older } else { newer };
-        (version, decoded)
+        let version = self.fits[best].0;
+        (version, decode(frame, version, side))
     }
 }
 

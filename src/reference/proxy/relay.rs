@@ -12,7 +12,7 @@ use crate::reference::core::{Cause, ConnectionId};
 use crate::reference::disobey::Disobey;
 use crate::reference::outgoing;
 use crate::reference::sabotage::{Arrival, How, Outgoing, Saboteur};
-use crate::wire::{Frame, Overrides, Packet, Side, Text, Version, decode};
+use crate::wire::{Frame, Overrides, Packet, Side, Text, Version, check};
 
 /// The saboteur between clients and a broker.
 pub struct Relay {
@@ -81,7 +81,7 @@ impl Relay {
         let Some(version) = client.version else {
             return as_it_is(raw);
         };
-        let Some(packet) = decode(&frame, version, Side::Client).packet else {
+        let Some(packet) = check(&frame, version, Side::Client).packet else {
             return as_it_is(raw);
         };
         match &packet {
@@ -107,7 +107,7 @@ impl Relay {
         let Some((client, version)) = self.clients.get_mut(&id).and_then(|c| c.version.map(|v| (c, v))) else {
             return vec![raw];
         };
-        let packet = Frame::loose(raw.clone()).and_then(|frame| decode(&frame, version, Side::Server).packet);
+        let packet = Frame::loose(raw.clone()).and_then(|frame| check(&frame, version, Side::Server).packet);
         let Some(packet) = packet else {
             return vec![raw];
         };

@@ -9,6 +9,10 @@ use crate::scenario::text::TextError;
 use crate::scenario::{Place, Source};
 use crate::statements::Version;
 
+/// So many errors of one file are told. Whoever has more has to look at the file anyway, and a file can have one at each of
+/// its nodes, to be looked for and shown with its place.
+pub(in crate::scenario) const MOST_ERRORS: usize = 100;
+
 /// One case's loading.
 pub(in crate::scenario) struct Cx<'a> {
     pub source: &'a Arc<Source>,
@@ -36,13 +40,22 @@ impl<'a> Cx<'a> {
 
     /// Adds an error.
     pub fn error(&mut self, place: &Place, message: impl Into<String>) {
-        self.errors.push(Diagnostic::new(self.source, place, message));
+        if !self.is_full() {
+            self.errors.push(Diagnostic::new(self.source, place, message));
+        }
     }
 
     /// Adds an error that says what is allowed.
     pub fn error_help(&mut self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
-        self.errors
-            .push(Diagnostic::new(self.source, place, message).help(help));
+        if !self.is_full() {
+            let error = Diagnostic::new(self.source, place, message);
+            self.errors.push(error.help(help));
+        }
+    }
+
+    /// Whether no more errors are taken. One more than is told is kept, so that it is known that there are more.
+    pub fn is_full(&self) -> bool {
+        self.errors.len() > MOST_ERRORS
     }
 
     /// Adds an error in a part of a scalar's text.
@@ -57,6 +70,9 @@ impl<'a> Cx<'a> {
 
     /// Adds an error for a word that is none of those allowed.
     pub fn unknown(&mut self, place: &Place, what: &str, found: &str, allowed: &[&str]) {
+        if self.is_full() {
+            return;
+        }
         let help = meant(found, allowed.iter().copied(), || {
             format!("allowed here: {}", allowed.join(", "))
         });

@@ -317,6 +317,9 @@ impl Cx<'_> {
         if let Some(found) = STATEMENTS.get(&(version, id)) {
             return Some((version == self.version).then_some(*found));
         }
+        if self.is_full() {
+            return None;
+        }
         let ids = catalogue().iter().filter(|s| s.id.version == version).map(|s| s.id.id);
         let message = format!("no statement {} at {version}", quoted(id));
         match nearest(id, ids) {

@@ -15,9 +15,9 @@ mod values;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use self::cx::Cx;
+use self::cx::{Cx, MOST_ERRORS};
 use self::header::{Parts, Proves};
-use self::rows::{Row, fill_text};
+use self::rows::{Row, fill_title};
 use super::node::Node;
 use super::{Case, Diagnostic, Header, Outline, Scenario, Script, Source, yaml};
 use crate::statements::{StatementId, Version};
@@ -64,6 +64,11 @@ fn load_with<T>(source: &Arc<Source>, path: &str, make: Make<T>) -> Result<(Arc<
 fn sorted(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     errors.sort_by_key(|e| (e.place.span.start, e.place.span.end));
     errors.dedup_by(|a, b| a.place.span == b.place.span);
+    if let Some(last) = errors.get(MOST_ERRORS) {
+        let more = Diagnostic::new(&last.source, &last.place, "there are more errors, which are not told");
+        errors.truncate(MOST_ERRORS);
+        errors.push(more);
+    }
     errors
 }
 
@@ -132,6 +137,10 @@ fn load_tree<T>(
             found.extend(cx.errors.into_iter().map(|error| (number, error)));
             cases.extend(case);
         }
+        // Every row can have them all.
+        if found.len() > 10 * MOST_ERRORS {
+            break;
+        }
     }
     errors.extend(with_rows(found, &rows));
     Some((parts.header, cases))
@@ -151,10 +160,7 @@ impl Cx<'_> {
     /// The case without its script.
     fn outline(&mut self, parts: &Parts, row: Option<&Row>, sole: bool) -> Option<Outline> {
         let header = &parts.header;
-        let filled = |text: &str| {
-            row.and_then(|row| fill_text(text, row))
-                .unwrap_or_else(|| text.to_owned())
-        };
+        let title = row.and_then(|row| fill_title(&header.title, row));
         let row_name = row.map(|r| r.name.clone());
         let id = match &row_name {
             None => format!("{}@{}", header.path, self.version),
@@ -166,7 +172,7 @@ impl Cx<'_> {
             version: self.version,
             row: row_name,
             proves: self.case_proves(&parts.proves, row, sole)?,
-            title: filled(&header.title),
+            title: title.unwrap_or_else(|| header.title.clone()),
         })
     }
 

@@ -338,7 +338,20 @@ fn lone_value<'r>(scalar: &Scalar, row: Option<&'r Row>) -> Option<&'r Node> {
 }
 
 /// Text with the values of the row's columns in it.
-pub(super) fn fill_text(text: &str, row: &Row) -> Option<String> {
+fn fill_text(text: &str, row: &Row) -> Option<String> {
+    fill(text, &|column| row.values.get(column)?.text())
+}
+
+/// A title with the values of the row's columns in it, and `$name` with the row's name. In a step `$name` is a variable like
+/// any other.
+pub(super) fn fill_title(text: &str, row: &Row) -> Option<String> {
+    fill(text, &|column| match column {
+        "name" => Some(&row.name),
+        _ => row.values.get(column)?.text(),
+    })
+}
+
+fn fill<'r>(text: &str, value_of: &dyn Fn(&str) -> Option<&'r str>) -> Option<String> {
     let mut filled = String::new();
     let mut at = 0;
     let mut changed = false;
@@ -346,7 +359,7 @@ pub(super) fn fill_text(text: &str, row: &Row) -> Option<String> {
         filled.push_str(&text[at..at + found]);
         at += found;
         let rest = &text[at..];
-        let (len, value) = match column_in(rest, row) {
+        let (len, value) = match column_in(rest, value_of) {
             Some((len, value)) => (len, Some(value)),
             None if rest.starts_with("$$") => (2, None),
             None => (1, None),
@@ -365,7 +378,7 @@ pub(super) fn fill_text(text: &str, row: &Row) -> Option<String> {
 }
 
 /// The column that `text` names at its beginning, as `$x` or `${x}`: how long that is, and the value's text.
-fn column_in<'r>(text: &str, row: &'r Row) -> Option<(usize, &'r str)> {
+fn column_in<'r>(text: &str, value_of: &dyn Fn(&str) -> Option<&'r str>) -> Option<(usize, &'r str)> {
     let (name, len) = match text[1..].strip_prefix('{') {
         Some(inner) => {
             let end = inner.find('}')?;
@@ -376,7 +389,7 @@ fn column_in<'r>(text: &str, row: &'r Row) -> Option<(usize, &'r str)> {
             (&text[1..1 + len], len + 1)
         }
     };
-    Some((len, row.values.get(name)?.text()?))
+    Some((len, value_of(name)?))
 }
 
 fn fill_key(node: &Node, row: Option<&Row>) -> Node {

@@ -8,7 +8,7 @@ use super::rows::versions_of;
 use crate::scenario::bytes::Use;
 use crate::scenario::diagnostic::{meant, quoted};
 use crate::scenario::node::{Node, What};
-use crate::scenario::{BrokerAction, Expect, Part, Place, Send, Step, StepKind, Take, Within, Write};
+use crate::scenario::{BrokerAction, Expect, PacketPattern, Part, Place, Send, Step, StepKind, Take, Within, Write};
 
 /// What stands after `c -> ` beside packets and the keys with a value.
 pub(in crate::scenario) const ACTIONS: [(&str, Send); 6] = [
@@ -472,6 +472,21 @@ impl Cx<'_> {
             self.error(
                 &place,
                 "in `in any order` stand only packets and bytes that are waited for",
+            );
+            return None;
+        }
+        let timed = |step: &Step| match &step.what {
+            StepKind::Expect {
+                what: Expect::Packet(PacketPattern { within, .. }) | Expect::Bytes { within, .. },
+                ..
+            } => *within != Within::default(),
+            _ => false,
+        };
+        if let Some(timed) = steps.iter().find(|s| timed(s)) {
+            let place = timed.place.clone();
+            self.error(
+                &place,
+                "in `in any order` there is no `within`: it counts from the step before, and none of these has one",
             );
             return None;
         }

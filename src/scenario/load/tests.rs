@@ -150,7 +150,7 @@ fn what_applies_at_one_version_is_there_at_that_version() {
 fn rows_make_cases() {
     let scenario = load_text(
         "format: 1
-title: $packet is $what
+title: $packet ($name) is $what
 versions: [v3.1.1, v5]
 proves: { v3.1.1: [MQTT-2.2.2-2], v5: ['MQTT-$s-1'] }
 each:
@@ -164,7 +164,7 @@ steps:
     );
     let ids: Vec<&str> = scenario.cases.iter().map(|c| c.id.as_str()).collect();
     assert_eq!(ids, ["a[PUBREL]@v3.1.1", "a[PUBREL]@v5", "a[two]@v5"]);
-    assert_eq!(scenario.cases[2].title, "PUBREC is even");
+    assert_eq!(scenario.cases[2].title, "PUBREC (two) is even");
     let proved: Vec<&str> = scenario.cases[2].proves.iter().map(|s| s.id).collect();
     assert_eq!(proved, ["MQTT-3.1.0-1", "MQTT-2.1.3-1"]);
 }
@@ -409,4 +409,19 @@ fn an_alternative_begins_with_what_is_waited_for() {
     assert_eq!(step_errors(&one_of("c -> PINGREQ")), told);
     assert!(step_errors(&one_of("c <- PUBLISH")).is_empty());
     assert!(step_errors(&one_of("in any order: [c <- PUBLISH, c <- UNSUBACK]")).is_empty());
+}
+
+/// A file with twenty thousand wrong names took minutes: for each the nearest right one was looked for.
+#[test]
+fn of_many_errors_the_first_are_told() {
+    let wrong: Vec<String> = (0..20_000).map(|i| format!("MQTT-9.{i}")).collect();
+    let steps = "steps:\n  - c -> PINGREQ\n";
+    let text = format!(
+        "format: 1\ntitle: t\nversions: [v5]\nproves: [{}]\nclients: {{ c: {{}} }}\n{steps}",
+        wrong.join(", ")
+    );
+    let messages = messages(&text);
+    assert_eq!(messages.len(), 101);
+    assert!(messages[99].contains("MQTT-9.99"), "{}", messages[99]);
+    assert_eq!(messages[100], "there are more errors, which are not told");
 }

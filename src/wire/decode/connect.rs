@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use super::cursor::Cursor;
 use super::strings;
 use crate::wire::ids;
 use crate::wire::property::{Place, id};
-use crate::wire::reason::{reason_allowed, reason_sender};
-use crate::wire::{Auth, ConnAck, Connect, Disconnect, PacketType, Properties, Value, Version, Will};
+use crate::wire::reason::reason_senders;
+use crate::wire::{Auth, ConnAck, Connect, Disconnect, PacketType, Properties, Text, Value, Version, Will};
 
 /// The bits of the connect flags (section 3.1.2.3).
 #[derive(Clone, Copy)]
@@ -43,10 +45,10 @@ impl ConnectFlags {
 /// A protocol name up to this many bytes is told; the longest that there is has 6.
 const LONGEST_NAME: usize = 8;
 
-impl Cursor<'_> {
+impl<const NOTED: bool> Cursor<'_, NOTED> {
     pub fn connect(&mut self) -> Option<Connect> {
         let start = self.pos();
-        let protocol_name = self.text("protocol_name", strings::PLAIN)?;
+        let protocol_name = self.protocol_name()?;
         if protocol_name.as_bytes() != self.version.protocol_name().as_bytes() {
             let is = match protocol_name.as_bytes().len() {
                 // Its length may be a lie, and then it holds what comes after it: a password, it may be.
@@ -72,7 +74,7 @@ impl Cursor<'_> {
         let client_id = self.client_id(flags)?;
         let will = if flags.will() { Some(self.will(flags)?) } else { None };
         let username = match self.login_field(flags.username(), "username", ids::USERNAME_MISSING)? {
-            true => Some(self.text("username", strings::USERNAME)?),
+            true => Some(self.text("username", &strings::USERNAME)?),
             false => None,
         };
         let password = match self.login_field(flags.password(), "password", ids::PASSWORD_MISSING)? {
@@ -97,20 +99,39 @@ impl Cursor<'_> {
         })
     }
 
+    /// The right name is a constant, which costs no share of the packet's memory.
+    #[inline]
+    fn protocol_name(&mut self) -> Option<Text> {
+        let start = self.pos();
+        let right = self.version.protocol_name();
+        let len = right.len() as u16;
+        if let Some(rest) = self.ahead().strip_prefix(&len.to_be_bytes())
+            && rest.starts_with(right.as_bytes())
+        {
+            self.skip(2 + right.len());
+            let name = Text(Bytes::from_static(right.as_bytes()));
+            self.field("protocol_name", || Value::Text(name.clone()), start);
+            return Some(name);
+        }
+        self.text("protocol_name", &strings::PLAIN)
+    }
+
     fn connect_flags(&mut self) -> Option<ConnectFlags> {
         let at = self.pos();
         let flags = ConnectFlags {
             byte: self.raw_byte("connect_flags")?,
             at,
         };
-        let value = Value::Map(vec![
-            ("clean", Value::Bool(flags.clean_start())),
-            ("will", Value::Bool(flags.will())),
-            ("will_qos", Value::Int(flags.will_qos().into())),
-            ("will_retain", Value::Bool(flags.will_retain())),
-            ("password", Value::Bool(flags.password())),
-            ("username", Value::Bool(flags.username())),
-        ]);
+        let value = || {
+            Value::Map(vec![
+                ("clean", Value::Bool(flags.clean_start())),
+                ("will", Value::Bool(flags.will())),
+                ("will_qos", Value::Int(flags.will_qos().into())),
+                ("will_retain", Value::Bool(flags.will_retain())),
+                ("password", Value::Bool(flags.password())),
+                ("username", Value::Bool(flags.username())),
+            ])
+        };
         self.field("connect_flags", value, at);
         let span = flags.at..flags.at + 1;
         if flags.has(0) {
@@ -149,13 +170,13 @@ impl Cursor<'_> {
         }
     }
 
-    fn client_id(&mut self, flags: ConnectFlags) -> Option<crate::wire::Text> {
+    fn client_id(&mut self, flags: ConnectFlags) -> Option<Text> {
         if self.left() == 0 {
             self.too_short("client_id", ids::CLIENT_ID_MISSING, 2);
             return None;
         }
         let start = self.pos();
-        let client_id = self.text("client_id", strings::CLIENT_ID)?;
+        let client_id = self.text("client_id", &strings::CLIENT_ID)?;
         let span = start..self.pos();
         if client_id.is_empty() && (!flags.clean_start() || self.version == Version::V3_1) {
             let text = match self.version {
@@ -164,7 +185,11 @@ impl Cursor<'_> {
             };
             self.breach(ids::CLIENT_ID_EMPTY, span.clone(), text);
         }
-        let characters = client_id.as_str().map_or(client_id.len(), |s| s.chars().count());
+        // Only 3.1 bounds it, and a text has no more characters than bytes.
+        let characters = match self.version {
+            Version::V3_1 => client_id.as_str().map_or(client_id.len(), |text| text.chars().count()),
+            _ => 0,
+        };
         if characters > 23 {
             let text = format!("the client identifier has {characters} characters, more than 23");
             self.breach(ids::CLIENT_ID_LONG, span, text);
@@ -178,7 +203,7 @@ impl Cursor<'_> {
             return None;
         }
         let properties = self.properties(Place::Will)?;
-        let topic = self.text("will.topic", strings::WILL_TOPIC)?;
+        let topic = self.text("will.topic", &strings::WILL_TOPIC)?;
         if self.left() == 0 {
             self.too_short("will.payload", ids::WILL_MISSING, 2);
             return None;
@@ -217,7 +242,7 @@ impl Cursor<'_> {
         let start = self.pos();
         let flags = self.raw_byte("session_present")?;
         let session_present = flags & 1 == 1;
-        self.field("session_present", Value::Bool(session_present), start);
+        self.field("session_present", || Value::Bool(session_present), start);
         let span = start..start + 1;
         // 3.1 has no Session Present: the whole byte is unused there.
         let reserved = if self.version == Version::V3_1 { 0xff } else { 0xfe };
@@ -282,14 +307,14 @@ impl Cursor<'_> {
 
     /// Whether the packet, and who sends it, may use this code.
     pub fn check_code(&mut self, packet_type: PacketType, code: u8, span: Range<usize>) {
+        let senders = reason_senders(code, packet_type, self.version);
         if let Some(rule) = ids::reason_code(packet_type)
-            && !reason_allowed(code, packet_type, self.version)
+            && senders.is_none()
         {
             self.breach(rule, span, format!("0x{code:02x} is no code of {packet_type}"));
             return;
         }
-        let only = reason_sender(code, packet_type, self.version);
-        if only.is_some_and(|side| side != self.from) {
+        if senders.flatten().is_some_and(|side| side != self.from) {
             let rule = match packet_type {
                 PacketType::Auth => ids::SENDER_AUTH,
                 _ => ids::SENDER_DISCONNECT,

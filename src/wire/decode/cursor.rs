@@ -10,8 +10,9 @@ use crate::wire::ids::{self, Rule};
 use crate::wire::variable::{Variable, read_variable, variable_len};
 use crate::wire::{PacketType, Side, Value, Version};
 
-/// A place in a packet, and what was found up to there.
-pub(super) struct Cursor<'a> {
+/// A place in a packet, and what was found up to there. Where it is not `NOTED`, fields and breaches are not kept, only whether
+/// there was a breach.
+pub(super) struct Cursor<'a, const NOTED: bool> {
     pub version: Version,
     pub from: Side,
     data: &'a Bytes,
@@ -22,13 +23,22 @@ pub(super) struct Cursor<'a> {
     short: Rule,
     /// Whether the packet goes on behind `data`, which is then no breach by itself.
     cut: bool,
-    pub fields: Vec<Field>,
-    pub breaches: Vec<Breach>,
+    pub notes: Notes,
 }
 
-impl<'a> Cursor<'a> {
+/// What is noted on the way.
+pub(super) struct Notes {
+    pub fields: Vec<Field>,
+    pub breaches: Vec<Breach>,
+    /// Whether there was a breach.
+    pub faulty: bool,
+    /// Where the last field ends.
+    pub covered: usize,
+}
+
+impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
     /// At the beginning of `data`. Where the packet is `cut` it goes on behind `data`, and what is missing is no breach.
-    pub fn new(data: &'a Bytes, cut: bool, version: Version, from: Side) -> Cursor<'a> {
+    pub fn new(data: &'a Bytes, cut: bool, version: Version, from: Side) -> Self {
         Cursor {
             version,
             from,
@@ -37,25 +47,34 @@ impl<'a> Cursor<'a> {
             end: data.len(),
             short: ids::LAYOUT,
             cut,
-            fields: Vec::new(),
-            breaches: Vec::new(),
+            notes: Notes {
+                // As many as a PUBLISH with a few properties has.
+                fields: Vec::with_capacity(if NOTED { 8 } else { 0 }),
+                breaches: Vec::new(),
+                faulty: false,
+                covered: 0,
+            },
         }
     }
 
+    #[inline]
     pub fn v5(&self) -> bool {
         self.version == Version::V5
     }
 
+    #[inline]
     pub fn pos(&self) -> usize {
         self.pos
     }
 
     /// How many bytes the current part has left.
+    #[inline]
     pub fn left(&self) -> usize {
         self.end - self.pos
     }
 
     /// Ends the packet at `end`, if it has so many bytes; those behind it are not read.
+    #[inline]
     pub fn set_end(&mut self, end: usize) {
         self.end = end.clamp(self.pos, self.data.len());
     }
@@ -69,41 +88,61 @@ impl<'a> Cursor<'a> {
     }
 
     /// Notes a breach, if this version has a statement against it.
+    #[cold]
+    #[inline(never)]
     pub fn breach(&mut self, rule: Rule, span: Range<usize>, text: impl Into<String>) {
         let mut statements = rule.statements(self.version);
         if let Some(statement) = statements.next() {
-            self.breaches.push(Breach {
-                statement,
-                also: statements.collect(),
-                span,
-                text: text.into(),
-            });
+            self.notes.faulty = true;
+            if NOTED {
+                self.notes.breaches.push(Breach {
+                    statement,
+                    also: statements.collect(),
+                    span,
+                    text: text.into(),
+                });
+            }
         }
     }
 
     /// Notes a field that begins at `start` and ends here.
-    pub fn field(&mut self, name: impl Into<Cow<'static, str>>, value: Value, start: usize) {
-        self.fields.push(Field {
+    #[inline]
+    pub fn field(&mut self, name: impl Into<Cow<'static, str>>, value: impl FnOnce() -> Value, start: usize) {
+        let end = self.pos;
+        self.notes.covered = end;
+        self.note(|| Field {
             name: name.into(),
-            value,
-            span: start..self.pos,
+            value: value(),
+            span: start..end,
         });
+    }
+
+    /// Notes a field, where fields are noted.
+    #[inline]
+    pub fn note(&mut self, field: impl FnOnce() -> Field) {
+        if NOTED {
+            let field = field();
+            self.notes.covered = field.span.end;
+            self.notes.fields.push(field);
+        }
     }
 
     /// Takes what is left of the part as a field without a meaning of its own, if there is something. An element of which
     /// only the beginning was read belongs to it.
     pub fn rest(&mut self, name: impl Into<Cow<'static, str>>) -> Option<Range<usize>> {
-        let start = self.fields.last().map_or(0, |f| f.span.end);
+        let start = self.notes.covered;
         if start >= self.end {
             return None;
         }
         self.pos = self.end;
-        let bytes = self.data.slice(start..self.end);
-        self.field(name, Value::Binary(bytes), start);
+        let (data, end) = (self.data, self.end);
+        self.field(name, || Value::Binary(data.slice(start..end)), start);
         Some(start..self.end)
     }
 
     /// Takes what is left as the beginning of a field that does not fit, and notes the breach.
+    #[cold]
+    #[inline(never)]
     pub fn too_short(&mut self, name: impl Into<Cow<'static, str>>, rule: Rule, needs: usize) {
         let name = name.into();
         let have = self.left();
@@ -114,14 +153,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next `N` bytes without a field, or the breach that they are not there.
-    fn take<const N: usize>(&mut self, name: &str) -> Option<[u8; N]> {
-        if self.left() < N {
-            self.too_short(name.to_owned(), self.short, N);
+    #[inline]
+    fn take<const N: usize>(&mut self, name: &'static str) -> Option<[u8; N]> {
+        let Some(bytes) = self.data[self.pos..self.end].first_chunk::<N>() else {
+            self.too_short(name, self.short, N);
             return None;
-        }
-        let bytes = self.data[self.pos..self.pos + N].try_into().ok()?;
+        };
         self.pos += N;
-        Some(bytes)
+        Some(*bytes)
     }
 
     /// A byte, whose field the caller notes.
@@ -129,17 +168,19 @@ impl<'a> Cursor<'a> {
         self.take::<1>(name).map(|[b]| b)
     }
 
-    pub fn byte(&mut self, name: impl Into<Cow<'static, str>>) -> Option<u8> {
-        let (name, start) = (name.into(), self.pos);
-        let [n] = self.take::<1>(&name)?;
-        self.field(name, Value::Int(n.into()), start);
+    #[inline]
+    pub fn byte(&mut self, name: &'static str) -> Option<u8> {
+        let start = self.pos;
+        let [n] = self.take::<1>(name)?;
+        self.field(name, || Value::Int(n.into()), start);
         Some(n)
     }
 
-    pub fn u16(&mut self, name: impl Into<Cow<'static, str>>) -> Option<u16> {
-        let (name, start) = (name.into(), self.pos);
-        let n = u16::from_be_bytes(self.take::<2>(&name)?);
-        self.field(name, Value::Int(n.into()), start);
+    #[inline]
+    pub fn u16(&mut self, name: &'static str) -> Option<u16> {
+        let start = self.pos;
+        let n = u16::from_be_bytes(self.take::<2>(name)?);
+        self.field(name, || Value::Int(n.into()), start);
         Some(n)
     }
 
@@ -152,9 +193,27 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Goes on behind what a look ahead has shown to be there.
+    #[inline]
+    pub fn skip(&mut self, len: usize) {
+        self.pos += len;
+    }
+
+    /// What is left of the part.
+    #[inline]
+    pub fn ahead(&self) -> &'a [u8] {
+        &self.data[self.pos..self.end]
+    }
+
     /// A Variable Byte Integer without a field of its own. More bytes than the value needs are a breach, and taken.
+    #[inline]
     pub fn bare_variable(&mut self, name: &'static str) -> Option<u32> {
         let start = self.pos;
+        // Most are one byte, which is always minimal.
+        if let Some(&byte @ 0..0x80) = self.ahead().first() {
+            self.pos += 1;
+            return Some(byte.into());
+        }
         match read_variable(&self.data[start..self.end]) {
             Variable::Value { value, len } => {
                 self.pos += len;
@@ -181,28 +240,31 @@ impl<'a> Cursor<'a> {
     }
 
     /// Two bytes of length and as many bytes, without a field of its own.
-    pub fn bare_bytes(&mut self, name: &str) -> Option<Bytes> {
+    #[inline]
+    pub fn bare_bytes(&mut self, name: &'static str) -> Option<Bytes> {
         let start = self.pos;
         let len = usize::from(u16::from_be_bytes(self.take::<2>(name)?));
         if self.left() < len {
             let text = format!("{name} says that it has {}, {} left", count(len), are(self.left()));
             self.too_early(self.short, start..start + 2, text);
             self.pos = start;
-            self.rest(name.to_owned());
+            self.rest(name);
             return None;
         }
         self.pos += len;
         Some(self.data.slice(start + 2..self.pos))
     }
 
-    pub fn binary(&mut self, name: impl Into<Cow<'static, str>>) -> Option<Bytes> {
-        let (name, start) = (name.into(), self.pos);
-        let bytes = self.bare_bytes(&name)?;
-        self.field(name, Value::Binary(bytes.clone()), start);
+    #[inline]
+    pub fn binary(&mut self, name: &'static str) -> Option<Bytes> {
+        let start = self.pos;
+        let bytes = self.bare_bytes(name)?;
+        self.field(name, || Value::Binary(bytes.clone()), start);
         Some(bytes)
     }
 
     /// What is left, without a field.
+    #[inline]
     pub fn bare_rest(&mut self) -> Bytes {
         let bytes = self.data.slice(self.pos..self.end);
         self.pos = self.end;
@@ -211,7 +273,7 @@ impl<'a> Cursor<'a> {
 
     /// The span of the first field called `name`; empty and here where there is none.
     pub fn span_of(&self, name: &str) -> Range<usize> {
-        let found = self.fields.iter().find(|f| f.name == name);
+        let found = self.notes.fields.iter().find(|f| f.name == name);
         found.map_or(self.pos..self.pos, |f| f.span.clone())
     }
 
@@ -238,8 +300,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// The end of the packet: nothing may follow.
+    #[inline]
     pub fn finish(&mut self, rule: Rule) {
         let left = self.left();
+        if left == 0 {
+            return;
+        }
         if let Some(span) = self.rest("extra bytes") {
             let text = format!("{} after the last field of the packet", count(left));
             self.breach(rule, span, text);

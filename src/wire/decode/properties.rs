@@ -1,12 +1,14 @@
 //! The block of properties of a packet or will (5.0, section 2.2.2).
 
+use std::borrow::Cow;
+
 use super::cursor::Cursor;
 use super::strings::{self, Role};
 use crate::wire::ids;
 use crate::wire::property::{DataType, Place, PropertySpec, id, property};
 use crate::wire::{PacketType, Properties, Property, PropertyValue, Side, Value, access::property_value};
 
-impl Cursor<'_> {
+impl<const NOTED: bool> Cursor<'_, NOTED> {
     /// The properties, with their length before them. `None` where the block does not fit into the packet, so that nothing
     /// behind it can be found.
     pub fn properties(&mut self, place: Place) -> Option<Properties> {
@@ -16,20 +18,20 @@ impl Cursor<'_> {
         let prefix = if place == Place::Will { "will." } else { "" };
         let start = self.pos();
         if self.left() == 0 {
-            self.too_short(format!("{prefix}property_length"), ids::PROPERTY_LENGTH_MISSING, 1);
+            self.too_short(prefixed(prefix, "property_length"), ids::PROPERTY_LENGTH_MISSING, 1);
             return None;
         }
         let len = self.bare_variable("property_length")?;
-        self.field(format!("{prefix}property_length"), Value::Int(len.into()), start);
+        self.field(prefixed(prefix, "property_length"), || Value::Int(len.into()), start);
         let span = start..self.pos();
         if !self.has(len as usize, ids::PROPERTY_LENGTH, span, "the Property Length") {
-            self.rest(format!("{prefix}properties"));
+            self.rest(prefixed(prefix, "properties"));
             return None;
         }
         Some(self.within(len as usize, ids::PROPERTY_LENGTH, |cursor| cursor.block(place, prefix)))
     }
 
-    fn block(&mut self, place: Place, prefix: &str) -> Properties {
+    fn block(&mut self, place: Place, prefix: &'static str) -> Properties {
         let mut properties = Properties::default();
         while self.left() > 0 {
             let start = self.pos();
@@ -43,8 +45,8 @@ impl Cursor<'_> {
                     start..self.pos(),
                     format!("no property has the identifier 0x{id:02x}"),
                 );
-                let value = Value::Binary(self.bare_rest());
-                self.field(format!("{prefix}property 0x{id:02x}"), value, start);
+                let value = self.bare_rest();
+                self.field(format!("{prefix}property 0x{id:02x}"), || Value::Binary(value), start);
                 break;
             };
             self.check_place(spec, place, &properties, start);
@@ -54,7 +56,7 @@ impl Cursor<'_> {
             {
                 self.breach(rule, start..self.pos(), format!("{} is {number}", spec.title));
             }
-            self.field(format!("{prefix}{}", spec.name), property_value(&value), start);
+            self.field(prefixed(prefix, spec.name), || property_value(&value), start);
             properties.0.push(Property { id, value });
         }
         properties
@@ -96,18 +98,27 @@ impl Cursor<'_> {
             DataType::VarInt => PropertyValue::VarInt(self.bare_variable(name)?),
             DataType::Text => PropertyValue::Text(self.bare_text(name, role(spec.id))?),
             DataType::Pair => {
-                let key = self.bare_text(name, strings::PAIR)?;
-                PropertyValue::Pair(key, self.bare_text(name, strings::PAIR)?)
+                let key = self.bare_text(name, &strings::PAIR)?;
+                PropertyValue::Pair(key, self.bare_text(name, &strings::PAIR)?)
             }
             DataType::Binary => PropertyValue::Binary(self.bare_bytes(name)?),
         })
     }
 }
 
-fn role(id: u32) -> Role {
+/// The name of a field; only those of a will need memory of their own.
+fn prefixed(prefix: &'static str, name: &'static str) -> Cow<'static, str> {
+    if prefix.is_empty() {
+        name.into()
+    } else {
+        format!("{prefix}{name}").into()
+    }
+}
+
+fn role(id: u32) -> &'static Role {
     match id {
-        id::RESPONSE_TOPIC => strings::RESPONSE_TOPIC,
-        id::CONTENT_TYPE => strings::CONTENT_TYPE,
-        _ => strings::PLAIN,
+        id::RESPONSE_TOPIC => &strings::RESPONSE_TOPIC,
+        id::CONTENT_TYPE => &strings::CONTENT_TYPE,
+        _ => &strings::PLAIN,
     }
 }

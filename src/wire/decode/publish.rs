@@ -6,7 +6,7 @@ use crate::wire::ids;
 use crate::wire::property::{Place, id};
 use crate::wire::{Ack, Blob, Frame, PacketType, Payload, Publish, Side, Value};
 
-impl Cursor<'_> {
+impl<const NOTED: bool> Cursor<'_, NOTED> {
     pub fn publish(&mut self, frame: &Frame) -> Option<Publish> {
         let (dup, qos, retain) = publish_flags(frame.flags());
         if qos == 3 {
@@ -17,9 +17,9 @@ impl Cursor<'_> {
         }
         let start = self.pos();
         let role = if self.v5() {
-            strings::TOPIC_OR_ALIAS
+            &strings::TOPIC_OR_ALIAS
         } else {
-            strings::TOPIC
+            &strings::TOPIC
         };
         let topic = self.text("topic", role)?;
         let packet_id = match qos {
@@ -51,7 +51,7 @@ impl Cursor<'_> {
         let start = self.pos();
         let Blob::Long(long) = &frame.raw else {
             let payload = Payload::Bytes(self.bare_rest());
-            self.field("payload", Value::Payload(payload.clone()), start);
+            self.field("payload", || Value::Payload(payload.clone()), start);
             return Some(payload);
         };
         let digest = long.digests.iter().find(|d| d.start == start as u64)?;
@@ -60,9 +60,11 @@ impl Cursor<'_> {
             hash: digest.hash,
         };
         self.bare_rest();
-        self.field("payload", Value::Payload(payload.clone()), start);
-        if let Some(field) = self.fields.last_mut() {
-            field.span.end = usize::try_from(long.len).unwrap_or(usize::MAX);
+        self.field("payload", || Value::Payload(payload.clone()), start);
+        let end = usize::try_from(long.len).unwrap_or(usize::MAX);
+        self.notes.covered = end;
+        if let Some(field) = self.notes.fields.last_mut() {
+            field.span.end = end;
         }
         Some(payload)
     }

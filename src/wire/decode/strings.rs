@@ -1,6 +1,5 @@
 //! Strings, topic names and topic filters: which bytes and characters they may hold, and where wildcards may stand.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use super::cursor::Cursor;
@@ -44,14 +43,14 @@ const fn name(wildcard: Rule) -> Shape {
     }
 }
 
-pub(super) const PLAIN: Role = role(ids::UTF8, ids::NUL, Shape::Any, false);
-pub(super) const CLIENT_ID: Role = role(ids::UTF8_CLIENT_ID, ids::NUL, Shape::Any, false);
-pub(super) const USERNAME: Role = role(ids::UTF8_USERNAME, ids::NUL, Shape::Any, false);
-pub(super) const CONTENT_TYPE: Role = role(ids::UTF8_CONTENT_TYPE, ids::NUL, Shape::Any, true);
-pub(super) const PAIR: Role = role(ids::UTF8_PAIR, ids::NUL_PAIR, Shape::Any, true);
-pub(super) const TOPIC: Role = role(ids::UTF8_TOPIC, ids::NUL_TOPIC, name(ids::TOPIC_WILDCARD), true);
+pub(super) static PLAIN: Role = role(ids::UTF8, ids::NUL, Shape::Any, false);
+pub(super) static CLIENT_ID: Role = role(ids::UTF8_CLIENT_ID, ids::NUL, Shape::Any, false);
+pub(super) static USERNAME: Role = role(ids::UTF8_USERNAME, ids::NUL, Shape::Any, false);
+pub(super) static CONTENT_TYPE: Role = role(ids::UTF8_CONTENT_TYPE, ids::NUL, Shape::Any, true);
+pub(super) static PAIR: Role = role(ids::UTF8_PAIR, ids::NUL_PAIR, Shape::Any, true);
+pub(super) static TOPIC: Role = role(ids::UTF8_TOPIC, ids::NUL_TOPIC, name(ids::TOPIC_WILDCARD), true);
 /// The topic of a 5.0 PUBLISH, which may be empty where an alias stands for it: the caller looks at that.
-pub(super) const TOPIC_OR_ALIAS: Role = role(
+pub(super) static TOPIC_OR_ALIAS: Role = role(
     ids::UTF8_TOPIC,
     ids::NUL_TOPIC,
     Shape::Name {
@@ -60,35 +59,43 @@ pub(super) const TOPIC_OR_ALIAS: Role = role(
     },
     true,
 );
-pub(super) const WILL_TOPIC: Role = role(
+pub(super) static WILL_TOPIC: Role = role(
     ids::UTF8_WILL_TOPIC,
     ids::NUL_TOPIC,
     name(ids::WILL_TOPIC_WILDCARD),
     false,
 );
-pub(super) const RESPONSE_TOPIC: Role = role(
+pub(super) static RESPONSE_TOPIC: Role = role(
     ids::UTF8_RESPONSE_TOPIC,
     ids::NUL_TOPIC,
     name(ids::RESPONSE_TOPIC_WILDCARD),
     true,
 );
-pub(super) const SUBSCRIBE_FILTER: Role = role(ids::UTF8_SUBSCRIBE, ids::NUL_TOPIC, Shape::Filter, false);
-pub(super) const UNSUBSCRIBE_FILTER: Role = role(ids::UTF8_UNSUBSCRIBE, ids::NUL_TOPIC, Shape::Filter, false);
+pub(super) static SUBSCRIBE_FILTER: Role = role(ids::UTF8_SUBSCRIBE, ids::NUL_TOPIC, Shape::Filter, false);
+pub(super) static UNSUBSCRIBE_FILTER: Role = role(ids::UTF8_UNSUBSCRIBE, ids::NUL_TOPIC, Shape::Filter, false);
 
-impl Cursor<'_> {
+impl<const NOTED: bool> Cursor<'_, NOTED> {
     /// A string field.
-    pub fn text(&mut self, name: impl Into<Cow<'static, str>>, role: Role) -> Option<Text> {
-        let (name, start) = (name.into(), self.pos());
-        let text = self.bare_text(&name, role)?;
-        self.field(name, Value::Text(text.clone()), start);
+    #[inline]
+    pub fn text(&mut self, name: &'static str, role: &'static Role) -> Option<Text> {
+        let start = self.pos();
+        let text = self.bare_text(name, role)?;
+        self.field(name, || Value::Text(text.clone()), start);
         Some(text)
     }
 
     /// A string without a field of its own.
-    pub fn bare_text(&mut self, name: &str, role: Role) -> Option<Text> {
+    pub fn bare_text(&mut self, name: &'static str, role: &'static Role) -> Option<Text> {
         let text = Text(self.bare_bytes(name)?);
+        let found = kinds(text.as_bytes());
+        // What nearly every string is: nothing below can be wrong with it.
+        if found == 0 && !text.is_empty() {
+            return Some(text);
+        }
         let at = self.pos() - text.len();
-        self.check_characters(name, &text, at, role);
+        if found & ODD != 0 {
+            self.check_characters(name, &text, at, role);
+        }
         match role.shape {
             Shape::Any => {}
             Shape::Name { wildcard, may_be_empty } => self.check_name(name, &text, at, wildcard, may_be_empty),
@@ -98,7 +105,7 @@ impl Cursor<'_> {
     }
 
     /// UTF-8, U+0000, and the characters that should not be there.
-    fn check_characters(&mut self, name: &str, text: &Text, at: usize, role: Role) {
+    fn check_characters(&mut self, name: &str, text: &Text, at: usize, role: &Role) {
         let bytes = text.as_bytes();
         // 3.1 (section 2.5) names Java's writeUTF as its format, which writes U+0000 as C0 80 and what lies beyond U+FFFF as
         // two surrogates, so neither is ill-formed there.
@@ -196,6 +203,26 @@ impl Cursor<'_> {
             }
         }
     }
+}
+
+/// Not printable ASCII.
+const ODD: u8 = 1;
+/// Of a meaning in topic filters: `#`, `+`, `$`.
+const SIGN: u8 = 2;
+
+/// The kinds of characters that are there, one of the bits above each.
+#[inline]
+fn kinds(bytes: &[u8]) -> u8 {
+    static KINDS: [u8; 256] = {
+        let mut kinds = [ODD; 256];
+        let mut byte = 0x20;
+        while byte < 0x7f {
+            kinds[byte as usize] = if matches!(byte, b'#' | b'+' | b'$') { SIGN } else { 0 };
+            byte += 1;
+        }
+        kinds
+    };
+    bytes.iter().fold(0, |found, b| found | KINDS[usize::from(*b)])
 }
 
 /// Whether the filter is one of a shared subscription (5.0, section 4.8.2).

@@ -6,7 +6,7 @@ use crate::wire::ids;
 use crate::wire::property::Place;
 use crate::wire::{PacketType, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe, Value};
 
-impl Cursor<'_> {
+impl<const NOTED: bool> Cursor<'_, NOTED> {
     pub fn subscribe(&mut self) -> Option<Subscribe> {
         let packet_id = self.packet_id(PacketType::Subscribe)?;
         let properties = self.properties(Place::Packet(PacketType::Subscribe))?;
@@ -15,7 +15,7 @@ impl Cursor<'_> {
             self.breach(ids::SUBSCRIBE_EMPTY, self.pos()..self.pos(), "SUBSCRIBE has no filter");
         }
         while self.left() > 0 {
-            let filter = self.text("filter", strings::SUBSCRIBE_FILTER)?;
+            let filter = self.text("filter", &strings::SUBSCRIBE_FILTER)?;
             let start = self.pos();
             let options = self.raw_byte(if self.v5() { "options" } else { "qos" })?;
             let subscription = Subscription { filter, options };
@@ -32,14 +32,16 @@ impl Cursor<'_> {
 
     fn options_field(&mut self, subscription: &Subscription, start: usize) {
         if !self.v5() {
-            return self.field("qos", Value::Int(subscription.qos().into()), start);
+            return self.field("qos", || Value::Int(subscription.qos().into()), start);
         }
-        let value = Value::Map(vec![
-            ("qos", Value::Int(subscription.qos().into())),
-            ("no_local", Value::Bool(subscription.no_local())),
-            ("retain_as_published", Value::Bool(subscription.retain_as_published())),
-            ("retain_handling", Value::Int(subscription.retain_handling().into())),
-        ]);
+        let value = || {
+            Value::Map(vec![
+                ("qos", Value::Int(subscription.qos().into())),
+                ("no_local", Value::Bool(subscription.no_local())),
+                ("retain_as_published", Value::Bool(subscription.retain_as_published())),
+                ("retain_handling", Value::Int(subscription.retain_handling().into())),
+            ])
+        };
         self.field("options", value, start);
     }
 
@@ -75,7 +77,7 @@ impl Cursor<'_> {
             );
         }
         while self.left() > 0 {
-            filters.push(self.text("filter", strings::UNSUBSCRIBE_FILTER)?);
+            filters.push(self.text("filter", &strings::UNSUBSCRIBE_FILTER)?);
         }
         Some(Unsubscribe {
             packet_id,
@@ -120,7 +122,7 @@ impl Cursor<'_> {
             return Vec::new();
         }
         let name = if self.v5() { "reason_codes" } else { "return_codes" };
-        let value = Value::Ints(codes.iter().map(|c| u64::from(*c)).collect());
+        let value = || Value::Ints(codes.iter().map(|c| u64::from(*c)).collect());
         self.field(name, value, start);
         for (i, code) in codes.iter().enumerate() {
             self.check_code(packet_type, *code, start + i..start + i + 1);

@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# What mqttspec costs, as Markdown tables: the suite against each target (time, processor time, memory, the slowest case),
+# how that grows with the number of cases, `list` and `check`, and with `micro` the parts beside other codecs.
+#
+#   ci/bench.sh [suite|growth|commands|micro]... [-- TARGET...]
+#
+# Without a part: the first three. TARGET is what `mqttspec run` takes, or `embedded` for the embedded reference broker (whose
+# time and memory are the harness's own); without one: embedded, the reference broker as a process, and mosquitto. MQTTSPEC
+# names the program (target/release/mqttspec). It needs bash, awk and a Linux /proc, and a machine that does nothing else.
+# Ends with 1 where a limit is broken.
+set -u -o pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+program=${MQTTSPEC:-target/release/mqttspec}
+[ -x "$program" ] || { echo "$program is not there: cargo build --release" >&2; exit 2; }
+parts=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do parts+=("$1"); shift; done
+[ $# -gt 0 ] && shift
+targets=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(suite growth commands)
+[ ${#targets[@]} -gt 0 ] || targets=(embedded ci/brokers/reference-process.yaml ci/brokers/mosquitto.yaml)
+# The limits: peak memory of the harness in MB, processor time of the harness with mosquitto and of `list`, in seconds.
+most_memory=100
+most_suite=3
+most_list=0.080
+out=target/bench
+mkdir -p "$out"
+broken=0
+limit() { printf '\n**Over the limit:** %s\n\n' "$1"; broken=1; }
+
+# Runs a command, its output in a file. Leaves `real`, `user`, `system` (seconds of the process itself, not of brokers that it
+# starts), `memory` (kB, peak) and `code`. The parent is a `sleep` that waits for nobody, so that the kernel keeps the figures
+# of the process when it has ended.
+measured() {
+  local log=$1 began ticks
+  shift
+  rm -f "$out/pid"
+  began=$(date +%s.%N)
+  ( "$@" >"$log" 2>&1 & echo $! >"$out/pid"; exec sleep 3600 ) &
+  local parent=$!
+  until [ -s "$out/pid" ]; do sleep 0.01; done
+  local pid state now
+  pid=$(cat "$out/pid")
+  memory=0
+  while :; do
+    now=$(awk '/^VmHWM:/ { print $2 }' "/proc/$pid/status" 2>/dev/null)
+    [ -n "$now" ] && memory=$now
+    state=$(awk '{ sub(/^.*\) /, ""); print $1 }' "/proc/$pid/stat")
+    [ "$state" = Z ] && break
+    sleep 0.05
+  done
+  real=$(awk -v a="$began" -v b="$(date +%s.%N)" 'BEGIN { printf "%.2f", b - a }')
+  ticks=$(getconf CLK_TCK)
+  # Behind the name in brackets: state, parent, ..., with utime and stime 12th and 13th, the exit code 50th.
+  read -r user system code <<<"$(awk -v t="$ticks" '{ sub(/^.*\) /, ""); printf "%.2f %.2f %d", $12 / t, $13 / t, $50 / 256 }' "/proc/$pid/stat")"
+  kill "$parent" 2>/dev/null
+  wait "$parent" 2>/dev/null
+}
+
+megabytes() { awk -v kb="$1" 'BEGIN { printf "%.1f", kb / 1024 }'; }
+over() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > b) }'; }
+
+# What `mqttspec run` is told for a target, in `arguments`, and its name in `name`.
+target() {
+  name=$(basename "$1" .yaml)
+  arguments=(run --trace never)
+  [ "$1" = embedded ] || arguments+=("$1")
+}
+
+play() {
+  measured "$out/$name.log" "$program" "${arguments[@]}" "$@"
+  [ "$code" -le 1 ] || { tail -n 20 "$out/$name.log" >&2; exit 2; }
+}
+
+# Seconds and id of the slowest case of a `--json` file.
+slowest() {
+  awk -F'"' '
+    /^      "id": / { id = $4 }
+    /^      "seconds": / { value = $3; gsub(/[: ,]/, "", value); if (value + 0 > most) { most = value + 0; slow = id } }
+    END { printf "%.1f s, `%s`", most, slow }
+  ' "$1"
+}
+
+suite() {
+  printf '| target | cases | time | user | system | peak memory | slowest case |\n|---|--:|--:|--:|--:|--:|---|\n'
+  local target cases
+  for target in "${targets[@]}"; do
+    target "$target"
+    # Without a report: writing one is not what is measured.
+    play
+    local figures cpu peak=$memory
+    figures="$real s | $user s | $system s | $(megabytes "$memory") MB"
+    cpu=$(awk -v a="$user" -v b="$system" 'BEGIN { print a + b }')
+    # A second run, with the report that knows how long each case took.
+    "$program" "${arguments[@]}" --json "$out/$name.json" >/dev/null 2>&1
+    cases=$(grep -c '^      "id": ' "$out/$name.json")
+    printf '| %s | %s | %s | %s |\n' "$name" "$cases" "$figures" "$(slowest "$out/$name.json")"
+    [ "$peak" -le $((most_memory * 1024)) ] || limit "more than $most_memory MB with $name"
+    if [ "$name" = mosquitto ] && over "$cpu" "$most_suite"; then limit "more than $most_suite s of processor time with $name"; fi
+  done
+}
+
+growth() {
+  printf '| target | repeated | time | user | system | peak memory |\n|---|--:|--:|--:|--:|--:|\n'
+  local target n
+  for target in "${targets[@]}"; do
+    target "$target"
+    for n in 1 4 16; do
+      play --repeat "$n"
+      printf '| %s | ×%s | %s s | %s s | %s s | %s MB |\n' "$name" "$n" "$real" "$user" "$system" "$(megabytes "$memory")"
+    done
+  done
+}
+
+commands() {
+  printf '| command | time | user | system | peak memory |\n|---|--:|--:|--:|--:|\n'
+  local command best least
+  for command in list check 'check scenarios'; do
+    # The best of five: what else the machine does can only make it slower.
+    least=
+    for _ in 1 2 3 4 5; do
+      TIMEFORMAT='%R %U %S'
+      # shellcheck disable=SC2086 # the words of a command
+      best=$({ time "$program" $command >"$out/command.log" 2>&1; } 2>&1) || { cat "$out/command.log" >&2; exit 2; }
+      least=$(printf '%s\n%s\n' "$least" "$best" | awk 'NF' | sort -n | head -n 1)
+    done
+    read -r real user system <<<"$least"
+    # shellcheck disable=SC2086 # the words of a command
+    measured "$out/command.log" "$program" $command
+    read -r real user system <<<"$least"
+    # shellcheck disable=SC2016 # Markdown
+    printf '| `%s` | %s s | %s s | %s s | %s MB |\n' "$command" "$real" "$user" "$system" "$(megabytes "$memory")"
+    if [ "$command" = list ] && over "$user" "$most_list"; then limit "more than $most_list s of processor time for list"; fi
+  done
+}
+
+# The divan tables as they are, and of decoding the ratio to the fastest other codec: below 1 is faster.
+micro() {
+  CARGO_TARGET_DIR=target/benches cargo bench --quiet --manifest-path benches/Cargo.toml >"$out/micro.txt" || exit 2
+  # shellcheck disable=SC2016 # Markdown
+  printf '```\n%s\n```\n\n' "$(cat "$out/micro.txt")"
+  awk '
+    function ns(value, unit) { return value * (unit == "ns" ? 1 : unit == "ms" ? 1e6 : unit == "s" ? 1e9 : 1e3) }
+    /^[├╰]─ / { group = $2 }
+    /^(│ | ) +[├╰]─ [a-z_]+ / || /^[│ ]+[├╰]─ [a-z_]+ *│/ { codec = $0; sub(/^[^a-z]*/, "", codec); sub(/[ │].*/, "", codec) }
+    /[├╰]─ [a-z]+ v[35]/ && (group == "decode" || group == "encode") {
+      line = $0; sub(/^[^a-z]*/, "", line); split(line, column, "│")
+      kind = column[1]; if (match(kind, /  +/)) kind = substr(kind, 1, RSTART - 1)
+      split(column[3], median, " "); time = ns(median[1], median[2])
+      key = group "|" kind; if (!(key in seen)) { seen[key] = 1; order[++n] = key }
+      took[key, codec] = time
+      if (codec !~ /^mqttspec/ && (!(key in best) || time < best[key])) { best[key] = time; who[key] = codec }
+      if (codec != "mqttbytes" && codec !~ /^mqttspec/ && (!(key in strict) || time < strict[key])) { strict[key] = time; strictest[key] = codec }
+    }
+    END {
+      print "| | packet | ours | with fields | fastest that validates | ratio | fastest of all | ratio |"
+      print "|---|---|--:|--:|--:|--:|--:|--:|"
+      for (i = 1; i <= n; i++) {
+        split(order[i], part, "|"); k = order[i]
+        ours = part[1] == "decode" ? took[k, "mqttspec_check"] : took[k, "mqttspec"]
+        fields = part[1] == "decode" ? sprintf("%.0f ns", took[k, "mqttspec_decode"] / 100) : ""
+        printf "| %s | %s | %.0f ns | %s | %.0f ns, %s | %.2f | %.0f ns, %s | %.2f |\n", part[1], part[2], ours / 100, fields, strict[k] / 100, strictest[k], ours / strict[k], best[k] / 100, who[k], ours / best[k]
+      }
+    }
+  ' "$out/micro.txt"
+}
+
+printf '%s, %s, %s cores, %s\n' "$("$program" --version)" \
+  "$(awk -F': ' '/^model name/ { print $2; exit }' /proc/cpuinfo)" "$(getconf _NPROCESSORS_ONLN)" "$(date +%Y-%m-%d)"
+for part in "${parts[@]}"; do
+  case $part in
+    suite) printf '\n'; suite ;;
+    growth) printf '\n'; growth ;;
+    commands) printf '\n'; commands ;;
+    micro) printf '\n'; micro ;;
+    *) echo "there is no part $part" >&2; exit 2 ;;
+  esac
+done
+exit $broken

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Feeds everything that reads what others wrote (packets, streams, scenarios, profiles, the bytes notation, captures) with
+# inputs made by libFuzzer, under the address sanitizer. What is asked: no panic, no overflow, no read out of bounds, no
+# input that takes longer than 20 s or more memory than it warrants, and what fuzz/bodies.rs asserts.
+#
+#   ci/fuzz.sh [SECONDS [TARGET...]]
+#
+# SECONDS a target (10); without a TARGET all of fuzz/fuzz_targets. Inputs that lead further are kept in target/fuzz/found and
+# used by the next run; one that is a finding lies in target/fuzz/artifacts, and belongs into fuzz/corpus once it is mended.
+# It needs a nightly toolchain and a C++ compiler. Where they are missing this says so and passes.
+set -u -o pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+seconds=${1:-10}
+[ $# -gt 0 ] && shift
+targets=("$@")
+if [ $# -eq 0 ]; then
+  for file in fuzz/fuzz_targets/*.rs; do targets+=("$(basename "$file" .rs)"); done
+fi
+
+skip() { printf 'note: %s, so nothing is fuzzed; cargo test --test fuzz_corpus plays the corpus\n' "$1"; exit 0; }
+cargo +nightly --version >/dev/null 2>&1 || skip "there is no nightly toolchain"
+command -v c++ >/dev/null || command -v clang++ >/dev/null || skip "there is no C++ compiler"
+
+host=$(rustc +nightly -vV | sed -n 's/^host: //p')
+out=$PWD/target/fuzz
+# What cargo-fuzz gives: coverage for libFuzzer, and the address sanitizer.
+flags=(
+  -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
+  -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
+  -Zsanitizer=address -Ccodegen-units=4 --cfg=fuzzing
+)
+# With a target named, build scripts and macros are built without the flags.
+RUSTFLAGS="${flags[*]}" CARGO_TARGET_DIR=$out cargo +nightly build --quiet --release --locked \
+  --manifest-path fuzz/Cargo.toml --target "$host" || exit 1
+
+bad=0
+printf '%-10s %12s %8s %10s %8s %9s\n' target executions seconds per-second features memory
+for target in "${targets[@]}"; do
+  mkdir -p "$out/found/$target" "$out/artifacts/$target"
+  log=$out/$target.log
+  options=(-max_total_time="$seconds" -timeout=20 -rss_limit_mb=1024 -malloc_limit_mb=256 -print_final_stats=1)
+  [ -f "fuzz/$target.dict" ] && options+=(-dict="fuzz/$target.dict")
+  [ "$target" = capture ] && options+=(-max_len=8192)
+  "$out/$host/release/$target" "${options[@]}" -artifact_prefix="$out/artifacts/$target/" \
+    "$out/found/$target" "fuzz/corpus/$target" >"$log" 2>&1
+  code=$?
+  awk -v name="$target" '
+    /stat::number_of_executed_units/ { runs = $2 }
+    /stat::average_exec_per_sec/ { rate = $2 }
+    /stat::peak_rss_mb/ { memory = $2 }
+    / ft: / { for (i = 1; i < NF; i++) if ($i == "ft:") features = $(i + 1) }
+    /^Done / { took = $(NF - 1) }
+    END { printf "%-10s %12s %8s %10s %8s %6s MB\n", name, runs, took, rate, features, memory }
+  ' "$log"
+  if [ $code -ne 0 ]; then
+    bad=1
+    printf 'a finding in %s:\n' "$target"
+    grep -E 'panicked|ERROR|SUMMARY|Test unit written|assertion' -A2 "$log" | head -n 20
+  fi
+done
+exit $bad

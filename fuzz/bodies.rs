@@ -1,0 +1,190 @@
+//! What is done with an input, target by target: everything that reads it, and what has to hold of what is read.
+//!
+//! `fuzz_targets/` gives these to libFuzzer, `tests/fuzz_corpus.rs` plays the corpus through them with any toolchain.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mqttspec::capture::audit::{audit, stream_json, stream_text};
+use mqttspec::capture::{Settings, import, read_streams};
+use mqttspec::scenario::{ByteTemplate, Scope, Source, load, outlines, print, render_all};
+use mqttspec::target::Profile;
+use mqttspec::transcript::redacted;
+use mqttspec::wire::{
+    BROKEN_MAX, Blob, Checked, Frame, Piece, Side, Splitter, Version, WHOLE_MAX, check, decode, decode_bytes,
+    describe_bytes, encode_bytes,
+};
+
+/// Every target by its name, which is also that of its folder in the corpus.
+pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+    ("decoder", decoder),
+    ("splitter", splitter),
+    ("scenario", scenario),
+    ("profile", profile),
+    ("notation", notation),
+    ("capture", capture),
+];
+
+/// The version and the sender that the first byte of an input of `decoder` stands for.
+fn manner(byte: u8) -> (Version, Side) {
+    let side = if byte & 1 == 0 { Side::Client } else { Side::Server };
+    (Version::ALL[usize::from(byte >> 1) % Version::ALL.len()], side)
+}
+
+/// A byte for version and sender, then a packet, whole or not.
+pub fn decoder(data: &[u8]) {
+    let Some((first, packet)) = data.split_first() else {
+        return;
+    };
+    let (version, from) = manner(*first);
+    let bytes = Bytes::copy_from_slice(packet);
+    let decoded = decode_bytes(&bytes, version, from);
+    let mut at = 0;
+    for field in &decoded.fields {
+        assert_eq!(field.span.start, at, "the fields have a gap");
+        at = field.span.end;
+    }
+    assert_eq!(at, bytes.len(), "the fields do not cover the packet");
+    for breach in &decoded.breaches {
+        assert!(breach.span.start <= breach.span.end && breach.span.end <= bytes.len());
+    }
+    if !bytes.is_empty() && decoded.packet.is_none() {
+        assert!(!decoded.breaches.is_empty(), "no packet and no reason");
+    }
+    if let (Some(packet), []) = (&decoded.packet, &decoded.breaches[..]) {
+        let again = decode_bytes(&encode_bytes(packet, version), version, from);
+        assert_eq!(
+            again.packet.as_ref(),
+            Some(packet),
+            "it changes when it is written again"
+        );
+    }
+    describe_bytes(&bytes, version, from);
+    if let Some(frame) = Frame::loose(bytes) {
+        assert_eq!(check(&frame, version, from), Checked::from(decoded.clone()));
+        frame.connect_level();
+        redacted(&frame.raw, &decoded);
+    }
+}
+
+/// Chunks of a stream: a byte for a length and so many bytes, or from 0xf0 on two bytes that stand for up to 2 MiB of one
+/// byte. The pieces have to be the same as when all comes at once, and memory has to be bounded.
+pub fn splitter(mut data: &[u8]) {
+    const MOST: usize = 4 * 1024 * 1024;
+    let mut cut = Splitter::new();
+    let mut pieces = Vec::new();
+    let mut whole = Vec::new();
+    while let Some((op, rest)) = data.split_first() {
+        if let (0xf0.., [len, byte, rest @ ..]) = (*op, rest) {
+            let len = usize::from(*len) << 13;
+            if whole.len() + len > MOST {
+                break;
+            }
+            pieces.extend(cut.push_fill(len as u64, *byte));
+            whole.resize(whole.len() + len, *byte);
+            data = rest;
+        } else {
+            let (chunk, rest) = rest.split_at(rest.len().min(usize::from(*op)));
+            pieces.extend(cut.push(chunk));
+            whole.extend_from_slice(chunk);
+            data = rest;
+        }
+        assert!(cut.pending().len() as u64 <= WHOLE_MAX.max(BROKEN_MAX as u64));
+    }
+    let mut at_once = Splitter::new();
+    assert_eq!(pieces, at_once.push(&whole), "the pieces depend on the cuts");
+    assert_eq!(
+        (cut.pending(), cut.pending_len()),
+        (at_once.pending(), at_once.pending_len())
+    );
+    assert_eq!(
+        (cut.is_broken(), cut.received()),
+        (at_once.is_broken(), whole.len() as u64)
+    );
+    let mut told = cut.pending_len();
+    for piece in &pieces {
+        told += match piece {
+            Piece::Broken { bytes, .. } => bytes.len() as u64,
+            Piece::Frame(frame) => {
+                assert_eq!(
+                    frame.raw.len(),
+                    frame.header_len as u64 + u64::from(frame.remaining_length)
+                );
+                if let Blob::Long(_) = frame.raw {
+                    decode(frame, Version::V5, Side::Server);
+                }
+                frame.raw.len()
+            }
+        };
+    }
+    assert_eq!(told, whole.len() as u64, "bytes were lost");
+}
+
+/// The text of a scenario file.
+pub fn scenario(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let source = Arc::new(Source {
+        file: "fuzz.yaml".to_owned(),
+        text: text.to_owned(),
+    });
+    let outlined = outlines(&source, "folder/fuzz");
+    match load(&source, "folder/fuzz") {
+        Err(errors) => {
+            assert!(!errors.is_empty(), "refused without a reason");
+            render_all(&errors, false);
+        }
+        Ok(scenario) => {
+            assert_eq!(outlined.map(|o| o.len()).ok(), Some(scenario.cases.len()));
+            let scope = Scope::new("ns");
+            for step in scenario.cases.iter().flat_map(|case| &case.script.steps) {
+                print::step(step, &scope);
+            }
+        }
+    }
+}
+
+/// The text of a profile.
+pub fn profile(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match Profile::parse(text, Path::new("fuzz.yaml")) {
+        Err(error) => assert!(!error.to_string().is_empty()),
+        Ok(profile) => {
+            let _ = profile.addresses(&Default::default());
+            let _ = profile.websocket_addresses(&Default::default());
+        }
+    }
+}
+
+/// The bytes notation: a line of it, and behind the first line break what it is compared with.
+pub fn notation(data: &[u8]) {
+    let end = data.iter().position(|b| *b == b'\n').unwrap_or(data.len());
+    let Ok(text) = std::str::from_utf8(&data[..end]) else {
+        return;
+    };
+    let raw = data.get(end + 1..).unwrap_or_default();
+    let mut scope = Scope::new("ns");
+    for awaited in [false, true] {
+        match ByteTemplate::parse(text, awaited) {
+            Err((range, _)) => assert!(text.get(range).is_some(), "the place of the error is none of the text"),
+            Ok(template) => {
+                print::bytes(&template, &scope);
+                let _ = template.matches(raw, &mut scope);
+            }
+        }
+    }
+}
+
+/// A capture, pcap or pcapng.
+pub fn capture(data: &[u8]) {
+    let settings = Settings::default();
+    if let Ok((streams, _)) = read_streams(data, &settings) {
+        for recorded in &streams {
+            let _ = import(recorded, "fuzz.pcap");
+        }
+    }
+    let _ = audit(data, &settings, |report| {
+        stream_text(report);
+        stream_json(report);
+    });
+}

@@ -1,0 +1,297 @@
+//! What `--help` says beyond the definition of the command line: the commands in groups, and examples of each.
+
+use std::fmt::Write as _;
+
+use clap::{Command, CommandFactory};
+
+use super::args::Cli;
+
+/// The commands by what they are for.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Play", &["run", "matrix", "compare", "report", "sweep"]),
+    ("Look up", &["list", "show", "explain", "coverage", "decode"]),
+    ("Write scenarios", &["new", "check", "schema"]),
+    ("Snapshots", &["review", "accept", "reject"]),
+    ("Captures", &["record", "audit", "replay", "import"]),
+    ("The embedded broker", &["broker"]),
+    ("The program", &["completions", "man", "help"]),
+];
+
+/// Examples of each command: a command line and what it does. The first word, `mqttspec`, is left out.
+const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
+    (
+        "run",
+        &[
+            ("run", "against the embedded reference broker"),
+            ("run mqtt://127.0.0.1:1883", "against a broker that is there"),
+            (
+                "run ci/brokers/mosquitto.yaml",
+                "against a broker that the profile starts",
+            ),
+            (
+                "run -e 'qos2/*' --mqtt v5 --trace always",
+                "some of it, with every byte",
+            ),
+            ("run mqtts://broker.example --ca ca.pem", "over TLS"),
+            ("run --failed -v", "once more what was bad"),
+            ("run p.yaml --json now.json --html now.html", "with reports"),
+        ],
+    ),
+    (
+        "list",
+        &[
+            ("list", "every case"),
+            (
+                "list --statement 'v5:MQTT-3.1.*'",
+                "those that prove statements of one section",
+            ),
+            ("list --tag timing --json", "as JSON"),
+        ],
+    ),
+    (
+        "check",
+        &[
+            ("check", "the scenarios inside the program"),
+            ("check scenarios/qos2 my.yaml", "a folder and a file"),
+        ],
+    ),
+    (
+        "show",
+        &[
+            ("show qos2/dup-before-pubrel", "a scenario"),
+            ("show qos2/dup-before-pubrel@v5", "one of its cases"),
+        ],
+    ),
+    (
+        "new",
+        &[(
+            "new scenarios/ping/mine.yaml --statement v5:MQTT-3.12.4-1",
+            "a file to begin with",
+        )],
+    ),
+    (
+        "decode",
+        &[
+            ("decode 20 02 01 00", "what a broker sent"),
+            ("decode --mqtt v5 --from client e000", "what a client of 5.0 sent"),
+        ],
+    ),
+    (
+        "explain",
+        &[("explain v5:MQTT-4.3.3-10", "what it says, who proves it")],
+    ),
+    (
+        "coverage",
+        &[
+            ("coverage", "by section"),
+            ("coverage --markdown", "as docs/coverage.md has it"),
+            ("coverage --also mine --walk", "with scenarios of your own"),
+        ],
+    ),
+    (
+        "broker",
+        &[
+            ("broker", "at 127.0.0.1:1883"),
+            (
+                "broker --listen 127.0.0.1:2883 --ws 127.0.0.1:8083",
+                "with WebSocket beside it",
+            ),
+            ("broker --disobey v3.1.1:MQTT-4.3.3-2", "one that does something wrong"),
+        ],
+    ),
+    (
+        "record",
+        &[(
+            "record --listen 127.0.0.1:2883 -o talk.pcapng mqtt://127.0.0.1:1883",
+            "clients connect to port 2883",
+        )],
+    ),
+    (
+        "replay",
+        &[
+            ("replay talk.pcapng", "against the embedded broker"),
+            (
+                "replay talk.pcapng mqtt://127.0.0.1:1883 --rename",
+                "against one that others use",
+            ),
+        ],
+    ),
+    (
+        "import",
+        &[(
+            "import talk.pcapng --stream 0 -o mine.yaml",
+            "the first TCP connection as a scenario",
+        )],
+    ),
+    (
+        "audit",
+        &[
+            ("audit field.pcap", "every connection with MQTT"),
+            ("audit --port 8883 --json field.pcap", "one port, as JSON"),
+        ],
+    ),
+    (
+        "sweep",
+        &[(
+            "sweep mqtt://127.0.0.1:1883",
+            "what runs had left, as far as it can be found",
+        )],
+    ),
+    ("schema", &[("schema", "the JSON Schema, for an editor")]),
+    (
+        "review",
+        &[
+            ("review", "every change"),
+            ("review snapshots/mosquitto", "those of one broker"),
+        ],
+    ),
+    (
+        "accept",
+        &[
+            ("accept", "every change"),
+            ("accept snapshots/mosquitto/qos2", "those below a folder"),
+        ],
+    ),
+    (
+        "reject",
+        &[
+            ("reject", "every change"),
+            ("reject snapshots/mosquitto/qos2", "those below a folder"),
+        ],
+    ),
+    (
+        "matrix",
+        &[
+            ("matrix reference ci/brokers/mosquitto.yaml", "two brokers"),
+            (
+                "matrix a.json b.json --html matrix.html",
+                "two runs that were played already",
+            ),
+        ],
+    ),
+    (
+        "compare",
+        &[
+            ("compare before.json now.json", "what changed"),
+            (
+                "compare before.json now.json --diff --md changes.md",
+                "with every exchange",
+            ),
+        ],
+    ),
+    (
+        "report",
+        &[(
+            "report merge --json all.json part1.json part2.json",
+            "the parts of a run as one",
+        )],
+    ),
+    (
+        "completions",
+        &[("completions bash", "into a file that the shell reads")],
+    ),
+    (
+        "man",
+        &[("man", "the page"), ("man --dir share/man/man1", "one page a command")],
+    ),
+];
+
+/// The definition of the command line with its groups and examples.
+pub fn command() -> Command {
+    let mut command = Cli::command();
+    for (name, examples) in EXAMPLES {
+        command = command.mut_subcommand(*name, |sub| sub.after_help(shown(examples)));
+    }
+    let few = [
+        EXAMPLES[0].1[0],
+        EXAMPLES[0].1[1],
+        EXAMPLES[0].1[2],
+        EXAMPLES[5].1[0],
+        EXAMPLES[12].1[0],
+    ];
+    let template = format!(
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{}Options:\n{{options}}\n\n{}\n",
+        grouped(&command),
+        shown(&few)
+    );
+    command.help_template(template)
+}
+
+fn grouped(command: &Command) -> String {
+    let mut text = String::new();
+    for (group, names) in GROUPS {
+        let _ = writeln!(text, "{group}:");
+        for name in *names {
+            let about = command.find_subcommand(name).and_then(Command::get_about);
+            let about = about.map_or(
+                "Print this message, or the help of a command".to_owned(),
+                ToString::to_string,
+            );
+            let _ = writeln!(text, "  {name:<13}{about}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn shown(examples: &[(&str, &str)]) -> String {
+    let width = examples.iter().map(|(line, _)| line.len()).max().unwrap_or(0);
+    let lines = examples
+        .iter()
+        .map(|(line, what)| format!("  mqttspec {line:<width$}   {what}"));
+    format!("Examples:\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::FromArgMatches;
+
+    #[test]
+    fn every_command_stands_in_one_group() {
+        let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+        let mut command = Cli::command();
+        command.build();
+        let mut there: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+        grouped.sort_unstable();
+        there.sort_unstable();
+        assert_eq!(grouped, there);
+    }
+
+    #[test]
+    fn every_command_has_an_example_of_its_own() {
+        for name in Cli::command().get_subcommands().map(Command::get_name) {
+            let (_, examples) = EXAMPLES
+                .iter()
+                .find(|(n, _)| *n == name)
+                .unwrap_or_else(|| panic!("{name} has none"));
+            assert!(
+                examples.iter().all(|(line, _)| line.split(' ').next() == Some(name)),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_example_is_a_command_line() {
+        for (line, _) in EXAMPLES.iter().flat_map(|(_, examples)| *examples) {
+            let words = line.split(' ').map(|word| word.trim_matches('\''));
+            let read = command()
+                .try_get_matches_from(std::iter::once("mqttspec").chain(words))
+                .and_then(|matches| Cli::from_arg_matches(&matches));
+            assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn help_fits_on_lines_of_a_hundred_characters() {
+        let mut root = command().term_width(100);
+        let mut pages = vec![root.render_help().to_string()];
+        for sub in root.get_subcommands_mut() {
+            pages.push(sub.clone().term_width(100).render_help().to_string());
+        }
+        for line in pages.iter().flat_map(|page| page.lines()) {
+            assert!(line.chars().count() <= 110, "{line}");
+        }
+    }
+}
