@@ -5,7 +5,8 @@ mod captures;
 
 use captures::{Connection, bytes, connack};
 use mqttspec::capture::audit::{audit, stream_json, stream_text};
-use mqttspec::capture::write::{Dialogue, secret::fragment};
+use mqttspec::capture::write::Dialogue;
+use mqttspec::capture::write::secret::{Masker, fragment};
 use mqttspec::capture::{Recorded, Settings, import, read_streams};
 use mqttspec::wire::property::id;
 use mqttspec::wire::{Connect, Packet, PropertyValue, Version, Will};
@@ -109,6 +110,12 @@ fn no_wrong_byte_brings_a_password_out() {
                 }
                 let talk = Connection::new().handshake().to(&wrong).from(&connack(version)).close();
                 check(&talk.pcap(), &format!("{value:#04x} at {at}, {version}"));
+                let mut masker = Masker::new();
+                let live = [masker.push(&wrong), masker.finish()].concat();
+                assert!(
+                    !leaks(&hex::encode(live)),
+                    "recorded with {value:#04x} at {at}, {version}"
+                );
             }
         }
     }
