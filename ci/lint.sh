@@ -47,7 +47,7 @@ if ! command -v shellcheck >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-ge
   { apt-get update && apt-get install -y --no-install-recommends shellcheck; } >/dev/null 2>&1
 fi
 if command -v shellcheck >/dev/null; then
-  shellcheck ci/lint.sh ci/action/*.sh ci/page/*.sh || bad=1
+  shellcheck ci/lint.sh ci/bench.sh ci/fuzz.sh ci/deny.sh ci/action/*.sh ci/page/*.sh || bad=1
 else
   missing "scripts, without shellcheck"
 fi

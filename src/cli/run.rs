@@ -82,6 +82,7 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
         strict: args.strict,
         max_fail: args.max_fail,
         total_timeout: args.total_timeout,
+        forgets: args.json.is_none() && args.html.is_none() && args.pcap.is_none() && args.snapshots.is_none(),
     };
     let exit = turns(args, &cases, &target, &player, &options, stopped, kept.as_ref()).await;
     if let Some(kept) = &kept {

@@ -19,6 +19,9 @@ pub struct RunOptions {
     pub max_fail: Option<usize>,
     /// Ends the run after this time.
     pub total_timeout: Option<Duration>,
+    /// Forgets the exchanges of cases that need nobody's attention, once they are told. With thousands of cases they are by
+    /// far the largest part of what a run holds, and only some reports ask for them.
+    pub forgets: bool,
 }
 
 /// Plays `cases` against `target`, and tells `events` what happens. Ends early where `stop` becomes true.
@@ -71,7 +74,12 @@ pub async fn run(
             _ = stop.wait_for(|stop| *stop) => { interrupted = true; break }
             () = over => { interrupted = true; break }
             joined = tasks.join_next() => match joined {
-                Some(Ok((index, result))) => results[index] = Some(result),
+                Some(Ok((index, mut result))) => {
+                    if options.forgets && !result.is_bad() {
+                        (result.transcript, result.control) = (None, None);
+                    }
+                    results[index] = Some(result);
+                }
                 Some(Err(panic)) if panic.is_panic() => std::panic::resume_unwind(panic.into_panic()),
                 Some(Err(_)) | None => {}
             },
