@@ -16,8 +16,11 @@ use mqttspec::wire::{
     describe_bytes, encode_bytes,
 };
 
+/// What is done with an input of a target.
+pub type Body = fn(&[u8]);
+
 /// Every target by its name, which is also that of its folder in the corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, Body); 6] = [
     ("decoder", decoder),
     ("splitter", splitter),
     ("scenario", scenario),

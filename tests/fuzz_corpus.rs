@@ -5,7 +5,6 @@
 #[path = "../fuzz/bodies.rs"]
 mod bodies;
 #[path = "support/captures.rs"]
-#[allow(dead_code)]
 mod captures;
 #[path = "wire_oracle/vectors.rs"]
 #[allow(dead_code)]
