@@ -69,7 +69,8 @@ target() {
 
 play() {
   measured "$out/$name.log" "$program" "${arguments[@]}" "$@"
-  [ "$code" -le 1 ] || { tail -n 20 "$out/$name.log" >&2; exit 2; }
+  # Cases that a busy machine has voided are in its exit code; what is not there without a summary is a run.
+  grep -q ' pass' "$out/$name.log" || { tail -n 20 "$out/$name.log" >&2; exit 2; }
 }
 
 # Seconds and id of the slowest case of a `--json` file.
