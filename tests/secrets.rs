@@ -44,6 +44,8 @@ async fn a_password_from_the_environment_is_shown_nowhere() {
                 .current_dir(&out)
                 .env("MQTTSPEC_TEST_PASSWORD", PASSWORD)
                 .env("MQTTSPEC_LOG", "trace")
+                // Whatever the caller wants of the snapshots of the project, here they are written.
+                .env("INSTA_UPDATE", "always")
                 .arg("run")
                 .arg(&file)
                 .args([
