@@ -29,7 +29,7 @@ broken=0
 limit() { printf '\n**Over the limit:** %s\n\n' "$1"; broken=1; }
 
 # Runs a command, its output in a file. Leaves `real`, `user`, `system` (seconds of the process itself, not of brokers that it
-# starts), `memory` (kB, peak) and `code`. The parent is a `sleep` that waits for nobody, so that the kernel keeps the figures
+# starts) and `memory` (kB, peak). The parent is a `sleep` that waits for nobody, so that the kernel keeps the figures
 # of the process when it has ended.
 measured() {
   local log=$1 began ticks
@@ -51,8 +51,8 @@ measured() {
   done
   real=$(awk -v a="$began" -v b="$(date +%s.%N)" 'BEGIN { printf "%.2f", b - a }')
   ticks=$(getconf CLK_TCK)
-  # Behind the name in brackets: state, parent, ..., with utime and stime 12th and 13th, the exit code 50th.
-  read -r user system code <<<"$(awk -v t="$ticks" '{ sub(/^.*\) /, ""); printf "%.2f %.2f %d", $12 / t, $13 / t, $50 / 256 }' "/proc/$pid/stat")"
+  # Behind the name in brackets: state, parent, ..., with utime and stime 12th and 13th.
+  read -r user system <<<"$(awk -v t="$ticks" '{ sub(/^.*\) /, ""); printf "%.2f %.2f", $12 / t, $13 / t }' "/proc/$pid/stat")"
   kill "$parent" 2>/dev/null
   wait "$parent" 2>/dev/null
 }
