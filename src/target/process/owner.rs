@@ -1,6 +1,8 @@
 //! Who listens on a port: the started broker, or somebody who was quicker. A stranger who answers in the broker's place would
 //! be tested in its name, until the broker gives up and ends.
 
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
@@ -12,41 +14,54 @@ use super::members;
 ///
 /// It looks through `/proc`, which takes milliseconds: not for a thread of the runtime.
 pub(super) fn listens(group: GroupId, port: u16) -> Option<bool> {
-    let mut sockets = Vec::new();
+    let mut own: Option<HashSet<OsString>> = None;
+    let mut somebody = false;
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        if let Ok(table) = File::open(table) {
-            sockets.extend(listening_sockets(BufReader::new(table), port));
-        }
-    }
-    if sockets.is_empty() {
-        return None;
-    }
-    for member in members::of(group)? {
-        for file in std::fs::read_dir(member.proc.join("fd")).ok()?.flatten() {
-            let Ok(link) = std::fs::read_link(file.path()) else {
-                continue;
+        let Ok(table) = File::open(table) else { continue };
+        for socket in listening_sockets(BufReader::with_capacity(LINE, table), port) {
+            somebody = true;
+            let own = match &mut own {
+                Some(own) => own,
+                None => own.insert(open_files(group)?),
             };
-            if sockets.iter().any(|socket| link.as_os_str() == socket.as_str()) {
+            if own.contains(OsStr::new(&socket)) {
                 return Some(true);
             }
         }
     }
-    Some(false)
+    somebody.then_some(false)
 }
+
+/// What the files are, by the names that `/proc/PID/fd` has for them, that the members of the group have open.
+fn open_files(group: GroupId) -> Option<HashSet<OsString>> {
+    let mut names = HashSet::new();
+    for member in members::of(group)? {
+        for file in std::fs::read_dir(member.proc.join("fd")).ok()?.flatten() {
+            if let Ok(link) = std::fs::read_link(file.path()) {
+                names.insert(link.into_os_string());
+            }
+        }
+    }
+    Some(names)
+}
+
+/// So long is a line of the kernel's tables. It makes up as many as a read asks for, and behind those that listen it would
+/// have to look through all of its buckets for connections.
+const LINE: usize = 150;
 
 /// The sockets that listen on the port, as `/proc/PID/fd` names them, from a table like `/proc/net/tcp`: the second column
 /// is the local address and port in hex, the fourth the state (0A is listening), the tenth the inode.
 ///
 /// The kernel shows those that listen before all others. A run leaves tens of thousands of closed connections behind for a
 /// minute, and to have the kernel write all of them down would take a tenth of a second at each start of a broker.
-fn listening_sockets(table: impl BufRead, port: u16) -> Vec<String> {
+fn listening_sockets(table: impl BufRead, port: u16) -> impl Iterator<Item = String> {
     let ending = format!(":{port:04X}");
     let heading = 1;
     table
         .lines()
         .map_while(Result::ok)
         .skip(heading)
-        .map_while(|line| {
+        .map_while(move |line| {
             let columns: Vec<&str> = line.split_whitespace().collect();
             let listens = *columns.get(3)? == "0A";
             let inode = (columns.get(1)?.ends_with(&ending))
@@ -55,7 +70,6 @@ fn listening_sockets(table: impl BufRead, port: u16) -> Vec<String> {
             listens.then(|| inode.map(|inode| format!("socket:[{inode}]")))
         })
         .flatten()
-        .collect()
 }
 
 #[cfg(test)]
@@ -68,9 +82,10 @@ mod tests {
              \x20  0: 0100007F:075B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0\n\
              \x20  1: 0100007F:075C 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1 0\n\
              \x20  2: 0100007F:075B 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0\n";
-        assert_eq!(listening_sockets(table.as_bytes(), 0x75b), ["socket:[4711]"]);
-        assert_eq!(listening_sockets(table.as_bytes(), 0x75c), ["socket:[4713]"]);
-        assert!(listening_sockets(table.as_bytes(), 1).is_empty());
+        let sockets = |port| listening_sockets(table.as_bytes(), port).collect::<Vec<_>>();
+        assert_eq!(sockets(0x75b), ["socket:[4711]"]);
+        assert_eq!(sockets(0x75c), ["socket:[4713]"]);
+        assert!(sockets(1).is_empty());
     }
 
     #[cfg(target_os = "linux")]
