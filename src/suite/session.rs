@@ -197,14 +197,15 @@ impl Session {
         };
         let own = place.launcher.starts_its_own() && (restarts(case) || case.header.serial || heavy);
         let began;
+        // On the heap: all cases of a run wait for room, and those that do are small so.
         let (played, plays, log) = if own {
             let _permit = self.own.acquire().await;
             began = Instant::now();
-            self.play_alone(case, place).await
+            Box::pin(self.play_alone(case, place)).await
         } else {
             let _permit = self.side_by_side.acquire().await;
             began = Instant::now();
-            self.play_shared(case, place).await
+            Box::pin(self.play_shared(case, place)).await
         };
         let mut result = match played {
             Outcome::Played { played, crashed } => judge.judge(case, *played, crashed),
