@@ -195,7 +195,8 @@ impl Session {
             true => self.heavy.acquire().await.ok(),
             false => None,
         };
-        let own = place.launcher.starts_its_own() && (restarts(case) || case.header.serial || heavy);
+        let alone = self.target.isolate || restarts(case) || case.header.serial || heavy;
+        let own = place.launcher.starts_its_own() && alone;
         let began;
         let (played, plays, log) = if own {
             let _permit = self.own.acquire().await;
