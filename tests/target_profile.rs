@@ -160,7 +160,7 @@ fn everything_that_a_profile_can_say() {
     assert!(first.sometimes && second.fails == Fails::Crash && second.case.matches("qos2/a@v5"));
     assert!(third.untriaged);
     let stale = profile.error_at(third.place, "matches no case", Some("the nearest is y".into()));
-    assert_eq!(stale.place.map(|p| (p.line, p.column)), Some((30, 13)));
+    assert_eq!(stale.place.map(|p| (p.line, p.column)), Some((31, 13)));
 }
 
 #[test]
