@@ -80,6 +80,7 @@ fn target(peer: &Peer) -> Target {
         not_offered: BTreeMap::new(),
         jobs: 8,
         instances: 1,
+        isolate: false,
     }
 }
 

@@ -40,6 +40,7 @@ users: { good: { username: g, password: 007 } }
 auth: { method: X, good: ["00 ff"], bad: [""] }
 jobs: 64
 instances: 4
+isolate: true
 known:
   - case: connect/reserved-flag@v5
     fails: v5:MQTT-3.1.2-3
@@ -147,6 +148,7 @@ fn everything_that_a_profile_can_say() {
     let auth = profile.auth.as_ref().unwrap();
     assert_eq!((&auth.good, &auth.bad), (&vec![vec![0, 255]], &vec![vec![]]));
     assert_eq!((profile.jobs, profile.instances), (Some(64), Some(4)));
+    assert!(profile.isolate);
 
     let [first, second, third] = &profile.known[..] else {
         panic!("{:?}", profile.known)
@@ -158,7 +160,7 @@ fn everything_that_a_profile_can_say() {
     assert!(first.sometimes && second.fails == Fails::Crash && second.case.matches("qos2/a@v5"));
     assert!(third.untriaged);
     let stale = profile.error_at(third.place, "matches no case", Some("the nearest is y".into()));
-    assert_eq!(stale.place.map(|p| (p.line, p.column)), Some((30, 13)));
+    assert_eq!(stale.place.map(|p| (p.line, p.column)), Some((31, 13)));
 }
 
 #[test]
@@ -252,6 +254,11 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (format!("{head}patience: 0s\n"), "`patience` cannot be 0", "3:11"),
         (format!("{head}jobs: 0\n"), "`jobs: 0`", "3:7"),
+        (
+            format!("{head}isolate: true\n"),
+            "an instance for every case needs a `process`",
+            "3:1",
+        ),
         (
             format!("{head}jobs: many\n"),
             "jobs: invalid type: string \"many\", expected u32",

@@ -426,6 +426,7 @@ async fn a_text_frame_of_the_broker_is_a_finding() {
         not_offered: Default::default(),
         jobs: 8,
         instances: 1,
+        isolate: false,
     };
     let case = cases(|case| case.id == "websocket/subprotocol[alone]@v3.1.1");
     let settings = Settings::default();

@@ -89,6 +89,7 @@ fn passing(kind: Kind) -> (Vec<String>, usize) {
         not_offered: Default::default(),
         jobs: 64,
         instances: 1,
+        isolate: false,
     };
     let cases: Vec<Arc<Case>> = Files::embedded()
         .load_all()

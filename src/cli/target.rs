@@ -129,6 +129,7 @@ pub fn reference_over(disobey: Disobey, transport: Transport) -> (Target, Settin
         not_offered: BTreeMap::new(),
         jobs: JOBS,
         instances: EMBEDDED_INSTANCES,
+        isolate: false,
     };
     (target, settings)
 }
@@ -196,6 +197,7 @@ async fn address(text: &str, reach: &ReachArgs) -> Result<(Target, Settings), Ex
         not_offered,
         jobs: JOBS,
         instances: 1,
+        isolate: false,
     };
     let settings = Settings {
         dialer,
@@ -288,6 +290,7 @@ async fn profile(file: &Path, argument: &str, reach: &ReachArgs) -> Result<(Targ
         not_offered,
         jobs: profile.jobs.unwrap_or(JOBS),
         instances: profile.instances.unwrap_or(INSTANCES),
+        isolate: profile.isolate,
     };
     let settings = settings(&profile);
     Ok((target, settings))

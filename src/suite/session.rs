@@ -195,7 +195,8 @@ impl Session {
             true => self.heavy.acquire().await.ok(),
             false => None,
         };
-        let own = place.launcher.starts_its_own() && (restarts(case) || case.header.serial || heavy);
+        let alone = self.target.isolate || restarts(case) || case.header.serial || heavy;
+        let own = place.launcher.starts_its_own() && alone;
         let began;
         // On the heap: all cases of a run wait for room, and those that do are small so.
         let (played, plays, log) = if own {

@@ -27,6 +27,8 @@ pub struct Target {
     pub jobs: usize,
     /// How many instances side by side, for cases that need their own.
     pub instances: usize,
+    /// Whether every case has its own, and not only those that restart the broker.
+    pub isolate: bool,
 }
 
 /// The same broker, configured in another way.

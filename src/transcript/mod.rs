@@ -8,6 +8,7 @@ mod alias;
 mod event;
 mod hex;
 mod normalise;
+mod order;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;

@@ -2,13 +2,14 @@
 //!
 //! Steps are in the order of the script. The namespace is `$ns`; what the broker chose goes by the name that the script
 //! bound it to, or by that of its field. What no step took is left out (fences and their echoes, messages of others, timed
-//! repeats of 3.x), and so is the way in which a connection was closed.
+//! repeats of 3.x), and so is the way in which a connection was closed. The broker's properties are by identifier.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::hex::{HexLine, Mark, printable, secrets};
+use super::order::by_identifier;
 use super::text::{name, shown, value};
 use super::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
 use crate::wire::{Blob, Decoded, Packet, PacketType, Value};
@@ -147,7 +148,13 @@ impl<'t> Names<'t> {
         };
         let client = &event.client;
         match &event.what {
-            What::Packet { raw, decoded, .. } => self.packet(event, arrow, raw, decoded),
+            What::Packet { raw, decoded, .. } => {
+                let sorted = event.from_broker().then(|| by_identifier(raw, decoded)).flatten();
+                let (raw, decoded) = sorted
+                    .as_ref()
+                    .map_or((raw, &**decoded), |(raw, decoded)| (raw, decoded));
+                self.packet(event, arrow, raw, decoded)
+            }
             What::Fragment(bytes) => {
                 let raw = Blob::Whole(bytes.clone());
                 let hex = HexLine::new(&raw, &self.namespace_marks(&raw), &[], HEX).text();

@@ -66,6 +66,12 @@ impl Check<'_> {
             "tls",
             transports.has(Transport::Mqtts) || transports.has(Transport::Wss),
         );
+        if raw.isolate && process.is_none() {
+            return Err(self.key_error(
+                "isolate",
+                "an instance for every case needs a `process` that can be started",
+            ));
+        }
         let absolute = std::path::absolute(self.file).unwrap_or_else(|_| self.file.to_owned());
         let profile = Profile {
             name: self.name(raw.name)?,
@@ -83,6 +89,7 @@ impl Check<'_> {
             setups: Vec::new(),
             jobs: self.count("jobs", raw.jobs)?,
             instances: self.count("instances", raw.instances)?,
+            isolate: raw.isolate,
             snapshots: self.kept(raw.snapshots.as_deref())?,
             known: self.known(raw.known)?,
             here: absolute.parent().unwrap_or(Path::new("/")).to_owned(),

@@ -70,6 +70,8 @@ pub struct Profile {
     pub jobs: Option<usize>,
     /// How many instances of the broker may run side by side, for cases that restart it; at least 1.
     pub instances: Option<usize>,
+    /// Whether every case has an instance of its own, so that none meets what another has left behind.
+    pub isolate: bool,
     /// Which cases have a snapshot.
     pub snapshots: Kept,
     pub known: Vec<Known>,

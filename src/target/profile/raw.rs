@@ -33,6 +33,8 @@ pub(super) struct Profile {
     pub(super) auth: Option<Auth>,
     pub(super) jobs: Option<u32>,
     pub(super) instances: Option<u32>,
+    #[serde(default)]
+    pub(super) isolate: bool,
     pub(super) snapshots: Option<String>,
     #[serde(default)]
     pub(super) setups: BTreeMap<String, Setup>,
