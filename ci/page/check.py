@@ -1,5 +1,6 @@
 """Drives the page in a headless browser. Called by check.sh: check.py PROGRAM [PAGE...]."""
 
+import re
 import os
 import subprocess
 import sys
@@ -165,7 +166,7 @@ def keyboard(browser, file):
     page.keyboard.press("/")
     page.keyboard.type("qos2/dup-before-pubrel")
     # A part of the text has the same two cases: the table is written anew when the rest is there.
-    page.wait_for_function("location.hash === '#text=qos2%2Fdup-before-pubrel'")
+    expect(page).to_have_url(re.compile("#text=qos2%2Fdup-before-pubrel$"))
     expect(page.locator("#count")).to_have_text("2 cases")
     page.locator("#table").focus()
     page.keyboard.press("ArrowDown")
