@@ -93,7 +93,7 @@ impl<W: Write> Capture<W> {
         self.segment(&mut c, true, "S-", b"")?;
         self.segment(&mut c, false, "S", b"")?;
         self.segment(&mut c, true, "", b"")?;
-        let connect = Packet::Connect(Connect::new(Version::V3_1_1, format!("client-{number}")));
+        let connect = Packet::from(Connect::new(Version::V3_1_1, format!("client-{number}")));
         self.packet(&mut c, true, connect)?;
         self.packet(&mut c, false, Packet::ConnAck(ConnAck::default()))?;
         Ok(c)

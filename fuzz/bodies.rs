@@ -145,7 +145,7 @@ pub fn scenario(data: &[u8]) {
         Ok(scenario) => {
             assert_eq!(outlined.map(|o| o.len()).ok(), Some(scenario.cases.len()));
             let scope = Scope::new("ns");
-            for step in scenario.cases.iter().flat_map(|case| &case.script.steps) {
+            for step in scenario.cases.iter().flat_map(|case| case.script.steps.iter()) {
                 print::step(step, &scope);
             }
         }

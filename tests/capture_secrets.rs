@@ -32,7 +32,7 @@ fn login(version: Version, will: bool) -> Vec<u8> {
             ..Will::default()
         });
     }
-    bytes(Packet::Connect(connect), version)
+    bytes(Packet::from(connect), version)
 }
 
 /// Whether a piece of the password can be read, as text or as hex with or without blanks.

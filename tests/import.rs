@@ -140,7 +140,7 @@ fn everything(address: &str) {
         retain: false,
         properties,
     });
-    stream.write_all(&v5(Packet::Connect(connect))).expect("it is sent");
+    stream.write_all(&v5(Packet::from(connect))).expect("it is sent");
     assert_eq!(next(&mut stream).0, 2);
     let mut subscribe = Subscribe {
         packet_id: 9,

@@ -94,7 +94,7 @@ fn breaches_are_told_as_they_happen() {
     let arguments = ["record", "--listen", "127.0.0.1:0", &target, "-o", "out.pcapng"];
     let mut record = Listening::start(folder.path(), &arguments);
     let mut stream = TcpStream::connect(&record.address).expect("it listens");
-    let connect = Packet::Connect(Connect::new(Version::V3_1_1, "c"));
+    let connect = Packet::from(Connect::new(Version::V3_1_1, "c"));
     stream
         .write_all(&encode_bytes(&connect, Version::V3_1_1))
         .expect("it is sent");

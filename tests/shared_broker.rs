@@ -74,7 +74,7 @@ impl Client {
             stream,
             splitter: Splitter::default(),
         };
-        client.send(Packet::Connect(Connect {
+        client.send(Packet::from(Connect {
             clean_start: clean,
             ..Connect::new(Version::V3_1_1, id)
         }));

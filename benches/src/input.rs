@@ -33,7 +33,7 @@ pub struct Input {
 
 pub fn input(kind: &str) -> Input {
     let (packet, from) = match kind.split(' ').next() {
-        Some("connect") => (Packet::Connect(connect(version(kind))), Side::Client),
+        Some("connect") => (Packet::from(connect(version(kind))), Side::Client),
         Some("publish") => (Packet::Publish(publish(kind.ends_with("properties"))), Side::Client),
         Some("puback") => (Packet::PubAck(Ack::new(10)), Side::Server),
         Some("subscribe") => (Packet::Subscribe(subscribe()), Side::Client),

@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_connection_speaks_the_version_of_its_connect() {
         let mut assembler = Assembler::new(Version::V5);
-        let connect = encode_bytes(&Packet::Connect(Connect::new(Version::V3_1_1, "x")), Version::V3_1_1);
+        let connect = encode_bytes(&Packet::from(Connect::new(Version::V3_1_1, "x")), Version::V3_1_1);
         assembler.sent(&[Chunk::Bytes(connect)]);
         let events = assembler.received(&[0x20, 0x02, 0x00, 0x00]);
         assert!(matches!(&events[..], [What::Packet { decoded, .. }] if decoded.breaches.is_empty()));
@@ -183,7 +183,7 @@ mod tests {
     fn the_connack_to_an_unknown_level_may_have_either_form() {
         let mut connect = Connect::new(Version::V5, "x");
         connect.protocol_level = 6;
-        let connect = encode_bytes(&Packet::Connect(connect), Version::V5);
+        let connect = encode_bytes(&Packet::from(connect), Version::V5);
         let connack = Packet::ConnAck(ConnAck {
             reason_code: 0x84,
             ..ConnAck::default()

@@ -116,7 +116,7 @@ pub enum Lost {
     Silent(String),
 }
 
-/// Removes the traces, and shows on the way that the broker is still there: that takes one connection at least.
+/// Removes the traces, and shows on the way that the broker is still there, if there are any.
 ///
 /// # Errors
 /// The broker does not accept a connection, or does not answer a CONNECT within the patience.
@@ -127,45 +127,59 @@ pub async fn remove(
     settings: &Settings,
     namespace: &str,
 ) -> Result<(), Lost> {
-    let patience = settings.patience.max(Duration::from_secs(2));
-    let own = Text::from(namespace);
-    for client_id in traces.client_ids.iter().chain([&own]) {
-        let retained: Vec<&Text> = if *client_id == own {
-            traces.topics.iter().collect()
-        } else {
-            Vec::new()
-        };
-        let visit = visit(address, version, settings, client_id, &retained);
-        match tokio::time::timeout(patience, visit).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                return Err(Lost::Gone(format!(
-                    "the broker is not there any more: {address}: {error}"
-                )));
-            }
-            Err(_) => {
-                let waited = seconds(patience);
-                let text = format!("the broker does not answer any more: {address}: no CONNACK within {waited}");
-                return Err(Lost::Silent(text));
-            }
-        }
+    for client_id in &traces.client_ids {
+        visit(address, version, settings, client_id, &BTreeSet::new()).await?;
+    }
+    if !traces.topics.is_empty() {
+        visit(address, version, settings, &namespace.into(), &traces.topics).await?;
     }
     Ok(())
 }
 
+/// Whether the broker is still there.
+///
+/// # Errors
+/// As for [`remove`].
+pub async fn look_in(address: &Address, version: Version, settings: &Settings, namespace: &str) -> Result<(), Lost> {
+    visit(address, version, settings, &namespace.into(), &BTreeSet::new()).await
+}
+
+/// A clean session of this client, in which what is retained for the topics is removed.
 async fn visit(
     address: &Address,
     version: Version,
     settings: &Settings,
     client_id: &Text,
-    retained: &[&Text],
+    retained: &BTreeSet<Text>,
+) -> Result<(), Lost> {
+    let patience = settings.patience.max(Duration::from_secs(2));
+    let visited = login_and_remove(address, version, settings, client_id, retained);
+    match tokio::time::timeout(patience, visited).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Lost::Gone(format!(
+            "the broker is not there any more: {address}: {error}"
+        ))),
+        Err(_) => {
+            let waited = seconds(patience);
+            let text = format!("the broker does not answer any more: {address}: no CONNACK within {waited}");
+            Err(Lost::Silent(text))
+        }
+    }
+}
+
+async fn login_and_remove(
+    address: &Address,
+    version: Version,
+    settings: &Settings,
+    client_id: &Text,
+    retained: &BTreeSet<Text>,
 ) -> io::Result<()> {
     let (mut link, mut splitter) = login(address, version, settings, client_id).await?;
     if !retained.is_empty() {
         for topic in retained {
             let publish = Publish {
                 retain: true,
-                topic: (*topic).clone(),
+                topic: topic.clone(),
                 ..Publish::default()
             };
             send(&mut link, &Packet::Publish(publish), version).await?;
@@ -193,7 +207,7 @@ async fn login(
         connect.password.clone_from(&login.password);
     }
     let mut splitter = Splitter::default();
-    send(&mut link, &Packet::Connect(connect), version).await?;
+    send(&mut link, &Packet::from(connect), version).await?;
     wait_for(&mut link, &mut splitter, PacketType::ConnAck).await?;
     Ok((link, splitter))
 }
@@ -344,7 +358,7 @@ mod tests {
             ..connect("kept", None)
         };
         let all = [connect("gone", None), connect("expires", Some(60)), kept];
-        let events = all.into_iter().map(|c| event(Author::Script, Packet::Connect(c), None));
+        let events = all.into_iter().map(|c| event(Author::Script, Packet::from(c), None));
         assert_eq!(texts(&of(events.collect()).client_ids), ["expires", "kept"]);
     }
 
@@ -356,7 +370,7 @@ mod tests {
             .push(id::ASSIGNED_CLIENT_IDENTIFIER, PropertyValue::Text("given".into()));
         for (expiry, ids) in [(Some(60), vec!["given"]), (None, vec![])] {
             let found = of(vec![
-                event(Author::Script, Packet::Connect(connect("", expiry)), None),
+                event(Author::Script, Packet::from(connect("", expiry)), None),
                 event(Author::Broker, Packet::ConnAck(connack.clone()), None),
             ]);
             assert_eq!(texts(&found.client_ids), ids);
@@ -384,7 +398,7 @@ mod tests {
             ..publish("passing")
         };
         let found = of(vec![
-            event(Author::Script, Packet::Connect(with_will), None),
+            event(Author::Script, Packet::from(with_will), None),
             event(Author::Script, Packet::Publish(publish("ours")), Some("ours")),
             // By its alias alone.
             event(Author::Script, Packet::Publish(publish("")), Some("aliased")),

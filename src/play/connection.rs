@@ -35,6 +35,13 @@ pub enum Arrived {
 /// One read takes at most so much.
 const READ: usize = 64 * 1024;
 
+/// So much room the first read of a connection has. Nearly all packets are smaller than a line of text, and what is read is
+/// kept as a part of the buffer that it came in: most connections need no second one.
+const FIRST_READ: usize = 1024;
+
+/// A buffer with less room than this is not read into any more.
+const ROOM: usize = 256;
+
 /// How many reads may wait to be looked at: what a broker can make the harness hold is bounded.
 pub const QUEUE: usize = 64;
 
@@ -147,11 +154,16 @@ async fn read_all(
     arrivals: mpsc::Sender<Arrival>,
 ) {
     let mut buffer = BytesMut::new();
+    // Grows with a broker that fills it.
+    let mut size = FIRST_READ;
     loop {
         if readable.wait_for(|on| *on).await.is_err() {
             return;
         }
-        buffer.reserve(READ);
+        if buffer.capacity() < ROOM {
+            buffer.reserve(size);
+        }
+        let room = buffer.capacity();
         let read = tokio::select! {
             read = read_half.read_buf(&mut buffer) => read,
             changed = readable.changed() => match changed {
@@ -161,7 +173,12 @@ async fn read_all(
         };
         let what = match read {
             Ok(0) => Arrived::End(End::Fin),
-            Ok(_) => Arrived::Bytes(buffer.split().freeze()),
+            Ok(n) => {
+                if n == room {
+                    size = (size * 4).min(READ);
+                }
+                Arrived::Bytes(buffer.split().freeze())
+            }
             // TLS that ends without its own farewell: what lies below had a FIN.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Arrived::End(End::Fin),
             Err(_) => Arrived::End(End::Reset),

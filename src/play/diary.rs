@@ -152,7 +152,7 @@ mod tests {
             ..Publish::default()
         };
         Talk::new()
-            .packet("c", None, Author::Setup, Packet::Connect(kept))
+            .packet("c", None, Author::Setup, Packet::from(kept))
             .packet("c", None, Author::Script, Packet::Publish(retained))
             .transcript()
     }

@@ -16,10 +16,6 @@ pub struct Engine {
 }
 
 /// What a server has to do.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for one call, and most of them are the large one"
-)]
 pub enum Output {
     Store(Record),
     Send(ConnectionId, Version, Outgoing),

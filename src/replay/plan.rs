@@ -136,7 +136,7 @@ fn opening(line: usize, at: Duration) -> Turn {
 fn beginning(recorded: &Recorded, line: usize, at: Duration) -> Vec<Turn> {
     let version = recorded.transcript.version;
     let name = format!("midway{}", recorded.stream.id);
-    let bytes = encode_bytes(&Packet::Connect(Connect::new(version, name)), version);
+    let bytes = encode_bytes(&Packet::from(Connect::new(version, name)), version);
     let decoded = decoded(&bytes, version, Side::Client);
     let connack = encode_bytes(&Packet::ConnAck(crate::wire::ConnAck::default()), version);
     let answer = self::decoded(&connack, version, Side::Server);
@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn connect() -> Packet {
-        Packet::Connect(Connect::new(Version::V3_1_1, "c"))
+        Packet::from(Connect::new(Version::V3_1_1, "c"))
     }
 
     fn whole() -> Talk {

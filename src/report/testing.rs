@@ -73,10 +73,10 @@ pub fn talk(payload: &str) -> Talk {
             "sub",
             None,
             Author::Setup,
-            Packet::Connect(Connect::new(V::V3_1_1, format!("{NS}sub"))),
+            Packet::from(Connect::new(V::V3_1_1, format!("{NS}sub"))),
         )
         .event("pub", None, Author::Setup, What::Open)
-        .packet("pub", None, Author::Setup, Packet::Connect(login))
+        .packet("pub", None, Author::Setup, Packet::from(login))
         .packet("pub", None, Author::Broker, connack())
         .packet("sub", None, Author::Broker, connack())
         .packet("sub", None, Author::Setup, Packet::Subscribe(subscribe))

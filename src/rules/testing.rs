@@ -202,12 +202,6 @@ impl Talk {
     }
 }
 
-impl From<Connect> for Packet {
-    fn from(connect: Connect) -> Packet {
-        Packet::Connect(connect)
-    }
-}
-
 pub fn connect(version: Version, client: &str) -> Connect {
     let client_id = if client.is_empty() {
         String::new()

@@ -208,7 +208,7 @@ impl Given<'_> {
     fn packet(&self, version: Version, client: &str) -> Result<Packet, BuildError> {
         use PacketType::*;
         let packet = match self.template.packet_type {
-            Connect => Packet::Connect(self.connect(version, client)?),
+            Connect => Packet::from(self.connect(version, client)?),
             ConnAck => Packet::ConnAck(wire::ConnAck {
                 session_present: self.boolean("session_present", false)?,
                 reason_code: self.code()?,

@@ -126,13 +126,17 @@ impl Case {
     }
 }
 
+/// Steps in their order. Whoever plays them shares them: a case is played several times, and a `repeat` goes through its steps
+/// again and again.
+pub type Steps = Arc<[Step]>;
+
 /// The clients and steps of a case.
 #[derive(Debug, Clone)]
 pub struct Script {
     pub clients: Vec<ClientSpec>,
-    pub steps: Vec<Step>,
+    pub steps: Steps,
     /// The same exchange without the fault. Its clients are those of the case, on connections of their own.
-    pub control: Option<Vec<Step>>,
+    pub control: Option<Steps>,
 }
 
 /// How a client begins.
@@ -184,11 +188,11 @@ pub enum StepKind {
     Expect { client: Arc<str>, what: Expect },
     /// `one of:`, also `c <- one of:`; the alternative whose first expectation is met first, in the order written, is
     /// gone through.
-    OneOf(Vec<Vec<Step>>),
+    OneOf(Vec<Steps>),
     /// `in any order:`, also `c <- in any order:`. Each is a `StepKind::Expect` with `Expect::Packet` or `Expect::Bytes`.
-    InAnyOrder(Vec<Step>),
+    InAnyOrder(Steps),
     /// `repeat:`; `$i` counts from 1.
-    Repeat { times: u32, steps: Vec<Step> },
+    Repeat { times: u32, steps: Steps },
     /// `wait:`
     Wait(Duration),
     /// `broker: restart` and `broker: kill`

@@ -448,7 +448,7 @@ a <- closed
                 "a",
                 Some(2),
                 Author::Script,
-                &encode_bytes(&Packet::Connect(back), Version::V5),
+                &encode_bytes(&Packet::from(back), Version::V5),
             )
             .normalised()
     }
@@ -467,7 +467,7 @@ a <- closed
     #[test]
     fn the_set_up_is_by_client_whichever_is_ready_first() {
         use crate::wire::{ConnAck, Connect, Version};
-        let connect = |client: &str| Packet::Connect(Connect::new(Version::V3_1_1, format!("{NS}{client}")));
+        let connect = |client: &str| Packet::from(Connect::new(Version::V3_1_1, format!("{NS}{client}")));
         let one = |t: Talk, client: &str| {
             t.event(client, Some(0), Author::Script, What::Open)
                 .packet(client, Some(0), Author::Setup, connect(client))

@@ -229,7 +229,7 @@ mod tests {
         };
         Talk::new()
             .event("publisher", None, Author::Setup, What::Open)
-            .packet("publisher", None, Author::Setup, Packet::Connect(login))
+            .packet("publisher", None, Author::Setup, Packet::from(login))
             .packet("publisher", None, Author::Broker, Packet::ConnAck(ConnAck::default()))
             .packet("sub", Some(1), Author::Broker, message("short\n"))
             .packet("sub", Some(1), Author::Broker, message(&"long ".repeat(50)))

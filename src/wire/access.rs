@@ -231,7 +231,7 @@ mod tests {
         connect.username = Some("u".into());
         connect.password = Some("p".into());
         connect.will = Some(Will::default());
-        let packet = Packet::Connect(connect);
+        let packet = Packet::from(connect);
         for spec in field_names(PacketType::Connect, Version::V5) {
             if spec.property.is_none() {
                 assert!(field(&packet, Version::V5, spec.name).is_some(), "{}", spec.name);

@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_connect_of_each_version() {
-        let connect = |version| Packet::Connect(Connect::new(version, "a"));
+        let connect = |version| Packet::from(Connect::new(version, "a"));
         assert_eq!(
             plain(&connect(Version::V3_1), Version::V3_1),
             "100f00064d51497364700302003c000161"

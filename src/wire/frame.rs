@@ -4,7 +4,7 @@
 use std::hash::Hasher;
 
 use bytes::Bytes;
-use twox_hash::XxHash64;
+use twox_hash::XxHash3_64;
 
 use super::PacketType;
 use super::variable::{Variable, read_variable};
@@ -39,7 +39,7 @@ pub struct LongBlob {
     pub digests: Vec<Digest>,
 }
 
-/// The XXH64 digest (seed 0) of a packet's bytes from `start` on.
+/// The XXH3 digest (64 bits, seed 0) of a packet's bytes from `start` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest {
     pub start: u64,
@@ -175,7 +175,7 @@ impl Header {
 struct Long {
     tail: Vec<u8>,
     /// `None` until the head is complete, which tells where the payload starts.
-    hashers: Option<Vec<(u64, XxHash64)>>,
+    hashers: Option<Vec<(u64, XxHash3_64)>>,
 }
 
 impl Splitter {
@@ -333,7 +333,7 @@ impl Long {
         if self.hashers.is_none() && head.len() == HEAD {
             let mut hashers: Vec<_> = payload_starts(head, header.len)
                 .into_iter()
-                .map(|start| (start, XxHash64::with_seed(0)))
+                .map(|start| (start, XxHash3_64::new()))
                 .collect();
             feed(&mut hashers, 0, head);
             self.hashers = Some(hashers);
@@ -376,7 +376,7 @@ fn whole_frame(bytes: &[u8]) -> Option<(Frame, &[u8])> {
 }
 
 /// Gives each hasher what of `bytes`, which stand at `at`, lies behind its start.
-fn feed(hashers: &mut [(u64, XxHash64)], at: u64, bytes: &[u8]) {
+fn feed(hashers: &mut [(u64, XxHash3_64)], at: u64, bytes: &[u8]) {
     for (start, hasher) in hashers {
         let skip = start.saturating_sub(at).min(bytes.len() as u64) as usize;
         hasher.write(&bytes[skip..]);

@@ -114,7 +114,8 @@ impl std::fmt::Display for PacketType {
 /// Any MQTT control packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
-    Connect(Connect),
+    /// By far the largest, and one of a connection's many packets: apart, so that the others need no room for it.
+    Connect(Box<Connect>),
     ConnAck(ConnAck),
     Publish(Publish),
     PubAck(Ack),
@@ -129,6 +130,12 @@ pub enum Packet {
     PingResp,
     Disconnect(Disconnect),
     Auth(Auth),
+}
+
+impl From<Connect> for Packet {
+    fn from(connect: Connect) -> Packet {
+        Packet::Connect(Box::new(connect))
+    }
 }
 
 impl Packet {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::Hasher;
 
 use bytes::Bytes;
-use twox_hash::XxHash64;
+use twox_hash::XxHash3_64;
 
 /// A string field: its bytes as they are, so that ill-formed UTF-8 can be held, shown and sent.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -102,9 +102,9 @@ impl Payload {
         }
     }
 
-    /// The digest by which long payloads are compared (XXH64 with seed 0).
+    /// The digest by which long payloads are compared (XXH3 of 64 bits, with seed 0).
     pub fn hash(&self) -> u64 {
-        let mut hasher = XxHash64::with_seed(0);
+        let mut hasher = XxHash3_64::new();
         match self {
             Payload::Long { hash, .. } => return *hash,
             Payload::Bytes(bytes) => hasher.write(bytes),

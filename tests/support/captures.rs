@@ -278,7 +278,7 @@ pub fn connect(version: Version) -> Vec<u8> {
     let mut connect = Connect::new(version, "probe");
     connect.username = Some("me".into());
     connect.password = Some("hunter22".into());
-    bytes(Packet::Connect(connect), version)
+    bytes(Packet::from(connect), version)
 }
 
 pub fn connack(version: Version) -> Vec<u8> {

@@ -20,7 +20,7 @@ impl Client {
         let mut connect = Connect::new(Version::V3_1_1, id);
         connect.username = Some("me".into());
         connect.password = Some("topsecret".into());
-        assert_eq!(client.ask(Packet::Connect(connect), 4), [0x20, 2, 0, 0]);
+        assert_eq!(client.ask(Packet::from(connect), 4), [0x20, 2, 0, 0]);
         client
     }
 

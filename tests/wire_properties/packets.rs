@@ -41,7 +41,7 @@ fn packet(packet_type: PacketType, version: Version, side: Side) -> BoxedStrateg
     let props = || properties(Place::Packet(packet_type), version, side);
     let code = || code(packet_type, version, side);
     match packet_type {
-        PacketType::Connect => connect(version).prop_map(Packet::Connect).boxed(),
+        PacketType::Connect => connect(version).prop_map(Packet::from).boxed(),
         PacketType::ConnAck => (any_bool(), code(), props())
             .prop_map(move |(session_present, reason_code, properties)| {
                 Packet::ConnAck(ConnAck {

@@ -133,7 +133,7 @@ mod tests {
         let none = Vec::new;
         let talk = Talk::new()
             .event("pub", None, Author::Setup, What::Open)
-            .packet("pub", None, Author::Setup, Packet::Connect(login))
+            .packet("pub", None, Author::Setup, Packet::from(login))
             .packet("pub", None, Author::Broker, Packet::ConnAck(ConnAck::default()))
             .event("", Some(1), Author::Script, What::Lifecycle(Lifecycle::Kill))
             .event("pub", None, Author::Broker, What::End(End::Fin))

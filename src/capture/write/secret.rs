@@ -239,7 +239,7 @@ mod tests {
         let mut connect = Connect::new(version, "c");
         connect.username = Some("me".into());
         connect.password = Some("pass".into());
-        encode_bytes(&Packet::Connect(connect), version).to_vec()
+        encode_bytes(&Packet::from(connect), version).to_vec()
     }
 
     fn publish() -> Vec<u8> {

@@ -171,7 +171,7 @@ impl Client {
         match packet {
             Packet::Connect(connect) => {
                 // A second one on a connection is a fault (3.1.0-2), and changes nothing.
-                self.connect.get_or_insert_with(|| connect.clone());
+                self.connect.get_or_insert_with(|| Connect::clone(connect));
                 self.connect_sent = true;
             }
             Packet::Publish(publish) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::scenario::{Expect, Step, StepKind, Take, Within, print};
+use crate::scenario::{Expect, Step, StepKind, Steps, Take, Within, print};
 use crate::transcript::StepId;
 
 use super::fence::Fence;
@@ -66,7 +66,7 @@ impl Matcher {
 
     /// Looks whether the step at hand is met.
     pub(super) fn expectation(&mut self, now: Duration) -> Option<Poll> {
-        let step = self.step()?.clone();
+        let step = self.step_held()?;
         let refusal = match &step.what {
             StepKind::Expect { client, what } => {
                 let client = self.client(client);
@@ -106,7 +106,7 @@ impl Matcher {
     }
 
     /// Goes into the first alternative whose first expectation is met. Says whether there is one.
-    pub(super) fn choose(&mut self, alternatives: &[Vec<Step>]) -> bool {
+    pub(super) fn choose(&mut self, alternatives: &[Steps]) -> bool {
         for alternative in alternatives {
             let Some(first) = alternative.first() else { continue };
             let (client, what) = match &first.what {
@@ -114,7 +114,7 @@ impl Matcher {
                 StepKind::InAnyOrder(steps) => {
                     if let Probe::Met(_) = self.in_any_order(steps) {
                         self.since = self.now;
-                        self.enter(&alternative[1..]);
+                        self.enter(alternative);
                         return true;
                     }
                     continue;
@@ -129,7 +129,7 @@ impl Matcher {
                 self.take(client, met, id);
                 self.last_client = Some(name);
                 self.since = self.now;
-                self.enter(&alternative[1..]);
+                self.enter(alternative);
                 return true;
             }
         }
@@ -137,7 +137,7 @@ impl Matcher {
     }
 
     /// A refusal where no alternative can be met any more: the first with something found.
-    fn all_refused(&self, alternatives: &[Vec<Step>]) -> Option<Refusal> {
+    fn all_refused(&self, alternatives: &[Steps]) -> Option<Refusal> {
         let mut kept: Option<Refusal> = None;
         for alternative in alternatives {
             let StepKind::Expect { client, what } = &alternative.first()?.what else {
@@ -171,7 +171,7 @@ impl Matcher {
             return Some(Poll::Wait { until });
         }
         let waited = seconds(until.saturating_sub(self.since));
-        let step = self.step()?.clone();
+        let step = self.step_held()?;
         let found = self.clients[client].inbox.iter().find(|a| !a.needless).map(|a| a.event);
         let mut failure = self.failure_at(&step, Refusal::new(format!("{why} within {waited}"), found));
         failure.timed_out = true;

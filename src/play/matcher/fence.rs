@@ -93,8 +93,9 @@ impl Matcher {
             return None;
         };
         let client = fence.client;
-        if let Some(crate::scenario::StepKind::OneOf(alternatives)) = self.step().map(|s| s.what.clone())
-            && self.choose(&alternatives)
+        if let Some(step) = self.step_held()
+            && let crate::scenario::StepKind::OneOf(alternatives) = &step.what
+            && self.choose(alternatives)
         {
             return None;
         }
@@ -318,8 +319,8 @@ impl Matcher {
     }
 
     fn fence_is_through(&mut self) {
-        let alternative = match self.step().map(|s| s.what.clone()) {
-            Some(crate::scenario::StepKind::OneOf(alternatives)) => alternatives.into_iter().find(|a| {
+        let alternative = match self.step().map(|s| &s.what) {
+            Some(crate::scenario::StepKind::OneOf(alternatives)) => alternatives.iter().find(|a| {
                 matches!(
                     a.first().map(|s| &s.what),
                     Some(crate::scenario::StepKind::Expect {
@@ -329,7 +330,8 @@ impl Matcher {
                 )
             }),
             _ => None,
-        };
+        }
+        .cloned();
         let client = match &self.waiting {
             Waiting::Fence(fence) => fence.client,
             _ => return,
@@ -340,7 +342,7 @@ impl Matcher {
             let closed = state.ended.is_some() && !state.end_settled;
             if left.events.is_empty() && !closed {
                 self.since = self.now;
-                self.enter(&alternative[1..]);
+                self.enter(&alternative);
             } else {
                 // Silence it is not. Another alternative may still be: what came can be the beginning of it, such as the
                 // DISCONNECT before a close.

@@ -135,7 +135,7 @@ impl Matcher {
             clients: script.clients.iter().map(Client::new).collect(),
             events: Vec::new(),
             levels: vec![Level::new(setup)],
-            script: Some(steps.as_slice().into()),
+            script: Some(Arc::clone(steps)),
             stage: Stage::Setup,
             control: which == Which::Control,
             outbox: VecDeque::new(),

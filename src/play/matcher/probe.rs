@@ -392,9 +392,15 @@ impl Matcher {
         let What::Packet { decoded, topic, .. } = &self.events[event].what else {
             return None;
         };
+        if self.maybes.is_empty() {
+            return None;
+        }
         let turns = self.turns();
         self.maybes.iter().enumerate().position(|(i, maybe)| {
-            let free = maybe.client == client && used.iter().all(|(_, u)| *u != i);
+            let fits = decoded.packet_type == Some(maybe.pattern.packet_type) && maybe.client == client;
+            if !fits || used.iter().any(|(_, u)| *u == i) {
+                return false;
+            }
             // In another turn of its `repeat` it means what it meant there; what it binds then is nobody's any more.
             let present = turns.starts_with(&maybe.step.turns);
             let mut bound = scope.clone();
@@ -402,12 +408,8 @@ impl Matcher {
                 true => bound.leave_repeat(&maybe.reached),
                 false => bound.rewind(&maybe.reached),
             }
-            let takes = free
-                && decoded.packet_type == Some(maybe.pattern.packet_type)
-                && maybe
-                    .pattern
-                    .matches(decoded, topic.as_ref(), self.version, &mut bound)
-                    .is_ok();
+            let pattern = &maybe.pattern;
+            let takes = (pattern.matches(decoded, topic.as_ref(), self.version, &mut bound)).is_ok();
             if takes {
                 match present {
                     true => bound.leave_repeat(&scope.enter_repeat()),

@@ -1,11 +1,12 @@
 //! Which step comes next: levels of nested steps, turns of `repeat`, and the set-up that `clients:` asks for.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scenario::{
     ClientSpec, Expect, Expr, FieldPattern, Outside, PacketPattern, PacketTemplate, Part, Pattern, Scope, Send, Split,
-    Start, Step, StepKind, Take, Within, Write,
+    Start, Step, StepKind, Steps, Take, Within, Write,
 };
 use crate::transcript::{Author, StepId};
 use crate::wire::{Packet, PacketType, Version};
@@ -14,10 +15,24 @@ use super::farewell::Farewell;
 use super::{Matcher, Poll, Stage, Waiting};
 use crate::play::{Action, PlayEnd};
 
+/// A step that is held through the script that it belongs to: a step itself may be large.
+pub(super) struct HeldStep {
+    steps: Steps,
+    index: usize,
+}
+
+impl Deref for HeldStep {
+    type Target = Step;
+
+    fn deref(&self) -> &Step {
+        &self.steps[self.index]
+    }
+}
+
 /// Steps at one depth of nesting.
 #[derive(Debug)]
 pub struct Level {
-    steps: Arc<[Step]>,
+    steps: Steps,
     next: usize,
     turn: Option<Turn>,
 }
@@ -114,7 +129,7 @@ impl Matcher {
                 self.scope.turn(&outside, 1);
                 self.advance();
                 self.levels.push(Level {
-                    steps: steps.as_slice().into(),
+                    steps: Arc::clone(steps),
                     next: 0,
                     turn: Some(Turn {
                         now: 1,
@@ -142,10 +157,12 @@ impl Matcher {
         None
     }
 
-    /// Goes into the steps of an alternative that was chosen.
-    pub(super) fn enter(&mut self, steps: &[Step]) {
+    /// Goes into an alternative that was chosen, behind its first step, which has been met.
+    pub(super) fn enter(&mut self, alternative: &Steps) {
         self.advance();
-        self.levels.push(Level::new(steps.into()));
+        let mut level = Level::new(Arc::clone(alternative));
+        level.next = 1;
+        self.levels.push(level);
         self.waiting = Waiting::Ready;
     }
 
@@ -167,6 +184,16 @@ impl Matcher {
 
     pub(super) fn step(&self) -> Option<&Step> {
         self.levels.last()?.current()
+    }
+
+    /// The step at hand, to be held while the matcher changes.
+    pub(super) fn step_held(&self) -> Option<HeldStep> {
+        let level = self.levels.last()?;
+        level.current()?;
+        Some(HeldStep {
+            steps: Arc::clone(&level.steps),
+            index: level.next,
+        })
     }
 
     /// What is ahead of the step at hand, the nearest first: the rest of its level, the next turn where there is one, and

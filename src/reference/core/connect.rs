@@ -56,7 +56,7 @@ impl Broker {
             return self.refuse(id, Refusal::new(None, fault.reason, &fault.text));
         }
         let connect = match received.packet {
-            Some(Packet::Connect(connect)) => connect,
+            Some(Packet::Connect(connect)) => *connect,
             // What could not be read comes here only where a breach was let through: it is taken for a CONNECT without
             // anything in it. 3.1 has no empty client id, which would be refused for its own sake.
             _ if version == Version::V3_1 => Connect::new(version, self.assign_client_id()),

@@ -40,10 +40,6 @@ use state::{Record, State};
 pub struct ConnectionId(pub u64);
 
 /// What happened.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for one call, and most of them are the large one"
-)]
 #[derive(Debug, Clone)]
 pub enum Input {
     /// A client opened a network connection.

@@ -173,7 +173,7 @@ mod tests {
 
     fn connect(relay: &mut Relay, id: ConnectionId) {
         relay.opened(id, Instant::now());
-        let connect = Packet::Connect(Connect::new(Version::V3_1_1, "c"));
+        let connect = Packet::from(Connect::new(Version::V3_1_1, "c"));
         let raw = encode_bytes(&connect, Version::V3_1_1);
         assert_eq!(relay.arrival(id, raw.clone(), Instant::now()).to_broker, [raw]);
         let accepted = encode_bytes(&Packet::ConnAck(ConnAck::default()), Version::V3_1_1);

@@ -47,10 +47,6 @@ pub enum How {
 }
 
 /// What becomes of a packet that came.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for one call, and most of them are the large one"
-)]
 pub enum Arrival {
     /// The broker gets this one.
     Pass(Packet),
@@ -137,7 +133,7 @@ impl Saboteur {
             let peer = Peer {
                 connection,
                 version,
-                connect: connect.clone(),
+                connect: Connect::clone(connect),
             };
             self.peers.insert(connection, peer);
         }

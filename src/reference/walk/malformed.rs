@@ -171,7 +171,7 @@ fn connects(version: Version) -> Vec<Vec<u8>> {
     let mut packets: Vec<Vec<u8>> = vec![b"\xc0\x00".to_vec()];
     let good = Connect::new(version, "m");
     let plain = |connect: &Connect, overrides: Overrides| {
-        outgoing::chunks(&Packet::Connect(connect.clone()), version, &overrides).concat()
+        outgoing::chunks(&Packet::from(connect.clone()), version, &overrides).concat()
     };
     let mut push = |connect: &Connect, overrides: Overrides| packets.push(plain(connect, overrides));
     for flags in [0x03, 0x0a, 0x22, 0x1e, 0x42, 0x06, 0x82, 0xc2] {
@@ -275,7 +275,7 @@ fn connects(version: Version) -> Vec<Vec<u8>> {
         .push(id::PAYLOAD_FORMAT_INDICATOR, PropertyValue::Byte(2));
     formatted.will = Some(last);
     push(&formatted, Overrides::default());
-    packets.push(outgoing::chunks(&Packet::Connect(good), version, &Overrides::default()).concat());
+    packets.push(outgoing::chunks(&Packet::from(good), version, &Overrides::default()).concat());
     let last = packets.len() - 1;
     let twice = packets[last].repeat(2);
     packets[last] = twice;

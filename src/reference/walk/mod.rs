@@ -103,7 +103,7 @@ impl Rig {
     /// Opens a connection and sends CONNECT.
     fn connect(&mut self, name: &str, connect: Connect) {
         self.open(name);
-        self.send(name, Packet::Connect(connect));
+        self.send(name, Packet::from(connect));
     }
 
     /// A client with a clean session, named like its connection.

@@ -127,7 +127,7 @@ fn flow(rig: &mut Rig) {
     rig.send("s", Packet::PubRec(Ack::new(99)));
     rig.send("s", Packet::PubRel(Ack::new(99)));
     rig.unsubscribe("s", 7, &["never", "f"]);
-    rig.send("s", Packet::Connect(connect("s", &small)));
+    rig.send("s", Packet::from(connect("s", &small)));
     rig.ping("s");
     rig.cut("s");
     // Refused by the client, in two ways.

@@ -8,7 +8,7 @@ use crate::scenario::diagnostic::{meant, nearest};
 use crate::scenario::node::Node;
 use crate::scenario::{
     BrokerAction, BytePart, ByteTemplate, Expect, Expr, Header, PacketPattern, PacketTemplate, Part, Pattern, Place,
-    Script, Send, Start, Step, StepKind, Take, TextTemplate, Var,
+    Script, Send, Start, Step, StepKind, Steps, Take, TextTemplate, Var,
 };
 use crate::wire::PacketType;
 
@@ -265,7 +265,7 @@ impl Cx<'_> {
     }
 
     /// Two alternatives that could take the same first packet leave open which is meant.
-    fn check_one_of(&mut self, alternatives: &[Vec<Step>]) {
+    fn check_one_of(&mut self, alternatives: &[Steps]) {
         for (i, second) in alternatives.iter().enumerate() {
             for first in &alternatives[..i] {
                 let (Some(a), Some(b)) = (first.first(), second.first()) else {
@@ -421,7 +421,7 @@ fn lacks_namespace(expr: &Expr, what: &str) -> bool {
 
 fn nested(step: &Step) -> Vec<&[Step]> {
     match &step.what {
-        StepKind::OneOf(alternatives) => alternatives.iter().map(Vec::as_slice).collect(),
+        StepKind::OneOf(alternatives) => alternatives.iter().map(|a| &a[..]).collect(),
         StepKind::InAnyOrder(steps) | StepKind::Repeat { steps, .. } => vec![steps],
         _ => Vec::new(),
     }

@@ -210,8 +210,8 @@ impl Cx<'_> {
         };
         let script = Script {
             clients: clients?,
-            steps: steps?,
-            control: control?,
+            steps: steps?.into(),
+            control: control?.map(Into::into),
         };
         if script.steps.is_empty() {
             let place = root.get("steps").map_or(&root.place, |node| &node.place);

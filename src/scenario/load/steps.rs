@@ -160,7 +160,7 @@ impl Cx<'_> {
         let steps = self.steps(steps, "`steps`")?;
         Some(StepKind::Repeat {
             times: times? as u32,
-            steps,
+            steps: steps.into(),
         })
     }
 
@@ -494,7 +494,7 @@ impl Cx<'_> {
             self.error(&node.place, "`in any order` has at least two expectations");
             return None;
         }
-        Some(StepKind::InAnyOrder(steps))
+        Some(StepKind::InAnyOrder(steps.into()))
     }
 
     fn check_alternatives(&mut self, alternatives: Vec<Vec<Step>>, node: &Node) -> Option<StepKind> {
@@ -520,6 +520,6 @@ impl Cx<'_> {
                 return None;
             }
         }
-        Some(StepKind::OneOf(alternatives))
+        Some(StepKind::OneOf(alternatives.into_iter().map(Into::into).collect()))
     }
 }

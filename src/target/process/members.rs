@@ -1,5 +1,6 @@
 //! The processes of a group, as Linux's `/proc` shows them.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::group::GroupId;
@@ -18,8 +19,9 @@ pub(super) fn of(group: GroupId) -> Option<Vec<Member>> {
     if cfg!(not(target_os = "linux")) {
         return None;
     }
+    let is_number = |name: &OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
     let member = |proc: PathBuf| {
-        // Processes that have ended meanwhile, and what is no process, have no readable `stat`.
+        // Processes that have ended meanwhile have no readable `stat`.
         let stat = std::fs::read_to_string(proc.join("stat")).ok()?;
         let (state, of_group) = state_and_group(&stat)?;
         let is_dead = state == 'Z' || state == 'X';
@@ -29,6 +31,7 @@ pub(super) fn of(group: GroupId) -> Option<Vec<Member>> {
     Some(
         processes
             .flatten()
+            .filter(|process| is_number(&process.file_name()))
             .filter_map(|process| member(process.path()))
             .collect(),
     )

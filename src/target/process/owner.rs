@@ -1,10 +1,10 @@
 //! Who listens on a port: the started broker, or somebody who was quicker. A stranger who answers in the broker's place would
 //! be tested in its name, until the broker gives up and ends.
 
-use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 
 use super::group::GroupId;
 use super::members;
@@ -12,19 +12,14 @@ use super::members;
 /// Whether a listener on this TCP port belongs to the process group. `None` where that cannot be seen: on systems without
 /// Linux's `/proc`, or when the broker runs as somebody else.
 ///
-/// It looks through `/proc`, which takes milliseconds: not for a thread of the runtime.
+/// It may look through `/proc`, which takes milliseconds: not for a thread of the runtime.
 pub(super) fn listens(group: GroupId, port: u16) -> Option<bool> {
-    let mut own: Option<HashSet<OsString>> = None;
     let mut somebody = false;
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         let Ok(table) = File::open(table) else { continue };
         for socket in listening_sockets(BufReader::with_capacity(LINE, table), port) {
             somebody = true;
-            let own = match &mut own {
-                Some(own) => own,
-                None => own.insert(open_files(group)?),
-            };
-            if own.contains(OsStr::new(&socket)) {
+            if holds_open(group, OsStr::new(&socket))? {
                 return Some(true);
             }
         }
@@ -32,17 +27,28 @@ pub(super) fn listens(group: GroupId, port: u16) -> Option<bool> {
     somebody.then_some(false)
 }
 
-/// What the files are, by the names that `/proc/PID/fd` has for them, that the members of the group have open.
-fn open_files(group: GroupId) -> Option<HashSet<OsString>> {
-    let mut names = HashSet::new();
+/// Whether a member of the group has this file open, named as `/proc/PID/fd` names it.
+fn holds_open(group: GroupId, file: &OsStr) -> Option<bool> {
+    // Nearly always it is the first process of the group, which need not be looked for.
+    let first = PathBuf::from(format!("/proc/{group}"));
+    if has_open(&first, file) == Some(true) {
+        return Some(true);
+    }
     for member in members::of(group)? {
-        for file in std::fs::read_dir(member.proc.join("fd")).ok()?.flatten() {
-            if let Ok(link) = std::fs::read_link(file.path()) {
-                names.insert(link.into_os_string());
-            }
+        if has_open(&member.proc, file)? {
+            return Some(true);
         }
     }
-    Some(names)
+    Some(false)
+}
+
+/// Whether the process with this folder in `/proc` has the file open. `None`: it has ended, or is somebody else's.
+fn has_open(process: &Path, file: &OsStr) -> Option<bool> {
+    let files = std::fs::read_dir(process.join("fd")).ok()?;
+    let mut links = files
+        .flatten()
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    Some(links.any(|link| link.as_os_str() == file))
 }
 
 /// So long is a line of the kernel's tables. It makes up as many as a read asks for, and behind those that listen it would

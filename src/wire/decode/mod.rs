@@ -273,7 +273,7 @@ fn body<const NOTED: bool>(
     packet: &mut Option<Packet>,
 ) -> Option<()> {
     match packet_type? {
-        PacketType::Connect => *packet = Some(Packet::Connect(cursor.connect()?)),
+        PacketType::Connect => *packet = Some(Packet::from(cursor.connect()?)),
         PacketType::ConnAck => *packet = Some(Packet::ConnAck(cursor.connack()?)),
         PacketType::Publish => *packet = Some(Packet::Publish(cursor.publish(frame)?)),
         PacketType::PubAck => *packet = Some(Packet::PubAck(cursor.ack(PacketType::PubAck)?)),

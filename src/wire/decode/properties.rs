@@ -22,7 +22,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
             return None;
         }
         let len = self.bare_variable("property_length")?;
-        self.field(prefixed(prefix, "property_length"), || Value::Int(len.into()), start);
+        self.field_of(prefix, "property_length", || Value::Int(len.into()), start);
         let span = start..self.pos();
         if !self.has(len as usize, ids::PROPERTY_LENGTH, span, "the Property Length") {
             self.rest(prefixed(prefix, "properties"));
@@ -51,12 +51,13 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
             };
             self.check_place(spec, place, &properties, start);
             let Some(value) = self.property_value(spec) else { break };
-            if let (Some(number), Some(legal), Some(rule)) = (value.number(), &spec.legal, ids::property_value(id))
+            if let (Some(legal), Some(number)) = (&spec.legal, value.number())
                 && !legal.contains(&number)
+                && let Some(rule) = ids::property_value(id)
             {
                 self.breach(rule, start..self.pos(), format!("{} is {number}", spec.title));
             }
-            self.field(prefixed(prefix, spec.name), || property_value(&value), start);
+            self.field_of(prefix, spec.name, || property_value(&value), start);
             properties.0.push(Property { id, value });
         }
         properties

@@ -183,7 +183,8 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
     }
 
     fn check_wildcards(&mut self, name: &str, filter: &[u8], at: usize) {
-        for (i, byte) in filter.iter().enumerate() {
+        let wildcards = filter.iter().enumerate().filter(|(_, b)| matches!(b, b'#' | b'+'));
+        for (i, byte) in wildcards {
             let begins = i == 0 || filter[i - 1] == b'/';
             let last = i + 1 == filter.len();
             let ends = last || filter[i + 1] == b'/';
@@ -210,19 +211,30 @@ const ODD: u8 = 1;
 /// Of a meaning in topic filters: `#`, `+`, `$`.
 const SIGN: u8 = 2;
 
-/// The kinds of characters that are there, one of the bits above each.
+/// The kinds of characters that are there, one of the bits above each. Blocks of a fixed size, of which the last may overlap
+/// the one before, are looked at in a few instructions each.
 #[inline]
 fn kinds(bytes: &[u8]) -> u8 {
-    static KINDS: [u8; 256] = {
-        let mut kinds = [ODD; 256];
-        let mut byte = 0x20;
-        while byte < 0x7f {
-            kinds[byte as usize] = if matches!(byte, b'#' | b'+' | b'$') { SIGN } else { 0 };
-            byte += 1;
-        }
-        kinds
-    };
-    bytes.iter().fold(0, |found, b| found | KINDS[usize::from(*b)])
+    if let Some(last) = bytes.last_chunk::<16>() {
+        let blocks = bytes.chunks_exact(16);
+        return blocks.fold(kinds_in(last), |found, block| {
+            found | block.first_chunk::<16>().map_or(0, kinds_in)
+        });
+    }
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => kinds_in(first) | kinds_in(last),
+        _ => bytes.iter().fold(0, |found, b| found | kinds_in(&[*b])),
+    }
+}
+
+/// [`kinds`] of a block.
+#[inline]
+fn kinds_in<const N: usize>(block: &[u8; N]) -> u8 {
+    block.iter().fold(0, |found, b| {
+        let odd = !(0x20..0x7f).contains(b);
+        let sign = (*b == b'#') | (*b == b'+') | (*b == b'$');
+        found | (u8::from(odd) * ODD) | (u8::from(sign) * SIGN)
+    })
 }
 
 /// Whether the filter is one of a shared subscription (5.0, section 4.8.2).
@@ -272,6 +284,31 @@ pub(super) fn ill_formed_payload(bytes: &[u8]) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_odd_character_or_sign_is_found_wherever_it_is() {
+        for len in 0..70 {
+            let mut text = vec![b'a'; len];
+            assert_eq!(kinds(&text), 0);
+            for at in 0..len {
+                for (byte, kind) in [
+                    (0x1f, ODD),
+                    (0x7f, ODD),
+                    (0xff, ODD),
+                    (b'#', SIGN),
+                    (b'+', SIGN),
+                    (b'$', SIGN),
+                ] {
+                    text[at] = byte;
+                    assert_eq!(kinds(&text), kind, "{byte:#x} at {at} of {len}");
+                }
+                for byte in [b' ', b'~', b'/'] {
+                    text[at] = byte;
+                    assert_eq!(kinds(&text), 0);
+                }
+            }
+        }
+    }
 
     #[test]
     fn ill_formed_utf8_is_found_where_it_is() {

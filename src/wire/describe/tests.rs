@@ -170,7 +170,7 @@ PUBLISH of 2097160 bytes from a server, v3.1.1
 000000  30                        type and flags    PUBLISH, dup 0, qos 0, retain 0
 000001  83 80 80 01               remaining_length  2097155
 000005  00 01 61                  topic             \"a\"
-000008  78 78 78 78 78 78 78 78   payload           2097152 bytes with digest 861472cf503d83c9
+000008  78 78 78 78 78 78 78 78   payload           2097152 bytes with digest a696d47ca5e9a7d6
 000010  78 78 78 78 78 78 78 78
 000018  78 78 78 78 78 78 78 78
 000020  78 78 78 78 78 78 78 78

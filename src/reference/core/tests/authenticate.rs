@@ -23,7 +23,7 @@ fn connect(method: &str, data: &'static str) -> Packet {
         PropertyValue::Text(method.into()),
     );
     let data = PropertyValue::Binary(Bytes::from_static(data.as_bytes()));
-    Packet::Connect(with(connect, id::AUTHENTICATION_DATA, data))
+    Packet::from(with(connect, id::AUTHENTICATION_DATA, data))
 }
 
 fn auth(reason_code: u8, method: &str, data: &'static str) -> Packet {

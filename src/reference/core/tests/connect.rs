@@ -8,11 +8,11 @@ fn the_first_packet_is_connect_and_there_is_no_second() {
     assert_eq!(bench.taken(id), [None]);
 
     let id = bench.client("a");
-    bench.send(id, Packet::Connect(Connect::new(Version::V3_1_1, "a")));
+    bench.send(id, Packet::from(Connect::new(Version::V3_1_1, "a")));
     assert_eq!(bench.taken(id), [None]);
 
     let id = bench.connect(Connect::new(Version::V5, "b"));
-    bench.send(id, Packet::Connect(Connect::new(Version::V5, "b")));
+    bench.send(id, Packet::from(Connect::new(Version::V5, "b")));
     let taken = bench.taken(id);
     assert!(matches!(&taken[..], [Some(Packet::Disconnect(d)), None] if d.reason_code == reason::PROTOCOL_ERROR));
 }
@@ -21,11 +21,11 @@ fn the_first_packet_is_connect_and_there_is_no_second() {
 fn disobeying_lets_a_second_connect_pass() {
     let mut bench = Bench::disobeying("v3.1.1:MQTT-3.1.0-2");
     let id = bench.client("a");
-    bench.send(id, Packet::Connect(Connect::new(Version::V3_1_1, "a")));
+    bench.send(id, Packet::from(Connect::new(Version::V3_1_1, "a")));
     assert_eq!(bench.taken(id), []);
     // The statement of another version is still kept.
     let id = bench.connect(Connect::new(Version::V5, "b"));
-    bench.send(id, Packet::Connect(Connect::new(Version::V5, "b")));
+    bench.send(id, Packet::from(Connect::new(Version::V5, "b")));
     assert!(bench.is_closed(id));
 }
 
@@ -34,7 +34,7 @@ fn an_unknown_level_gets_the_code_that_3_1_1_demands() {
     let mut bench = Bench::new();
     let mut connect = Connect::new(Version::V3_1_1, "a");
     connect.protocol_level = 0x7f;
-    let id = bench.open(Packet::Connect(connect.clone()));
+    let id = bench.open(Packet::from(connect.clone()));
     let taken = bench.taken(id);
     assert_eq!((conn_ack(&taken).reason_code, taken.len()), (1, 2));
 
@@ -42,7 +42,7 @@ fn an_unknown_level_gets_the_code_that_3_1_1_demands() {
         versions: vec![Version::V5],
         ..Config::default()
     });
-    let id = bench.open(Packet::Connect(connect));
+    let id = bench.open(Packet::from(connect));
     let taken = bench.taken(id);
     assert_eq!((conn_ack(&taken).reason_code, taken.len()), (0x84, 2));
 }
@@ -52,25 +52,25 @@ fn a_wrong_protocol_name_is_closed() {
     let mut bench = Bench::new();
     let mut connect = Connect::new(Version::V3_1_1, "a");
     connect.protocol_name = "MQTX".into();
-    let id = bench.open(Packet::Connect(connect));
+    let id = bench.open(Packet::from(connect));
     assert_eq!(bench.taken(id), [None]);
 }
 
 #[test]
 fn an_empty_client_id_is_judged_by_version() {
     let mut bench = Bench::new();
-    let id = bench.open(Packet::Connect(lasting(Version::V3_1_1, "")));
+    let id = bench.open(Packet::from(lasting(Version::V3_1_1, "")));
     assert_eq!(conn_ack(&bench.taken(id)).reason_code, 2);
-    let id = bench.open(Packet::Connect(Connect::new(Version::V3_1, "")));
+    let id = bench.open(Packet::from(Connect::new(Version::V3_1, "")));
     assert_eq!(conn_ack(&bench.taken(id)).reason_code, 2);
-    let id = bench.open(Packet::Connect(Connect::new(Version::V3_1, "a".repeat(24))));
+    let id = bench.open(Packet::from(Connect::new(Version::V3_1, "a".repeat(24))));
     assert_eq!(conn_ack(&bench.taken(id)).reason_code, 2);
 
     let first = bench.connect(Connect::new(Version::V3_1_1, ""));
     let second = bench.connect(Connect::new(Version::V3_1_1, ""));
     assert!(!bench.is_closed(first) && !bench.is_closed(second));
 
-    let id = bench.open(Packet::Connect(lasting(Version::V5, "")));
+    let id = bench.open(Packet::from(lasting(Version::V5, "")));
     let taken = bench.taken(id);
     let Some(PropertyValue::Text(assigned)) = conn_ack(&taken).properties.get(id::ASSIGNED_CLIENT_IDENTIFIER).cloned()
     else {
@@ -79,7 +79,7 @@ fn an_empty_client_id_is_judged_by_version() {
     bench.cut(id);
     let mut again = lasting(Version::V5, "");
     again.client_id = assigned;
-    let id = bench.open(Packet::Connect(again));
+    let id = bench.open(Packet::from(again));
     assert!(conn_ack(&bench.taken(id)).session_present);
 }
 
@@ -96,7 +96,7 @@ fn a_login_is_checked() {
             connect.username = Some(name.into());
             connect.password = Some(bytes::Bytes::from_static(password.as_bytes()));
         }
-        let id = bench.open(Packet::Connect(connect));
+        let id = bench.open(Packet::from(connect));
         let taken = bench.taken(id);
         let ack = conn_ack(&taken);
         assert_eq!(taken.contains(&None), ack.reason_code != 0);
@@ -113,7 +113,7 @@ fn a_login_is_checked() {
 fn what_follows_a_refused_connect_is_not_acted_upon() {
     for (token, expected) in [(None, 0), (Some("v3.1.1:MQTT-3.1.4-5"), 1)] {
         let mut bench = token.map_or_else(Bench::new, Bench::disobeying);
-        let id = bench.open(Packet::Connect(lasting(Version::V3_1_1, "")));
+        let id = bench.open(Packet::from(lasting(Version::V3_1_1, "")));
         bench.send(id, retained("t", 0, "x"));
         let sub = bench.client("s");
         bench.subscribe(sub, &[("t", 0)]);
@@ -185,7 +185,7 @@ fn a_refusal_gives_its_reason_only_where_the_client_has_room_for_it() {
             PropertyValue::U32(limit),
         );
         let method = PropertyValue::Text("x".into());
-        let id = bench.open(Packet::Connect(with(connect, id::AUTHENTICATION_METHOD, method)));
+        let id = bench.open(Packet::from(with(connect, id::AUTHENTICATION_METHOD, method)));
         let taken = bench.taken(id);
         let ack = conn_ack(&taken);
         assert_eq!(ack.reason_code, reason::BAD_AUTHENTICATION_METHOD);

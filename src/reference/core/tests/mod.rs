@@ -73,7 +73,7 @@ impl Bench {
 
     /// Connects and takes the CONNACK, which has to accept.
     fn connect(&mut self, connect: Connect) -> ConnectionId {
-        let id = self.open(Packet::Connect(connect));
+        let id = self.open(Packet::from(connect));
         match self.taken(id).as_slice() {
             [Some(Packet::ConnAck(ack)), ..] if ack.reason_code == 0 => id,
             other => panic!("not accepted: {other:?}"),

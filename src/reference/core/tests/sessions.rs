@@ -7,7 +7,7 @@ fn session_present_tells_whether_there_was_one() {
         let mut present = |clean: bool| {
             let mut connect = lasting(version, "a");
             connect.clean_start = clean;
-            let id = bench.open(Packet::Connect(connect));
+            let id = bench.open(Packet::from(connect));
             let present = conn_ack(&bench.taken(id)).session_present;
             bench.disconnect(id);
             bench.taken(id);
@@ -33,7 +33,7 @@ fn messages_wait_for_a_client_that_is_away() {
         bench.publish(publisher, "t", 0, "lost");
         bench.publish(publisher, "t", 1, "one");
         bench.publish(publisher, "t", 2, "two");
-        let id = bench.open(Packet::Connect(lasting(Version::V3_1_1, "a")));
+        let id = bench.open(Packet::from(lasting(Version::V3_1_1, "a")));
         let taken = bench.taken(id);
         assert!(conn_ack(&taken).session_present);
         let deliveries: Vec<Publish> = (taken.into_iter().flatten())
@@ -71,7 +71,7 @@ fn open_exchanges_are_taken_up_again() {
             if restart {
                 bench.restart();
             }
-            id = bench.open(Packet::Connect(lasting(version, "a")));
+            id = bench.open(Packet::from(lasting(version, "a")));
             let packets = bench.packets(id);
             assert!(matches!(packets[0], Packet::ConnAck(_)));
             assert_eq!(packets[1], Packet::PubRel(Ack::new(released)));
@@ -114,7 +114,7 @@ fn a_clean_session_is_gone_after_a_restart_and_its_older_self_too() {
     bench.disconnect(id);
     bench.client("a");
     bench.restart();
-    let id = bench.open(Packet::Connect(lasting(Version::V3_1_1, "a")));
+    let id = bench.open(Packet::from(lasting(Version::V3_1_1, "a")));
     assert!(!conn_ack(&bench.taken(id)).session_present);
 }
 
@@ -133,7 +133,7 @@ fn a_v5_session_lasts_as_long_as_its_expiry_interval() {
             bench.restart();
         }
         bench.wait(wait);
-        let id = bench.open(Packet::Connect(lasting(Version::V5, "a")));
+        let id = bench.open(Packet::from(lasting(Version::V5, "a")));
         assert_eq!(
             conn_ack(&bench.taken(id)).session_present,
             present,
@@ -154,7 +154,7 @@ fn disconnect_changes_the_expiry_interval_but_not_from_zero() {
     let mut bench = Bench::new();
     let id = bench.connect(lasting(Version::V5, "a"));
     bench.send(id, with_expiry(0));
-    let id = bench.open(Packet::Connect(lasting(Version::V5, "a")));
+    let id = bench.open(Packet::from(lasting(Version::V5, "a")));
     assert!(!conn_ack(&bench.taken(id)).session_present);
 
     let id = bench.connect(Connect::new(Version::V5, "b"));
@@ -182,7 +182,7 @@ fn what_the_client_refused_is_not_repeated() {
         bench.send(id, Packet::PubRec(refused(sent[1].packet_id.expect("an identifier"))));
         assert_eq!(bench.packets(id), []);
         bench.cut(id);
-        let id = bench.open(Packet::Connect(lasting(Version::V5, "a")));
+        let id = bench.open(Packet::from(lasting(Version::V5, "a")));
         assert_eq!(bench.deliveries(id).len(), repeats, "{token:?}");
     }
 }

@@ -44,7 +44,7 @@ fn the_clients_receive_maximum_is_kept() {
     assert_eq!(payloads(&bench.deliveries(id)), ["2"]);
     // After a resume the same limit holds for what is repeated, and the order stays.
     bench.cut(id);
-    let id = bench.open(Packet::Connect(connect()));
+    let id = bench.open(Packet::from(connect()));
     let again = bench.deliveries(id);
     assert_eq!(payloads(&again), ["1", "2"]);
     assert!(again.iter().all(|publish| publish.dup));
@@ -64,7 +64,7 @@ fn the_brokers_receive_maximum_is_demanded() {
     let mut config = Config::default();
     config.limits.receive_maximum = 2;
     let mut bench = Bench::with(config);
-    let id = bench.open(Packet::Connect(Connect::new(Version::V5, "a")));
+    let id = bench.open(Packet::from(Connect::new(Version::V5, "a")));
     assert_eq!(
         conn_ack(&bench.taken(id)).properties.number(id::RECEIVE_MAXIMUM),
         Some(2)
@@ -236,7 +236,7 @@ fn a_message_expires_before_its_delivery_but_not_after() {
     bench.cut(id);
     bench.send(publisher, expiring("queued"));
     bench.wait(3.0);
-    let id = bench.open(Packet::Connect(lasting(Version::V5, "s")));
+    let id = bench.open(Packet::from(lasting(Version::V5, "s")));
     assert_eq!(payloads(&bench.deliveries(id)), ["begun"]);
 }
 
@@ -283,7 +283,7 @@ fn a_share_waits_for_the_member_that_has_begun() {
         bench.taken(other);
         bench.cut(first);
         assert_eq!(bench.deliveries(other).len(), to_other, "{token:?}");
-        let first = bench.open(Packet::Connect(lasting(Version::V5, "a")));
+        let first = bench.open(Packet::from(lasting(Version::V5, "a")));
         let again = bench.deliveries(first);
         assert!(again.len() == 1 && again[0].dup);
     }
@@ -297,7 +297,7 @@ fn auth_without_a_method_and_unknown_methods_are_refused() {
     assert_eq!(goodbye(&mut bench, id), reason::PROTOCOL_ERROR);
     let method = PropertyValue::Text("x-none".into());
     let connect = with(Connect::new(Version::V5, "a"), id::AUTHENTICATION_METHOD, method);
-    let id = bench.open(Packet::Connect(connect));
+    let id = bench.open(Packet::from(connect));
     assert_eq!(
         conn_ack(&bench.taken(id)).reason_code,
         reason::BAD_AUTHENTICATION_METHOD
@@ -311,7 +311,7 @@ fn limits_are_announced_and_demanded() {
     config.limits.retain_available = false;
     config.limits.server_keep_alive = Some(2);
     let mut bench = Bench::with(config);
-    let id = bench.open(Packet::Connect(Connect::new(Version::V5, "a")));
+    let id = bench.open(Packet::from(Connect::new(Version::V5, "a")));
     let taken = bench.taken(id);
     let announced = |id| conn_ack(&taken).properties.number(id);
     assert_eq!(announced(id::MAXIMUM_QOS), Some(1));

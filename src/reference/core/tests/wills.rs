@@ -38,7 +38,7 @@ fn a_will_is_published_unless_the_client_said_goodbye() {
         assert_eq!(payloads(&bench.deliveries(watcher)), ["gone"], "{version}: cut");
 
         let id = bench.connect(will(version));
-        bench.send(id, Packet::Connect(will(version)));
+        bench.send(id, Packet::from(will(version)));
         assert_eq!(bench.deliveries(watcher).len(), 1, "{version}: protocol error");
         bench.cut(id);
         assert_eq!(bench.deliveries(watcher), [], "{version}: only once");
