@@ -7,7 +7,8 @@
 #
 # SECONDS a target (10); without a TARGET all of fuzz/fuzz_targets. Inputs that lead further are kept in target/fuzz/found and
 # used by the next run; one that is a finding lies in target/fuzz/artifacts, and belongs into fuzz/corpus once it is mended.
-# It needs a nightly toolchain and a C++ compiler. Where they are missing this says so and passes.
+# SEED=N begins with the same random numbers each time, for CI. It needs a nightly toolchain and a C++ compiler; where they are
+# missing this says so and passes.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -41,6 +42,7 @@ for target in "${targets[@]}"; do
   log=$out/$target.log
   options=(-max_total_time="$seconds" -timeout=20 -rss_limit_mb=1024 -malloc_limit_mb=256 -print_final_stats=1)
   [ -f "fuzz/$target.dict" ] && options+=(-dict="fuzz/$target.dict")
+  [ -n "${SEED:-}" ] && options+=(-seed="$SEED")
   [ "$target" = capture ] && options+=(-max_len=8192)
   "$out/$host/release/$target" "${options[@]}" -artifact_prefix="$out/artifacts/$target/" \
     "$out/found/$target" "fuzz/corpus/$target" >"$log" 2>&1

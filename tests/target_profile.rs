@@ -333,6 +333,11 @@ fn what_is_wrong_is_named_with_its_place() {
             "8:13",
         ),
         (
+            format!("{head}known:\n{entry}    because: c\n    see: u\n    over: [wss, wd]\n"),
+            "unknown transport `wd`",
+            "8:17",
+        ),
+        (
             format!("{head}name: y\n"),
             "the key `name` stands here a second time; first in line 1",
             "3:1",

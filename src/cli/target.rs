@@ -11,8 +11,8 @@ use crate::scenario::{EnhancedAuth, Login};
 use crate::statements::Version;
 use crate::suite::{Setup, Target, TargetInfo};
 use crate::target::{
-    self, Address, Answer, BrokerVersion, Dialer, Fixed, Instance, Kept, Launcher, ProcessLauncher, Profile, Supports,
-    ask_version,
+    self, Address, Answer, BrokerVersion, Dialer, Fixed, Instance, Kept, Known, Launcher, ProcessLauncher, Profile,
+    Supports, ask_version,
 };
 use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
@@ -285,7 +285,7 @@ async fn profile(file: &Path, argument: &str, reach: &ReachArgs) -> Result<(Targ
         launcher,
         supports: profile.supports.clone(),
         setups: setups_of(&profile)?,
-        known: profile.known.clone(),
+        known: known_over(&profile),
         broker_version: version,
         not_offered,
         jobs: profile.jobs.unwrap_or(JOBS),
@@ -294,6 +294,13 @@ async fn profile(file: &Path, argument: &str, reach: &ReachArgs) -> Result<(Targ
     };
     let settings = settings(&profile);
     Ok((target, settings))
+}
+
+/// The deviations that show over the transport of the run.
+fn known_over(profile: &Profile) -> Vec<Known> {
+    let transport = profile.transports.chosen();
+    let shows = |known: &&Known| known.shows_over(transport);
+    profile.known.iter().filter(shows).cloned().collect()
 }
 
 /// Has the setups reached over the same transport as the profile itself, and over no other. One without such an address

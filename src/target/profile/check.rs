@@ -483,10 +483,21 @@ impl Check<'_> {
             Some(Ok(condition)) => Some(condition),
             None => None,
         };
+        let transport = |(i, name): (usize, &String)| {
+            name.parse()
+                .map_err(|e: UnknownTransport| self.error(&format!("{path}.over[{i}]"), e.to_string()))
+        };
+        let over = raw
+            .over
+            .iter()
+            .enumerate()
+            .map(transport)
+            .collect::<Checked<Vec<_>>>()?;
         Ok(Known {
             case: Glob::new(raw.case.trim()),
             fails,
             broker,
+            over,
             sometimes: raw.sometimes,
             because: raw.because.unwrap_or_default(),
             see: raw.see,

@@ -3,6 +3,7 @@
 use super::super::glob::Glob;
 use super::super::version::{BrokerVersion, VersionCondition};
 use super::error::Place;
+use crate::transport::Transport;
 
 /// One entry of `known`: these cases fail in this way, and here is why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Known {
     pub fails: Fails,
     /// The broker's versions that have the deviation; `None` is all of them.
     pub broker: Option<VersionCondition>,
+    /// The transports over which it shows; empty is all of them.
+    pub over: Vec<Transport>,
     /// The result varies from run to run: a pass is accepted too and does not make the entry stale.
     pub sometimes: bool,
     /// Why it fails. Empty only where the entry is untriaged.
@@ -37,6 +40,11 @@ pub enum Fails {
 }
 
 impl Known {
+    /// Whether the deviation shows over this transport.
+    pub fn shows_over(&self, transport: Transport) -> bool {
+        self.over.is_empty() || self.over.contains(&transport)
+    }
+
     /// Whether the entry holds for this version of the broker. `None`: the entry is only for some versions, and which
     /// one this broker has is not known.
     pub fn holds_for(&self, version: Option<&BrokerVersion>) -> Option<bool> {

@@ -123,6 +123,8 @@ pub(super) struct Known {
     pub(super) fails: String,
     pub(super) broker: Option<String>,
     #[serde(default)]
+    pub(super) over: Vec<String>,
+    #[serde(default)]
     pub(super) sometimes: bool,
     pub(super) because: Option<String>,
     pub(super) see: Option<String>,
