@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use crate::reference::{Config, Listen, Server};
 use crate::statements::Version;
-use crate::target::{Address, BoxFuture, Instance, Launcher, StartError};
+use crate::target::{Address, BoxFuture, Instance, Launcher, Port, StartError};
 use crate::transport::Transport;
 use crate::transport::tls::{self, Certificates};
 
@@ -36,17 +36,16 @@ impl Embedded {
     }
 
     /// The listeners beside that of plain MQTT.
-    fn listeners(&self, folder: &Path) -> Vec<Listen> {
-        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+    fn listeners(&self, folder: &Path, ports: &mut Vec<Port>) -> Result<Vec<Listen>, StartError> {
         let mut listeners = match self.transport {
             Transport::Mqtt => Vec::new(),
             Transport::Unix => vec![Listen::Unix(folder.join(SOCKET))],
-            other => vec![Listen::At(other, free)],
+            other => vec![Listen::At(other, free(ports)?)],
         };
         if !self.transport.is_websocket() {
-            listeners.push(Listen::At(Transport::Ws, free));
+            listeners.push(Listen::At(Transport::Ws, free(ports)?));
         }
-        listeners
+        Ok(listeners)
     }
 }
 
@@ -61,13 +60,14 @@ impl Launcher for Embedded {
     fn launch(&self) -> BoxFuture<'_, Result<Box<dyn Instance>, StartError>> {
         Box::pin(async move {
             let store = fresh_folder().map_err(StartError::Folder)?;
+            let mut ports = Vec::new();
             let config = Config {
-                address: SocketAddr::from(([127, 0, 0, 1], 0)),
+                address: free(&mut ports)?,
                 store: Some(store.clone()),
-                listeners: self.listeners(&store),
+                listeners: self.listeners(&store, &mut ports)?,
                 ..self.config.clone()
             };
-            let server = Server::start(config.clone()).await.map_err(StartError::Folder)?;
+            let server = Server::start(config.clone()).await.map_err(StartError::Reference)?;
             let websocket = match self.transport.is_websocket() {
                 true => self.transport,
                 false => Transport::Ws,
@@ -81,9 +81,10 @@ impl Launcher for Embedded {
             Ok(Box::new(Running {
                 address: address(self.transport).ok_or_else(not_listening)?,
                 websocket: address(websocket).ok_or_else(not_listening)?,
-                config: settled(config, &server),
+                config,
                 server: Mutex::new(Some(server)),
                 store,
+                _ports: ports,
             }) as Box<dyn Instance>)
         })
     }
@@ -96,11 +97,17 @@ struct Running {
     websocket: Address,
     server: Mutex<Option<Server>>,
     store: PathBuf,
+    /// Held as long as it may be started again: a port that the system chooses could go to a connection meanwhile.
+    _ports: Vec<Port>,
 }
 
 impl Running {
     async fn start_again(&self, slot: &mut Option<Server>) -> Result<(), StartError> {
-        *slot = Some(Server::start(self.config.clone()).await.map_err(StartError::Folder)?);
+        *slot = Some(
+            Server::start(self.config.clone())
+                .await
+                .map_err(StartError::Reference)?,
+        );
         Ok(())
     }
 }
@@ -162,21 +169,16 @@ impl Drop for Running {
     }
 }
 
-/// The configuration with the ports that were taken: they are the same after a restart, as with any broker.
-fn settled(mut config: Config, server: &Server) -> Config {
-    config.address = server.address();
-    for listen in &mut config.listeners {
-        if let Listen::At(transport, address) = listen
-            && let Some(taken) = server.address_of(*transport)
-        {
-            *address = taken;
-        }
-    }
-    config
+/// A loopback address that nobody else has, at a port that is added to `ports`.
+fn free(ports: &mut Vec<Port>) -> Result<SocketAddr, StartError> {
+    let port = Port::take().ok_or(StartError::NoPort)?;
+    let address = SocketAddr::from(([127, 0, 0, 1], port.number()));
+    ports.push(port);
+    Ok(address)
 }
 
 fn not_listening() -> StartError {
-    StartError::Folder(io::ErrorKind::AddrNotAvailable.into())
+    StartError::Reference(io::ErrorKind::AddrNotAvailable.into())
 }
 
 fn fresh_folder() -> std::io::Result<PathBuf> {

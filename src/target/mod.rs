@@ -20,7 +20,7 @@ pub use dial::{Ask, Dialer, Dialled, refused_upgrade};
 pub use glob::Glob;
 pub use launch::{BoxFuture, Fixed, Instance, Launcher, ProcessLauncher};
 pub use probe::{Answer, ProbeError, Spoken, probe};
-pub use process::{Broker, Exit, StartError, ask_version, kill_all, live_groups};
+pub use process::{Broker, Exit, Port, StartError, ask_version, kill_all, live_groups};
 pub use profile::{
     Auth, Endpoints, Fails, Kept, Known, Login, MAX_SIZE, Place, Process, Profile, ProfileError, Supports, Transports,
     parse_duration,

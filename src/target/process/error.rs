@@ -12,6 +12,8 @@ use super::spawn::Exit;
 pub enum StartError {
     #[error("cannot make a folder for the broker: {0}")]
     Folder(io::Error),
+    #[error("the reference broker cannot be started: {0}")]
+    Reference(io::Error),
     #[error("cannot write {}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
     #[error("no free loopback port is left for the broker")]

@@ -30,11 +30,11 @@ use super::template::{Words, port_words};
 use crate::statements::Version;
 use crate::transport::tls::Certificates;
 use log::Log;
-use ports::Port;
 use spawn::Spawned;
 
 pub use error::StartError;
 pub use group::{kill_all, live_groups};
+pub use ports::Port;
 pub use spawn::Exit;
 pub use version::ask_version;
 

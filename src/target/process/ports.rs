@@ -14,14 +14,14 @@ const RANGE: std::ops::Range<u16> = 20_000..32_000;
 /// The claim is the UDP port of the same number: it is exclusive between processes, the kernel frees it however a run ends,
 /// and it is not in the way of a broker that listens on TCP.
 #[derive(Debug)]
-pub(super) struct Port {
+pub struct Port {
     number: u16,
     _claim: UdpSocket,
 }
 
 impl Port {
     /// Takes a free port. `None`: there is none.
-    pub(super) fn take() -> Option<Port> {
+    pub fn take() -> Option<Port> {
         let span = RANGE.end - RANGE.start;
         // Runs begin at different places, because the hasher's keys are random.
         let first = (RandomState::new().hash_one(std::process::id()) % u64::from(span)) as u16;
@@ -36,7 +36,8 @@ impl Port {
         is_free(number).then_some(Port { number, _claim: claim })
     }
 
-    pub(super) fn number(&self) -> u16 {
+    /// The port's number.
+    pub fn number(&self) -> u16 {
         self.number
     }
 }
