@@ -117,16 +117,6 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
         });
     }
 
-    /// As [`field`](Cursor::field), with a name that may have to be put together first.
-    #[inline]
-    pub fn field_of(&mut self, prefix: &'static str, name: &'static str, value: impl FnOnce() -> Value, start: usize) {
-        if NOTED && !prefix.is_empty() {
-            self.field(format!("{prefix}{name}"), value, start);
-        } else {
-            self.field(name, value, start);
-        }
-    }
-
     /// Notes a field, where fields are noted.
     #[inline]
     pub fn note(&mut self, field: impl FnOnce() -> Field) {

@@ -22,7 +22,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
             return None;
         }
         let len = self.bare_variable("property_length")?;
-        self.field_of(prefix, "property_length", || Value::Int(len.into()), start);
+        self.prefixed_field(prefix, "property_length", || Value::Int(len.into()), start);
         let span = start..self.pos();
         if !self.has(len as usize, ids::PROPERTY_LENGTH, span, "the Property Length") {
             self.rest(prefixed(prefix, "properties"));
@@ -57,10 +57,23 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
             {
                 self.breach(rule, start..self.pos(), format!("{} is {number}", spec.title));
             }
-            self.field_of(prefix, spec.name, || property_value(&value), start);
+            self.prefixed_field(prefix, spec.name, || property_value(&value), start);
             properties.0.push(Property { id, value });
         }
         properties
+    }
+
+    /// Notes a field; its name is put together only where fields are noted.
+    #[inline]
+    fn prefixed_field(
+        &mut self,
+        prefix: &'static str,
+        name: &'static str,
+        value: impl FnOnce() -> Value,
+        start: usize,
+    ) {
+        let name = if NOTED { prefixed(prefix, name) } else { name.into() };
+        self.field(name, value, start);
     }
 
     fn check_place(&mut self, spec: &PropertySpec, place: Place, before: &Properties, start: usize) {
