@@ -396,9 +396,12 @@ impl Matcher {
             return None;
         }
         let turns = self.turns();
+        // A `repeat` can leave hundreds of them, which are asked again at each arrival.
+        let mut taken = vec![false; if used.is_empty() { 0 } else { self.maybes.len() }];
+        used.iter().for_each(|(_, i)| taken[*i] = true);
         self.maybes.iter().enumerate().position(|(i, maybe)| {
             let fits = decoded.packet_type == Some(maybe.pattern.packet_type) && maybe.client == client;
-            if !fits || used.iter().any(|(_, u)| *u == i) {
+            if !fits || taken.get(i) == Some(&true) {
                 return false;
             }
             // In another turn of its `repeat` it means what it meant there; what it binds then is nobody's any more.
