@@ -60,7 +60,7 @@ for name in "${names[@]}"; do
       [ "$named" = 0 ] || bad=$((bad + 1))
       break
     fi
-    summary=$(grep -a ' pass' "$out/$name.log" | tail -n 1)
+    summary=$(grep -aE ' pass.* in [0-9.]+s$' "$out/$name.log" | tail -n 1)
     remains=$(left "$mark")
     [ -z "$remains" ] || { code=left; echo "$name: processes are left: $remains" >&2; }
     if [ "$code" != 0 ]; then
