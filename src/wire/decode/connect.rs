@@ -46,7 +46,9 @@ impl ConnectFlags {
 const LONGEST_NAME: usize = 8;
 
 impl<const NOTED: bool> Cursor<'_, NOTED> {
-    pub fn connect(&mut self) -> Option<Connect> {
+    /// Boxed where it is put together: it is by far the largest packet.
+    #[inline(always)]
+    pub fn connect(&mut self) -> Option<Box<Connect>> {
         let start = self.pos();
         let protocol_name = self.protocol_name()?;
         if protocol_name.as_bytes() != self.version.protocol_name().as_bytes() {
@@ -86,7 +88,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
             (true, false) => ids::PASSWORD_UNFLAGGED,
             _ => ids::LAYOUT,
         });
-        Some(Connect {
+        Some(Box::new(Connect {
             protocol_name,
             protocol_level,
             clean_start: flags.clean_start(),
@@ -96,7 +98,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
             username,
             password,
             properties,
-        })
+        }))
     }
 
     /// The right name is a constant, which costs no share of the packet's memory.

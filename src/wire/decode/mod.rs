@@ -112,14 +112,14 @@ pub fn decode(frame: &Frame, version: Version, from: Side) -> Decoded {
 /// As [`decode`], with the same packet and the same breaches, for who does not ask where the fields are: twice as fast
 /// where the packet is right.
 pub fn check(frame: &Frame, version: Version, from: Side) -> Checked {
-    let mut cursor = cursor_at::<false>(frame, version, from);
     let mut checked = Checked::nothing(frame, version);
+    let mut cursor = cursor_at::<false>(frame, version, from);
     read(&mut cursor, frame, &mut checked);
-    if cursor.notes.faulty {
+    match cursor.notes.faulty {
+        false => checked,
         // What is wrong is told by where the fields are.
-        checked = decode(frame, version, from).into();
+        true => decode(frame, version, from).into(),
     }
-    checked
 }
 
 fn cursor_at<const NOTED: bool>(frame: &Frame, version: Version, from: Side) -> Cursor<'_, NOTED> {
@@ -273,7 +273,7 @@ fn body<const NOTED: bool>(
     packet: &mut Option<Packet>,
 ) -> Option<()> {
     match packet_type? {
-        PacketType::Connect => *packet = Some(Packet::from(cursor.connect()?)),
+        PacketType::Connect => *packet = Some(Packet::Connect(cursor.connect()?)),
         PacketType::ConnAck => *packet = Some(Packet::ConnAck(cursor.connack()?)),
         PacketType::Publish => *packet = Some(Packet::Publish(cursor.publish(frame)?)),
         PacketType::PubAck => *packet = Some(Packet::PubAck(cursor.ack(PacketType::PubAck)?)),

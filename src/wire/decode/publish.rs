@@ -7,6 +7,7 @@ use crate::wire::property::{Place, id};
 use crate::wire::{Ack, Blob, Frame, PacketType, Payload, Publish, Side, Value};
 
 impl<const NOTED: bool> Cursor<'_, NOTED> {
+    #[inline(always)]
     pub fn publish(&mut self, frame: &Frame) -> Option<Publish> {
         let (dup, qos, retain) = publish_flags(frame.flags());
         if qos == 3 {

@@ -7,6 +7,7 @@ use crate::wire::property::Place;
 use crate::wire::{PacketType, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe, Value};
 
 impl<const NOTED: bool> Cursor<'_, NOTED> {
+    #[inline(always)]
     pub fn subscribe(&mut self) -> Option<Subscribe> {
         let packet_id = self.packet_id(PacketType::Subscribe)?;
         let properties = self.properties(Place::Packet(PacketType::Subscribe))?;
@@ -86,6 +87,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
         })
     }
 
+    #[inline(always)]
     pub fn suback(&mut self) -> Option<SubAck> {
         let packet_id = self.packet_id(PacketType::SubAck)?;
         let properties = self.properties(Place::Packet(PacketType::SubAck))?;
