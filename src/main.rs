@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// A run makes and drops many small things: a tenth less processor time than with the C library's, and far less where that is musl.
+/// A run makes and drops many small things: it takes a tenth less processor time than with the C library's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
