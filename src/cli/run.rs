@@ -343,8 +343,8 @@ fn changed_verdicts(first: &RunResult, now: &RunResult) -> Exit {
     exit
 }
 
-/// An entry of `known` that no case has is an error: most likely a slip, or a case that was renamed. `whole` has the identifiers of
-/// all cases of the set, where they are at hand: whatever is selected counts.
+/// An entry of `known` that no case has is an error: most likely a slip, or a case that was renamed. `whole`
+/// has the identifiers of all cases of the set, where they are at hand; a case that is not selected counts too.
 pub(super) fn check_known(
     target: &Target,
     args: &super::args::SetArgs,
