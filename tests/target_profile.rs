@@ -49,7 +49,7 @@ known:
     because: answers instead of closing
     see: https://example.org/1
   - { case: "qos2/*", fails: crash, because: it dies, bytes: "10 00" }
-  - { case: x, fails: sub <- nothing, untriaged: true }
+  - { case: x, fails: sub <- nothing, untriaged: true, varies: true }
 "##;
 
 /// A profile that starts a broker, and one that does not, each with a setup.
@@ -158,7 +158,7 @@ fn everything_that_a_profile_can_say() {
     assert_eq!(first.holds_for(Some(&"2.0.18".parse().unwrap())), Some(false));
     assert_eq!((first.holds_for(None), second.holds_for(None)), (None, Some(true)));
     assert!(first.sometimes && second.fails == Fails::Crash && second.case.matches("qos2/a@v5"));
-    assert!(third.untriaged);
+    assert!(third.untriaged && third.varies && !first.varies);
     let stale = profile.error_at(third.place, "matches no case", Some("the nearest is y".into()));
     assert_eq!(stale.place.map(|p| (p.line, p.column)), Some((31, 13)));
 }
@@ -321,6 +321,11 @@ fn what_is_wrong_is_named_with_its_place() {
             format!("{head}known:\n{entry}    because: ''\n    see: u\n"),
             "a known deviation without its reason",
             "4:5",
+        ),
+        (
+            format!("{head}known:\n{entry}    because: c\n    see: u\n    sometimes: true\n    varies: true\n"),
+            "`sometimes` and `varies` exclude each other",
+            "9:13",
         ),
         (
             format!("{head}known:\n  - case: a\n"),

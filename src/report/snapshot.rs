@@ -176,7 +176,7 @@ pub fn wanted<'a>(run: &'a RunResult, snapshots: &'a [Snapshot]) -> Vec<&'a str>
 
 /// Whether a case is one that the target keeps. What varies from run to run is not kept where only failures are.
 fn is_shown(case: &CaseResult, kept: Kept) -> bool {
-    kept == Kept::All || (case.verdict != Verdict::Pass && !case.sometimes)
+    kept == Kept::All || (case.verdict != Verdict::Pass && !case.sometimes && !case.varies)
 }
 
 fn section(case: &CaseResult, kept: Kept) -> Section {
@@ -208,6 +208,11 @@ pub fn is_kept(case: &CaseResult) -> bool {
 /// The text of one case.
 pub fn text(case: &CaseResult) -> String {
     let mut out = format!("verdict: {}\n", case::verdict(case));
+    if case.varies {
+        // At which step it fails may vary too, and with it what was sent.
+        out.push_str("varies: what came is another in every run\n");
+        return out;
+    }
     let ns = case
         .transcript
         .as_ref()
@@ -268,7 +273,10 @@ pub fn grid(cases: &[&CaseResult]) -> String {
     let width = cases.iter().map(|c| row(c).chars().count()).max().unwrap_or(0);
     let mut out = String::new();
     for case in cases {
-        let answer = transcript_of(case, false).map(answer).unwrap_or_default();
+        let answer = match case.varies {
+            true => "varies".to_owned(),
+            false => transcript_of(case, false).map(answer).unwrap_or_default(),
+        };
         let line = format!("{:<width$}  {:<14}  {answer}", row(case), case::verdict(case));
         let _ = writeln!(out, "{}", line.trim_end());
     }
@@ -494,6 +502,22 @@ mod tests {
         assert_eq!(wanted(&run, &snapshots(&run)), [VERDICTS]);
         run.cases[0].verdict = Verdict::Skip;
         assert_eq!(wanted(&run, &snapshots(&run)), ["qos2/dup-before-pubrel", VERDICTS]);
+    }
+
+    #[test]
+    fn a_failure_that_varies_keeps_its_verdict_and_no_exchange() {
+        let mut run = testing::run();
+        run.cases[3].varies = true;
+        assert_eq!(
+            text(&run.cases[3]),
+            "verdict: known\nvaries: what came is another in every run\n"
+        );
+        let known = run.cases[3].id.clone();
+        run.target.snapshots = Kept::Failures;
+        run.cases.retain(|c| c.id == known);
+        let all = snapshots(&run);
+        assert_eq!(all[0].text(None, true).unwrap(), format!("{known}  known\n"));
+        assert!(!all[1].is_wanted());
     }
 
     #[test]

@@ -181,6 +181,7 @@ pub fn result(id: &str, verdict: Verdict, transcript: Transcript) -> CaseResult 
         verdict,
         reason: None,
         sometimes: false,
+        varies: false,
         proves: vec![StatementId::new(Version::V3_1_1, "MQTT-4.3.3-2")],
         failure: None,
         findings: Vec::new(),

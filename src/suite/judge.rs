@@ -43,6 +43,7 @@ impl Judge<'_> {
             verdict,
             reason: Some(reason),
             sometimes: false,
+            varies: false,
             proves: case.proves.clone(),
             failure: None,
             findings: Vec::new(),
@@ -151,6 +152,7 @@ impl Judge<'_> {
             },
         };
         result.sometimes = entries.iter().any(|k| k.sometimes) && matches!(verdict, Verdict::Pass | Verdict::Known);
+        result.varies = entries.iter().any(|k| k.varies) && verdict == Verdict::Known;
         result.verdict = verdict;
         result.reason = reason;
     }

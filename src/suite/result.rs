@@ -83,6 +83,8 @@ pub struct CaseResult {
     pub reason: Option<String>,
     /// The profile says that the verdict varies from run to run.
     pub sometimes: bool,
+    /// The profile says that it always fails, and that what the broker sends then varies from run to run.
+    pub varies: bool,
     /// What the case proves.
     pub proves: Vec<StatementId>,
     pub failure: Option<Failure>,

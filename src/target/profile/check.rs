@@ -470,6 +470,11 @@ impl Check<'_> {
                     .help("`see` is a link to more, `bytes` the exchange that shows it; one of them is needed"));
             }
         }
+        if raw.sometimes && raw.varies {
+            return Err(self
+                .error(&at("varies"), "`sometimes` and `varies` exclude each other")
+                .help("`varies` is for what fails in every run, and not always in the same way; `sometimes` is for what may pass"));
+        }
         let fails = match raw.fails.trim() {
             "" => {
                 let help = "the statement (v5:MQTT-3.1.2-3), the step that fails, or crash";
@@ -499,6 +504,7 @@ impl Check<'_> {
             broker,
             over,
             sometimes: raw.sometimes,
+            varies: raw.varies,
             because: raw.because.unwrap_or_default(),
             see: raw.see,
             bytes: raw.bytes,

@@ -18,6 +18,9 @@ pub struct Known {
     pub over: Vec<Transport>,
     /// The result varies from run to run: a pass is accepted too and does not make the entry stale.
     pub sometimes: bool,
+    /// It fails in every run, and each time with other packets or at another step: snapshots hold its verdict alone.
+    /// Never together with `sometimes`.
+    pub varies: bool,
     /// Why it fails. Empty only where the entry is untriaged.
     pub because: String,
     /// A link to more.

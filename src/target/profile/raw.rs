@@ -126,6 +126,8 @@ pub(super) struct Known {
     pub(super) over: Vec<String>,
     #[serde(default)]
     pub(super) sometimes: bool,
+    #[serde(default)]
+    pub(super) varies: bool,
     pub(super) because: Option<String>,
     pub(super) see: Option<String>,
     pub(super) bytes: Option<String>,
