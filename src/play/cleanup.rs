@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::statements::Version;
 use crate::target::{Address, Ask};
-use crate::transcript::{Event, Transcript, What};
+use crate::transcript::{Author, Event, Transcript, What};
 use crate::transport::Link;
 use crate::wire::property::id;
 use crate::wire::{
@@ -96,6 +96,34 @@ impl Tracer {
     }
 }
 
+/// Whether the broker was there at the end: it has answered a PINGREQ of the harness behind the last packet of the script, and
+/// has closed no connection since, but for those on which the harness took its leave.
+pub fn heard_last(transcript: &Transcript) -> bool {
+    let mut answered = BTreeSet::new();
+    let mut closed = BTreeSet::new();
+    // Backwards: an answer comes before what it answers.
+    for event in transcript.events.iter().rev() {
+        let packet_type = event.packet().and_then(|decoded| decoded.packet_type);
+        match (event.author, &event.what) {
+            (Author::Script | Author::Setup, _) => return false,
+            (Author::Cleanup, _) => {
+                closed.remove(&event.connection);
+            }
+            (Author::Broker, What::End(_)) => {
+                closed.insert(event.connection);
+            }
+            (Author::Broker, _) if packet_type == Some(PacketType::PingResp) => {
+                answered.insert(event.connection);
+            }
+            (Author::Fence, _) if packet_type == Some(PacketType::PingReq) && answered.contains(&event.connection) => {
+                return closed.is_empty();
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
 /// Whether something of the session can be left when the connection ends: the session, or a will that is delayed.
 fn outlives(connect: &Connect) -> bool {
     let expiry = connect.properties.number(id::SESSION_EXPIRY_INTERVAL).unwrap_or(0);
@@ -176,15 +204,15 @@ async fn login_and_remove(
 ) -> io::Result<()> {
     let (mut link, mut splitter) = login(address, version, settings, client_id).await?;
     if !retained.is_empty() {
-        for topic in retained {
-            let publish = Publish {
+        let remove = |topic: &Text| {
+            Packet::Publish(Publish {
                 retain: true,
                 topic: topic.clone(),
                 ..Publish::default()
-            };
-            send(&mut link, &Packet::Publish(publish), version).await?;
-        }
-        send(&mut link, &Packet::PingReq, version).await?;
+            })
+        };
+        let packets: Vec<Packet> = retained.iter().map(remove).chain([Packet::PingReq]).collect();
+        send_all(&mut link, &packets, version).await?;
         wait_for(&mut link, &mut splitter, PacketType::PingResp).await?;
     }
     // The broker may close first; what matters has been done.
@@ -213,7 +241,13 @@ async fn login(
 }
 
 async fn send(link: &mut Link, packet: &Packet, version: Version) -> io::Result<()> {
-    link.writer.write_all(&encode_bytes(packet, version)).await?;
+    send_all(link, std::slice::from_ref(packet), version).await
+}
+
+/// All at once: each write of its own costs as much as a packet of any length.
+async fn send_all(link: &mut Link, packets: &[Packet], version: Version) -> io::Result<()> {
+    let bytes: Vec<u8> = packets.iter().flat_map(|p| encode_bytes(p, version)).collect();
+    link.writer.write_all(&bytes).await?;
     link.writer.flush().await
 }
 
@@ -303,7 +337,7 @@ async fn read_until(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transcript::Author;
+    use crate::transcript::End;
     use crate::wire::{Blob, ConnAck, Will, decode};
 
     fn event(author: Author, packet: Packet, topic: Option<&str>) -> Event {
@@ -329,12 +363,40 @@ mod tests {
     }
 
     fn of(events: Vec<Event>) -> Traces {
-        traces(&Transcript {
+        traces(&transcript(events))
+    }
+
+    #[test]
+    fn a_broker_that_answers_behind_all_else_was_there_at_the_end() {
+        let on = |connection, event: Event| Event { connection, ..event };
+        let end = |connection| Event {
+            what: What::End(End::Fin),
+            ..on(connection, event(Author::Broker, Packet::PingResp, None))
+        };
+        let script = || event(Author::Script, Packet::PingReq, None);
+        let ask = || event(Author::Fence, Packet::PingReq, None);
+        let answer = || event(Author::Broker, Packet::PingResp, None);
+        let leave = || event(Author::Cleanup, Packet::Disconnect(Disconnect::default()), None);
+        let heard = |events| heard_last(&transcript(events));
+        assert!(heard(vec![script(), ask(), answer()]));
+        assert!(heard(vec![script(), end(2), ask(), answer(), leave(), end(1)]));
+        // Nothing was asked, or nothing answered, or it was the script's own question, or the answer is another connection's.
+        assert!(!heard(vec![script(), answer()]));
+        assert!(!heard(vec![script(), ask()]));
+        assert!(!heard(vec![ask(), script(), answer()]));
+        assert!(!heard(vec![script(), ask(), on(2, answer())]));
+        // What came in between may have brought it down: a packet of the script, or what closed another connection.
+        assert!(!heard(vec![ask(), answer(), script()]));
+        assert!(!heard(vec![script(), ask(), answer(), end(2)]));
+    }
+
+    fn transcript(events: Vec<Event>) -> Transcript {
+        Transcript {
             version: Version::V5,
             namespace: "ms00abcd".to_owned(),
             events,
             bindings: Vec::new(),
-        })
+        }
     }
 
     fn connect(client_id: &str, expiry: Option<u32>) -> Connect {

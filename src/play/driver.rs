@@ -564,7 +564,10 @@ pub async fn clean_up(
         traces.add(cleanup::traces(control));
     }
     // A control that was met came after the exchange, and the broker served it.
-    let seen = played.control.is_some() && matches!(played.end, PlayEnd::Met);
+    let seen = match &played.control {
+        Some(_) => matches!(played.end, PlayEnd::Met),
+        None => cleanup::heard_last(&played.transcript),
+    };
     if traces.is_empty() && !seen {
         return cleanup::look_in(&address, version, settings, namespace).await;
     }
