@@ -36,6 +36,16 @@ pub enum Place {
     Will,
 }
 
+impl Place {
+    /// No packet's type is 0, so that a will has that bit.
+    const fn bit(self) -> u16 {
+        match self {
+            Place::Packet(packet) => 1 << packet as u8,
+            Place::Will => 1,
+        }
+    }
+}
+
 /// One row of the table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PropertySpec {
@@ -50,6 +60,8 @@ pub struct PropertySpec {
     pub packets: &'static [PacketType],
     /// Whether a will may carry it.
     pub will: bool,
+    /// Both once more, a bit a place: [`allowed`](PropertySpec::allowed) is asked for each property that comes.
+    places: u16,
     /// The numbers that the standard permits; `None` where the data type alone bounds it, or it is no number.
     pub legal: Option<RangeInclusive<u32>>,
     /// What its absence stands for; see [`PropertySpec::default_at`].
@@ -67,6 +79,12 @@ impl PropertySpec {
         packets: &'static [PacketType],
         section: &'static str,
     ) -> PropertySpec {
+        let mut places = 0;
+        let mut i = 0;
+        while i < packets.len() {
+            places |= Place::Packet(packets[i]).bit();
+            i += 1;
+        }
         PropertySpec {
             id,
             name,
@@ -74,6 +92,7 @@ impl PropertySpec {
             data_type,
             packets,
             will: false,
+            places,
             legal: None,
             default: None,
             section,
@@ -82,6 +101,7 @@ impl PropertySpec {
 
     const fn and_will(mut self) -> PropertySpec {
         self.will = true;
+        self.places |= Place::Will.bit();
         self
     }
     const fn legal(mut self, from: u32, to: u32) -> PropertySpec {
@@ -95,10 +115,7 @@ impl PropertySpec {
 
     /// Whether the property may stand at `place`.
     pub fn allowed(&self, place: Place) -> bool {
-        match place {
-            Place::Packet(packet) => self.packets.contains(&packet),
-            Place::Will => self.will,
-        }
+        self.places & place.bit() != 0
     }
 
     /// What its absence from `place` stands for, where the standard names a number. Without a Session Expiry Interval in

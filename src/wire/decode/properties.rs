@@ -33,6 +33,8 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
 
     fn block(&mut self, place: Place, prefix: &'static str) -> Properties {
         let mut properties = Properties::default();
+        // The identifiers that were there, a bit each: they are below 64.
+        let mut seen = 0_u64;
         while self.left() > 0 {
             let start = self.pos();
             let Some(id) = self.bare_variable("property identifier") else {
@@ -49,7 +51,9 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
                 self.field(format!("{prefix}property 0x{id:02x}"), || Value::Binary(value), start);
                 break;
             };
-            self.check_place(spec, place, &properties, start);
+            let again = seen & 1 << spec.id != 0;
+            seen |= 1 << spec.id;
+            self.check_place(spec, place, again, start);
             let Some(value) = self.property_value(spec) else { break };
             if let (Some(legal), Some(number)) = (&spec.legal, value.number())
                 && !legal.contains(&number)
@@ -76,7 +80,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
         self.field(name, value, start);
     }
 
-    fn check_place(&mut self, spec: &PropertySpec, place: Place, before: &Properties, start: usize) {
+    fn check_place(&mut self, spec: &PropertySpec, place: Place, again: bool, start: usize) {
         let span = start..self.pos();
         if !spec.allowed(place) {
             let whose = match place {
@@ -86,7 +90,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
             let text = format!("{} is no property of {whose}", spec.title);
             self.breach(ids::PROPERTY_ALLOWED, span.clone(), text);
         }
-        if before.get(spec.id).is_some() && !spec.repeatable(place) {
+        if again && !spec.repeatable(place) {
             let text = format!("{} stands here a second time", spec.title);
             self.breach(ids::PROPERTY_SINGLE_USE, span.clone(), text);
         }

@@ -87,11 +87,11 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
     /// A string without a field of its own.
     pub fn bare_text(&mut self, name: &'static str, role: &'static Role) -> Option<Text> {
         let text = Text(self.bare_bytes(name)?);
-        let found = kinds(text.as_bytes());
         // What nearly every string is: nothing below can be wrong with it.
-        if found == 0 && !text.is_empty() {
+        if is_plain(text.as_bytes()) && !text.is_empty() {
             return Some(text);
         }
+        let found = kinds(text.as_bytes());
         let at = self.pos() - text.len();
         if found & ODD != 0 {
             self.check_characters(name, &text, at, role);
@@ -211,6 +211,33 @@ const ODD: u8 = 1;
 /// Of a meaning in topic filters: `#`, `+`, `$`.
 const SIGN: u8 = 2;
 
+/// Whether every byte is from `,` to `~`, where no character is that means something: letters, digits, `/`, `-`, `.`, `_`.
+/// Blocks are looked at as numbers, and the last of a size may overlap the one before.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    let long = |block: &[u8; 8]| odd_bytes(u64::from_ne_bytes(*block));
+    let short = |block: &[u8; 4]| odd_bytes(u32::from_ne_bytes(*block).into());
+    if let Some(last) = bytes.last_chunk::<8>() {
+        let blocks = bytes.chunks_exact(8).filter_map(|block| block.first_chunk::<8>());
+        return blocks.fold(long(last), |found, block| found | long(block)) == 0;
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return (short(first) | short(last)) & 0xffff_ffff == 0;
+    }
+    bytes.iter().all(|b| (b','..=b'~').contains(b))
+}
+
+/// The high bit of each byte that is not from `,` to `~`. A byte of 0xff may carry into the next, which changes nothing: it has
+/// its own bit.
+#[inline]
+fn odd_bytes(block: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    let above = block | block.wrapping_add(EACH);
+    let below = !(block | HIGH).wrapping_sub(EACH * b',' as u64);
+    (above | below) & HIGH
+}
+
 /// The kinds of characters that are there, one of the bits above each. Blocks of a fixed size, of which the last may overlap
 /// the one before, are looked at in a few instructions each.
 #[inline]
@@ -221,7 +248,10 @@ fn kinds(bytes: &[u8]) -> u8 {
             found | block.first_chunk::<16>().map_or(0, kinds_in)
         });
     }
-    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        return kinds_in(first) | kinds_in(last);
+    }
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         (Some(first), Some(last)) => kinds_in(first) | kinds_in(last),
         _ => bytes.iter().fold(0, |found, b| found | kinds_in(&[*b])),
     }
@@ -284,6 +314,26 @@ pub(super) fn ill_formed_payload(bytes: &[u8]) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plain_string_has_nothing_to_look_for_wherever_that_may_be() {
+        for len in 0..40 {
+            let mut text = vec![b'a'; len];
+            assert!(is_plain(&text));
+            for at in 0..len {
+                for byte in 0..=u8::MAX {
+                    text[at] = byte;
+                    assert_eq!(
+                        is_plain(&text),
+                        (0x2c..0x7f).contains(&byte),
+                        "{byte:#x} at {at} of {len}"
+                    );
+                    assert!(!is_plain(&text) || kinds(&text) == 0);
+                }
+                text[at] = b'~';
+            }
+        }
+    }
 
     #[test]
     fn one_odd_character_or_sign_is_found_wherever_it_is() {
