@@ -14,7 +14,6 @@ use crate::play::{Failure, PlayEnd, Stage};
 #[derive(Debug, Default)]
 pub struct Farewell {
     rounds: u32,
-    until: Option<Duration>,
 }
 
 const ROUNDS: u32 = 2;
@@ -22,31 +21,29 @@ const ROUNDS: u32 = 2;
 impl Matcher {
     /// Takes the farewell one step further.
     pub(super) fn farewell_goes_on(&mut self, now: Duration) -> Option<Poll> {
-        let Waiting::Farewell(farewell) = &mut self.waiting else {
+        let Waiting::Farewell(farewell) = &self.waiting else {
             return None;
         };
-        if let Some(until) = farewell.until {
-            let silent = (0..self.clients.len()).find(|&i| self.awaits_fence_ping(i));
-            match silent {
-                None => {}
-                Some(_) if now < until => return Some(Poll::Wait { until }),
-                Some(index) => {
-                    // What came is the better story, where anything did.
-                    if !self.account() {
-                        let mut failure = self.unmet(&self.no_pingresp(index));
-                        failure.timed_out = true;
-                        self.fail(failure);
-                    }
-                    return None;
-                }
+        if farewell.rounds > 0
+            && let Some(index) = (0..self.clients.len()).find(|&i| self.awaits_fence_ping(i))
+        {
+            let until = self.answered_by();
+            if now < until {
+                return Some(Poll::Wait { until });
             }
+            // What came is the better story, where anything did.
+            if !self.account() {
+                let mut failure = self.unmet(&self.no_pingresp(index));
+                failure.timed_out = true;
+                self.fail(failure);
+            }
+            return None;
         }
         let Waiting::Farewell(farewell) = &mut self.waiting else {
             return None;
         };
         if farewell.rounds < ROUNDS {
             farewell.rounds += 1;
-            farewell.until = Some(self.now + self.settings.patience);
             for index in 0..self.clients.len() {
                 if self.clients[index].may_ping() {
                     self.answer(index, &Packet::PingReq, Author::Fence);

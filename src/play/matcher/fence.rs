@@ -37,16 +37,11 @@ enum Phase {
     /// Fence messages that have not arrived at the client yet, by their payloads.
     Messages {
         awaited: Vec<Bytes>,
-        until: Duration,
     },
     /// PINGRESPs awaited on the other clients.
-    Others {
-        until: Duration,
-    },
+    Others,
     /// A PINGRESP awaited on the client itself.
-    Itself {
-        until: Duration,
-    },
+    Itself,
     Settle {
         until: Duration,
     },
@@ -113,9 +108,9 @@ impl Matcher {
                     Next::Phase(Phase::Begin)
                 }
                 Phase::Begin => self.begin_barrier(client),
-                Phase::Messages { awaited, until } => self.messages_arrive(client, awaited.clone(), *until, now),
-                Phase::Others { until } => self.others_answer(client, *until, now),
-                Phase::Itself { until } => self.itself_answers(client, *until, now),
+                Phase::Messages { awaited } => self.messages_arrive(client, awaited.clone(), now),
+                Phase::Others => self.others_answer(client, now),
+                Phase::Itself => self.itself_answers(client, now),
                 Phase::Settle { until } if now < *until => Next::Wait(*until),
                 Phase::Settle { .. } => Next::Phase(Phase::Over),
                 Phase::Over => {
@@ -178,10 +173,7 @@ impl Matcher {
         if awaited.is_empty() {
             return self.ping_others(client);
         }
-        Next::Phase(Phase::Messages {
-            awaited,
-            until: self.now + self.settings.patience,
-        })
+        Next::Phase(Phase::Messages { awaited })
     }
 
     fn send_fence_messages(&mut self, client: usize) -> Vec<Bytes> {
@@ -235,7 +227,8 @@ impl Matcher {
         free.next().unwrap_or(first)
     }
 
-    fn messages_arrive(&mut self, client: usize, awaited: Vec<Bytes>, until: Duration, now: Duration) -> Next {
+    fn messages_arrive(&mut self, client: usize, awaited: Vec<Bytes>, now: Duration) -> Next {
+        let until = self.answered_by();
         let arrived = |payload: &Bytes| {
             self.events.iter().any(|event| {
                 event.client == self.clients[client].name
@@ -252,7 +245,7 @@ impl Matcher {
         if now < until && self.clients[client].ended.is_none() {
             let wait = Next::Wait(until);
             if let Waiting::Fence(fence) = &mut self.waiting {
-                fence.phase = Phase::Messages { awaited: left, until };
+                fence.phase = Phase::Messages { awaited: left };
             }
             return wait;
         }
@@ -268,12 +261,11 @@ impl Matcher {
                 self.answer(index, &Packet::PingReq, Author::Fence);
             }
         }
-        Next::Phase(Phase::Others {
-            until: self.now + self.settings.patience,
-        })
+        Next::Phase(Phase::Others)
     }
 
-    fn others_answer(&mut self, client: usize, until: Duration, now: Duration) -> Next {
+    fn others_answer(&mut self, client: usize, now: Duration) -> Next {
+        let until = self.answered_by();
         let silent = (0..self.clients.len()).find(|&i| i != client && self.awaits_fence_ping(i));
         if let Some(index) = silent {
             if now < until {
@@ -287,12 +279,11 @@ impl Matcher {
             });
         }
         self.answer(client, &Packet::PingReq, Author::Fence);
-        Next::Phase(Phase::Itself {
-            until: self.now + self.settings.patience,
-        })
+        Next::Phase(Phase::Itself)
     }
 
-    fn itself_answers(&mut self, client: usize, until: Duration, now: Duration) -> Next {
+    fn itself_answers(&mut self, client: usize, now: Duration) -> Next {
+        let until = self.answered_by();
         if !self.awaits_fence_ping(client) {
             return Next::Phase(Phase::Settle {
                 until: self.now + self.settings.settle,
@@ -302,6 +293,11 @@ impl Matcher {
             return Next::Wait(until);
         }
         Next::Fail(self.no_pingresp(client))
+    }
+
+    /// When the answers to what a fence has asked have to be there.
+    pub(super) fn answered_by(&self) -> Duration {
+        self.asked + self.settings.patience
     }
 
     /// Whether a PINGREQ of a fence is open on a connection that is still there.

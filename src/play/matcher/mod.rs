@@ -71,6 +71,9 @@ pub struct Matcher {
     now: Duration,
     /// When the last step ended; what `within` counts from.
     since: Duration,
+    /// When the last of the questions of a fence was written; what the broker's patience with them counts from. Not `now`: that
+    /// is when what was looked at last had come, and to look at a packet of 256 MB may take longer than an answer.
+    asked: Duration,
     /// When the last `wait` ended.
     waited: Duration,
     /// The client of the last step that touched a connection.
@@ -143,6 +146,7 @@ impl Matcher {
             maybes: Vec::new(),
             now: Duration::ZERO,
             since: Duration::ZERO,
+            asked: Duration::ZERO,
             waited: Duration::ZERO,
             last_client: None,
             fences: 0,

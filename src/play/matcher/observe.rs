@@ -24,6 +24,9 @@ impl Matcher {
     /// Takes note of the next event of the transcript.
     pub fn observe(&mut self, event: Event) {
         self.now = self.now.max(event.at);
+        if event.author == Author::Fence {
+            self.asked = self.now;
+        }
         if let What::Lifecycle(_) = event.what {
             self.events.push(event);
             self.broker_was_away();

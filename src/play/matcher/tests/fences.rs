@@ -210,3 +210,18 @@ fn the_account_at_the_end_comes_after_two_rounds_on_all_clients() {
     }
     rig.met();
 }
+
+#[test]
+fn the_patience_counts_from_when_the_question_was_written() {
+    let received = encode_bytes(&Packet::PingResp, V::V3_1_1);
+    for steps in ["  - c <- PINGRESP\n  - c <- nothing\n", "  - c <- PINGRESP\n"] {
+        let mut rig = Rig::v3(steps);
+        rig.pongs = false;
+        rig.hear("c", &received);
+        // It takes so long to look at what was received.
+        rig.now += Duration::from_secs(5);
+        rig.run();
+        assert_eq!(rig.wait, Some(rig.now + Duration::from_secs(2)), "{steps}");
+        rig.fails("c got no PINGRESP within 2 s");
+    }
+}
