@@ -5,7 +5,7 @@
 #![allow(dead_code)]
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -41,6 +41,14 @@ pub enum Kind {
     EndlessPublish,
     /// Answers CONNECT with a CONNACK, one byte a second.
     OneByteASecond,
+    /// Accepts CONNECT, ends its own direction and goes on reading.
+    HalfCloses,
+    /// Sends the beginning of a CONNACK and resets the connection.
+    ResetsInAPacket,
+    /// Sends CONNACK, SUBACK, PUBACK, PUBREC, PUBCOMP and PINGRESP as soon as a connection is accepted, and reads.
+    AnswersUnasked,
+    /// Polite, and sends ten thousand PUBLISH packets that nobody has asked for behind its CONNACK.
+    UnsolicitedPublishes,
     /// Answers CONNECT with a CONNACK whose remaining length is 268 435 455, and sends zeros for as long as they are read.
     HugeLength,
 }
@@ -157,13 +165,35 @@ impl Connection {
                 }
             }
             Kind::EndlessPublish => {
-                // QoS 0, topic `t`, payload `x`: valid at 3.x; at 5.0 `x` would be properties, so they are empty there.
-                let v3: &[u8] = &[0x30, 0x04, 0x00, 0x01, b't', b'x'];
-                let v5: &[u8] = &[0x30, 0x05, 0x00, 0x01, b't', 0x00, b'x'];
                 if let Some(level) = self.accept_level() {
-                    let many = if level >= 5 { v5 } else { v3 }.repeat(500);
+                    let many = publish(level).repeat(500);
                     while self.send(&many) {}
                 }
+            }
+            Kind::UnsolicitedPublishes => {
+                if let Some(level) = self.accept_level()
+                    && self.send(&publish(level).repeat(10_000))
+                {
+                    self.converse_at(level, false);
+                }
+            }
+            Kind::HalfCloses => {
+                if self.accept() {
+                    let _ = self.stream.shutdown(Shutdown::Write);
+                    while self.read_some() {}
+                }
+            }
+            Kind::ResetsInAPacket => {
+                // What is closed with something unread is reset.
+                if self.wait_for_bytes() {
+                    self.send(&[0x20, 0x02, 0x00]);
+                }
+            }
+            Kind::AnswersUnasked => {
+                let acks = [0x40, 0x50, 0x70].map(|first| [first, 0x02, 0x00, 0x01]).concat();
+                let all = [&connack(4)[..], &[0x90, 0x03, 0x00, 0x01, 0x00], &acks, &[0xd0, 0x00]].concat();
+                self.send(&all);
+                while self.read_some() {}
             }
             Kind::OneByteASecond => {
                 if let Some(packet) = self.next_packet() {
@@ -192,7 +222,13 @@ impl Connection {
 
     /// Answers what a polite peer answers, and with `agreeing` acknowledges the rest.
     fn converse(&mut self, agreeing: bool) {
-        let Some(level) = self.accept_level() else { return };
+        if let Some(level) = self.accept_level() {
+            self.converse_at(level, agreeing);
+        }
+    }
+
+    /// As [`Connection::converse`], behind CONNACK.
+    fn converse_at(&mut self, level: u8, agreeing: bool) {
         while let Some(packet) = self.next_packet() {
             let answer = match packet.first >> 4 {
                 12 => vec![0xd0, 0x00],
@@ -265,6 +301,17 @@ impl Connection {
         }
     }
 
+    /// Waits for bytes, which stay unread. `false`: the connection, or the peer, has ended.
+    fn wait_for_bytes(&self) -> bool {
+        loop {
+            match self.stream.peek(&mut [0]) {
+                Ok(length) => return length > 0,
+                Err(e) if is_timeout(e.kind()) && !self.stop.load(Ordering::Relaxed) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
     /// Sends all the bytes, however slowly they are read. `false`: the connection, or the peer, has ended.
     fn send(&mut self, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
@@ -313,6 +360,14 @@ fn connack(level: u8) -> Vec<u8> {
     match level {
         5.. => vec![0x20, 0x03, 0x00, 0x00, 0x00],
         _ => vec![0x20, 0x02, 0x00, 0x00],
+    }
+}
+
+/// A PUBLISH of QoS 0 with topic `t` and payload `x`: valid at 3.x; at 5.0 `x` would be properties, so they are empty there.
+fn publish(level: u8) -> &'static [u8] {
+    match level {
+        5.. => &[0x30, 0x05, 0x00, 0x01, b't', 0x00, b'x'],
+        _ => &[0x30, 0x04, 0x00, 0x01, b't', b'x'],
     }
 }
 
