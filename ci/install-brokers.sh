@@ -160,7 +160,9 @@ install_mqttv5() { crate mqttv5-cli mqttv5 0.29.10; }
 install_rumqttd() { crate rumqttd rumqttd 0.20.0; }
 
 install_rmqttd() {
-    [ -x "$folder/rmqttd/bin/rmqttd" ] || command -v protoc >/dev/null || packages protobuf-compiler || return 1
+    # Its plugins for gRPC and Kafka, which are part of every build, ask for these.
+    [ -x "$folder/rmqttd/bin/rmqttd" ] || { command -v protoc && command -v cmake; } >/dev/null ||
+        packages protobuf-compiler cmake g++ || return 1
     crate rmqttd rmqttd 0.24.0 --locked
 }
 
