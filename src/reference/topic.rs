@@ -62,8 +62,8 @@ pub fn shared(filter: &Text) -> Option<(Text, Text)> {
     let name = rest.iter().position(|b| *b == b'/')?;
     let start = bytes.len() - rest.len();
     Some((
-        Text(filter.0.slice(start..start + name)),
-        Text(filter.0.slice(start + name + 1..)),
+        filter.slice(start..start + name),
+        filter.slice(start + name + 1..filter.len()),
     ))
 }
 

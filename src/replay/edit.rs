@@ -72,7 +72,7 @@ impl Rename {
     pub fn captured(&self, topic: &Text) -> Text {
         let prefix = format!("{}/", self.0);
         match topic.as_bytes().strip_prefix(prefix.as_bytes()) {
-            Some(_) => topic.0.slice(prefix.len()..).into(),
+            Some(_) => topic.slice(prefix.len()..topic.len()),
             None => topic.clone(),
         }
     }
@@ -111,7 +111,7 @@ impl Rename {
         match inner {
             Some(at) => {
                 let group = &bytes[b"$share/".len()..at];
-                let topic = self.topic(&filter.0.slice(at..).into());
+                let topic = self.topic(&filter.slice(at..bytes.len()));
                 [b"$share/", self.0.as_bytes(), group, topic.as_bytes()].concat().into()
             }
             None => self.topic(filter),

@@ -174,7 +174,7 @@ impl Exchanges {
 
 /// Digests of what makes a message the same when it is sent again.
 pub fn content(topic: &Text, p: &Publish) -> (u64, u64) {
-    (Payload::Bytes(topic.0.clone()).hash(), p.payload.hash())
+    (Payload::Bytes(topic.to_bytes()).hash(), p.payload.hash())
 }
 
 /// Whether a sender may repeat a packet on a connection that is still there: 3.x leaves it open, 5.0 forbids it

@@ -29,7 +29,7 @@ pub fn matches(filter: &Text, topic: &Text) -> Match {
 pub fn shared(filter: &Text) -> Option<Text> {
     let rest = filter.as_bytes().strip_prefix(b"$share/")?;
     let slash = rest.iter().position(|b| *b == b'/')?;
-    (slash > 0).then(|| filter.0.slice(7 + slash + 1..).into())
+    (slash > 0).then(|| filter.slice(7 + slash + 1..filter.len()))
 }
 
 fn levels_match(filter: &[u8], topic: &[u8]) -> bool {

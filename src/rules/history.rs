@@ -259,7 +259,7 @@ impl History {
             // U+0000 is in no client id.
             Bytes::from(format!("\0{number}"))
         } else {
-            connect.client_id.0.clone()
+            connect.client_id.to_bytes()
         };
         conn.client = Some(key.clone());
         if let Some(will) = &connect.will {
@@ -375,7 +375,7 @@ impl History {
             return key;
         }
         let unnamed = self.clients.remove(&key).unwrap_or_default();
-        let assigned = assigned.0.clone();
+        let assigned = assigned.to_bytes();
         let client = self.clients.entry(assigned.clone()).or_default();
         client.filters.extend(unnamed.filters);
         client.wrong |= unnamed.wrong;

@@ -262,7 +262,7 @@ impl Given<'_> {
             connect.will = Some(self.will(&field.value, &field.place)?);
         }
         connect.username = self.text("username")?;
-        connect.password = self.text("password")?.map(|text| text.0);
+        connect.password = self.text("password")?.map(|text| text.to_bytes());
         let says_itself = self.template.field(&["username", "password"]).is_some();
         let flags_say = self.template.connect_flags.is_some() && !self.template.places_login;
         if let Some(login) = self.scope.login().filter(|_| !says_itself && !flags_say) {
@@ -286,7 +286,7 @@ impl Given<'_> {
             match name.as_str() {
                 "qos" => will.qos = value.number(3, self.scope).map_err(at)? as u8,
                 "retain" => will.retain = value.boolean(self.scope).map_err(at)?,
-                "topic" => will.topic = Text(value.data(self.scope).map_err(at)?),
+                "topic" => will.topic = value.data(self.scope).map_err(at)?.into(),
                 "payload" => will.payload = value.data(self.scope).map_err(at)?,
                 _ => push_property(&mut will.properties, name, value, self.scope).map_err(at)?,
             }
@@ -347,7 +347,7 @@ impl Given<'_> {
                 .value
                 .list()
                 .iter()
-                .map(|one| one.data(self.scope).map(Text).map_err(|e| e.at(&field.place)))
+                .map(|one| one.data(self.scope).map(Text::from).map_err(|e| e.at(&field.place)))
                 .collect::<Result<_, _>>()?,
         };
         Ok(Unsubscribe {
@@ -441,7 +441,13 @@ impl Given<'_> {
 
     fn text(&self, name: &str) -> Result<Option<Text>, BuildError> {
         self.present(name)
-            .map(|field| field.value.data(self.scope).map(Text).map_err(|e| e.at(&field.place)))
+            .map(|field| {
+                field
+                    .value
+                    .data(self.scope)
+                    .map(Text::from)
+                    .map_err(|e| e.at(&field.place))
+            })
             .transpose()
     }
 }
@@ -450,7 +456,7 @@ impl Given<'_> {
 fn subscription(one: &Expr, scope: &Scope) -> Result<Subscription, NoValue> {
     let mut subscription = Subscription::new(scope.namespace(), 0);
     let Expr::Map(fields) = one else {
-        subscription.filter = Text(one.data(scope)?);
+        subscription.filter = one.data(scope)?.into();
         return Ok(subscription);
     };
     let mut set = |bits: u64, at: u32| subscription.options |= (bits as u8) << at;
@@ -465,7 +471,7 @@ fn subscription(one: &Expr, scope: &Scope) -> Result<Subscription, NoValue> {
         }
     }
     if let Some((_, filter)) = fields.iter().find(|(name, _)| name == "filter") {
-        subscription.filter = Text(filter.data(scope)?);
+        subscription.filter = filter.data(scope)?.into();
     }
     Ok(subscription)
 }
@@ -498,7 +504,7 @@ fn property_value(spec: &PropertySpec, value: &Expr, scope: &Scope) -> Result<Pr
         DataType::U16 => PropertyValue::U16(number(0xffff)? as u16),
         DataType::U32 => PropertyValue::U32(number(u32::MAX)?),
         DataType::VarInt => PropertyValue::VarInt(number(wire::VARIABLE_MAX)?),
-        DataType::Text => PropertyValue::Text(Text(value.data(scope)?)),
+        DataType::Text => PropertyValue::Text(value.data(scope)?.into()),
         DataType::Binary => PropertyValue::Binary(value.data(scope)?),
         DataType::Pair => {
             let (name, value) = value.pair(scope)?;

@@ -82,7 +82,7 @@ impl TextTemplate {
                 TextPart::Var(var) => bytes.extend_from_slice(&value_bytes(&scope.get(var)?)),
             }
         }
-        Ok(Text(bytes.into()))
+        Ok(bytes.into())
     }
 
     /// The text where it has no variables in it.
@@ -190,7 +190,7 @@ fn too_long(len: usize) -> String {
 /// A value as it stands inside a text.
 fn value_bytes(value: &Value) -> Bytes {
     match value {
-        Value::Text(text) => text.0.clone(),
+        Value::Text(text) => text.to_bytes(),
         Value::Binary(bytes) | Value::Payload(Payload::Bytes(bytes)) => bytes.clone(),
         other => other.to_string().into_bytes().into(),
     }
@@ -269,7 +269,7 @@ impl Expr {
 
     fn unbounded(&self, scope: &Scope) -> Result<Bytes, NoValue> {
         match self {
-            Expr::Text(text) => Ok(text.text(scope)?.0),
+            Expr::Text(text) => Ok(text.text(scope)?.to_bytes()),
             Expr::Var { var, plus } => Ok(value_bytes(&var_value(var, *plus, scope)?)),
             Expr::Hex(template) => {
                 let mut bytes = Vec::new();
@@ -283,7 +283,7 @@ impl Expr {
                 _ => other(too_long(usize::try_from(*len).unwrap_or(usize::MAX))),
             },
             Expr::Padded { start, len, byte } => {
-                let mut bytes = start.text(scope)?.0.to_vec();
+                let mut bytes = start.text(scope)?.as_bytes().to_vec();
                 if bytes.len() > *len {
                     return other(format!("the start has {} bytes, more than `size: {len}`", bytes.len()));
                 }
@@ -306,7 +306,7 @@ impl Expr {
     /// Two strings: one user property.
     pub(super) fn pair(&self, scope: &Scope) -> Result<(Text, Text), NoValue> {
         match self.list() {
-            [name, value] => Ok((Text(name.data(scope)?), Text(value.data(scope)?))),
+            [name, value] => Ok((name.data(scope)?.into(), value.data(scope)?.into())),
             _ => other("a name and a value are needed here"),
         }
     }

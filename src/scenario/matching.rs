@@ -256,7 +256,8 @@ fn is_equal(expr: &Expr, found: &Value, spec: Option<&FieldSpec>, scope: &mut Sc
     match found {
         Value::Bool(b) => expr.boolean(scope).is_ok_and(|wanted| wanted == *b),
         Value::Int(n) => expr.number(u64::MAX, scope).is_ok_and(|wanted| wanted == *n),
-        Value::Text(Text(bytes)) | Value::Binary(bytes) => expr.data(scope).is_ok_and(|wanted| wanted == *bytes),
+        Value::Text(text) => expr.data(scope).is_ok_and(|wanted| wanted == text.as_bytes()),
+        Value::Binary(bytes) => expr.data(scope).is_ok_and(|wanted| wanted == *bytes),
         Value::Payload(payload) => expr.payload(scope).is_ok_and(|wanted: Payload| wanted == *payload),
         Value::Ints(_) | Value::Texts(_) | Value::List(_) => {
             let patterns: Vec<Pattern> = expr.list().iter().cloned().map(Pattern::Is).collect();

@@ -314,7 +314,7 @@ pub fn value(value: &Value) -> String {
     match value {
         Value::Text(text) => show_text(text),
         Value::Payload(payload) => match payload.bytes() {
-            Some(bytes) => show_text(&Text(bytes.clone())),
+            Some(bytes) => show_text(&bytes.clone().into()),
             None => payload.to_string(),
         },
         other => other.to_string(),

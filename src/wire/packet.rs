@@ -220,7 +220,7 @@ impl Packet {
 }
 
 /// CONNECT (section 3.1).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Connect {
     pub protocol_name: Text,
     pub protocol_level: u8,

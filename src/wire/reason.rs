@@ -26,7 +26,7 @@ const fn only(side: Side, mut row: Row) -> Row {
 }
 
 #[rustfmt::skip]
-static V5: &[Row] = {
+const V5: &[Row] = {
     use PacketType::*;
     use Side::*;
     // The packets of the codes that most answers share.
@@ -95,7 +95,7 @@ static V5: &[Row] = {
 };
 
 /// 3.1 and 3.1.1, tables of sections 3.2 and 3.9. Only 3.1.1 has the failure code of SUBACK.
-static V3: &[Row] = {
+const V3: &[Row] = {
     use PacketType::*;
     &[
         row(0, "Connection Accepted", &[ConnAck]),
@@ -111,9 +111,14 @@ static V3: &[Row] = {
     ]
 };
 
+/// 3.1 has no failure code of SUBACK.
+fn failure_before_3_1_1(code: u8, packet: PacketType, version: Version) -> bool {
+    version == Version::V3_1 && packet == PacketType::SubAck && code == 0x80
+}
+
 /// The row of `code` in this packet.
 fn row_of(code: u8, packet: PacketType, version: Version) -> Option<&'static Row> {
-    if version == Version::V3_1 && packet == PacketType::SubAck && code == 0x80 {
+    if failure_before_3_1_1(code, packet, version) {
         return None;
     }
     let table = if version == Version::V5 { V5 } else { V3 };
@@ -122,9 +127,9 @@ fn row_of(code: u8, packet: PacketType, version: Version) -> Option<&'static Row
 
 fn rows(packet: PacketType, version: Version) -> impl Iterator<Item = &'static Row> {
     let table = if version == Version::V5 { V5 } else { V3 };
-    table.iter().filter(move |r| {
-        r.packets.contains(&packet) && !(version == Version::V3_1 && packet == PacketType::SubAck && r.code == 0x80)
-    })
+    table
+        .iter()
+        .filter(move |r| r.packets.contains(&packet) && !failure_before_3_1_1(r.code, packet, version))
 }
 
 /// The name of `code` in this packet; `None` where the packet may not carry it.
@@ -134,17 +139,52 @@ pub fn reason_name(code: u8, packet: PacketType, version: Version) -> Option<&'s
 
 /// Whether the packet may carry `code`, whoever sends it.
 pub fn reason_allowed(code: u8, packet: PacketType, version: Version) -> bool {
-    reason_name(code, packet, version).is_some()
+    reason_senders(code, packet, version).is_some()
 }
 
 /// The only side that sends `code` in this packet, where the standard's table names one.
 pub fn reason_sender(code: u8, packet: PacketType, version: Version) -> Option<Side> {
-    row_of(code, packet, version).and_then(|r| r.only)
+    reason_senders(code, packet, version).flatten()
 }
 
 /// Who may send `code` in this packet: `None` where it may not carry it, `Some(None)` where either side may.
 pub(super) fn reason_senders(code: u8, packet: PacketType, version: Version) -> Option<Option<Side>> {
-    row_of(code, packet, version).map(|r| r.only)
+    /// For each code the packets that may carry it, as bits: sent by either side, by the server only, by the client only.
+    type Masks = [[u16; 3]; 256];
+    const fn masks(table: &[Row]) -> Masks {
+        let mut masks = [[0; 3]; 256];
+        let mut i = 0;
+        while i < table.len() {
+            let row = &table[i];
+            let who = match row.only {
+                None => 0,
+                Some(Side::Server) => 1,
+                Some(Side::Client) => 2,
+            };
+            let mut j = 0;
+            while j < row.packets.len() {
+                masks[row.code as usize][who] |= 1 << row.packets[j] as u16;
+                j += 1;
+            }
+            i += 1;
+        }
+        masks
+    }
+    // It is asked for each code that comes, and the tables above are long.
+    static MASKS_V5: Masks = masks(V5);
+    static MASKS_V3: Masks = masks(V3);
+
+    if failure_before_3_1_1(code, packet, version) {
+        return None;
+    }
+    let masks = if version == Version::V5 { &MASKS_V5 } else { &MASKS_V3 };
+    let [either, server, client] = masks[usize::from(code)].map(|mask| mask >> packet as u16 & 1 == 1);
+    match (either, server, client) {
+        (true, ..) => Some(None),
+        (_, true, _) => Some(Some(Side::Server)),
+        (_, _, true) => Some(Some(Side::Client)),
+        _ => None,
+    }
 }
 
 /// Every code that the packet may carry, in order.
@@ -189,6 +229,18 @@ mod tests {
             for packet in PacketType::ALL {
                 let codes = reason_codes(packet, version);
                 assert!(codes.windows(2).all(|w| w[0] < w[1]), "{packet} {codes:x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_may_send_a_code_is_what_its_row_says() {
+        for version in Version::ALL {
+            for packet in PacketType::ALL {
+                for code in 0..=u8::MAX {
+                    let row = row_of(code, packet, version).map(|r| r.only);
+                    assert_eq!(reason_senders(code, packet, version), row, "{packet} 0x{code:02x}");
+                }
             }
         }
     }

@@ -1,58 +1,160 @@
 //! Strings and payloads as they are on the wire.
 
+use std::cmp::Ordering;
 use std::fmt;
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
 
 use bytes::Bytes;
 use twox_hash::XxHash3_64;
 
 /// A string field: its bytes as they are, so that ill-formed UTF-8 can be held, shown and sent.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Text(pub Bytes);
+#[derive(Clone)]
+pub struct Text(Held);
+
+/// Most strings are short: to copy those costs less than to count who shares them. Both take the same room.
+#[derive(Clone)]
+enum Held {
+    Short { len: u8, bytes: [u8; SHORT] },
+    Shared(Bytes),
+}
+
+/// Strings up to this many bytes are held in place.
+const SHORT: usize = 23;
+
+const _: () = assert!(size_of::<Text>() == size_of::<Bytes>());
 
 impl Text {
+    /// A part of `shared`, which is kept where the part is long.
+    #[inline]
+    pub fn part(shared: &Bytes, range: Range<usize>) -> Text {
+        if range.len() > SHORT {
+            return Text(Held::Shared(shared.slice(range)));
+        }
+        // A copy of a length that is known is a few instructions; what of it lies behind the text is never looked at.
+        match shared[range.start..].first_chunk::<SHORT>() {
+            Some(bytes) => Text(Held::Short {
+                len: range.len() as u8,
+                bytes: *bytes,
+            }),
+            None => shared[range].into(),
+        }
+    }
+
+    #[inline]
+    fn short(from: &[u8]) -> Option<Text> {
+        let mut bytes = [0; SHORT];
+        bytes.get_mut(..from.len())?.copy_from_slice(from);
+        let len = from.len() as u8;
+        Some(Text(Held::Short { len, bytes }))
+    }
+
     /// The text, where it is UTF-8.
     pub fn as_str(&self) -> Option<&str> {
-        std::str::from_utf8(&self.0).ok()
+        std::str::from_utf8(self.as_bytes()).ok()
     }
 
     /// The bytes.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Held::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Held::Shared(bytes) => bytes,
+        }
+    }
+
+    /// The bytes, to be kept apart from the text.
+    pub fn to_bytes(&self) -> Bytes {
+        match &self.0 {
+            Held::Short { .. } => Bytes::copy_from_slice(self.as_bytes()),
+            Held::Shared(bytes) => bytes.clone(),
+        }
+    }
+
+    /// The part of it in `range` of bytes.
+    ///
+    /// # Panics
+    /// Where the range is not within it.
+    pub fn slice(&self, range: Range<usize>) -> Text {
+        match &self.0 {
+            Held::Short { .. } => self.as_bytes()[range].into(),
+            Held::Shared(bytes) => Text::part(bytes, range),
+        }
     }
 
     /// The length in bytes.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.as_bytes().len()
     }
 
     /// Whether it has no byte at all.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 }
 
-impl From<&str> for Text {
-    fn from(text: &str) -> Text {
-        Text(Bytes::copy_from_slice(text.as_bytes()))
+impl Default for Text {
+    fn default() -> Text {
+        Text(Held::Short {
+            len: 0,
+            bytes: [0; SHORT],
+        })
     }
 }
 
-impl From<String> for Text {
-    fn from(text: String) -> Text {
-        Text(text.into_bytes().into())
+impl PartialEq for Text {
+    fn eq(&self, other: &Text) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Text) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Text) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+impl From<&[u8]> for Text {
+    fn from(bytes: &[u8]) -> Text {
+        Text::short(bytes).unwrap_or_else(|| Text(Held::Shared(Bytes::copy_from_slice(bytes))))
     }
 }
 
 impl From<Bytes> for Text {
     fn from(bytes: Bytes) -> Text {
-        Text(bytes)
+        Text::short(&bytes).unwrap_or(Text(Held::Shared(bytes)))
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Text {
+        text.as_bytes().into()
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Text {
+        text.into_bytes().into()
     }
 }
 
 impl From<Vec<u8>> for Text {
     fn from(bytes: Vec<u8>) -> Text {
-        Text(bytes.into())
+        Bytes::from(bytes).into()
     }
 }
 
@@ -65,7 +167,7 @@ impl fmt::Debug for Text {
 impl fmt::Display for Text {
     /// In quotes with control characters escaped; ill-formed UTF-8 as `hex "ff fe"`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show_bytes(&self.0, f)
+        show_bytes(self.as_bytes(), f)
     }
 }
 
@@ -236,6 +338,31 @@ mod tests {
                 byte: b'x'
             }
         );
+    }
+
+    #[test]
+    fn a_text_is_the_same_however_it_is_held() {
+        let long = "x".repeat(SHORT * 3);
+        let shared = Bytes::from(long.clone());
+        for len in [0, 1, SHORT - 1, SHORT, SHORT + 1, SHORT * 3] {
+            let text = Text::part(&shared, 0..len);
+            assert_eq!(text.as_bytes(), long[..len].as_bytes());
+            assert_eq!((text.len(), text.is_empty()), (len, len == 0));
+            assert_eq!(text.to_bytes(), shared.slice(..len));
+            let whole = Text::from(&*long);
+            assert_eq!(whole.slice(0..len), text);
+            assert_eq!(whole.slice(len..whole.len()).len(), whole.len() - len);
+            // The same text behind a longer one, held in the other way.
+            let other = Text(Held::Shared(shared.slice(long.len() - len..)));
+            assert_eq!((other.cmp(&text), &other), (Ordering::Equal, &text));
+            let digest = |text: &Text| {
+                let mut hasher = XxHash3_64::new();
+                text.hash(&mut hasher);
+                hasher.finish()
+            };
+            assert_eq!(digest(&other), digest(&text));
+        }
+        assert!(Text::from("b") > Text::from(&*"a".repeat(SHORT + 1)));
     }
 
     #[test]

@@ -13,7 +13,19 @@ pub(super) enum Variable {
     TooLong,
 }
 
+#[inline]
 pub(super) fn read_variable(bytes: &[u8]) -> Variable {
+    match bytes.first() {
+        // What most are.
+        Some(&byte @ 0..0x80) => Variable::Value {
+            value: byte.into(),
+            len: 1,
+        },
+        _ => read_long(bytes),
+    }
+}
+
+fn read_long(bytes: &[u8]) -> Variable {
     let mut value = 0;
     for (i, byte) in bytes.iter().take(4).enumerate() {
         value |= u32::from(byte & 0x7f) << (7 * i);

@@ -152,10 +152,10 @@ impl Field for Bytes {
 
 impl Field for Text {
     fn put(&self, out: &mut Vec<u8>) {
-        self.0.put(out);
+        self.to_bytes().put(out);
     }
     fn get(from: &mut Bytes) -> Option<Text> {
-        Bytes::get(from).map(Text)
+        Bytes::get(from).map(Text::from)
     }
 }
 

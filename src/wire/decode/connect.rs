@@ -46,12 +46,16 @@ impl ConnectFlags {
 const LONGEST_NAME: usize = 8;
 
 impl<const NOTED: bool> Cursor<'_, NOTED> {
-    /// Boxed where it is put together: it is by far the largest packet.
     #[inline(always)]
-    pub fn connect(&mut self) -> Option<Box<Connect>> {
+    pub fn connect(&mut self, into: &mut Connect) -> Option<()> {
         let start = self.pos();
-        let protocol_name = self.protocol_name()?;
-        if protocol_name.as_bytes() != self.version.protocol_name().as_bytes() {
+        self.text(&mut into.protocol_name, "protocol_name", &strings::PLAIN)?;
+        let protocol_name = &into.protocol_name;
+        let right = match self.version {
+            Version::V3_1 => protocol_name.as_bytes() == b"MQIsdp",
+            Version::V3_1_1 | Version::V5 => protocol_name.as_bytes() == b"MQTT",
+        };
+        if !right {
             let is = match protocol_name.as_bytes().len() {
                 // Its length may be a lie, and then it holds what comes after it: a password, it may be.
                 len if len > LONGEST_NAME => format!("has {len} bytes and is"),
@@ -61,61 +65,36 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
             self.breach(ids::PROTOCOL_NAME, start..self.pos(), text);
         }
         let start = self.pos();
-        let protocol_level = self.byte("protocol_level")?;
-        if protocol_level != self.version.protocol_level() {
+        into.protocol_level = self.byte("protocol_level")?;
+        if into.protocol_level != self.version.protocol_level() {
             let text = format!(
-                "the protocol level is {protocol_level}, not {}",
+                "the protocol level is {}, not {}",
+                into.protocol_level,
                 self.version.protocol_level()
             );
             self.breach(ids::PROTOCOL_LEVEL, start..self.pos(), text);
         }
         let flags = self.connect_flags()?;
-        let keep_alive = self.u16("keep_alive")?;
-        let properties = self.properties(Place::Packet(PacketType::Connect))?;
-        self.check_authentication(&properties);
-        let client_id = self.client_id(flags)?;
-        let will = if flags.will() { Some(self.will(flags)?) } else { None };
-        let username = match self.login_field(flags.username(), "username", ids::USERNAME_MISSING)? {
-            true => Some(self.text("username", &strings::USERNAME)?),
-            false => None,
-        };
-        let password = match self.login_field(flags.password(), "password", ids::PASSWORD_MISSING)? {
-            true => Some(self.binary("password")?),
-            false => None,
-        };
+        into.clean_start = flags.clean_start();
+        into.keep_alive = self.u16("keep_alive")?;
+        self.properties(&mut into.properties, Place::Packet(PacketType::Connect))?;
+        self.check_authentication(&into.properties);
+        self.client_id(&mut into.client_id, flags)?;
+        if flags.will() {
+            self.will(into.will.insert(Will::default()), flags)?;
+        }
+        if self.login_field(flags.username(), "username", ids::USERNAME_MISSING)? {
+            let username = into.username.insert(Text::default());
+            self.text(username, "username", &strings::USERNAME)?;
+        }
+        if self.login_field(flags.password(), "password", ids::PASSWORD_MISSING)? {
+            self.binary(into.password.insert(Bytes::new()), "password")?;
+        }
         self.finish(match (flags.username(), flags.password()) {
             (false, false) => ids::USERNAME_UNFLAGGED,
             (true, false) => ids::PASSWORD_UNFLAGGED,
             _ => ids::LAYOUT,
-        });
-        Some(Box::new(Connect {
-            protocol_name,
-            protocol_level,
-            clean_start: flags.clean_start(),
-            keep_alive,
-            client_id,
-            will,
-            username,
-            password,
-            properties,
-        }))
-    }
-
-    /// The right name is a constant, which costs no share of the packet's memory.
-    #[inline]
-    fn protocol_name(&mut self) -> Option<Text> {
-        let start = self.pos();
-        let right = self.version.protocol_name();
-        let len = right.len() as u16;
-        if let Some(rest) = self.ahead().strip_prefix(&len.to_be_bytes())
-            && rest.starts_with(right.as_bytes())
-        {
-            self.skip(2 + right.len());
-            let name = Text(Bytes::from_static(right.as_bytes()));
-            self.field("protocol_name", || Value::Text(name.clone()), start);
-            return Some(name);
-        }
-        self.text("protocol_name", &strings::PLAIN)
+        })
     }
 
     fn connect_flags(&mut self) -> Option<ConnectFlags> {
@@ -172,14 +151,14 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
         }
     }
 
-    fn client_id(&mut self, flags: ConnectFlags) -> Option<Text> {
+    fn client_id(&mut self, into: &mut Text, flags: ConnectFlags) -> Option<()> {
         if self.left() == 0 {
             self.too_short("client_id", ids::CLIENT_ID_MISSING, 2);
             return None;
         }
         let start = self.pos();
-        let client_id = self.text("client_id", &strings::CLIENT_ID)?;
-        let span = start..self.pos();
+        self.text(into, "client_id", &strings::CLIENT_ID)?;
+        let (client_id, span) = (&*into, start..self.pos());
         if client_id.is_empty() && (!flags.clean_start() || self.version == Version::V3_1) {
             let text = match self.version {
                 Version::V3_1 => "the client identifier is empty",
@@ -196,35 +175,30 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
             let text = format!("the client identifier has {characters} characters, more than 23");
             self.breach(ids::CLIENT_ID_LONG, span, text);
         }
-        Some(client_id)
+        Some(())
     }
 
-    fn will(&mut self, flags: ConnectFlags) -> Option<Will> {
+    fn will(&mut self, into: &mut Will, flags: ConnectFlags) -> Option<()> {
         if self.left() == 0 {
             self.too_short("will.topic", ids::WILL_MISSING, 2);
             return None;
         }
-        let properties = self.properties(Place::Will)?;
-        let topic = self.text("will.topic", &strings::WILL_TOPIC)?;
+        (into.qos, into.retain) = (flags.will_qos(), flags.will_retain());
+        self.properties(&mut into.properties, Place::Will)?;
+        self.text(&mut into.topic, "will.topic", &strings::WILL_TOPIC)?;
         if self.left() == 0 {
             self.too_short("will.payload", ids::WILL_MISSING, 2);
             return None;
         }
-        let payload = self.binary("will.payload")?;
-        if properties.number(id::PAYLOAD_FORMAT_INDICATOR) == Some(1)
-            && let Some(bad) = strings::ill_formed_payload(&payload)
+        self.binary(&mut into.payload, "will.payload")?;
+        if into.properties.number(id::PAYLOAD_FORMAT_INDICATOR) == Some(1)
+            && let Some(bad) = strings::ill_formed_payload(&into.payload)
         {
-            let at = self.pos() - payload.len();
+            let at = self.pos() - into.payload.len();
             let text = "the will's payload is not the UTF-8 that its format indicator promises";
             self.breach(ids::WILL_PAYLOAD_NOT_UTF8, at + bad.start..at + bad.end, text);
         }
-        Some(Will {
-            qos: flags.will_qos(),
-            retain: flags.will_retain(),
-            topic,
-            payload,
-            properties,
-        })
+        Some(())
     }
 
     /// Whether a user name or password follows, which its flag announces. `None` where it is missing, which 3.1 allows
@@ -240,7 +214,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
         Some(flag)
     }
 
-    pub fn connack(&mut self) -> Option<ConnAck> {
+    pub fn connack(&mut self, into: &mut ConnAck) -> Option<()> {
         let start = self.pos();
         let flags = self.raw_byte("session_present")?;
         let session_present = flags & 1 == 1;
@@ -252,51 +226,43 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
             let text = format!("the acknowledge flags are 0x{flags:02x}");
             self.breach(ids::CONNACK_RESERVED, span.clone(), text);
         }
-        let reason_code = self.reason_code(PacketType::ConnAck)?;
-        if session_present && reason_code != 0 {
-            let text = format!("Session Present is 1 beside the code 0x{reason_code:02x}");
+        into.session_present = session_present;
+        into.reason_code = self.reason_code(PacketType::ConnAck)?;
+        if session_present && into.reason_code != 0 {
+            let text = format!("Session Present is 1 beside the code 0x{:02x}", into.reason_code);
             self.breach(ids::SESSION_PRESENT_REFUSED, span, text);
         }
-        let properties = self.properties(Place::Packet(PacketType::ConnAck))?;
-        self.finish(ids::LAYOUT);
-        Some(ConnAck {
-            session_present,
-            reason_code,
-            properties,
-        })
+        self.properties(&mut into.properties, Place::Packet(PacketType::ConnAck))?;
+        self.finish(ids::LAYOUT)
     }
 
-    pub fn disconnect(&mut self) -> Option<Disconnect> {
-        let mut packet = Disconnect::default();
+    pub fn disconnect(&mut self, into: &mut Disconnect) -> Option<()> {
         if self.v5() && self.left() > 0 {
-            packet.reason_code = self.reason_code(PacketType::Disconnect)?;
+            into.reason_code = self.reason_code(PacketType::Disconnect)?;
             if self.left() > 0 {
-                packet.properties = self.properties(Place::Packet(PacketType::Disconnect))?;
+                self.properties(&mut into.properties, Place::Packet(PacketType::Disconnect))?;
             }
         } else if self.v5() {
             self.check_code(PacketType::Disconnect, 0, self.pos()..self.pos());
         }
-        self.finish(ids::LAYOUT);
-        Some(packet)
+        self.finish(ids::LAYOUT)
     }
 
-    pub fn auth(&mut self) -> Option<Auth> {
-        let mut packet = Auth::default();
+    pub fn auth(&mut self, into: &mut Auth) -> Option<()> {
         let start = self.pos();
         if self.left() > 0 {
-            packet.reason_code = self.reason_code(PacketType::Auth)?;
-            packet.properties = self.properties(Place::Packet(PacketType::Auth))?;
-            let bare = packet.reason_code == 0 && packet.properties.is_empty();
+            into.reason_code = self.reason_code(PacketType::Auth)?;
+            self.properties(&mut into.properties, Place::Packet(PacketType::Auth))?;
+            let bare = into.reason_code == 0 && into.properties.is_empty();
             // The short form, which section 3.15.2.1 allows for success, has no method either.
-            if !bare && packet.properties.get(id::AUTHENTICATION_METHOD).is_none() {
+            if !bare && into.properties.get(id::AUTHENTICATION_METHOD).is_none() {
                 let text = "AUTH names no Authentication Method";
                 self.breach(ids::AUTH_METHOD_MISSING, start..self.pos(), text);
             }
         } else {
             self.check_code(PacketType::Auth, 0, start..start);
         }
-        self.finish(ids::LAYOUT);
-        Some(packet)
+        self.finish(ids::LAYOUT)
     }
 
     /// The one reason code of a packet (3.x: the return code of CONNACK).

@@ -20,7 +20,7 @@ pub(super) struct Cursor<'a, const NOTED: bool> {
     /// Where the current part ends: the packet, or a block of properties in it.
     end: usize,
     /// What a part that ends too early breaches.
-    short: Rule,
+    short: &'static Rule,
     /// Whether the packet goes on behind `data`, which is then no breach by itself.
     cut: bool,
     pub notes: Notes,
@@ -45,7 +45,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
             data,
             pos: 0,
             end: data.len(),
-            short: ids::LAYOUT,
+            short: &ids::LAYOUT,
             cut,
             notes: Notes {
                 // As many as a PUBLISH with a few properties has.
@@ -156,7 +156,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
     #[inline]
     fn take<const N: usize>(&mut self, name: &'static str) -> Option<[u8; N]> {
         let Some(bytes) = self.data[self.pos..self.end].first_chunk::<N>() else {
-            self.too_short(name, self.short, N);
+            self.too_short(name, *self.short, N);
             return None;
         };
         self.pos += N;
@@ -226,7 +226,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
             }
             Variable::Incomplete => {
                 let text = format!("{name} is not complete");
-                self.too_early(self.short, start..self.end, text);
+                self.too_early(*self.short, start..self.end, text);
                 self.rest(name);
                 None
             }
@@ -242,25 +242,46 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
     /// Two bytes of length and as many bytes, without a field of its own.
     #[inline]
     pub fn bare_bytes(&mut self, name: &'static str) -> Option<Bytes> {
+        let span = self.bare_span(name)?;
+        Some(self.data.slice(span))
+    }
+
+    /// The packet as far as it is there.
+    #[inline]
+    pub fn data(&self) -> &'a Bytes {
+        self.data
+    }
+
+    /// Where the bytes behind two bytes of length are.
+    #[inline]
+    pub fn bare_span(&mut self, name: &'static str) -> Option<Range<usize>> {
         let start = self.pos;
         let len = usize::from(u16::from_be_bytes(self.take::<2>(name)?));
         if self.left() < len {
-            let text = format!("{name} says that it has {}, {} left", count(len), are(self.left()));
-            self.too_early(self.short, start..start + 2, text);
-            self.pos = start;
-            self.rest(name);
+            self.says_too_much(name, len);
             return None;
         }
         self.pos += len;
-        Some(self.data.slice(start + 2..self.pos))
+        Some(start + 2..self.pos)
+    }
+
+    /// Takes what is left, with the two bytes that say that `len` follow.
+    #[cold]
+    #[inline(never)]
+    fn says_too_much(&mut self, name: &'static str, len: usize) {
+        let text = format!("{name} says that it has {}, {} left", count(len), are(self.left()));
+        let start = self.pos - 2;
+        self.too_early(*self.short, start..start + 2, text);
+        self.pos = start;
+        self.rest(name);
     }
 
     #[inline]
-    pub fn binary(&mut self, name: &'static str) -> Option<Bytes> {
+    pub fn binary(&mut self, into: &mut Bytes, name: &'static str) -> Option<()> {
         let start = self.pos;
-        let bytes = self.bare_bytes(name)?;
-        self.field(name, || Value::Binary(bytes.clone()), start);
-        Some(bytes)
+        *into = self.bare_bytes(name)?;
+        self.field(name, || Value::Binary(into.clone()), start);
+        Some(())
     }
 
     /// What is left, without a field.
@@ -278,6 +299,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
     }
 
     /// A packet identifier, which is never 0.
+    #[inline]
     pub fn packet_id(&mut self, packet_type: PacketType) -> Option<u16> {
         let start = self.pos;
         let id = self.u16("packet_id")?;
@@ -289,7 +311,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
     }
 
     /// Runs `read` with the end of the part `len` bytes from here, or where the part ends if that is earlier.
-    pub fn within<T>(&mut self, len: usize, short: Rule, read: impl FnOnce(&mut Self) -> T) -> T {
+    pub fn within<T>(&mut self, len: usize, short: &'static Rule, read: impl FnOnce(&mut Self) -> T) -> T {
         let (outer_end, outer_short) = (self.end, self.short);
         self.end = self.end.min(self.pos + len);
         self.short = short;
@@ -299,13 +321,19 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
         result
     }
 
-    /// The end of the packet: nothing may follow.
+    /// The end of the packet: nothing may follow. The packet is whole even if something does.
     #[inline]
-    pub fn finish(&mut self, rule: Rule) {
-        let left = self.left();
-        if left == 0 {
-            return;
+    pub fn finish(&mut self, rule: Rule) -> Option<()> {
+        if self.left() > 0 {
+            self.surplus(rule);
         }
+        Some(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn surplus(&mut self, rule: Rule) {
+        let left = self.left();
         if let Some(span) = self.rest("extra bytes") {
             let text = format!("{} after the last field of the packet", count(left));
             self.breach(rule, span, text);

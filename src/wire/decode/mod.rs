@@ -20,7 +20,10 @@ use bytes::Bytes;
 
 use self::cursor::{Cursor, Notes};
 use super::encode::fixed_flags;
-use super::{Blob, Frame, Packet, PacketType, Side, StatementId, Value, Version, ids};
+use super::{
+    Ack, Auth, Blob, ConnAck, Disconnect, Frame, Packet, PacketType, Publish, Side, StatementId, SubAck, Subscribe,
+    UnsubAck, Unsubscribe, Value, Version, ids,
+};
 use crate::statements::{Level, catalogue};
 
 /// What the bytes of one packet say.
@@ -115,7 +118,10 @@ pub fn check(frame: &Frame, version: Version, from: Side) -> Checked {
     let mut checked = Checked::nothing(frame, version);
     let mut cursor = cursor_at::<false>(frame, version, from);
     read(&mut cursor, frame, &mut checked);
-    match cursor.notes.faulty {
+    let faulty = cursor.notes.faulty;
+    // Nothing was noted, so there is nothing to free, which the compiler does not see.
+    std::mem::forget(cursor);
+    match faulty {
         false => checked,
         // What is wrong is told by where the fields are.
         true => decode(frame, version, from).into(),
@@ -265,36 +271,55 @@ fn check_flags<const NOTED: bool>(cursor: &mut Cursor<'_, NOTED>, packet_type: P
     }
 }
 
-/// Reads the body into `packet`, which stays `None` where none can be made of it. It is written in place, since it is large.
+/// Reads the body into `packet`, which stays `None` where none can be made of it. Each part is written where it belongs: what
+/// was put together elsewhere and is moved at once has to wait for itself.
 fn body<const NOTED: bool>(
     cursor: &mut Cursor<'_, NOTED>,
     frame: &Frame,
     packet_type: Option<PacketType>,
     packet: &mut Option<Packet>,
-) -> Option<()> {
-    match packet_type? {
-        PacketType::Connect => *packet = Some(Packet::Connect(cursor.connect()?)),
-        PacketType::ConnAck => *packet = Some(Packet::ConnAck(cursor.connack()?)),
-        PacketType::Publish => *packet = Some(Packet::Publish(cursor.publish(frame)?)),
-        PacketType::PubAck => *packet = Some(Packet::PubAck(cursor.ack(PacketType::PubAck)?)),
-        PacketType::PubRec => *packet = Some(Packet::PubRec(cursor.ack(PacketType::PubRec)?)),
-        PacketType::PubRel => *packet = Some(Packet::PubRel(cursor.ack(PacketType::PubRel)?)),
-        PacketType::PubComp => *packet = Some(Packet::PubComp(cursor.ack(PacketType::PubComp)?)),
-        PacketType::Subscribe => *packet = Some(Packet::Subscribe(cursor.subscribe()?)),
-        PacketType::SubAck => *packet = Some(Packet::SubAck(cursor.suback()?)),
-        PacketType::Unsubscribe => *packet = Some(Packet::Unsubscribe(cursor.unsubscribe()?)),
-        PacketType::UnsubAck => *packet = Some(Packet::UnsubAck(cursor.unsuback()?)),
-        PacketType::PingReq => *packet = Some(empty(cursor, Packet::PingReq)),
-        PacketType::PingResp => *packet = Some(empty(cursor, Packet::PingResp)),
-        PacketType::Disconnect => *packet = Some(Packet::Disconnect(cursor.disconnect()?)),
-        PacketType::Auth => *packet = Some(Packet::Auth(cursor.auth()?)),
+) {
+    let Some(packet_type) = packet_type else { return };
+    let read = match packet.insert(blank(packet_type)) {
+        Packet::Connect(into) => cursor.connect(into),
+        Packet::ConnAck(into) => cursor.connack(into),
+        Packet::Publish(into) => cursor.publish(into, frame),
+        Packet::PubAck(into) | Packet::PubRec(into) | Packet::PubRel(into) | Packet::PubComp(into) => {
+            cursor.ack(into, packet_type)
+        }
+        Packet::Subscribe(into) => cursor.subscribe(into),
+        Packet::SubAck(into) => cursor.suback(into),
+        Packet::Unsubscribe(into) => cursor.unsubscribe(into),
+        Packet::UnsubAck(into) => cursor.unsuback(into),
+        Packet::PingReq | Packet::PingResp => cursor.finish(ids::LAYOUT),
+        Packet::Disconnect(into) => cursor.disconnect(into),
+        Packet::Auth(into) => cursor.auth(into),
+    };
+    if read.is_none() {
+        *packet = None;
     }
-    Some(())
 }
 
-fn empty<const NOTED: bool>(cursor: &mut Cursor<'_, NOTED>, packet: Packet) -> Packet {
-    cursor.finish(ids::LAYOUT);
-    packet
+/// A packet to be filled.
+#[inline]
+fn blank(packet_type: PacketType) -> Packet {
+    match packet_type {
+        PacketType::Connect => Packet::Connect(Box::default()),
+        PacketType::ConnAck => Packet::ConnAck(ConnAck::default()),
+        PacketType::Publish => Packet::Publish(Publish::default()),
+        PacketType::PubAck => Packet::PubAck(Ack::default()),
+        PacketType::PubRec => Packet::PubRec(Ack::default()),
+        PacketType::PubRel => Packet::PubRel(Ack::default()),
+        PacketType::PubComp => Packet::PubComp(Ack::default()),
+        PacketType::Subscribe => Packet::Subscribe(Subscribe::default()),
+        PacketType::SubAck => Packet::SubAck(SubAck::default()),
+        PacketType::Unsubscribe => Packet::Unsubscribe(Unsubscribe::default()),
+        PacketType::UnsubAck => Packet::UnsubAck(UnsubAck::default()),
+        PacketType::PingReq => Packet::PingReq,
+        PacketType::PingResp => Packet::PingResp,
+        PacketType::Disconnect => Packet::Disconnect(Disconnect::default()),
+        PacketType::Auth => Packet::Auth(Auth::default()),
+    }
 }
 
 /// What stands behind the end of the packet, and what of a long one was not kept.

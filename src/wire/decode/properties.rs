@@ -2,18 +2,20 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
 use super::cursor::Cursor;
 use super::strings::{self, Role};
 use crate::wire::ids;
 use crate::wire::property::{DataType, Place, PropertySpec, id, property};
-use crate::wire::{PacketType, Properties, Property, PropertyValue, Side, Value, access::property_value};
+use crate::wire::{PacketType, Properties, PropertyValue, Side, Text, Value, access::property_value};
 
 impl<const NOTED: bool> Cursor<'_, NOTED> {
     /// The properties, with their length before them. `None` where the block does not fit into the packet, so that nothing
     /// behind it can be found.
-    pub fn properties(&mut self, place: Place) -> Option<Properties> {
+    pub fn properties(&mut self, into: &mut Properties, place: Place) -> Option<()> {
         if !self.v5() {
-            return Some(Properties::default());
+            return Some(());
         }
         let prefix = if place == Place::Will { "will." } else { "" };
         let start = self.pos();
@@ -28,11 +30,13 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
             self.rest(prefixed(prefix, "properties"));
             return None;
         }
-        Some(self.within(len as usize, ids::PROPERTY_LENGTH, |cursor| cursor.block(place, prefix)))
+        self.within(len as usize, &ids::PROPERTY_LENGTH, |cursor| {
+            cursor.block(into, place, prefix);
+        });
+        Some(())
     }
 
-    fn block(&mut self, place: Place, prefix: &'static str) -> Properties {
-        let mut properties = Properties::default();
+    fn block(&mut self, into: &mut Properties, place: Place, prefix: &'static str) {
         // The identifiers that were there, a bit each: they are below 64.
         let mut seen = 0_u64;
         while self.left() > 0 {
@@ -54,17 +58,21 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
             let again = seen & 1 << spec.id != 0;
             seen |= 1 << spec.id;
             self.check_place(spec, place, again, start);
-            let Some(value) = self.property_value(spec) else { break };
+            let last = into.0.len();
+            into.push(id, blank(spec.data_type));
+            let value = &mut into.0[last].value;
+            if self.property_value(value, spec).is_none() {
+                into.0.pop();
+                break;
+            }
             if let (Some(legal), Some(number)) = (&spec.legal, value.number())
                 && !legal.contains(&number)
                 && let Some(rule) = ids::property_value(id)
             {
                 self.breach(rule, start..self.pos(), format!("{} is {number}", spec.title));
             }
-            self.prefixed_field(prefix, spec.name, || property_value(&value), start);
-            properties.0.push(Property { id, value });
+            self.prefixed_field(prefix, spec.name, || property_value(value), start);
         }
-        properties
     }
 
     /// Notes a field; its name is put together only where fields are noted.
@@ -107,20 +115,36 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
         }
     }
 
-    fn property_value(&mut self, spec: &PropertySpec) -> Option<PropertyValue> {
+    /// Fills a [`blank`] value.
+    fn property_value(&mut self, into: &mut PropertyValue, spec: &PropertySpec) -> Option<()> {
         let name = spec.name;
-        Some(match spec.data_type {
-            DataType::Byte => PropertyValue::Byte(self.bare_number(name, 1)? as u8),
-            DataType::U16 => PropertyValue::U16(self.bare_number(name, 2)? as u16),
-            DataType::U32 => PropertyValue::U32(self.bare_number(name, 4)?),
-            DataType::VarInt => PropertyValue::VarInt(self.bare_variable(name)?),
-            DataType::Text => PropertyValue::Text(self.bare_text(name, role(spec.id))?),
-            DataType::Pair => {
-                let key = self.bare_text(name, &strings::PAIR)?;
-                PropertyValue::Pair(key, self.bare_text(name, &strings::PAIR)?)
+        match into {
+            PropertyValue::Byte(value) => *value = self.bare_number(name, 1)? as u8,
+            PropertyValue::U16(value) => *value = self.bare_number(name, 2)? as u16,
+            PropertyValue::U32(value) => *value = self.bare_number(name, 4)?,
+            PropertyValue::VarInt(value) => *value = self.bare_variable(name)?,
+            PropertyValue::Text(value) => self.bare_text(value, name, role(spec.id))?,
+            PropertyValue::Pair(key, value) => {
+                self.bare_text(key, name, &strings::PAIR)?;
+                self.bare_text(value, name, &strings::PAIR)?;
             }
-            DataType::Binary => PropertyValue::Binary(self.bare_bytes(name)?),
-        })
+            PropertyValue::Binary(value) => *value = self.bare_bytes(name)?,
+        }
+        Some(())
+    }
+}
+
+/// A value of this type, to be filled.
+#[inline]
+fn blank(data_type: DataType) -> PropertyValue {
+    match data_type {
+        DataType::Byte => PropertyValue::Byte(0),
+        DataType::U16 => PropertyValue::U16(0),
+        DataType::U32 => PropertyValue::U32(0),
+        DataType::VarInt => PropertyValue::VarInt(0),
+        DataType::Text => PropertyValue::Text(Text::default()),
+        DataType::Pair => PropertyValue::Pair(Text::default(), Text::default()),
+        DataType::Binary => PropertyValue::Binary(Bytes::new()),
     }
 }
 

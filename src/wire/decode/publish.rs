@@ -8,7 +8,7 @@ use crate::wire::{Ack, Blob, Frame, PacketType, Payload, Publish, Side, Value};
 
 impl<const NOTED: bool> Cursor<'_, NOTED> {
     #[inline(always)]
-    pub fn publish(&mut self, frame: &Frame) -> Option<Publish> {
+    pub fn publish(&mut self, into: &mut Publish, frame: &Frame) -> Option<()> {
         let (dup, qos, retain) = publish_flags(frame.flags());
         if qos == 3 {
             self.breach(ids::QOS_3, 0..1, "the QoS is 3");
@@ -22,52 +22,45 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
         } else {
             &strings::TOPIC
         };
-        let topic = self.text("topic", role)?;
-        let packet_id = match qos {
-            0 => None,
-            _ => Some(self.packet_id(PacketType::Publish)?),
-        };
-        let properties = self.properties(Place::Packet(PacketType::Publish))?;
-        if self.v5() && topic.is_empty() && properties.get(id::TOPIC_ALIAS).is_none() {
+        (into.dup, into.qos, into.retain) = (dup, qos, retain);
+        self.text(&mut into.topic, "topic", role)?;
+        if qos > 0 {
+            into.packet_id = Some(self.packet_id(PacketType::Publish)?);
+        }
+        self.properties(&mut into.properties, Place::Packet(PacketType::Publish))?;
+        if self.v5() && into.topic.is_empty() && into.properties.get(id::TOPIC_ALIAS).is_none() {
             let text = "topic is empty and no Topic Alias stands for it";
             self.breach(ids::TOPIC_EMPTY, start..start + 2, text);
         }
-        let payload = self.payload(frame)?;
-        if properties.number(id::PAYLOAD_FORMAT_INDICATOR) == Some(1) {
-            self.check_payload(&payload);
+        self.payload(&mut into.payload, frame)?;
+        if into.properties.number(id::PAYLOAD_FORMAT_INDICATOR) == Some(1) {
+            self.check_payload(&into.payload);
         }
-        Some(Publish {
-            dup,
-            qos,
-            retain,
-            topic,
-            packet_id,
-            properties,
-            payload,
-        })
+        Some(())
     }
 
     /// What is left. A long payload is known by its length and digest alone.
-    fn payload(&mut self, frame: &Frame) -> Option<Payload> {
+    #[inline]
+    fn payload(&mut self, into: &mut Payload, frame: &Frame) -> Option<()> {
         let start = self.pos();
         let Blob::Long(long) = &frame.raw else {
-            let payload = Payload::Bytes(self.bare_rest());
-            self.field("payload", || Value::Payload(payload.clone()), start);
-            return Some(payload);
+            *into = Payload::Bytes(self.bare_rest());
+            self.field("payload", || Value::Payload(into.clone()), start);
+            return Some(());
         };
         let digest = long.digests.iter().find(|d| d.start == start as u64)?;
-        let payload = Payload::Long {
+        *into = Payload::Long {
             len: long.len.checked_sub(digest.start)?,
             hash: digest.hash,
         };
         self.bare_rest();
-        self.field("payload", || Value::Payload(payload.clone()), start);
+        self.field("payload", || Value::Payload(into.clone()), start);
         let end = usize::try_from(long.len).unwrap_or(usize::MAX);
         self.notes.covered = end;
         if let Some(field) = self.notes.fields.last_mut() {
             field.span.end = end;
         }
-        Some(payload)
+        Some(())
     }
 
     /// The promise is the publisher's: a server passes the payload on and need not look at it (5.0, section 3.3.2.3.2).
@@ -83,16 +76,16 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP.
-    pub fn ack(&mut self, packet_type: PacketType) -> Option<Ack> {
-        let mut ack = Ack::new(self.packet_id(packet_type)?);
+    #[inline(always)]
+    pub fn ack(&mut self, into: &mut Ack, packet_type: PacketType) -> Option<()> {
+        into.packet_id = self.packet_id(packet_type)?;
         if self.v5() && self.left() > 0 {
-            ack.reason_code = self.reason_code(packet_type)?;
+            into.reason_code = self.reason_code(packet_type)?;
             if self.left() > 0 {
-                ack.properties = self.properties(Place::Packet(packet_type))?;
+                self.properties(&mut into.properties, Place::Packet(packet_type))?;
             }
         }
-        self.finish(ids::LAYOUT);
-        Some(ack)
+        self.finish(ids::LAYOUT)
     }
 }
 

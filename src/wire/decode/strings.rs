@@ -77,31 +77,33 @@ pub(super) static UNSUBSCRIBE_FILTER: Role = role(ids::UTF8_UNSUBSCRIBE, ids::NU
 impl<const NOTED: bool> Cursor<'_, NOTED> {
     /// A string field.
     #[inline]
-    pub fn text(&mut self, name: &'static str, role: &'static Role) -> Option<Text> {
+    pub fn text(&mut self, into: &mut Text, name: &'static str, role: &'static Role) -> Option<()> {
         let start = self.pos();
-        let text = self.bare_text(name, role)?;
-        self.field(name, || Value::Text(text.clone()), start);
-        Some(text)
+        self.bare_text(into, name, role)?;
+        self.field(name, || Value::Text(into.clone()), start);
+        Some(())
     }
 
     /// A string without a field of its own.
-    pub fn bare_text(&mut self, name: &'static str, role: &'static Role) -> Option<Text> {
-        let text = Text(self.bare_bytes(name)?);
+    pub fn bare_text(&mut self, into: &mut Text, name: &'static str, role: &'static Role) -> Option<()> {
+        let span = self.bare_span(name)?;
+        let at = span.start;
+        // Looked at where it is: what has just been written is not there yet.
+        let bytes = &self.data()[span.clone()];
+        *into = Text::part(self.data(), span);
         // What nearly every string is: nothing below can be wrong with it.
-        if is_plain(text.as_bytes()) && !text.is_empty() {
-            return Some(text);
+        if is_plain(bytes) && !bytes.is_empty() {
+            return Some(());
         }
-        let found = kinds(text.as_bytes());
-        let at = self.pos() - text.len();
-        if found & ODD != 0 {
-            self.check_characters(name, &text, at, role);
+        if kinds(bytes) & ODD != 0 {
+            self.check_characters(name, into, at, role);
         }
         match role.shape {
             Shape::Any => {}
-            Shape::Name { wildcard, may_be_empty } => self.check_name(name, &text, at, wildcard, may_be_empty),
-            Shape::Filter => self.check_filter(name, &text, at),
+            Shape::Name { wildcard, may_be_empty } => self.check_name(name, into, at, wildcard, may_be_empty),
+            Shape::Filter => self.check_filter(name, into, at),
         }
-        Some(text)
+        Some(())
     }
 
     /// UTF-8, U+0000, and the characters that should not be there.

@@ -4,31 +4,27 @@ use super::cursor::Cursor;
 use super::strings;
 use crate::wire::ids;
 use crate::wire::property::Place;
-use crate::wire::{PacketType, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe, Value};
+use crate::wire::{PacketType, SubAck, Subscribe, Subscription, Text, UnsubAck, Unsubscribe, Value};
 
 impl<const NOTED: bool> Cursor<'_, NOTED> {
     #[inline(always)]
-    pub fn subscribe(&mut self) -> Option<Subscribe> {
-        let packet_id = self.packet_id(PacketType::Subscribe)?;
-        let properties = self.properties(Place::Packet(PacketType::Subscribe))?;
-        let mut subscriptions = Vec::new();
+    pub fn subscribe(&mut self, into: &mut Subscribe) -> Option<()> {
+        into.packet_id = self.packet_id(PacketType::Subscribe)?;
+        self.properties(&mut into.properties, Place::Packet(PacketType::Subscribe))?;
         if self.left() == 0 {
             self.breach(ids::SUBSCRIBE_EMPTY, self.pos()..self.pos(), "SUBSCRIBE has no filter");
         }
         while self.left() > 0 {
-            let filter = self.text("filter", &strings::SUBSCRIBE_FILTER)?;
+            let last = into.subscriptions.len();
+            into.subscriptions.push(Subscription::default());
+            let subscription = &mut into.subscriptions[last];
+            self.text(&mut subscription.filter, "filter", &strings::SUBSCRIBE_FILTER)?;
             let start = self.pos();
-            let options = self.raw_byte(if self.v5() { "options" } else { "qos" })?;
-            let subscription = Subscription { filter, options };
-            self.options_field(&subscription, start);
-            self.check_options(&subscription, start);
-            subscriptions.push(subscription);
+            subscription.options = self.raw_byte(if self.v5() { "options" } else { "qos" })?;
+            self.options_field(subscription, start);
+            self.check_options(subscription, start);
         }
-        Some(Subscribe {
-            packet_id,
-            properties,
-            subscriptions,
-        })
+        Some(())
     }
 
     fn options_field(&mut self, subscription: &Subscription, start: usize) {
@@ -66,10 +62,9 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
         }
     }
 
-    pub fn unsubscribe(&mut self) -> Option<Unsubscribe> {
-        let packet_id = self.packet_id(PacketType::Unsubscribe)?;
-        let properties = self.properties(Place::Packet(PacketType::Unsubscribe))?;
-        let mut filters = Vec::new();
+    pub fn unsubscribe(&mut self, into: &mut Unsubscribe) -> Option<()> {
+        into.packet_id = self.packet_id(PacketType::Unsubscribe)?;
+        self.properties(&mut into.properties, Place::Packet(PacketType::Unsubscribe))?;
         if self.left() == 0 {
             self.breach(
                 ids::UNSUBSCRIBE_EMPTY,
@@ -78,47 +73,35 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
             );
         }
         while self.left() > 0 {
-            filters.push(self.text("filter", &strings::UNSUBSCRIBE_FILTER)?);
+            let last = into.filters.len();
+            into.filters.push(Text::default());
+            self.text(&mut into.filters[last], "filter", &strings::UNSUBSCRIBE_FILTER)?;
         }
-        Some(Unsubscribe {
-            packet_id,
-            properties,
-            filters,
-        })
+        Some(())
     }
 
     #[inline(always)]
-    pub fn suback(&mut self) -> Option<SubAck> {
-        let packet_id = self.packet_id(PacketType::SubAck)?;
-        let properties = self.properties(Place::Packet(PacketType::SubAck))?;
-        let reason_codes = self.codes(PacketType::SubAck, ids::SUBACK_EMPTY);
-        Some(SubAck {
-            packet_id,
-            properties,
-            reason_codes,
-        })
+    pub fn suback(&mut self, into: &mut SubAck) -> Option<()> {
+        into.packet_id = self.packet_id(PacketType::SubAck)?;
+        self.properties(&mut into.properties, Place::Packet(PacketType::SubAck))?;
+        into.reason_codes = self.codes(PacketType::SubAck, ids::SUBACK_EMPTY);
+        Some(())
     }
 
-    pub fn unsuback(&mut self) -> Option<UnsubAck> {
-        let packet_id = self.packet_id(PacketType::UnsubAck)?;
-        let properties = self.properties(Place::Packet(PacketType::UnsubAck))?;
-        let reason_codes = if self.v5() {
-            self.codes(PacketType::UnsubAck, ids::UNSUBACK_EMPTY)
-        } else {
-            Vec::new()
-        };
-        self.finish(ids::LAYOUT);
-        Some(UnsubAck {
-            packet_id,
-            properties,
-            reason_codes,
-        })
+    pub fn unsuback(&mut self, into: &mut UnsubAck) -> Option<()> {
+        into.packet_id = self.packet_id(PacketType::UnsubAck)?;
+        self.properties(&mut into.properties, Place::Packet(PacketType::UnsubAck))?;
+        if self.v5() {
+            into.reason_codes = self.codes(PacketType::UnsubAck, ids::UNSUBACK_EMPTY);
+        }
+        self.finish(ids::LAYOUT)
     }
 
     /// One code a filter, to the end of the packet.
     fn codes(&mut self, packet_type: PacketType, empty: ids::Rule) -> Vec<u8> {
         let start = self.pos();
-        let codes = self.bare_rest();
+        let codes = self.ahead();
+        self.skip(codes.len());
         if codes.is_empty() {
             self.breach(empty, start..start, format!("{packet_type} has no code"));
             return Vec::new();
@@ -129,6 +112,6 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
         for (i, code) in codes.iter().enumerate() {
             self.check_code(packet_type, *code, start + i..start + i + 1);
         }
-        codes.into()
+        codes.to_vec()
     }
 }
