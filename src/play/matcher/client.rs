@@ -81,6 +81,8 @@ pub struct Outgoing {
 /// A message of the broker on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Incoming {
+    /// The connection on which it came last.
+    pub connection: Option<u32>,
     /// The PUBREL has come.
     pub released: bool,
     /// The harness acknowledges it by itself: a fence, or noise.

@@ -171,11 +171,23 @@ impl Matcher {
         absorbed: bool,
         auto: bool,
     ) -> Use {
-        // In 3.x a sender may repeat what is not acknowledged at any time (3.1.1, 4.4: only in 5.0 is it forbidden).
-        let repeat = self.version != Version::V5 && publish.dup && known.is_some();
+        // In 3.x a sender may repeat what is not acknowledged at any time (3.1.1, 4.4: only in 5.0 is it forbidden). But what
+        // comes first in a resumed session is what 3.1.1 demands (MQTT-4.4.0-1), in the order that it demands.
+        let connection = self.clients[index].connection;
+        let repeat = publish.dup
+            && match self.version {
+                Version::V3_1 => known.is_some(),
+                Version::V3_1_1 => known.is_some_and(|k| k.connection == connection),
+                Version::V5 => false,
+            };
         if let Some(id) = publish.packet_id.filter(|_| publish.qos > 0) {
             let released = known.is_some_and(|k| k.released);
-            self.clients[index].incoming.insert(id, Incoming { released, absorbed });
+            let incoming = Incoming {
+                connection,
+                released,
+                absorbed,
+            };
+            self.clients[index].incoming.insert(id, incoming);
             if absorbed || auto {
                 let author = if absorbed { Author::Fence } else { Author::Auto };
                 let answer = match publish.qos {

@@ -90,6 +90,33 @@ fn in_3_1_1_repeats_of_an_open_exchange_need_no_step_and_block_none() {
 }
 
 #[test]
+fn the_first_copies_in_a_resumed_session_of_3_1_1_come_in_the_order_of_their_steps() {
+    let take = |how: &str| {
+        format!(
+            "  - c <- PUBLISH: {{ qos: 1, packet_id: 1, payload: one{how} }}\n  - c <- PUBLISH: {{ qos: 1, packet_id: 2, payload: two{how} }}\n"
+        )
+    };
+    let resume = "  - c -> reset\n  - c -> open\n  - c -> CONNECT: { clean_session: false }\n  - c <- CONNACK: { session_present: true }\n";
+    let steps = [&take(""), resume, &take(", dup: true")].concat();
+    let (one, two) = (delivery("a", "one", 1, 1), delivery("a", "two", 1, 2));
+    let session = Packet::ConnAck(ConnAck {
+        session_present: true,
+        ..ConnAck::default()
+    });
+    let resumed = |copies: &[&Packet]| {
+        let mut rig = Rig::v3(&steps);
+        rig.all("c", &[one.clone(), two.clone()]);
+        rig.says("c", session.clone());
+        let copies: Vec<Packet> = copies.iter().map(|copy| again((*copy).clone())).collect();
+        rig.all("c", &copies);
+        rig
+    };
+    resumed(&[&one, &two]).met();
+    resumed(&[&one, &one, &two]).met();
+    resumed(&[&two, &one]).fails("payload");
+}
+
+#[test]
 fn a_repeat_of_an_exchange_that_is_over_needs_a_step() {
     let mut rig = Rig::v3("  - c <- PUBLISH: { qos: 1, packet_id: 3 }\n  - c -> PUBACK: { packet_id: 3 }\n");
     rig.says("c", delivery("a", "x", 1, 3));
