@@ -10,7 +10,7 @@
 # the embedded reference broker; without one: embedded and mosquitto. From afar these two alone are played, as addresses:
 # what needs a broker that can be restarted is skipped there, and a known deviation is a failure. ARGUMENTS are passed to
 # every run, such as ARGUMENTS='--tag timing'; WAYS='quiet afar' leaves the busy runs out.
-# MQTTSPEC names the program (target/release/mqttspec). The logs stay in target/stress.
+# MQTTSPEC names the program (target/release/mqttspec). The logs stay in LOGS (target/stress).
 # Ends with 0 where nothing changed, with 1 where something did, with 2 where it could not play.
 set -u -o pipefail
 cd "$(dirname "$0")/.."
@@ -27,7 +27,7 @@ targets=("$@")
 program=${MQTTSPEC:-target/release/mqttspec}
 [ -x "$program" ] || { echo "$program is not there: cargo build --release" >&2; exit 2; }
 cores=$(getconf _NPROCESSORS_ONLN)
-logs=target/stress
+logs=${LOGS:-target/stress}
 mkdir -p "$logs"
 rm -f "$logs"/*.log
 
