@@ -346,7 +346,7 @@ mod tests {
         let shared = Bytes::from(long.clone());
         for len in [0, 1, SHORT - 1, SHORT, SHORT + 1, SHORT * 3] {
             let text = Text::part(&shared, 0..len);
-            assert_eq!(text.as_bytes(), long[..len].as_bytes());
+            assert_eq!(text.as_bytes(), &long.as_bytes()[..len]);
             assert_eq!((text.len(), text.is_empty()), (len, len == 0));
             assert_eq!(text.to_bytes(), shared.slice(..len));
             let whole = Text::from(&*long);
