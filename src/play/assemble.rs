@@ -23,14 +23,21 @@ pub struct Assembler {
 impl Assembler {
     /// For a new connection of a case at `version`.
     pub fn new(version: Version) -> Assembler {
-        Assembler {
+        let mut assembler = Assembler {
             version,
             unknown_level: false,
             ours: Splitter::default(),
             theirs: Splitter::default(),
             our_aliases: Aliases::default(),
             their_aliases: Aliases::default(),
-        }
+        };
+        assembler.speaks();
+        assembler
+    }
+
+    fn speaks(&mut self) {
+        self.ours.speaks(Some(self.version));
+        self.theirs.speaks((!self.unknown_level).then_some(self.version));
     }
 
     /// What we sent.
@@ -105,6 +112,7 @@ impl Assembler {
             Some(version) => (self.version, self.unknown_level) = (version, false),
             None => self.unknown_level = true,
         }
+        self.speaks();
     }
 
     fn decode_theirs(&self, frame: &Frame) -> Decoded {

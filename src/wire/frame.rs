@@ -6,8 +6,8 @@ use std::hash::Hasher;
 use bytes::Bytes;
 use twox_hash::XxHash3_64;
 
-use super::PacketType;
 use super::variable::{Variable, read_variable};
+use super::{PacketType, Version};
 
 /// Packets up to this many bytes, header included, are kept whole.
 pub const WHOLE_MAX: u64 = 1024 * 1024;
@@ -36,7 +36,8 @@ pub struct LongBlob {
     /// The last [`TAIL`] bytes.
     pub tail: Bytes,
     /// Digests of what follows `start`, to the end of the packet. Of a PUBLISH there is one for each place where its payload
-    /// may begin (with and without properties: the splitter does not know the version); of others one, of the whole body.
+    /// may begin (with and without properties, unless the splitter [was told](Splitter::speaks) the version); of others one, of
+    /// the whole body.
     pub digests: Vec<Digest>,
 }
 
@@ -155,6 +156,8 @@ pub struct Splitter {
     header: Option<Header>,
     long: Option<Long>,
     broken: bool,
+    /// What says whether a PUBLISH has properties; without it a long one is digested both ways.
+    version: Option<Version>,
     /// How many bytes of the incomplete packet (or, once broken, after it) came.
     seen: u64,
     total: u64,
@@ -182,6 +185,11 @@ struct Long {
 impl Splitter {
     pub fn new() -> Splitter {
         Splitter::default()
+    }
+
+    /// Says at which version the packets from here on will be decoded, where that is known: long ones need one digest then.
+    pub fn speaks(&mut self, version: Option<Version>) {
+        self.version = version;
     }
 
     /// Takes the next bytes of the stream and gives the pieces that they complete.
@@ -289,7 +297,7 @@ impl Splitter {
         let (mine, rest) = bytes.split_at(n);
         match &mut self.long {
             None => self.kept.extend_from_slice(mine),
-            Some(long) => long.take(&mut self.kept, header, self.seen, mine),
+            Some(long) => long.take(&mut self.kept, header, self.version, self.seen, mine),
         }
         self.seen += n as u64;
         rest
@@ -328,11 +336,11 @@ impl Splitter {
 
 impl Long {
     /// Takes bytes that stand at `at` in the packet.
-    fn take(&mut self, head: &mut Vec<u8>, header: Header, at: u64, bytes: &[u8]) {
+    fn take(&mut self, head: &mut Vec<u8>, header: Header, version: Option<Version>, at: u64, bytes: &[u8]) {
         let (to_head, beyond) = bytes.split_at(bytes.len().min(HEAD - head.len()));
         head.extend_from_slice(to_head);
         if self.hashers.is_none() && head.len() == HEAD {
-            let mut hashers: Vec<_> = payload_starts(head, header.len)
+            let mut hashers: Vec<_> = payload_starts(head, header.len, version)
                 .into_iter()
                 .map(|start| (start, XxHash3_64::new()))
                 .collect();
@@ -385,7 +393,7 @@ fn feed(hashers: &mut [(u64, XxHash3_64)], at: u64, bytes: &[u8]) {
 }
 
 /// Where the digests of a long packet begin: the payload of a PUBLISH as 3.x and as 5.0 have it, else the body.
-fn payload_starts(head: &[u8], header_len: usize) -> Vec<u64> {
+fn payload_starts(head: &[u8], header_len: usize, version: Option<Version>) -> Vec<u64> {
     let body = vec![header_len as u64];
     if PacketType::from_number(head[0] >> 4) != Some(PacketType::Publish) {
         return body;
@@ -394,9 +402,11 @@ fn payload_starts(head: &[u8], header_len: usize) -> Vec<u64> {
     let id_len = if head[0] & 0b0110 == 0 { 0 } else { 2 };
     // A topic and an identifier always fit into the head: 5 + 2 + 65 535 + 2 bytes at most.
     let start = header_len + 2 + topic_len + id_len;
-    let mut starts = vec![start as u64];
-    if let Variable::Value { value, len } = read_variable(&head[start..]) {
-        starts.push(start as u64 + len as u64 + u64::from(value));
-    }
-    starts
+    let properties = match read_variable(&head[start..]) {
+        Variable::Value { value, len } => Some(start as u64 + len as u64 + u64::from(value)),
+        Variable::Incomplete | Variable::TooLong => None,
+    };
+    let plain = (version != Some(Version::V5)).then_some(start as u64);
+    let behind = properties.filter(|_| version.is_none_or(|v| v == Version::V5));
+    plain.into_iter().chain(behind).collect()
 }

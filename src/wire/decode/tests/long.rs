@@ -35,6 +35,27 @@ fn the_payload_of_a_long_publish_is_known_by_length_and_digest() {
 }
 
 #[test]
+fn a_splitter_that_knows_the_version_makes_one_digest_and_the_same() {
+    let head = [0x30, 0x86, 0x80, 0x80, 0x01, 0, 1, b'a', 2, 1, 1];
+    let digests = |version| {
+        let mut splitter = Splitter::new();
+        splitter.speaks(version);
+        assert_eq!(splitter.push(&head), []);
+        match splitter.push_fill(0x20_0000, b'x').pop() {
+            Some(Piece::Frame(Frame {
+                raw: Blob::Long(long), ..
+            })) => long.digests,
+            other => panic!("{other:?}"),
+        }
+    };
+    let both = digests(None);
+    assert_eq!(both.len(), 2);
+    assert_eq!(digests(Some(Version::V3_1)), both[..1]);
+    assert_eq!(digests(Some(Version::V3_1_1)), both[..1]);
+    assert_eq!(digests(Some(Version::V5)), both[1..]);
+}
+
+#[test]
 fn a_publish_whose_properties_are_not_kept_is_no_breach_and_no_packet() {
     // 1.5 MiB of properties: a user property of 65 535 bytes and so on.
     let mut stream = Vec::new();
