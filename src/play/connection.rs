@@ -33,7 +33,7 @@ pub enum Arrived {
 }
 
 /// One read takes at most so much.
-const READ: usize = 64 * 1024;
+const READ: usize = 256 * 1024;
 
 /// So much room the first read of a connection has. Nearly all packets are smaller than a line of text, and what is read is
 /// kept as a part of the buffer that it came in: most connections need no second one.
@@ -43,7 +43,7 @@ const FIRST_READ: usize = 1024;
 const ROOM: usize = 256;
 
 /// How many reads may wait to be looked at: what a broker can make the harness hold is bounded.
-pub const QUEUE: usize = 64;
+pub const QUEUE: usize = 16;
 
 /// A connection of a client.
 #[derive(Debug)]
