@@ -76,9 +76,9 @@ pub fn named(name: &str, version: Option<&str>) -> String {
 /// The transcript in which a finding, or the failure, lies.
 pub fn transcript_of(case: &CaseResult, control: bool) -> Option<&Transcript> {
     if control {
-        case.control.as_ref()
+        case.control.as_deref()
     } else {
-        case.transcript.as_ref()
+        case.transcript.as_deref()
     }
 }
 

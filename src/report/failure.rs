@@ -288,7 +288,7 @@ fn traces(case: &CaseResult) -> String {
         Some(t) if !t.events.is_empty() => format!("{}\n{}", paint(BOLD, title), trace(t, EVENTS)),
         _ => String::new(),
     };
-    part("trace", case.transcript.as_ref()) + &part("trace of the control", case.control.as_ref())
+    part("trace", case.transcript.as_deref()) + &part("trace of the control", case.control.as_deref())
 }
 
 const INDENT: &str = "          ";

@@ -187,7 +187,7 @@ pub fn result(id: &str, verdict: Verdict, transcript: Transcript) -> CaseResult 
         findings: Vec::new(),
         control_findings: Vec::new(),
         advice: Vec::new(),
-        transcript: Some(transcript),
+        transcript: Some(Arc::new(transcript)),
         control: None,
         duration: Duration::from_millis(2013),
         plays: 1,

@@ -1,5 +1,7 @@
 //! From what was played to a verdict: the script's end, the rules, and the deviations that the profile lists.
 
+use std::sync::Arc;
+
 use crate::play::{Advice, Failure, PlayEnd, Played, Stage};
 use crate::rules::{self, Finding, Outcome};
 use crate::scenario::{Case, ScenarioLevel};
@@ -86,8 +88,8 @@ impl Judge<'_> {
         };
         result.findings = findings;
         result.control_findings = control_findings;
-        result.transcript = Some(played.transcript);
-        result.control = played.control;
+        result.transcript = Some(Arc::new(played.transcript));
+        result.control = played.control.map(Arc::new);
         self.settle(case, fault, &mut result);
         result
     }

@@ -93,8 +93,9 @@ pub struct CaseResult {
     /// The rules' findings in the control's transcript.
     pub control_findings: Vec<Finding>,
     pub advice: Vec<Advice>,
-    pub transcript: Option<Transcript>,
-    pub control: Option<Transcript>,
+    /// Shared: it is by far the largest part, and results are told and kept.
+    pub transcript: Option<Arc<Transcript>>,
+    pub control: Option<Arc<Transcript>>,
     pub duration: Duration,
     /// How often it was played: more than once where the harness was late.
     pub plays: u32,
