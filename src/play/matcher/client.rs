@@ -60,6 +60,8 @@ pub struct Client {
     pub published: Vec<(Text, u8)>,
     /// Anything at all was sent on the current connection behind its CONNECT.
     pub spoke: bool,
+    /// The last packet that was sent on it is one that the broker answers, whatever else it does.
+    pub asked_last: bool,
 }
 
 /// An event of the broker that waits to be taken.
@@ -126,6 +128,7 @@ impl Client {
             asked: Vec::new(),
             published: Vec::new(),
             spoke: false,
+            asked_last: false,
         }
     }
 
@@ -165,11 +168,22 @@ impl Client {
         self.pings.clear();
         self.published.clear();
         self.spoke = false;
+        self.asked_last = false;
+    }
+
+    /// Whether the broker has dealt with all that was sent on the connection, as far as its answers tell.
+    pub fn is_answered(&self) -> bool {
+        let open = !self.subscribing.is_empty() || !self.unsubscribing.is_empty() || !self.pings.is_empty();
+        self.connected && self.asked_last && !open
     }
 
     /// Takes note of what we sent.
     pub fn sent(&mut self, packet: &Packet, author: Author) {
         self.spoke |= !matches!(packet, Packet::Connect(_));
+        self.asked_last = matches!(
+            packet,
+            Packet::Connect(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_) | Packet::PingReq
+        );
         match packet {
             Packet::Connect(connect) => {
                 // A second one on a connection is a fault (3.1.0-2), and changes nothing.

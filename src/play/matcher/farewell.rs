@@ -9,8 +9,9 @@ use super::probe::name_of;
 use super::{Matcher, Poll, Waiting};
 use crate::play::{Failure, PlayEnd, Stage};
 
-/// How far the farewell is. Two rounds of PINGREQs on all clients: what the last packet of one client caused at another
-/// has then had its turn.
+/// How far the farewell is. Two rounds of PINGREQs: first on the clients whose last packet may still be on its way to the
+/// broker, then on those that a message can reach. What the last packet of one client caused at another has then had its
+/// turn, and every client was asked at least once.
 #[derive(Debug, Default)]
 pub struct Farewell {
     rounds: u32,
@@ -44,10 +45,9 @@ impl Matcher {
         };
         if farewell.rounds < ROUNDS {
             farewell.rounds += 1;
-            for index in 0..self.clients.len() {
-                if self.clients[index].may_ping() {
-                    self.answer(index, &Packet::PingReq, Author::Fence);
-                }
+            let first = farewell.rounds == 1;
+            for index in self.asked_in_the(first) {
+                self.answer(index, &Packet::PingReq, Author::Fence);
             }
             return None;
         }
@@ -55,6 +55,18 @@ impl Matcher {
             self.end.get_or_insert(PlayEnd::Met);
         }
         None
+    }
+
+    /// The clients that are asked in the first round, or in the second.
+    fn asked_in_the(&self, first: bool) -> Vec<usize> {
+        let open = (0..self.clients.len()).filter(|&index| self.clients[index].may_ping());
+        let asked = open.filter(|&index| {
+            let client = &self.clients[index];
+            let hears = !client.asked.is_empty();
+            // Who only listens, and has its answers, has caused nothing that is still to come: they were its first round.
+            if first { !(hears && client.is_answered()) } else { hears }
+        });
+        asked.collect()
     }
 
     /// Fails the exchange where something is left, and says whether it did.

@@ -67,15 +67,17 @@ impl Matcher {
                     }
                 } else if let Some(packet) = &decoded.packet {
                     self.clients[client].sent(packet, event.author);
-                } else if decoded.packet_type == Some(crate::wire::PacketType::Connect) {
-                    self.clients[client].connect_sent = true;
+                } else {
+                    self.clients[client].asked_last = false;
+                    self.clients[client].connect_sent |= decoded.packet_type == Some(crate::wire::PacketType::Connect);
                 }
             }
             What::Fragment(_) if event.from_broker() => self.clients[client].inbox.push(Arrived {
                 event: index,
                 needless: false,
             }),
-            What::Fragment(_) | What::WebSocket(_) | What::Gap(_) | What::Lifecycle(_) => {}
+            What::Fragment(_) => self.clients[client].asked_last = false,
+            What::WebSocket(_) | What::Gap(_) | What::Lifecycle(_) => {}
         }
         self.events.push(event);
     }
