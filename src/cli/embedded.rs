@@ -149,6 +149,10 @@ impl Instance for Running {
         })
     }
 
+    fn is_ours(&self) -> bool {
+        true
+    }
+
     fn alive(&self) -> bool {
         true
     }

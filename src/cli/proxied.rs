@@ -79,6 +79,10 @@ impl Instance for Behind {
         self.inner.stop()
     }
 
+    fn is_ours(&self) -> bool {
+        self.inner.is_ours()
+    }
+
     fn alive(&self) -> bool {
         self.inner.alive()
     }

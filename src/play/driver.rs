@@ -143,6 +143,9 @@ impl Driver<'_> {
 
     async fn run(&mut self, limit: Duration) {
         let deadline = self.began + limit;
+        // One for the whole exchange: a wait is short, and to ask anew costs more than the rest of it.
+        let instance = self.instance;
+        let mut died = instance.died();
         loop {
             while let Ok(arrival) = self.arrivals.try_recv() {
                 self.arrived(arrival);
@@ -167,7 +170,7 @@ impl Driver<'_> {
                     tokio::select! {
                         biased;
                         Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
-                        how = self.instance.died() => self.matcher.stop(PlayEnd::BrokerGone(how)),
+                        how = &mut died => self.matcher.stop(PlayEnd::BrokerGone(how)),
                         () = tokio::time::sleep_until(until.into()) => {}
                     }
                     if Instant::now() >= deadline {
@@ -548,7 +551,8 @@ fn hangs_on_time(steps: &[Step]) -> bool {
     })
 }
 
-/// Removes what the case left at the broker, and says whether the broker is still there.
+/// Removes what the case left at the broker, and says whether the broker is still there. A broker of our own keeps what was
+/// left: it is thrown away itself.
 pub async fn clean_up(
     played: &Played,
     instance: &dyn Instance,
@@ -559,9 +563,12 @@ pub async fn clean_up(
     let Some(address) = instance.address(version) else {
         return Ok(());
     };
-    let mut traces = cleanup::traces(&played.transcript);
-    if let Some(control) = &played.control {
-        traces.add(cleanup::traces(control));
+    let mut traces = cleanup::Traces::default();
+    if !instance.is_ours() {
+        traces = cleanup::traces(&played.transcript);
+        if let Some(control) = &played.control {
+            traces.add(cleanup::traces(control));
+        }
     }
     // A control that was met came after the exchange, and the broker served it.
     let seen = match &played.control {

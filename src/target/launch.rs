@@ -67,6 +67,11 @@ pub trait Instance: Send + Sync {
     /// address can be judged by connecting to it alone.
     fn alive(&self) -> bool;
 
+    /// Whether the broker is the run's own and passes away with it, and with whatever cases have left there.
+    fn is_ours(&self) -> bool {
+        false
+    }
+
     /// Waits until the broker ends without having been asked to, and says how it ended. For a broker that cannot be seen
     /// from here this waits for ever.
     fn died(&self) -> BoxFuture<'_, String>;
@@ -145,6 +150,10 @@ impl Instance for Broker {
 
     fn alive(&self) -> bool {
         Broker::alive(self)
+    }
+
+    fn is_ours(&self) -> bool {
+        true
     }
 
     fn died(&self) -> BoxFuture<'_, String> {
