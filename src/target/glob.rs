@@ -5,29 +5,36 @@ use std::fmt;
 
 /// A pattern such as `qos2/*@v5`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Glob(String);
+pub struct Glob {
+    text: String,
+    /// Where the first `*` stands, or the end. What stands before it decides nearly always.
+    head: usize,
+}
 
 impl Glob {
     /// Takes the text as a pattern; every text is one.
     pub fn new(text: impl Into<String>) -> Glob {
-        Glob(text.into())
+        let text = text.into();
+        let head = text.find('*').unwrap_or(text.len());
+        Glob { text, head }
     }
 
     /// The pattern as it was written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether the whole of `text` fits the pattern.
     pub fn matches(&self, text: &str) -> bool {
-        let mut parts = self.0.split('*');
-        let first = parts.next().unwrap_or_default();
-        let Some(mut rest) = text.strip_prefix(first) else {
+        let (head, stars) = self.text.split_at(self.head);
+        let Some(mut rest) = text.strip_prefix(head) else {
             return false;
         };
-        let Some(last) = parts.next_back() else {
+        let Some(stars) = stars.strip_prefix('*') else {
             return rest.is_empty();
         };
+        let mut parts = stars.split('*');
+        let last = parts.next_back().unwrap_or_default();
         for part in parts {
             // The leftmost place is always good enough, because a later `*` can take up what follows.
             let Some(at) = rest.find(part) else { return false };
@@ -39,7 +46,7 @@ impl Glob {
 
 impl fmt::Display for Glob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
