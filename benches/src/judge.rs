@@ -13,7 +13,7 @@ use mqttspec::transcript::Transcript;
 
 struct Played {
     case: Case,
-    transcript: Transcript,
+    transcript: Arc<Transcript>,
     settings: Arc<Settings>,
 }
 
