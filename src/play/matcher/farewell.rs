@@ -9,8 +9,8 @@ use super::probe::name_of;
 use super::{Matcher, Poll, Waiting};
 use crate::play::{Failure, PlayEnd, Stage};
 
-/// How far the farewell is. Two rounds of PINGREQs: first on the clients whose last packet may still be on its way to the
-/// broker, then on those that a message can reach. What the last packet of one client caused at another has then had its
+/// How far the farewell is. Two rounds of PINGREQs: first on the client that spoke last and on those whose last packet may still
+/// be on its way to the broker, then on those that a message can reach. What the last packet of one client caused at another has then had its
 /// turn, and every client was asked at least once.
 #[derive(Debug, Default)]
 pub struct Farewell {
@@ -59,14 +59,21 @@ impl Matcher {
 
     /// The clients that are asked in the first round, or in the second.
     fn asked_in_the(&self, first: bool) -> Vec<usize> {
-        let open = (0..self.clients.len()).filter(|&index| self.clients[index].may_ping());
-        let asked = open.filter(|&index| {
-            let client = &self.clients[index];
-            let hears = !client.asked.is_empty();
-            // Who only listens, and has its answers, has caused nothing that is still to come: they were its first round.
-            if first { !(hears && client.is_answered()) } else { hears }
-        });
-        asked.collect()
+        let open: Vec<usize> = (0..self.clients.len())
+            .filter(|&i| self.clients[i].may_ping())
+            .collect();
+        let hears = |index: usize| !self.clients[index].asked.is_empty();
+        // Who only listens, and has had its answers since others spoke, has caused nothing that is still to come. Who spoke last
+        // is asked twice: what a CONNACK or SUBACK brings may come behind the next answer. And so is everybody where nobody
+        // else can be asked first: time passes with it.
+        let listens =
+            |index: usize| hears(index) && self.clients[index].is_answered() && self.spoke_last != Some(index);
+        let all_listen = open.iter().all(|&index| listens(index));
+        let asked = open.into_iter();
+        match first {
+            true => asked.filter(|&index| all_listen || !listens(index)).collect(),
+            false => asked.filter(|&index| hears(index)).collect(),
+        }
     }
 
     /// Fails the exchange where something is left, and says whether it did.

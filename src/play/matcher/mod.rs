@@ -78,6 +78,8 @@ pub struct Matcher {
     waited: Duration,
     /// The client of the last step that touched a connection.
     last_client: Option<ClientName>,
+    /// The client that sent the last packet of the script or of an acknowledgement.
+    spoke_last: Option<usize>,
     fences: u32,
     advice: Vec<Advice>,
     end: Option<PlayEnd>,
@@ -149,6 +151,7 @@ impl Matcher {
             asked: Duration::ZERO,
             waited: Duration::ZERO,
             last_client: None,
+            spoke_last: None,
             fences: 0,
             advice: Vec::new(),
             end: None,

@@ -34,6 +34,10 @@ impl Matcher {
         }
         let index = self.events.len();
         let client = self.client(&event.client.clone());
+        let ours = matches!(event.what, What::Packet { .. } | What::Fragment(_)) && !event.from_broker();
+        if ours && event.author != Author::Fence {
+            self.spoke_last = Some(client);
+        }
         let replaced = event.from_broker() && self.clients[client].connection != Some(event.connection);
         match &event.what {
             // What still comes on a connection that the client has left behind says nothing of the present one, and nobody

@@ -240,9 +240,24 @@ fn at_the_end_who_sent_something_and_may_be_sent_something_is_asked_twice() {
     rig.says("c", delivery("x", "", 1, 1));
     assert_eq!(asked(&rig), ["c", "d", "c"]);
     rig.met();
-    let mut rig = Rig::new(V::V3_1_1, CLIENTS, "  - c -> PINGREQ\n  - c <- PINGRESP\n");
+    let answered = "  - c -> PINGREQ\n  - c <- PINGRESP\n";
+    let mut rig = Rig::new(
+        V::V3_1_1,
+        CLIENTS,
+        &format!("{answered}  - d -> PINGREQ\n  - d <- PINGRESP\n"),
+    );
     rig.says("c", Packet::PingResp);
+    rig.says("d", Packet::PingResp);
     assert_eq!(asked(&rig), ["d", "c"]);
+    rig.met();
+    // But everybody, where nobody else is there to be asked first,
+    let rig = Rig::new(V::V3_1_1, CLIENTS, "  - d -> reset\n");
+    assert_eq!(asked(&rig), ["c", "c"]);
+    rig.met();
+    // and who spoke last: what a resumed session holds may come behind the answer to what follows the CONNACK.
+    let mut rig = Rig::new(V::V3_1_1, CLIENTS, answered);
+    rig.says("c", Packet::PingResp);
+    assert_eq!(asked(&rig), ["c", "d", "c"]);
     rig.met();
 }
 
