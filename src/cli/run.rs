@@ -95,7 +95,7 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
     if let Some(kept) = &kept {
         kept.end();
     }
-    // The process ends here, and takes them with it at once: to give back half a million small things one by one takes longer.
+    // The process ends here, and takes them with it at once: to give back all that they are made of takes longer.
     std::mem::forget(cases);
     exit
 }
