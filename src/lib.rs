@@ -2,16 +2,15 @@
 //! snapshot of each exchange for review.
 //!
 //! The modules form a pipeline, and each knows only those before it:
-//! `statements` → `wire` → `transcript` → `rules` → `scenario` → `target` → `play` → `suite` → `report` → `coverage` → `cli`,
+//! `statements` → `wire` → `transcript` → `rules` → `scenario` → `sut` → `play` → `suite` → `report` → `coverage` → `cli`,
 //! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only, and `capture` (captures to
 //! transcripts and back), which knows nothing behind `rules` and is known to `report`. `transport`, which knows none of them,
-//! carries bytes for `target`, `play` and `reference`.
+//! carries bytes for `sut`, `play` and `reference`.
 
 pub mod capture;
 pub mod cli;
 pub mod coverage;
 pub mod play;
-pub mod record;
 pub mod reference;
 pub mod replay;
 pub mod report;
@@ -19,7 +18,8 @@ pub mod rules;
 pub mod scenario;
 pub mod statements;
 pub mod suite;
-pub mod target;
+pub mod sut;
+pub mod tap;
 pub mod transcript;
 pub mod transport;
 pub mod wire;

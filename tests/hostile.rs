@@ -13,7 +13,7 @@ use mqttspec::play::{Player, Settings};
 use mqttspec::scenario::{Case, Files};
 use mqttspec::statements::Version;
 use mqttspec::suite::{CaseResult, Session, Target, TargetInfo, Verdict};
-use mqttspec::target::{Address, Fixed, Kept, Supports};
+use mqttspec::sut::{Address, Fixed, Kept, Supports};
 use peers::{Kind, Peer};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mqttspec::target::Supports;
+use mqttspec::sut::Supports;
 use serde_json::Value;
 
 /// The needs that the schema of scenarios knows: features, and limits with a number.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mqttspec::statements::Version;
-use mqttspec::target::{Address, Broker, Profile, StartError, ask_version};
+use mqttspec::sut::{Address, Broker, Profile, StartError, ask_version};
 
 /// The profile, or `None` with the reason printed where its broker is not installed.
 async fn profile(file: &str) -> Option<Arc<Profile>> {

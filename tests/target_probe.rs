@@ -6,7 +6,7 @@ mod peers;
 use std::time::{Duration, Instant};
 
 use mqttspec::statements::Version;
-use mqttspec::target::{Address, Answer, Dialer, ProbeError, Spoken, probe};
+use mqttspec::sut::{Address, Answer, Dialer, ProbeError, Spoken, probe};
 use peers::{Kind, Peer};
 
 async fn ask(kind: Kind, patience: Duration) -> (Result<Spoken, ProbeError>, String) {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mqttspec::statements::Version;
-use mqttspec::target::{Broker, Launcher, ProcessLauncher, Profile, StartError, ask_version};
+use mqttspec::sut::{Broker, Launcher, ProcessLauncher, Profile, StartError, ask_version};
 use peers::{Kind, Peer};
 
 /// Not a test: the broker that the tests start. It ends by a signal only.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mqttspec::statements::Version;
-use mqttspec::target::{Endpoints, Fails, Login, MAX_SIZE, Profile, Words};
+use mqttspec::sut::{Endpoints, Fails, Login, MAX_SIZE, Profile, Words};
 
 fn parse(text: &str) -> Result<Profile, String> {
     Profile::parse(text, Path::new("p.yaml")).map_err(|e| e.to_string())

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mqttspec::target::{Broker, Profile, kill_all, live_groups};
+use mqttspec::sut::{Broker, Profile, kill_all, live_groups};
 use peers::{Kind, Peer};
 
 /// Not a test: the broker. The shell around it makes it a child of the group's first process.

@@ -11,7 +11,7 @@ use mqttspec::rules::Outcome;
 use mqttspec::scenario::{Case, Files};
 use mqttspec::statements::Version;
 use mqttspec::suite::{CaseResult, Session, Target, TargetInfo, Verdict};
-use mqttspec::target::{Address, Ask, Dialer, Fixed, Kept, Supports};
+use mqttspec::sut::{Address, Ask, Dialer, Fixed, Kept, Supports};
 use mqttspec::transport::tls::{self, Certificates, TlsOptions};
 use mqttspec::transport::{Link, Stream, Transport, websocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -284,7 +284,7 @@ async fn the_wrong_transport_is_told_as_such() {
         ..Ask::default()
     };
     let error = dialer(trusting()).dial(&websocket, ask).await.expect_err("refused");
-    assert!(mqttspec::target::refused_upgrade(&error), "{error}");
+    assert!(mqttspec::sut::refused_upgrade(&error), "{error}");
     assert!(error.to_string().contains("400"), "{error}");
     server.stop().await;
 }

@@ -13,7 +13,7 @@ use mqttspec::play::{Player, Settings};
 use mqttspec::scenario::{Case, Files};
 use mqttspec::statements::Version;
 use mqttspec::suite::{self, RunOptions, Setup, Target, TargetInfo, Verdict};
-use mqttspec::target::{Address, Fixed, Kept, Supports};
+use mqttspec::sut::{Address, Fixed, Kept, Supports};
 use peers::{Kind, Peer};
 
 /// Of a hundred cases that are played, fewer than so many may pass against a peer that is no broker.

@@ -344,7 +344,7 @@ pub struct BrokerArgs {
 #[derive(Debug, Args)]
 pub struct RecordArgs {
     /// mqtt://HOST:PORT of the broker
-    pub target: crate::target::Address,
+    pub target: crate::sut::Address,
     /// Where clients connect to in place of the broker
     #[arg(long, value_name = "ADDR")]
     pub listen: std::net::SocketAddr,
@@ -523,7 +523,7 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    crate::target::parse_duration(text).map_err(|e| e.to_string())
+    crate::sut::parse_duration(text).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::report::change::changes;
+use crate::report::compare::changes;
 use crate::report::record::Record;
 
 use super::args::CompareArgs;

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 use crate::reference::{Config, Listen, Server};
 use crate::statements::Version;
-use crate::target::{Address, BoxFuture, Instance, Launcher, Port, StartError};
+use crate::sut::{Address, BoxFuture, Instance, Launcher, Port, StartError};
 use crate::transport::Transport;
 use crate::transport::tls::{self, Certificates};
 

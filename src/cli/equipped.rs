@@ -10,7 +10,7 @@ use crate::reference::Limits as Reference;
 use crate::reference::{AuthMethod, Config, Disobey, User};
 use crate::scenario::{EnhancedAuth, Login};
 use crate::suite::Setup;
-use crate::target::{Dialer, Supports};
+use crate::sut::{Dialer, Supports};
 use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
 

@@ -35,7 +35,7 @@ pub fn matrix(args: &MatrixArgs) -> Exit {
     };
     let (records, exit) = runtime.block_on(all(args, &cases));
     runtime.shutdown_timeout(Duration::from_secs(1));
-    crate::target::kill_all();
+    crate::sut::kill_all();
     if records.is_empty() {
         return exit;
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::reference::{Disobey, Proxy};
 use crate::statements::Version;
 use crate::suite::{Setup, Target};
-use crate::target::{Address, BoxFuture, Instance, Launcher, StartError};
+use crate::sut::{Address, BoxFuture, Instance, Launcher, StartError};
 
 /// The same target, whose packets and closes are changed on their way. What `disobey` holds beyond that is left out.
 pub fn disobeying(target: &Target, disobey: &Disobey) -> Target {

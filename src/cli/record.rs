@@ -6,9 +6,9 @@ use std::io::BufWriter;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
-use crate::record::{self, Counts, Recorded, Told};
 use crate::report::plural;
 use crate::statements::catalogue;
+use crate::tap::{self, Counts, Recorded, Told};
 use crate::transcript::{printable, seconds};
 use crate::transport::Transport;
 use crate::wire::Side;
@@ -61,7 +61,7 @@ async fn record_until_told(args: &RecordArgs) -> Exit {
             print(&line(&told));
         }
     });
-    let recorded = record::record(listener, &args.target, file, sender, stopped).await;
+    let recorded = tap::record(listener, &args.target, file, sender, stopped).await;
     // It ends with the recording, which has dropped its side of the channel.
     let _ = printer.await;
     match recorded {

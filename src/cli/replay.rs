@@ -36,7 +36,7 @@ pub fn replay(args: &ReplayArgs) -> Exit {
         Err(error) => return fail(Exit::Unreachable, format!("cannot start: {error}")),
     };
     let exit = runtime.block_on(play(args, &chosen, &summary));
-    crate::target::kill_all();
+    crate::sut::kill_all();
     exit
 }
 

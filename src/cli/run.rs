@@ -43,7 +43,7 @@ pub fn run(args: &RunArgs) -> Exit {
     let exit = runtime.block_on(run_all(args, cases));
     // What still makes or removes a broker's folder may end; tasks of brokers that are being torn down are dropped at once.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    crate::target::kill_all();
+    crate::sut::kill_all();
     exit
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::report::compare::{self, Comparison};
+use crate::report::accepted::{self, Comparison};
 use crate::report::review::{self, Pending};
 use crate::report::snapshot::{self, Snapshot};
 use crate::suite::RunResult;
@@ -29,7 +29,7 @@ pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
     let wanted = snapshots.iter().filter(|s| s.is_wanted()).count();
     // Of a whole run the file that holds nothing any more is found below.
     for snapshot in snapshots.iter().filter(|s| s.is_wanted() || !whole) {
-        match compare::compare(&folder, snapshot, whole) {
+        match accepted::compare(&folder, snapshot, whole) {
             Ok(Comparison::Unchanged) => {}
             Ok(Comparison::Unjudged) => unjudged += usize::from(snapshot.is_wanted()),
             Ok(Comparison::Updated) => print(&format!("updated: {}\n", snapshot.key)),
@@ -70,7 +70,7 @@ fn changed_text(snapshot: &Snapshot, comparison: &Comparison) -> String {
 /// Sets what insta must find in the environment. To be called before any thread is started.
 pub fn prepare() {
     let root = std::env::current_dir().unwrap_or_default();
-    for (name, value) in compare::environment(&root) {
+    for (name, value) in accepted::environment(&root) {
         if name == "INSTA_OUTPUT" || std::env::var_os(name).is_none() {
             // SAFETY: this is the first thing that the process does, and it has one thread.
             unsafe { std::env::set_var(name, value) };

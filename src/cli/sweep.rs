@@ -7,7 +7,7 @@ use crate::play::{self, Left, Namespaces, Settings, Traces, is_namespace};
 use crate::scenario::default_client_id;
 use crate::statements::Version;
 use crate::suite::Target;
-use crate::target::{Address, Instance};
+use crate::sut::{Address, Instance};
 use crate::wire::Text;
 
 use super::args::SweepArgs;

@@ -10,7 +10,7 @@ use crate::reference::{Config, Disobey};
 use crate::scenario::{EnhancedAuth, Login};
 use crate::statements::Version;
 use crate::suite::{Setup, Target, TargetInfo};
-use crate::target::{
+use crate::sut::{
     self, Address, Answer, BrokerVersion, Dialer, Fixed, Instance, Kept, Known, Launcher, ProcessLauncher, Profile,
     Supports, ask_version,
 };
@@ -166,7 +166,7 @@ async fn address(text: &str, reach: &ReachArgs) -> Result<(Target, Settings), Ex
         return Err(fail(Exit::Usage, message));
     }
     let dialer = dialer(options, transport.is_encrypted())?;
-    let spoken = target::probe(&dialer, &address, None, PROBE)
+    let spoken = sut::probe(&dialer, &address, None, PROBE)
         .await
         .map_err(|e| fail(Exit::Unreachable, e))?;
     let not_offered = spoken
@@ -335,7 +335,7 @@ fn setups_of(profile: &Profile) -> Result<Vec<Setup>, Exit> {
 
 fn settings(profile: &Profile) -> Settings {
     let limit = |name| profile.supports.limit(name);
-    let login = |l: &target::Login| Login {
+    let login = |l: &sut::Login| Login {
         username: l.username.clone().unwrap_or_default().into(),
         password: l.password.clone().map(|p| p.into_bytes().into()),
     };

@@ -1,6 +1,6 @@
 //! What no scenario notices, with the reason: the list that is kept in step with the walk.
 
-use crate::target::Glob;
+use crate::sut::Glob;
 
 /// An entry of the list.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::statements::Version;
-use crate::target::{Address, Ask};
+use crate::sut::{Address, Ask};
 use crate::transcript::{Author, Event, Transcript, What};
 use crate::transport::Link;
 use crate::wire::property::id;

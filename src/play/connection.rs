@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::target::{Address, Ask, Dialer};
+use crate::sut::{Address, Ask, Dialer};
 use crate::transcript::{ClientName, End};
 use crate::transport::websocket::Upgrade;
 use crate::transport::{Reader, Writer};

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::scenario::{BrokerAction, Case, Send as SendStep, Step, StepKind};
 use crate::statements::Version;
-use crate::target::{Address, Ask, Instance, refused_upgrade};
+use crate::sut::{Address, Ask, Instance, refused_upgrade};
 use crate::transcript::{Author, ClientName, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
 use crate::transport::Transport;
 use crate::transport::websocket::{MQTT, Upgrade};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::scenario::Case;
-use crate::target::Instance;
+use crate::sut::Instance;
 
 use super::cleanup::Lost;
 use super::driver::{clean_up, is_timed, play_exchange};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scenario::{EnhancedAuth, Login};
-use crate::target::Dialer;
+use crate::sut::Dialer;
 
 use super::Diary;
 

@@ -13,7 +13,7 @@ use super::plan::{Act, Plan, Turn, plan};
 use super::{Difference, Options, Replayed};
 use crate::capture::Recorded;
 use crate::play::{Arrival, Arrived, Assembler, Connection, QUEUE};
-use crate::target::{Ask, Instance};
+use crate::sut::{Ask, Instance};
 use crate::transcript::{End, What};
 use crate::wire::{Chunk, Decoded, Disconnect, Packet, PacketType, Text, Version, encode_bytes};
 

@@ -10,7 +10,7 @@ mod plan;
 
 use std::time::Duration;
 
-use crate::target::Dialer;
+use crate::sut::Dialer;
 use crate::wire::{Text, Version};
 
 pub use drive::replay;

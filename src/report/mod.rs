@@ -3,8 +3,8 @@
 //! In: a [`RunResult`](crate::suite::RunResult) or [`CaseResult`](crate::suite::CaseResult). Out: text, or a pcapng file. Styles are ANSI
 //! escapes; who prints takes them out where they do not belong.
 
+pub mod accepted;
 mod case;
-pub mod change;
 pub mod compare;
 pub mod failure;
 pub mod github;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::case::{self, breaches, transcript_of};
 use crate::suite::{CaseResult, RunResult, Verdict};
-use crate::target::Kept;
+use crate::sut::Kept;
 use crate::transcript::{Direction, Transcript, What, name, normalise, normalise_sent, printable};
 
 /// The tag of scenarios whose rows share one table.

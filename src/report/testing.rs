@@ -7,7 +7,7 @@ use crate::play::{Awaited, Failure, Mismatch, Stage};
 use crate::scenario::{Header, Place, ScenarioLevel, Source};
 use crate::statements::{StatementId, Version};
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
-use crate::target::Kept;
+use crate::sut::Kept;
 use crate::transcript::testing::{NS, Talk};
 use crate::transcript::{Author, End, Transcript, What};
 use crate::wire::{Ack, ConnAck, Connect, Packet, Publish, SubAck, Subscribe, Subscription, Version as V};

@@ -6,7 +6,7 @@ use crate::play::{Advice, Failure, PlayEnd, Played, Stage};
 use crate::rules::{self, Finding, Outcome};
 use crate::scenario::{Case, ScenarioLevel};
 use crate::statements::{StatementId, catalogue};
-use crate::target::{Fails, Known};
+use crate::sut::{Fails, Known};
 
 use super::{CaseResult, Target, Verdict};
 

@@ -7,7 +7,7 @@ use crate::play::{Advice, Failure};
 use crate::rules::Finding;
 use crate::scenario::Header;
 use crate::statements::{StatementId, Version};
-use crate::target::Kept;
+use crate::sut::Kept;
 use crate::transcript::Transcript;
 use crate::transport::Transport;
 

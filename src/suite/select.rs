@@ -6,7 +6,7 @@ use twox_hash::XxHash64;
 
 use crate::scenario::Outline;
 use crate::statements::Version;
-use crate::target::Glob;
+use crate::sut::Glob;
 
 /// What the command line asks for. An empty selection is everything.
 #[derive(Debug, Clone, Default)]

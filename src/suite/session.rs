@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, Semaphore, SemaphorePermit, mpsc};
 
 use crate::play::{PlayEnd, Played, Player, Settings};
 use crate::scenario::{Case, StepKind};
-use crate::target::{Instance, Launcher};
+use crate::sut::{Instance, Launcher};
 
 use super::judge::Judge;
 use super::{CaseResult, RunEvent, Target, Verdict};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::play::Settings;
 use crate::scenario::{Outline, Wanted};
 use crate::statements::Version;
-use crate::target::{BrokerVersion, Known, Launcher, Supports};
+use crate::sut::{BrokerVersion, Known, Launcher, Supports};
 
 use super::TargetInfo;
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mqttspec::target::Glob;
+use mqttspec::sut::Glob;
 
 /// The entries of a list with their reasons.
 ///

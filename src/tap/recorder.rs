@@ -16,7 +16,7 @@ use crate::capture::write::secret::{Masker, has_a_name_in_place};
 use crate::capture::write::{PcapngFile, Stream};
 use crate::rules::{Finding, Outcome};
 use crate::statements::catalogue;
-use crate::target::Address;
+use crate::sut::Address;
 use crate::transcript::{End, What, name};
 use crate::wire::{Packet, Side, Text, Version};
 

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::target::Address;
+use crate::sut::Address;
 use proxy::{Item, ItemKind};
 use recorder::Recorder;
 pub use told::{Counts, Recorded, Told};

@@ -11,7 +11,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
 use super::item;
-use crate::target::Address;
+use crate::sut::Address;
 use crate::transcript::End;
 use crate::wire::Side;
 
