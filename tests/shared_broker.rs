@@ -7,8 +7,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use mqttspec::reference::store::Store;
@@ -151,33 +151,44 @@ fn others(address: SocketAddr) {
 /// Traffic of others while `what` goes on: every message of theirs has to arrive, once, and nothing else.
 fn beside_traffic<T>(address: SocketAddr, what: impl FnOnce() -> T) -> T {
     let over = Arc::new(AtomicBool::new(false));
-    let sent = Arc::new(AtomicUsize::new(0));
-    let (stop, count) = (Arc::clone(&over), Arc::clone(&sent));
+    let stop = Arc::clone(&over);
     let mut reader = Client::connect(address, "reader", true);
     reader.subscribe("plant/flow/+");
     let publisher = std::thread::spawn(move || {
         let mut meter = Client::connect(address, "meter", true);
+        let mut sent = 0;
         while !stop.load(Ordering::Relaxed) {
             meter.publish("plant/flow/1", "42", false);
-            count.fetch_add(1, Ordering::Relaxed);
+            sent += 1;
         }
+        sent
     });
-    let stop = Arc::clone(&over);
+    // The subscriber learns how many were sent once the last of them is acknowledged. A PUBACK does not say that the
+    // message has been delivered, so it then reads until all have come, and once more for any that come twice.
+    let (total, expected) = mpsc::channel::<usize>();
     let subscriber = std::thread::spawn(move || {
         let mut came = 0;
+        let mut sent = None;
+        let mut deadline = None;
         loop {
             let new = reader.read().into_iter().filter(|t| *t == 3).count();
             came += new;
-            if stop.load(Ordering::Relaxed) && new == 0 {
+            sent = sent.or_else(|| expected.try_recv().ok());
+            if sent.is_some_and(|sent| new == 0 && came >= sent) {
                 return came;
+            }
+            if let Some(sent) = sent {
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + PATIENCE);
+                assert!(Instant::now() < deadline, "{came} of {sent} messages of others arrived");
             }
         }
     });
     let out = what();
     over.store(true, Ordering::Relaxed);
-    publisher.join().expect("the traffic of others went on");
+    let sent = publisher.join().expect("the traffic of others went on");
+    total.send(sent).expect("the subscriber is there");
     let came = subscriber.join().expect("the traffic of others arrived");
-    assert_eq!(came, sent.load(Ordering::Relaxed));
+    assert_eq!(came, sent, "messages of others that arrived, and that were sent");
     assert!(came > 0);
     out
 }
