@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use mqttspec::cli::reference_that;
-use mqttspec::play::{PlayEnd, Player, Settings, Which, declared_waits, replay};
+use mqttspec::play::{PlayEnd, Player, Settings, replay};
 use mqttspec::reference::Disobey;
-use mqttspec::scenario::{Case, Files};
+use mqttspec::scenario::{Case, Files, Which, declared_waits};
 use mqttspec::statements::Version;
 use mqttspec::suite::{Session, Verdict};
 use mqttspec::transcript::{Event, What};

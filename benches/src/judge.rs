@@ -5,9 +5,9 @@ use std::sync::{Arc, LazyLock};
 
 use divan::{Bencher, black_box};
 use mqttspec::cli::reference_that;
-use mqttspec::play::{PlayEnd, Player, Settings, Which, declared_waits, replay};
+use mqttspec::play::{PlayEnd, Player, Settings, replay};
 use mqttspec::rules::check;
-use mqttspec::scenario::{Case, Files};
+use mqttspec::scenario::{Case, Files, Which, declared_waits};
 use mqttspec::suite::Session;
 use mqttspec::transcript::Transcript;
 

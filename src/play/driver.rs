@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::scenario::{BrokerAction, Case, Send as SendStep, Step, StepKind};
+use crate::scenario::{BrokerAction, Case, Step, Which, declared_waits, half_closes, stops_reading};
 use crate::statements::Version;
 use crate::sut::{Address, Ask, Instance, refused_upgrade};
 use crate::transcript::{Author, ClientName, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
@@ -16,7 +16,7 @@ use crate::wire::{Blob, Chunk, Disconnect, Packet, encode_bytes};
 
 use super::assemble::Assembler;
 use super::connection::{Arrival, Arrived, Connection, QUEUE};
-use super::matcher::{Matcher, Poll, Which};
+use super::matcher::{Matcher, Poll};
 use super::{Action, Advice, PlayEnd, Played, Settings, cleanup};
 
 /// A broker may send so many bytes in one exchange that are kept; beyond it the exchange ends with a failure.
@@ -38,8 +38,9 @@ pub async fn play_exchange(
     settings: &Arc<Settings>,
 ) -> (Transcript, PlayEnd, Vec<Advice>) {
     let mut matcher = Matcher::new(case, which, namespace, settings);
+    let steps = case.script.exchange(which);
     let websocket = case.needs("websocket");
-    let address = match address_for(case, instance, websocket) {
+    let address = match address_for(case, steps, instance, websocket) {
         Ok(address) => address,
         Err(why) => {
             matcher.stop(PlayEnd::Skipped(why));
@@ -59,24 +60,24 @@ pub async fn play_exchange(
         connections: BTreeMap::new(),
         assemblers: BTreeMap::new(),
         opened: 0,
-        small_buffer: stops_reading(&case.script.steps),
+        small_buffer: stops_reading(steps),
         kept: 0,
         deaf: false,
         sender,
         arrivals,
         pending: VecDeque::new(),
     };
-    let limit = case.header.timeout + declared_waits(&case.script.steps);
+    let limit = case.header.timeout + declared_waits(steps);
     driver.run(limit).await;
     driver.farewell().await;
     driver.matcher.finish()
 }
 
-/// Where a case is played.
+/// Where `steps` of a case are played.
 ///
 /// # Errors
 /// Why it is skipped: the target has no such address, or the transport cannot do what the script asks for.
-fn address_for(case: &Case, instance: &dyn Instance, websocket: bool) -> Result<Address, String> {
+fn address_for(case: &Case, steps: &[Step], instance: &dyn Instance, websocket: bool) -> Result<Address, String> {
     let address = match websocket {
         true => instance
             .websocket_address(case.version)
@@ -86,16 +87,7 @@ fn address_for(case: &Case, instance: &dyn Instance, websocket: bool) -> Result<
             .ok_or_else(|| format!("the target does not offer {}", case.version)),
     }?;
     let transport = address.transport();
-    let half_closes = any_step(&case.script.steps, &|step| {
-        matches!(
-            step.what,
-            StepKind::Send {
-                what: SendStep::HalfClose,
-                ..
-            }
-        )
-    });
-    if half_closes && !transport.can_half_close() {
+    if half_closes(steps) && !transport.can_half_close() {
         return Err(format!(
             "{transport} has no half close: one direction does not end alone"
         ));
@@ -478,77 +470,6 @@ fn kept(what: &What) -> u64 {
         What::Fragment(bytes) => bytes.len() as u64,
         _ => 0,
     }
-}
-
-/// Whether a client of the case stops reading: its sockets then get a small receive buffer.
-fn stops_reading(steps: &[Step]) -> bool {
-    any_step(steps, &|step| {
-        matches!(
-            step.what,
-            StepKind::Send {
-                what: SendStep::StopReading,
-                ..
-            }
-        )
-    })
-}
-
-/// Whether any step, nested ones too, is as asked for.
-pub fn any_step(steps: &[Step], test: &dyn Fn(&Step) -> bool) -> bool {
-    steps.iter().any(|step| {
-        test(step)
-            || match &step.what {
-                StepKind::OneOf(alternatives) => alternatives.iter().any(|a| any_step(a, test)),
-                StepKind::InAnyOrder(steps) | StepKind::Repeat { steps, .. } => any_step(steps, test),
-                _ => false,
-            }
-    })
-}
-
-/// How long the script itself asks to wait: the deadline of the case comes on top.
-pub fn declared_waits(steps: &[Step]) -> Duration {
-    use crate::scenario::Expect;
-    steps
-        .iter()
-        .map(|step| match &step.what {
-            StepKind::Wait(time) => *time,
-            StepKind::Repeat { times, steps } => declared_waits(steps) * *times,
-            StepKind::OneOf(alternatives) => alternatives.iter().map(|a| declared_waits(a)).max().unwrap_or_default(),
-            StepKind::Expect { what, .. } => match what {
-                Expect::Packet(pattern) => pattern.within.to.unwrap_or_default(),
-                Expect::Bytes { within, .. } | Expect::Closed { within } | Expect::Refused { within, .. } => {
-                    within.to.unwrap_or_default()
-                }
-                Expect::Nothing { quiet } => quiet.unwrap_or_default(),
-            },
-            _ => Duration::ZERO,
-        })
-        .sum()
-}
-
-/// Whether the case's verdict hangs on the time at which things happen: it says so by its tag `timing`, or it sets a lower
-/// bound or a span of silence.
-///
-/// A `wait` alone is no bound: to be later than it asks does no harm. Neither is a deadline: what came in time for us came
-/// in time for everyone, however late we were.
-pub fn is_timed(case: &Case) -> bool {
-    case.header.tags.iter().any(|tag| tag == "timing") || hangs_on_time(&case.script.steps)
-}
-
-fn hangs_on_time(steps: &[Step]) -> bool {
-    use crate::scenario::Expect;
-    steps.iter().any(|step| match &step.what {
-        StepKind::Repeat { steps, .. } => hangs_on_time(steps),
-        StepKind::OneOf(alternatives) => alternatives.iter().any(|a| hangs_on_time(a)),
-        StepKind::Expect { what, .. } => match what {
-            Expect::Packet(pattern) => pattern.within.from.is_some(),
-            Expect::Bytes { within, .. } | Expect::Closed { within } | Expect::Refused { within, .. } => {
-                within.from.is_some()
-            }
-            Expect::Nothing { quiet } => quiet.is_some(),
-        },
-        _ => false,
-    })
 }
 
 /// Removes what the case left at the broker, and says whether the broker is still there. A broker of our own keeps what was

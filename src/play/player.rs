@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::scenario::Case;
+use crate::scenario::{Case, Which};
 use crate::sut::Instance;
 
 use super::cleanup::Lost;
-use super::driver::{clean_up, is_timed, play_exchange};
+use super::driver::{clean_up, play_exchange};
 use super::namespace::Namespaces;
-use super::{Failure, Lateness, PlayEnd, Played, Settings, Which};
+use super::{Failure, Lateness, PlayEnd, Played, Settings};
 
 /// A timing experiment is void where the harness was later than this.
 const TIMED_LATENESS: Duration = Duration::from_millis(250);
@@ -109,7 +109,7 @@ impl Player {
         let bound = match end {
             // A failure may be one of ours: an answer that was there, and that we saw too late.
             PlayEnd::Failed(Failure { timed_out: true, .. }) => self.settings.patience / PATIENCE_PARTS,
-            PlayEnd::Failed(_) | PlayEnd::Met if is_timed(case) => TIMED_LATENESS,
+            PlayEnd::Failed(_) | PlayEnd::Met if case.is_timed() => TIMED_LATENESS,
             _ => return None,
         };
         (late > bound).then(|| {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::scenario::Case;
+use crate::scenario::{Case, Which};
 use crate::transcript::{Author, ClientName, Event, Transcript, What};
 
 use super::assemble::Assembler;
-use super::matcher::{Matcher, Poll, Which};
+use super::matcher::{Matcher, Poll};
 use super::{Action, Advice, PlayEnd, Settings};
 
 /// Plays `case` over what `transcript` recorded, without a broker.

@@ -17,6 +17,7 @@ mod schema;
 mod scope;
 mod set;
 mod text;
+mod walk;
 mod yaml;
 
 pub use build::{Built, BuiltPart, default_client_id};
@@ -28,6 +29,7 @@ pub use model::*;
 pub use schema::{schema, schema_text};
 pub use scope::{EnhancedAuth, FACT_NAMES, Facts, Login, Outside, Scope, Unbound};
 pub use set::{Files, is_name};
+pub use walk::{Which, declared_waits, every, half_closes, stops_reading};
 
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::play::{any_step, declared_waits};
-use crate::scenario::{Case, StepKind};
+use crate::scenario::Case;
 
 /// What a restart of the broker costs, roughly; only the order hangs on it.
 const RESTART: Duration = Duration::from_millis(500);
@@ -17,6 +16,10 @@ pub fn longest_first(cases: &[Arc<Case>]) -> Vec<usize> {
 }
 
 fn expected(case: &Case) -> Duration {
-    let restart = any_step(&case.script.steps, &|s| matches!(s.what, StepKind::Broker(_)));
-    declared_waits(&case.script.steps) + if restart { RESTART } else { Duration::ZERO }
+    let restart = if case.script.restarts() {
+        RESTART
+    } else {
+        Duration::ZERO
+    };
+    case.script.declared_waits() + restart
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit, mpsc};
 
 use crate::play::{PlayEnd, Played, Player, Settings};
-use crate::scenario::{Case, StepKind};
+use crate::scenario::Case;
 use crate::sut::{Instance, Launcher};
 
 use super::judge::Judge;
@@ -195,7 +195,7 @@ impl Session {
             true => self.heavy.acquire().await.ok(),
             false => None,
         };
-        let alone = self.target.isolate || restarts(case) || case.header.serial || heavy;
+        let alone = self.target.isolate || case.script.restarts() || case.header.serial || heavy;
         let own = place.launcher.starts_its_own() && alone;
         let began;
         // On the heap: all cases of a run wait for room, and those that do are small so.
@@ -329,9 +329,4 @@ impl Outcome {
             crashed,
         }
     }
-}
-
-/// Whether the case restarts or kills the broker.
-fn restarts(case: &Case) -> bool {
-    crate::play::any_step(&case.script.steps, &|step| matches!(step.what, StepKind::Broker(_)))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::scenario::{Expect, Step, StepKind, Steps, Take, Within, print};
+use crate::scenario::{Expect, Step, StepKind, Steps, Take, print};
 use crate::transcript::StepId;
 
 use super::fence::Fence;
@@ -28,7 +28,7 @@ impl Matcher {
             }
             Expect::Nothing { quiet } => self.begin_fence(*quiet),
             _ => {
-                let until = self.since + within_of(what).to.unwrap_or(self.settings.patience);
+                let until = self.since + what.within().to.unwrap_or(self.settings.patience);
                 self.waiting = Waiting::Step { until };
             }
         }
@@ -51,7 +51,7 @@ impl Matcher {
             self.waiting = Waiting::Fence(Fence::new(client, quiet.map(|q| self.since + q)));
             return;
         }
-        let longest = expectations(what).filter_map(|e| within_of(e).to).max();
+        let longest = expectations(what).filter_map(|e| e.within().to).max();
         self.waiting = Waiting::Step {
             until: self.since + longest.unwrap_or(self.settings.patience),
         };
@@ -163,7 +163,7 @@ impl Matcher {
             return None;
         };
         // A packet that is still coming in keeps the patience up, unless the script names the time.
-        let until = match (within_of(what).to, self.clients[client].progress) {
+        let until = match (what.within().to, self.clients[client].progress) {
             (None, Some(at)) => until.max(at + self.settings.patience),
             _ => until,
         };
@@ -290,15 +290,6 @@ impl Matcher {
             StepKind::InAnyOrder(steps) => steps.iter().filter_map(each).collect(),
             _ => Vec::new(),
         }
-    }
-}
-
-/// What an expectation says of its time.
-fn within_of(what: &Expect) -> Within {
-    match what {
-        Expect::Packet(pattern) => pattern.within,
-        Expect::Bytes { within, .. } | Expect::Closed { within } | Expect::Refused { within, .. } => *within,
-        Expect::Nothing { .. } => Within::default(),
     }
 }
 

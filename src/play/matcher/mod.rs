@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::scenario::{Case, Outside, PacketPattern, Place, Scope, Step};
+use crate::scenario::{Case, Outside, PacketPattern, Place, Scope, Step, Which};
 use crate::statements::Version;
 use crate::transcript::{ClientName, Event, StepId, Transcript};
 
@@ -39,13 +39,6 @@ pub enum Poll {
     Wait { until: Duration },
     /// It has ended: [`Matcher::finish`].
     Done,
-}
-
-/// Which of a case's two exchanges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    Case,
-    Control,
 }
 
 /// One exchange being played.
@@ -128,10 +121,7 @@ impl Matcher {
             .with_auth(settings.auth.clone())
             .with_users(settings.users.clone());
         let script = &case.script;
-        let steps = match (which, &script.control) {
-            (Which::Control, Some(steps)) => steps,
-            _ => &script.steps,
-        };
+        let steps = script.exchange(which);
         let setup: Arc<[Step]> = program::setup(&script.clients, case.version, &scope).into();
         Matcher {
             version: case.version,

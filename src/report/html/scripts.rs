@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::scenario::{Case, Header, Step, StepKind};
+use crate::scenario::{Case, Header, every};
 
 /// Scenarios by their path.
 #[derive(Debug, Clone, Default)]
@@ -24,9 +24,8 @@ impl Scripts {
         let mut scripts = BTreeMap::new();
         for case in cases {
             scripts.entry(case.header.path.clone()).or_insert_with(|| {
-                let mut lines = BTreeMap::new();
-                collect(&case.script.steps, &mut lines);
-                collect(case.script.control.as_deref().unwrap_or_default(), &mut lines);
+                let steps = case.script.exchanges().flat_map(|steps| every(steps));
+                let lines = steps.map(|step| (step.number + 1, step.place.line)).collect();
                 Script {
                     header: Arc::clone(&case.header),
                     lines,
@@ -39,21 +38,6 @@ impl Scripts {
     /// The scenario with this path.
     pub fn get(&self, path: &str) -> Option<&Script> {
         self.0.get(path)
-    }
-}
-
-fn collect(steps: &[Step], lines: &mut BTreeMap<u32, u32>) {
-    for step in steps {
-        lines.insert(step.number + 1, step.place.line);
-        match &step.what {
-            StepKind::OneOf(alternatives) => alternatives.iter().for_each(|steps| collect(steps, lines)),
-            StepKind::InAnyOrder(steps) | StepKind::Repeat { steps, .. } => collect(steps, lines),
-            StepKind::Send { .. }
-            | StepKind::Expect { .. }
-            | StepKind::Wait(_)
-            | StepKind::Broker(_)
-            | StepKind::Note(_) => {}
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::scenario::diagnostic::{meant, nearest};
 use crate::scenario::node::Node;
 use crate::scenario::{
     BrokerAction, BytePart, ByteTemplate, Expect, Expr, Header, PacketPattern, PacketTemplate, Part, Pattern, Place,
-    Script, Send, Start, Step, StepKind, Steps, Take, TextTemplate, Var,
+    Script, Send, Start, Step, StepKind, Steps, Take, TextTemplate, Var, every,
 };
 use crate::wire::PacketType;
 
@@ -26,7 +26,7 @@ impl Cx<'_> {
                 self.check_names_of(subscribe, header);
             }
         }
-        for steps in std::iter::once(&script.steps).chain(&script.control) {
+        for steps in script.exchanges() {
             self.check_steps(steps, &mut Bound::new());
             self.check_needs(steps, header);
             self.check_namespace(steps, header);
@@ -284,7 +284,7 @@ impl Cx<'_> {
     }
 
     fn check_needs(&mut self, steps: &[Step], header: &Header) {
-        for step in steps {
+        for step in every(steps) {
             if let StepKind::Broker(action) = &step.what {
                 let need = match action {
                     BrokerAction::Restart => "restart",
@@ -312,15 +312,12 @@ impl Cx<'_> {
                     "`needs: [websocket]` plays the scenario over it",
                 );
             }
-            for steps in nested(step) {
-                self.check_needs(steps, header);
-            }
         }
     }
 
     /// Every topic, filter and client identifier carries `$ns`, so that cases run side by side.
     fn check_namespace(&mut self, steps: &[Step], header: &Header) {
-        for step in steps {
+        for step in every(steps) {
             if let StepKind::Send {
                 what: Send::Write(write),
                 ..
@@ -331,9 +328,6 @@ impl Cx<'_> {
                         self.check_names_of(template, header);
                     }
                 }
-            }
-            for steps in nested(step) {
-                self.check_namespace(steps, header);
             }
         }
     }
@@ -416,14 +410,6 @@ fn lacks_namespace(expr: &Expr, what: &str) -> bool {
         Expr::Fill { .. } | Expr::Int(_) | Expr::Bool(_) => true,
         Expr::Var { var, .. } => !carries(var),
         Expr::Absent | Expr::List(_) | Expr::Map(_) => false,
-    }
-}
-
-fn nested(step: &Step) -> Vec<&[Step]> {
-    match &step.what {
-        StepKind::OneOf(alternatives) => alternatives.iter().map(|a| &a[..]).collect(),
-        StepKind::InAnyOrder(steps) | StepKind::Repeat { steps, .. } => vec![steps],
-        _ => Vec::new(),
     }
 }
 
