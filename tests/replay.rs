@@ -59,13 +59,9 @@ fn the_matcher_says_the_same_over_the_recorded_transcript() {
                         ..Settings::clone(&settings)
                     });
                     let (_, end, _) = replay(&case, Which::Case, transcript, &settings);
-                    let live = result
-                        .failure
-                        .as_ref()
-                        .filter(|f| !f.control)
-                        .map(|f| f.summary.clone());
+                    let live = result.failure.as_ref().filter(|f| !f.control).map(ToString::to_string);
                     let again = match &end {
-                        PlayEnd::Failed(failure) => Some(failure.summary.clone()),
+                        PlayEnd::Failed(failure) => Some(failure.to_string()),
                         _ => None,
                     };
                     assert_eq!(again, live, "{}", case.id);

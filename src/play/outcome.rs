@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::failure::Failure;
 pub use crate::scenario::Mismatch;
-use crate::scenario::Place;
 use crate::statements::StatementId;
 use crate::transcript::Transcript;
 
@@ -46,35 +46,6 @@ pub enum Stage {
     Account,
     /// A fence, of a `nothing` or of the end: the broker did not answer the harness's own PINGREQ.
     Fence,
-}
-
-/// An expectation that was not met.
-#[derive(Debug, Clone)]
-pub struct Failure {
-    /// It is the control that failed, which is the same exchange without the fault.
-    pub control: bool,
-    pub stage: Stage,
-    /// Time ran out: something was awaited and did not come. Where the harness itself was late, that proves nothing.
-    pub timed_out: bool,
-    /// The step, or the client in `clients:`.
-    pub place: Option<Place>,
-    /// One line: what is wrong, such as "PUBREC expected, the connection was closed".
-    pub summary: String,
-    /// Each permitted alternative, and why it was not met.
-    pub awaited: Vec<Awaited>,
-    /// The event that stands in the way, as its index in the transcript (of the control's, where that failed).
-    pub found: Option<usize>,
-    /// Fields of the found packet that differ.
-    pub mismatches: Vec<Mismatch>,
-}
-
-/// One alternative that would have been right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Awaited {
-    /// In the language, with variables resolved: `pub <- PUBREC: { packet_id: 7 }`.
-    pub what: String,
-    /// Why it was not met: "nothing came within 2 s".
-    pub why: String,
 }
 
 /// Something that a broker's author should know, though no MUST is breached.

@@ -9,7 +9,7 @@ use crate::sut::Instance;
 use super::cleanup::Lost;
 use super::driver::{clean_up, play_exchange};
 use super::namespace::Namespaces;
-use super::{Failure, Lateness, PlayEnd, Played, Settings};
+use super::{Lateness, PlayEnd, Played, Settings};
 
 /// A timing experiment is void where the harness was later than this.
 const TIMED_LATENESS: Duration = Duration::from_millis(250);
@@ -108,7 +108,7 @@ impl Player {
         let late = self.lateness.since(began);
         let bound = match end {
             // A failure may be one of ours: an answer that was there, and that we saw too late.
-            PlayEnd::Failed(Failure { timed_out: true, .. }) => self.settings.patience / PATIENCE_PARTS,
+            PlayEnd::Failed(failure) if failure.timed_out() => self.settings.patience / PATIENCE_PARTS,
             PlayEnd::Failed(_) | PlayEnd::Met if case.is_timed() => TIMED_LATENESS,
             _ => return None,
         };

@@ -103,7 +103,7 @@ fn headline(case: &CaseResult, target: &TargetInfo) -> String {
 
 /// The line of the script, with a caret under the step.
 fn excerpt(case: &CaseResult, failure: &Failure, options: Options) -> String {
-    let summary = printable(&failure.summary);
+    let summary = printable(&failure.to_string());
     let Some(place) = failure.place.as_ref().filter(|p| fits(p, &case.header.source.text)) else {
         return format!("{}: {summary}\n\n", paint(RED, "error"));
     };
@@ -138,7 +138,7 @@ fn expected(failure: &Failure) -> String {
     for (i, awaited) in failure.awaited.iter().enumerate() {
         let label = label(if i == 0 { "expected" } else { "or" });
         let _ = writeln!(out, "{label}{}", printable(&awaited.what));
-        let _ = writeln!(out, "{INDENT}{}", paint(DIM, printable(&awaited.why)));
+        let _ = writeln!(out, "{INDENT}{}", paint(DIM, printable(&awaited.why.to_string())));
     }
     out
 }

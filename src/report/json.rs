@@ -204,7 +204,7 @@ fn case_of(case: &CaseResult) -> Case<'_> {
         expected: failure
             .iter()
             .flat_map(|f| &f.awaited)
-            .map(|a| json!({ "what": a.what, "why": a.why }))
+            .map(|a| json!({ "what": a.what, "why": a.why.to_string() }))
             .collect(),
         mismatches: failure
             .iter()

@@ -143,7 +143,7 @@ fn remarks(case: &CaseResult, control: bool, index: usize, event: &Event) -> Vec
         .as_ref()
         .filter(|f| f.control == control && f.found == Some(index));
     if let (Some(failure), Verdict::Fail | Verdict::Known) = (failure, case.verdict) {
-        remarks.push(format!("{}: {}", case.verdict.name(), failure.summary));
+        remarks.push(format!("{}: {failure}", case.verdict.name()));
     }
     if !control {
         let advice = case.advice.iter().filter(|a| a.event == Some(index));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::play::{Awaited, Failure, Mismatch, Stage};
+use crate::play::{Awaited, Failure, FailureKind, Mismatch, Stage};
 use crate::scenario::{Header, Place, ScenarioLevel, Source};
 use crate::statements::{StatementId, Version};
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
@@ -136,36 +136,36 @@ pub fn failed() -> CaseResult {
     let findings = crate::rules::check(&transcript);
     let step = "sub <- PUBREL:  { packet_id: $m }";
     let start = SCRIPT.find(step).expect("the step is in the script");
+    let differs = Mismatch {
+        field: "packet_id".to_owned(),
+        expected: "1".to_owned(),
+        found: "2".to_owned(),
+        span: Some(2..4),
+    };
     CaseResult {
         failure: Some(Failure {
             control: false,
             stage: Stage::Script,
-            timed_out: false,
             place: Some(Place {
                 span: start..start + step.len(),
                 line: 13,
                 column: 5,
             }),
-            summary: "PUBREL expected, another one came".to_owned(),
             awaited: vec![
                 Awaited {
                     what: "sub <- PUBREL: { packet_id: 1 }".to_owned(),
-                    why: "packet_id is 2".to_owned(),
+                    why: FailureKind::Differs(vec![differs.clone()]),
                 },
                 Awaited {
                     what: "sub <- closed".to_owned(),
-                    why: "PUBREL came before\u{1b}[2J the end".to_owned(),
+                    why: FailureKind::BeforeTheEnd("PUBREL\u{1b}[2J".to_owned()),
                 },
             ],
             found: Some(12),
-            mismatches: vec![Mismatch {
-                field: "packet_id".to_owned(),
-                expected: "1".to_owned(),
-                found: "2".to_owned(),
-                span: Some(2..4),
-            }],
+            kind: FailureKind::Differs(vec![differs.clone()]),
+            mismatches: vec![differs],
         }),
-        reason: Some("PUBREL expected, another one came".to_owned()),
+        reason: Some("none of 2 alternatives was met".to_owned()),
         findings,
         ..result("qos2/dup-before-pubrel@v3.1.1", Verdict::Fail, transcript)
     }

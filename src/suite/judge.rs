@@ -109,7 +109,7 @@ impl Judge<'_> {
         {
             result.advice.push(Advice {
                 statement: case.proves.first().copied(),
-                text: failure.summary.clone(),
+                text: failure.to_string(),
                 event: failure.found,
             });
             return from_breaches(breaches, control_breaches);
@@ -122,7 +122,7 @@ impl Judge<'_> {
                 .map(|p| case.header.source.text[p.span.clone()].trim().to_owned()),
         }];
         failed.extend(breaches.iter().chain(control_breaches).map(of_finding));
-        Fault::Fail(failure.summary.clone(), failed)
+        Fault::Fail(failure.to_string(), failed)
     }
 
     /// Asks the profile's list, and sets the verdict.

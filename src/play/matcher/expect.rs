@@ -8,8 +8,7 @@ use crate::transcript::StepId;
 use super::fence::Fence;
 use super::probe::{Met, Probe, Refusal};
 use super::{Matcher, Maybe, Poll, Waiting};
-use crate::play::outcome::seconds;
-use crate::play::{Awaited, Failure};
+use crate::play::{Awaited, Failure, FailureKind};
 
 impl Matcher {
     /// Begins to wait for what a `c <- ...` step expects.
@@ -158,7 +157,7 @@ impl Matcher {
         kept
     }
 
-    fn wait_on(&mut self, now: Duration, client: usize, what: &Expect, why: String) -> Option<Poll> {
+    fn wait_on(&mut self, now: Duration, client: usize, what: &Expect, why: FailureKind) -> Option<Poll> {
         let Waiting::Step { until } = self.waiting else {
             return None;
         };
@@ -170,11 +169,13 @@ impl Matcher {
         if now < until {
             return Some(Poll::Wait { until });
         }
-        let waited = seconds(until.saturating_sub(self.since));
+        let why = FailureKind::TimedOut {
+            awaited: Box::new(why),
+            waited: until.saturating_sub(self.since),
+        };
         let step = self.step_held()?;
         let found = self.clients[client].inbox.iter().find(|a| !a.needless).map(|a| a.event);
-        let mut failure = self.failure_at(&step, Refusal::new(format!("{why} within {waited}"), found));
-        failure.timed_out = true;
+        let failure = self.failure_at(&step, Refusal::new(why, found));
         self.fail(failure);
         None
     }
@@ -188,9 +189,9 @@ impl Matcher {
         if now < until {
             return Some(Poll::Wait { until });
         }
-        let waited = seconds(until.saturating_sub(self.since));
-        let mut failure = self.unmet(&format!("nothing of it came within {waited}"));
-        failure.timed_out = true;
+        let failure = self.unmet(FailureKind::NoneInTime {
+            waited: until.saturating_sub(self.since),
+        });
         self.fail(failure);
         None
     }
@@ -224,16 +225,11 @@ impl Matcher {
     /// The failure of a step for one refusal.
     pub(super) fn failure_at(&self, step: &Step, refusal: Refusal) -> Failure {
         let awaited = self.awaited(step, &refusal.why);
-        let summary = match awaited.as_slice() {
-            [one] => format!("{}: {}", one.what, one.why),
-            many => format!("none of {} alternatives was met", many.len()),
-        };
         Failure {
             control: self.control,
             stage: self.stage,
-            timed_out: false,
+            kind: refusal.why,
             place: Some(step.place.clone()),
-            summary,
             awaited,
             found: refusal.found,
             mismatches: refusal.mismatches,
@@ -241,7 +237,7 @@ impl Matcher {
     }
 
     /// The failure of the step at hand because `why`.
-    pub(super) fn unmet(&self, why: &str) -> Failure {
+    pub(super) fn unmet(&self, why: FailureKind) -> Failure {
         match self.step().cloned() {
             Some(step) => {
                 let found = self
@@ -255,9 +251,8 @@ impl Matcher {
             None => Failure {
                 control: self.control,
                 stage: self.stage,
-                timed_out: false,
+                kind: why,
                 place: None,
-                summary: why.to_owned(),
                 awaited: Vec::new(),
                 found: None,
                 mismatches: Vec::new(),
@@ -266,7 +261,7 @@ impl Matcher {
     }
 
     /// Every alternative of a step, and why it is not met.
-    fn awaited(&self, step: &Step, why: &str) -> Vec<Awaited> {
+    fn awaited(&self, step: &Step, why: &FailureKind) -> Vec<Awaited> {
         let each = |step: &Step| -> Option<Awaited> {
             let StepKind::Expect { client, what } = &step.what else {
                 return None;
@@ -274,7 +269,7 @@ impl Matcher {
             let reason = match self.probe(self.client(client), what, &self.scope) {
                 Probe::Failed(refusal) => refusal.why,
                 Probe::Pending(why) => why,
-                Probe::Met(_) => "met".to_owned(),
+                Probe::Met(_) => FailureKind::Met,
             };
             Some(Awaited {
                 what: print::expect(client, what, &self.scope),
@@ -284,7 +279,7 @@ impl Matcher {
         match &step.what {
             StepKind::Expect { client, what } => vec![Awaited {
                 what: print::expect(client, what, &self.scope),
-                why: why.to_owned(),
+                why: why.clone(),
             }],
             StepKind::OneOf(alternatives) => alternatives.iter().filter_map(|a| each(a.first()?)).collect(),
             StepKind::InAnyOrder(steps) => steps.iter().filter_map(each).collect(),

@@ -7,7 +7,7 @@ use crate::wire::Packet;
 
 use super::probe::name_of;
 use super::{Matcher, Poll, Waiting};
-use crate::play::{Failure, PlayEnd, Stage};
+use crate::play::{Failure, FailureKind, PlayEnd, Stage};
 
 /// How far the farewell is. Two rounds of PINGREQs: first on the client that spoke last and on those whose last packet may
 /// still be on its way to the broker, then on those that a message can reach. What the last packet of one client caused at
@@ -34,8 +34,7 @@ impl Matcher {
             }
             // What came is the better story, where anything did.
             if !self.account() {
-                let mut failure = self.unmet(&self.no_pingresp(index));
-                failure.timed_out = true;
+                let failure = self.unmet(self.no_pingresp(index));
                 self.fail(failure);
             }
             return None;
@@ -82,18 +81,14 @@ impl Matcher {
             let left = self.all_leftovers(index, &self.scope);
             let client = &self.clients[index];
             let found = left.events.first().copied();
-            let summary = match found {
-                Some(event) => format!(
-                    "{} got {}, and no step takes it",
-                    client.name,
-                    name_of(&self.events[event])
-                ),
-                None if client.ended.is_some() && !client.end_settled => {
-                    format!(
-                        "the broker closed the connection of {}, and no step expects it",
-                        client.name
-                    )
-                }
+            let kind = match found {
+                Some(event) => FailureKind::Leftover {
+                    client: client.name.clone(),
+                    came: name_of(&self.events[event]),
+                },
+                None if client.ended.is_some() && !client.end_settled => FailureKind::LeftoverEnd {
+                    client: client.name.clone(),
+                },
                 None => {
                     let met = super::probe::Met {
                         takes: Vec::new(),
@@ -110,9 +105,8 @@ impl Matcher {
             self.fail(Failure {
                 control: self.control,
                 stage: Stage::Account,
-                timed_out: false,
+                kind,
                 place: None,
-                summary,
                 awaited: Vec::new(),
                 found,
                 mismatches: Vec::new(),

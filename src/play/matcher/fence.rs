@@ -14,8 +14,7 @@ use crate::wire::{Chunk, Packet, Publish, Text, encode_bytes};
 
 use super::probe::{Refusal, name_of};
 use super::{Matcher, Poll, Waiting};
-use crate::play::outcome::seconds;
-use crate::play::{Action, Stage};
+use crate::play::{Action, FailureKind, Stage};
 
 /// Packet identifiers of fence messages count down from here: scripts use small ones.
 const FENCE_ID: u16 = 0xfe00;
@@ -64,7 +63,7 @@ impl Fence {
 enum Next {
     Phase(Phase),
     Wait(Duration),
-    Fail(String),
+    Fail(FailureKind),
 }
 
 impl Matcher {
@@ -125,7 +124,6 @@ impl Matcher {
                 let step = self.step()?.clone();
                 let mut failure = self.failure_at(&step, Refusal::new(why, None));
                 failure.stage = Stage::Fence;
-                failure.timed_out = true;
                 self.fail(failure);
                 None
             }
@@ -150,10 +148,8 @@ impl Matcher {
         let left = self.leftovers(client, &self.scope);
         let state = &self.clients[client];
         let why = match left.events.first() {
-            Some(&event) => Some((format!("{} came", name_of(&self.events[event])), Some(event))),
-            None if state.ended.is_some() && !state.end_settled => {
-                Some(("the broker closed the connection".to_owned(), state.ended))
-            }
+            Some(&event) => Some((FailureKind::Came(name_of(&self.events[event])), Some(event))),
+            None if state.ended.is_some() && !state.end_settled => Some((FailureKind::Closed, state.ended)),
             None => None,
         };
         let (why, found) = why?;
@@ -306,12 +302,11 @@ impl Matcher {
         client.ended.is_none() && !client.finished && client.pings.contains(&Author::Fence)
     }
 
-    pub(super) fn no_pingresp(&self, index: usize) -> String {
-        format!(
-            "{} got no PINGRESP within {} to the PINGREQ that was to show that nothing else comes",
-            self.clients[index].name,
-            seconds(self.settings.patience)
-        )
+    pub(super) fn no_pingresp(&self, index: usize) -> FailureKind {
+        FailureKind::FenceUnanswered {
+            client: self.clients[index].name.clone(),
+            waited: self.settings.patience,
+        }
     }
 
     fn fence_is_through(&mut self) {

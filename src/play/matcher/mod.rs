@@ -24,7 +24,7 @@ use crate::scenario::{Case, Outside, PacketPattern, Place, Scope, Step, Which};
 use crate::statements::Version;
 use crate::transcript::{ClientName, Event, StepId, Transcript};
 
-use super::{Action, Advice, Failure, PlayEnd, Settings, Stage};
+use super::{Action, Advice, Failure, FailureKind, PlayEnd, Settings, Stage};
 pub use client::Client;
 use farewell::Farewell;
 use fence::Fence;
@@ -222,9 +222,7 @@ impl Matcher {
     /// Ends it because the deadline of the case has passed; what was awaited is in the failure.
     pub fn expire(&mut self, limit: Duration) {
         if self.end.is_none() {
-            let why = format!("the case's deadline of {} passed", super::outcome::seconds(limit));
-            let mut failure = self.unmet(&why);
-            failure.timed_out = true;
+            let failure = self.unmet(FailureKind::Deadline { limit });
             self.end = Some(PlayEnd::Failed(failure));
         }
     }
@@ -265,14 +263,13 @@ impl Matcher {
         self.end.get_or_insert(PlayEnd::Failed(failure));
     }
 
-    /// A failure at the step at hand that has only a sentence to say.
-    fn fail_plainly(&mut self, summary: impl Into<String>, found: Option<usize>) {
+    /// A failure at the step at hand that no alternative of it explains.
+    fn fail_plainly(&mut self, kind: FailureKind, found: Option<usize>) {
         let failure = Failure {
             control: self.control,
             stage: self.stage,
-            timed_out: false,
+            kind,
             place: self.place(),
-            summary: summary.into(),
             awaited: Vec::new(),
             found,
             mismatches: Vec::new(),

@@ -8,6 +8,7 @@ use crate::wire::{Ack, Packet, Publish};
 
 use super::Matcher;
 use super::client::{Arrived, Incoming, is_fence_message};
+use crate::play::FailureKind;
 
 /// What becomes of a packet that the broker sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,7 +228,7 @@ impl Matcher {
     /// The broker sent more than is kept: the exchange ends.
     pub fn overwhelmed(&mut self) {
         let packets = self.events.len();
-        self.fail_plainly(format!("the broker sends without end: {packets} packets came"), None);
+        self.fail_plainly(FailureKind::Endless { packets }, None);
     }
 
     /// Whether DISCONNECT can still be said on this client's connection.

@@ -6,6 +6,7 @@ use crate::transcript::What;
 use super::client::Arrived;
 use super::probe::{Met, Probe, Refusal};
 use super::{Matcher, Maybe};
+use crate::play::FailureKind;
 
 impl Matcher {
     /// Takes what meets all of `steps`, each by one packet, where everything is there; `maybe` ones may stay unmet.
@@ -42,7 +43,7 @@ impl Matcher {
                 }
                 Probe::Failed(refusal) => Probe::Pending(refusal.why),
                 Probe::Pending(why) => Probe::Pending(why),
-                Probe::Met(_) => Probe::Pending("not all of them came".to_owned()),
+                Probe::Met(_) => Probe::Pending(FailureKind::MissingSome),
             };
         }
         // Bindings are made in the order of writing; a variable that two expectations share must come out the same.
@@ -53,7 +54,7 @@ impl Matcher {
                 continue;
             };
             if !self.meets(event, what, &mut scope) {
-                return Probe::Failed(Refusal::new("no assignment fits all the variables", Some(event)));
+                return Probe::Failed(Refusal::new(FailureKind::NoAssignment, Some(event)));
             }
             takes.push((*client, event, self.id_of(step)));
         }

@@ -8,15 +8,14 @@ use crate::wire::{Decoded, Packet, Text, Version};
 
 use super::Matcher;
 use super::client::Arrived;
-use crate::play::outcome::seconds;
-use crate::play::{Advice, Mismatch};
+use crate::play::{Advice, FailureKind, Mismatch, Sought};
 
 /// The answer.
 #[derive(Debug)]
 pub enum Probe {
     Met(Met),
     /// Not yet: why not, should the time run out.
-    Pending(String),
+    Pending(FailureKind),
     /// It can no longer be met.
     Failed(Refusal),
 }
@@ -35,17 +34,17 @@ pub struct Met {
 }
 
 /// Why it can no longer be met.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Refusal {
-    pub why: String,
+    pub why: FailureKind,
     pub found: Option<usize>,
     pub mismatches: Vec<Mismatch>,
 }
 
 impl Refusal {
-    pub fn new(why: impl Into<String>, found: Option<usize>) -> Refusal {
+    pub fn new(why: FailureKind, found: Option<usize>) -> Refusal {
         Refusal {
-            why: why.into(),
+            why,
             found,
             mismatches: Vec::new(),
         }
@@ -70,7 +69,7 @@ impl Matcher {
             Expect::Closed { within } => self.probe_closed(client, None, *within, scope),
             Expect::Refused { code, within } => self.probe_closed(client, Some(code.as_ref()), *within, scope),
             // A fence decides; see `fence.rs`.
-            Expect::Nothing { .. } => Probe::Pending("the fence is not through yet".to_owned()),
+            Expect::Nothing { .. } => Probe::Pending(FailureKind::FenceUnderWay),
         }
     }
 
@@ -81,7 +80,7 @@ impl Matcher {
             }
             let left = self.leftovers(client, scope);
             let Some(&first) = left.events.first() else {
-                return self.nothing_there(client, "no packet came");
+                return self.nothing_there(client, Sought::AnyPacket);
             };
             let mut scope = left.scope.clone();
             return match self.try_take(first, pattern, &mut scope) {
@@ -123,7 +122,7 @@ impl Matcher {
                 },
             }
         }
-        self.nothing_there(client, &format!("no {} came", pattern.packet_type))
+        self.nothing_there(client, Sought::Packet(pattern.packet_type))
     }
 
     /// A packet that needs no step is the next one where it is what the step asks for; else it is passed over.
@@ -156,16 +155,16 @@ impl Matcher {
     fn try_take(&self, index: usize, pattern: &PacketPattern, scope: &mut Scope) -> Result<Vec<Advice>, Refusal> {
         let event = &self.events[index];
         let What::Packet { decoded, topic, .. } = &event.what else {
-            return Err(Refusal::new("bytes came that are no packet", Some(index)));
+            return Err(Refusal::new(FailureKind::NoPacket, Some(index)));
         };
         if decoded.packet_type != Some(pattern.packet_type) {
             let came = decoded.packet_type.map_or("a reserved packet type", |t| t.name());
-            return Err(Refusal::new(format!("the next packet is {came}"), Some(index)));
+            return Err(Refusal::new(FailureKind::OtherPacket(came), Some(index)));
         }
         match pattern.matches(decoded, topic.as_ref(), self.version, scope) {
             Ok(()) => self.in_time(event, index, pattern.within),
             Err(mismatches) => Err(Refusal {
-                why: differs(&mismatches),
+                why: FailureKind::Differs(mismatches.clone()),
                 found: Some(index),
                 mismatches,
             }),
@@ -189,7 +188,7 @@ impl Matcher {
             let result = match pattern.matches(head, &mut bound) {
                 Ok(()) => self.in_time(event, arrived.event, within),
                 Err(at) => Err(Refusal {
-                    why: "the bytes differ".to_owned(),
+                    why: FailureKind::BytesDiffer,
                     found: Some(arrived.event),
                     mismatches: vec![at],
                 }),
@@ -211,7 +210,7 @@ impl Matcher {
                 },
             }
         }
-        self.nothing_there(client, "no such packet came")
+        self.nothing_there(client, Sought::Bytes)
     }
 
     /// `closed` (`goodbye` is `None`) and `refused`.
@@ -226,10 +225,7 @@ impl Matcher {
                 goodbye.is_some() && takes.is_empty() && is_goodbye(event.packet(), self.version, state.connected);
             if !allowed {
                 let came = name_of(event);
-                return Probe::Failed(Refusal::new(
-                    format!("{came} came before the connection was closed"),
-                    Some(index),
-                ));
+                return Probe::Failed(Refusal::new(FailureKind::BeforeTheEnd(came), Some(index)));
             }
             takes.push(index);
         }
@@ -238,11 +234,11 @@ impl Matcher {
         }
         let Some((index, _)) = state.end(&self.events) else {
             let open = if state.connection.is_some() {
-                "the connection is still open"
+                FailureKind::StillOpen
             } else {
-                "there is no connection"
+                FailureKind::NoConnection
             };
-            return Probe::Pending(open.to_owned());
+            return Probe::Pending(open);
         };
         match self.in_time(&self.events[index], index, within) {
             Ok(more) => advice.extend(more),
@@ -283,24 +279,26 @@ impl Matcher {
     fn in_time(&self, event: &Event, index: usize, within: Within) -> Result<Vec<Advice>, Refusal> {
         let waited = event.at.saturating_sub(self.since);
         if let Some(to) = within.to.filter(|to| waited > *to) {
-            let text = format!("it came after {}, and not within {}", seconds(waited), seconds(to));
-            return Err(Refusal::new(text, Some(index)));
+            let late = FailureKind::TooLate {
+                after: waited,
+                most: to,
+            };
+            return Err(Refusal::new(late, Some(index)));
         }
         let took = event.at.saturating_sub(self.since_at_the_broker(index));
         let Some(from) = within.from.filter(|from| took < *from) else {
             return Ok(Vec::new());
         };
-        let text = format!(
-            "it came after {}, and not before {} is right",
-            seconds(took),
-            seconds(from)
-        );
+        let early = FailureKind::TooEarly {
+            after: took,
+            least: from,
+        };
         if from - took > Duration::from_secs(1) {
-            return Err(Refusal::new(text, Some(index)));
+            return Err(Refusal::new(early, Some(index)));
         }
         Ok(vec![Advice {
             statement: None,
-            text,
+            text: early.to_string(),
             event: Some(index),
         }])
     }
@@ -329,22 +327,23 @@ impl Matcher {
     }
 
     /// Nothing fits yet; nothing will where the connection has ended.
-    fn nothing_there(&self, client: usize, why: &str) -> Probe {
+    fn nothing_there(&self, client: usize, sought: Sought) -> Probe {
         let state = &self.clients[client];
         let garbage = self
             .inbox(client)
             .find(|a| matches!(self.events[a.event].what, What::Fragment(_)));
         if let Some(garbage) = garbage {
             let came = name_of(&self.events[garbage.event]);
-            return Probe::Failed(Refusal::new(format!("{why}; {came} came"), Some(garbage.event)));
+            let why = FailureKind::MissingButBytes(sought, came);
+            return Probe::Failed(Refusal::new(why, Some(garbage.event)));
         }
         match state.end(&self.events) {
             Some((index, end)) => Probe::Failed(Refusal::new(
-                format!("{why}; the broker closed the connection ({end})"),
+                FailureKind::MissingAtEnd(sought, end),
                 Some(self.last_word(client).unwrap_or(index)),
             )),
-            None if state.connection.is_none() => Probe::Failed(Refusal::new("there is no connection", None)),
-            None => Probe::Pending(why.to_owned()),
+            None if state.connection.is_none() => Probe::Failed(Refusal::new(FailureKind::NoConnection, None)),
+            None => Probe::Pending(FailureKind::Missing(sought)),
         }
     }
 
@@ -455,15 +454,5 @@ pub(super) fn name_of(event: &Event) -> String {
         What::WebSocket(event) => event.to_string(),
         What::Gap(_) => "a hole".to_owned(),
         What::Lifecycle(_) => "a restart".to_owned(),
-    }
-}
-
-fn differs(mismatches: &[Mismatch]) -> String {
-    match mismatches {
-        [one] => format!("{} is {}, not {}", one.field, one.found, one.expected),
-        many => {
-            let fields: Vec<&str> = many.iter().map(|m| m.field.as_str()).collect();
-            format!("{} differ", fields.join(", "))
-        }
     }
 }

@@ -28,7 +28,7 @@ fn the_alternative_whose_first_expectation_is_met_is_gone_through() {
 fn none_of_them_is_a_failure_that_names_each() {
     let failure = Rig::v3(TWO).fails("none of 2 alternatives");
     assert_eq!(failure.awaited.len(), 2);
-    assert!(failure.timed_out);
+    assert!(failure.timed_out());
 }
 
 #[test]

@@ -275,7 +275,10 @@ impl Rig {
     pub fn fails(self, words: &str) -> Failure {
         match self.end() {
             PlayEnd::Failed(failure) => {
-                let shown = format!("{} {:?}", failure.summary, failure.awaited);
+                let shown = format!(
+                    "{failure} {:?}",
+                    failure.awaited.iter().map(|a| a.why.to_string()).collect::<Vec<_>>()
+                );
                 assert!(shown.contains(words), "{shown}");
                 failure
             }

@@ -1,0 +1,277 @@
+//! Why a case fails: each kind with its particulars, and the words that reports have for it.
+
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+use super::outcome::{Stage, seconds};
+use crate::scenario::{Mismatch, Place};
+use crate::transcript::{ClientName, End};
+use crate::wire::PacketType;
+
+/// What stands for a span of time in words that are to be the same in every run.
+const TIME: &str = "<time>";
+
+/// An expectation that was not met. Its `Display` is one line: what is wrong, such as "sub <- PUBREC: no PUBREC came within
+/// 2 s".
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// It is the control that failed, which is the same exchange without the fault.
+    pub control: bool,
+    pub stage: Stage,
+    pub kind: FailureKind,
+    /// The step, or the client in `clients:`.
+    pub place: Option<Place>,
+    /// Each permitted alternative, and why it was not met. Empty where the step at hand expects nothing, or there is none.
+    pub awaited: Vec<Awaited>,
+    /// The event that stands in the way, as its index in the transcript (of the control's, where that failed).
+    pub found: Option<usize>,
+    /// Fields of the found packet that differ.
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// One alternative that would have been right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited {
+    /// In the language, with variables resolved: `pub <- PUBREC: { packet_id: 7 }`.
+    pub what: String,
+    /// Why it was not met: "no PUBREC came within 2 s".
+    pub why: FailureKind,
+}
+
+/// Why an expectation, or the whole exchange, is not met. Its `Display` is that in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FailureKind {
+    /// What is awaited has not come.
+    Missing(Sought),
+    /// What is awaited has not come, and bytes have that are no packet: the words for them.
+    MissingButBytes(Sought, String),
+    /// What is awaited has not come, and the broker has ended the connection.
+    MissingAtEnd(Sought, End),
+    /// Of several that may come in any order, some have not.
+    MissingSome,
+    /// Something has to come on a connection that is not there.
+    NoConnection,
+    /// The end of the connection is awaited.
+    StillOpen,
+    /// A fence is still under way.
+    FenceUnderWay,
+    /// This is met; another alternative, or the whole, is not.
+    Met,
+    /// Bytes came where a packet is awaited.
+    NoPacket,
+    /// Another packet came first: its name.
+    OtherPacket(&'static str),
+    /// The packet that came differs in these fields.
+    Differs(Vec<Mismatch>),
+    /// The bytes that came differ.
+    BytesDiffer,
+    /// Packets came for all that may come in any order, and no assignment gives each variable one value.
+    NoAssignment,
+    /// Something came before the end of the connection: its name.
+    BeforeTheEnd(String),
+    /// Nothing may come, and this did: its name.
+    Came(String),
+    /// Nothing may come, and the broker ended the connection.
+    Closed,
+    /// It came, later than the script permits.
+    TooLate { after: Duration, most: Duration },
+    /// It came, earlier than the script permits.
+    TooEarly { after: Duration, least: Duration },
+    /// The time of a step ran out: what was awaited until then.
+    TimedOut {
+        awaited: Box<FailureKind>,
+        waited: Duration,
+    },
+    /// The time ran out of a step with several alternatives, or of several in any order.
+    NoneInTime { waited: Duration },
+    /// The broker did not answer a fence's PINGREQ.
+    FenceUnanswered { client: ClientName, waited: Duration },
+    /// The deadline of the case passed.
+    Deadline { limit: Duration },
+    /// Something came that no step takes: its name.
+    Leftover { client: ClientName, came: String },
+    /// The broker ended a connection, and no step expects that.
+    LeftoverEnd { client: ClientName },
+    /// The broker sent more than is kept.
+    Endless { packets: usize },
+}
+
+/// What an expectation looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sought {
+    AnyPacket,
+    Packet(PacketType),
+    /// A packet with certain bytes.
+    Bytes,
+}
+
+impl Display for Sought {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Sought::AnyPacket => f.write_str("no packet came"),
+            Sought::Packet(kind) => write!(f, "no {kind} came"),
+            Sought::Bytes => f.write_str("no such packet came"),
+        }
+    }
+}
+
+impl Failure {
+    /// The same line in every run in which the broker does the same: with `<time>` for each span of time. `None` where it
+    /// holds none, and is the same anyway.
+    pub fn steady(&self) -> Option<String> {
+        let steady = self.words(&|_| TIME.to_owned());
+        (steady != self.to_string()).then_some(steady)
+    }
+
+    /// Whether time ran out: something was awaited and did not come. Where the harness itself was late, that proves nothing.
+    pub fn timed_out(&self) -> bool {
+        matches!(
+            self.kind,
+            FailureKind::TimedOut { .. }
+                | FailureKind::NoneInTime { .. }
+                | FailureKind::FenceUnanswered { .. }
+                | FailureKind::Deadline { .. }
+        )
+    }
+
+    fn words(&self, span: &dyn Fn(Duration) -> String) -> String {
+        match self.awaited.as_slice() {
+            [] => self.kind.words(span),
+            [one] => format!("{}: {}", one.what, one.why.words(span)),
+            many => format!("none of {} alternatives was met", many.len()),
+        }
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words(&seconds))
+    }
+}
+
+impl FailureKind {
+    fn words(&self, span: &dyn Fn(Duration) -> String) -> String {
+        let fixed = match self {
+            FailureKind::Missing(sought) => return sought.to_string(),
+            FailureKind::MissingButBytes(sought, came) => return format!("{sought}; {came} came"),
+            FailureKind::MissingAtEnd(sought, end) => {
+                return format!("{sought}; the broker closed the connection ({end})");
+            }
+            FailureKind::OtherPacket(came) => return format!("the next packet is {came}"),
+            FailureKind::Differs(mismatches) => return differs(mismatches),
+            FailureKind::BeforeTheEnd(came) => return format!("{came} came before the connection was closed"),
+            FailureKind::Came(came) => return format!("{came} came"),
+            FailureKind::TooLate { after, most } => {
+                return format!("it came after {}, and not within {}", span(*after), span(*most));
+            }
+            FailureKind::TooEarly { after, least } => {
+                return format!(
+                    "it came after {}, and not before {} is right",
+                    span(*after),
+                    span(*least)
+                );
+            }
+            FailureKind::TimedOut { awaited, waited } => {
+                return format!("{} within {}", awaited.words(span), span(*waited));
+            }
+            FailureKind::NoneInTime { waited } => return format!("nothing of it came within {}", span(*waited)),
+            FailureKind::FenceUnanswered { client, waited } => {
+                return format!(
+                    "{client} got no PINGRESP within {} to the PINGREQ that was to show that nothing else comes",
+                    span(*waited)
+                );
+            }
+            FailureKind::Deadline { limit } => return format!("the case's deadline of {} passed", span(*limit)),
+            FailureKind::Leftover { client, came } => return format!("{client} got {came}, and no step takes it"),
+            FailureKind::LeftoverEnd { client } => {
+                return format!("the broker closed the connection of {client}, and no step expects it");
+            }
+            FailureKind::Endless { packets } => {
+                return format!("the broker sends without end: {packets} packets came");
+            }
+            FailureKind::MissingSome => "not all of them came",
+            FailureKind::NoConnection => "there is no connection",
+            FailureKind::StillOpen => "the connection is still open",
+            FailureKind::FenceUnderWay => "the fence is not through yet",
+            FailureKind::Met => "met",
+            FailureKind::NoPacket => "bytes came that are no packet",
+            FailureKind::BytesDiffer => "the bytes differ",
+            FailureKind::NoAssignment => "no assignment fits all the variables",
+            FailureKind::Closed => "the broker closed the connection",
+        };
+        fixed.to_owned()
+    }
+}
+
+impl Display for FailureKind {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words(&seconds))
+    }
+}
+
+fn differs(mismatches: &[Mismatch]) -> String {
+    match mismatches {
+        [one] => format!("{} is {}, not {}", one.field, one.found, one.expected),
+        many => {
+            let fields: Vec<&str> = many.iter().map(|m| m.field.as_str()).collect();
+            format!("{} differ", fields.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(kind: FailureKind, awaited: &[&str]) -> Failure {
+        let why = kind.clone();
+        let one = |what: &&str| Awaited {
+            what: (*what).to_owned(),
+            why: why.clone(),
+        };
+        Failure {
+            control: false,
+            stage: Stage::Script,
+            kind,
+            place: None,
+            awaited: awaited.iter().map(one).collect(),
+            found: None,
+            mismatches: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_span_of_time_is_in_the_words_and_not_in_the_steady_ones() {
+        let late = FailureKind::TimedOut {
+            awaited: Box::new(FailureKind::Missing(Sought::Packet(PacketType::PubRec))),
+            waited: Duration::from_millis(2013),
+        };
+        let one = failure(late.clone(), &["pub <- PUBREC: { within: 2s }"]);
+        assert_eq!(
+            one.to_string(),
+            "pub <- PUBREC: { within: 2s }: no PUBREC came within 2.013 s"
+        );
+        assert_eq!(
+            one.steady().unwrap(),
+            "pub <- PUBREC: { within: 2s }: no PUBREC came within <time>"
+        );
+        assert!(one.timed_out());
+        assert_eq!(failure(late, &["a", "b"]).steady(), None);
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_no_lack_of_time() {
+        let after = Duration::from_secs(3);
+        let late = FailureKind::TooLate {
+            after,
+            most: Duration::from_secs(2),
+        };
+        let late = failure(late, &[]);
+        assert_eq!(late.to_string(), "it came after 3 s, and not within 2 s");
+        assert_eq!(late.steady().unwrap(), "it came after <time>, and not within <time>");
+        let came = failure(FailureKind::Came("PUBLISH, 3 s old,".to_owned()), &["sub <- nothing"]);
+        assert_eq!(came.to_string(), "sub <- nothing: PUBLISH, 3 s old, came");
+        assert_eq!(came.steady(), None);
+        assert!(!late.timed_out() && !came.timed_out());
+    }
+}
