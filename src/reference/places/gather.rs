@@ -1,18 +1,16 @@
-//! Where in this program a statement is honoured: for whoever wants to read the standard as code.
+//! Gathers the table of places from the source.
 //!
-//! In: a statement. Out: places in the source. They are found in three ways: a comment that names the statement, the decision
-//! that is one of its duties, and the table here, for what a whole function is about.
+//! A place is found in three ways: a comment that names the statement, the decision that is one of its duties, and the
+//! table here, for what a whole function is about.
 
-use std::sync::LazyLock;
+use std::fs;
+use std::path::Path;
 
-use include_dir::{Dir, include_dir};
-
-use super::duty::DUTIES;
-use crate::statements::StatementId;
+use super::SourceLine;
+use crate::reference::duty::DUTIES;
+use crate::statements::{StatementId, catalogue};
 use crate::wire::decoder_statements;
 
-static SOURCE: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/src/reference");
-const DECODER: &str = include_str!("../wire/ids.rs");
 /// What names statements for other reasons than to honour them.
 const NOT_HONOURING: &[&str] = &[
     "sabotage/",
@@ -22,20 +20,11 @@ const NOT_HONOURING: &[&str] = &[
     "duty.rs",
     "disobey.rs",
     "tolerance.rs",
-    "places.rs",
+    "places/",
 ];
 
-/// A line of the program's source.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SourceLine {
-    /// The path, from the root of the repository.
-    pub file: String,
-    /// From 1.
-    pub line: usize,
-}
-
-/// Where the broker honours the statement. Nothing where it takes all of it together, as the framing of packets does.
-pub fn honoured_at(statement: StatementId) -> Vec<SourceLine> {
+/// Where the source honours the statement.
+fn places(source: &Source, statement: StatementId) -> Vec<SourceLine> {
     let token = statement.to_string();
     let duties: Vec<String> = DUTIES
         .iter()
@@ -47,10 +36,10 @@ pub fn honoured_at(statement: StatementId) -> Vec<SourceLine> {
         .map(|row| format!("Duty::{:?}", row.duty))
         .collect();
     let mut places = Vec::new();
-    for (file, text) in sources() {
+    for (file, text) in &source.broker {
         let functions: Vec<String> = FUNCTIONS
             .iter()
-            .filter(|f| f.file == *file && f.honours.contains(&token.as_str()))
+            .filter(|f| f.file == file && f.honours.contains(&token.as_str()))
             .map(|f| format!("fn {}(", f.name))
             .collect();
         for (i, line) in text.lines().enumerate() {
@@ -67,7 +56,11 @@ pub fn honoured_at(statement: StatementId) -> Vec<SourceLine> {
     }
     if decoder_statements(statement.version).any(|id| id == statement) {
         let quoted = format!("\"{}\"", statement.id);
-        let lines = DECODER.lines().enumerate().filter(|(_, line)| line.contains(&quoted));
+        let lines = source
+            .decoder
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| line.contains(&quoted));
         places.extend(lines.take(1).map(|(i, _)| SourceLine {
             file: "src/wire/ids.rs".to_owned(),
             line: i + 1,
@@ -157,27 +150,37 @@ const FUNCTIONS: &[Function] = functions! {
     ];
 };
 
-/// The files that honour something, by their path within the broker.
-fn sources() -> &'static [(String, &'static str)] {
-    static SOURCES: LazyLock<Vec<(String, &'static str)>> = LazyLock::new(|| {
-        let mut files = Vec::new();
-        gather(&SOURCE, &mut files);
-        files.sort();
-        files
-    });
-    &SOURCES
+/// What is searched.
+struct Source {
+    /// The files that honour something, by their path within the broker, and their text.
+    broker: Vec<(String, String)>,
+    /// The decoder's own list of statements.
+    decoder: String,
 }
 
-fn gather(dir: &'static Dir<'static>, files: &mut Vec<(String, &'static str)>) {
-    for file in dir.files() {
-        let path = file.path().to_string_lossy().replace('\\', "/");
-        if let Some(text) = file.contents_utf8()
-            && !NOT_HONOURING.iter().any(|part| path.contains(part))
-        {
+impl Source {
+    fn read() -> Source {
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut broker = Vec::new();
+        gather(&src.join("reference"), "", &mut broker);
+        broker.sort();
+        let decoder = fs::read_to_string(src.join("wire/ids.rs")).expect("the decoder's list can be read");
+        Source { broker, decoder }
+    }
+}
+
+/// The files below a folder whose path within the broker is `within`: empty, or ending in `/`.
+fn gather(folder: &Path, within: &str, files: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).expect("the source can be read") {
+        let entry = entry.expect("the source can be read");
+        let path = format!("{within}{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            gather(&entry.path(), &format!("{path}/"), files);
+        } else if !NOT_HONOURING.iter().any(|part| path.contains(part)) {
+            let text = fs::read_to_string(entry.path()).expect("the source can be read");
             files.push((path, text));
         }
     }
-    dir.dirs().for_each(|dir| gather(dir, files));
 }
 
 /// Whether a line holds the word: it may not go on, as `MQTT-4.1.0-1` does in `MQTT-4.1.0-10`.
@@ -194,30 +197,68 @@ fn is_or_variant(id: &str, statement: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.len() == 2 && rest.starts_with('/'))
 }
 
-#[cfg(test)]
 mod tests {
-    use super::super::disobey::UNBREAKABLE;
+    use super::super::{TABLE, honoured_at};
     use super::*;
-    use crate::statements::catalogue;
+    use crate::reference::disobey::UNBREAKABLE;
 
-    fn places(token: &str) -> Vec<String> {
-        let statement = catalogue().resolve(token).expect("a statement").id;
-        honoured_at(statement).into_iter().map(|place| place.file).collect()
+    /// The table of what honours each statement.
+    fn table(places: impl Fn(StatementId) -> Vec<SourceLine>) -> String {
+        let mut table = String::new();
+        for statement in catalogue().iter() {
+            let places = places(statement.id);
+            if !places.is_empty() {
+                table.push_str(&statement.id.to_string());
+                for place in places {
+                    table.push_str(&format!("\t{}:{}", place.file, place.line));
+                }
+                table.push('\n');
+            }
+        }
+        table
+    }
+
+    #[test]
+    fn the_table_is_in_step_with_the_source() {
+        let source = Source::read();
+        let found = table(|id| places(&source, id));
+        if std::env::var_os("MQTTSPEC_BLESS").is_some() {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/reference/places/table.tsv");
+            fs::write(file, found).expect("the table can be written");
+        } else {
+            let stale = found.lines().zip(TABLE.lines()).find(|(found, stands)| found != stands);
+            assert!(
+                found == TABLE,
+                "src/reference/places/table.tsv is not what the source says (first difference: {stale:?}); \
+                 `MQTTSPEC_BLESS=1 cargo test --lib places` writes it anew"
+            );
+        }
+    }
+
+    #[test]
+    fn the_table_is_read_as_it_is_written() {
+        assert!(!TABLE.is_empty());
+        assert_eq!(table(honoured_at), TABLE);
     }
 
     #[test]
     fn a_comment_a_duty_a_function_and_the_decoder_are_places() {
-        assert!(places("v5:MQTT-3.12.4-1").contains(&"src/reference/core/mod.rs".to_owned()));
-        assert!(places("v5:MQTT-4.3.3-10").contains(&"src/reference/core/publish.rs".to_owned()));
-        assert_eq!(places("v3.1:§A/case"), ["src/reference/topic.rs"]);
-        assert!(places("v5:MQTT-3.1.2-3").contains(&"src/wire/ids.rs".to_owned()));
+        let files = |token: &str| -> Vec<String> {
+            let statement = catalogue().resolve(token).expect("a statement").id;
+            honoured_at(statement).into_iter().map(|place| place.file).collect()
+        };
+        assert!(files("v5:MQTT-3.12.4-1").contains(&"src/reference/core/mod.rs".to_owned()));
+        assert!(files("v5:MQTT-4.3.3-10").contains(&"src/reference/core/publish.rs".to_owned()));
+        assert_eq!(files("v3.1:§A/case"), ["src/reference/topic.rs"]);
+        assert!(files("v5:MQTT-3.1.2-3").contains(&"src/wire/ids.rs".to_owned()));
     }
 
     #[test]
-    fn the_table_names_functions_and_statements_that_there_are() {
+    fn the_functions_name_functions_and_statements_that_there_are() {
+        let source = Source::read();
         for function in FUNCTIONS {
-            let source = sources().iter().find(|(file, _)| file == function.file);
-            let (_, text) = source.unwrap_or_else(|| panic!("no file {}", function.file));
+            let found = source.broker.iter().find(|(file, _)| file == function.file);
+            let (_, text) = found.unwrap_or_else(|| panic!("no file {}", function.file));
             let header = format!("fn {}(", function.name);
             assert!(text.contains(&header), "{} has no `{header}`", function.file);
             for token in function.honours {
