@@ -7,6 +7,8 @@
 //! transcripts and back), which knows nothing behind `rules` and is known to `report`. `transport`, which knows none of them,
 //! carries bytes for `sut`, `play` and `reference`.
 
+#![forbid(unsafe_code)]
+
 pub mod capture;
 pub mod cli;
 pub mod coverage;

@@ -48,7 +48,6 @@ pub use trials::trials;
 
 /// Reads the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
-    snapshots::prepare();
     let cli = match help::command()
         .try_get_matches()
         .and_then(|matches| Cli::from_arg_matches(&matches))

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::report::accepted::{self, Comparison};
+use crate::report::accepted::{self, Comparison, Update};
 use crate::report::review::{self, Pending};
 use crate::report::snapshot::{self, Snapshot};
 use crate::suite::RunResult;
@@ -14,9 +14,10 @@ use super::{Exit, fail, print};
 /// says that every case of the set was played: only then is it
 /// an error that an accepted one has no case any more, and only then are the tables of grids compared.
 pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
-    let folder = match std::path::absolute(folder) {
-        Ok(folder) => folder.join(&result.target.name),
-        Err(error) => return fail(Exit::Usage, format!("{}: {error}", folder.display())),
+    let folder = folder.join(&result.target.name);
+    let update = match update() {
+        Ok(update) => update,
+        Err(message) => return fail(Exit::Usage, message),
     };
     let snapshots = snapshot::snapshots(result);
     if let Some((one, other)) = review::collision(snapshots.iter().map(|s| s.key.as_str())) {
@@ -29,7 +30,7 @@ pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
     let wanted = snapshots.iter().filter(|s| s.is_wanted()).count();
     // Of a whole run the file that holds nothing any more is found below.
     for snapshot in snapshots.iter().filter(|s| s.is_wanted() || !whole) {
-        match accepted::compare(&folder, snapshot, whole) {
+        match accepted::compare(&folder, snapshot, whole, update) {
             Ok(Comparison::Unchanged) => {}
             Ok(Comparison::Unjudged) => unjudged += usize::from(snapshot.is_wanted()),
             Ok(Comparison::Updated) => print(&format!("updated: {}\n", snapshot.key)),
@@ -60,21 +61,24 @@ pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
     if changed > 0 { Exit::Bad } else { Exit::Ok }
 }
 
+/// What is to be written where a snapshot differs: `INSTA_UPDATE`, and `CI` or `TF_BUILD` for its default, as with insta.
+///
+/// # Errors
+/// A message for the user where `INSTA_UPDATE` has no meaning.
+fn update() -> Result<Update, String> {
+    let variable = |name: &str| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
+    let on_ci = match variable("CI").as_deref() {
+        Some("false" | "0" | "") => false,
+        Some(_) => true,
+        None => variable("TF_BUILD").is_some(),
+    };
+    Update::parse(&variable("INSTA_UPDATE").unwrap_or_default(), on_ci)
+}
+
 fn changed_text(snapshot: &Snapshot, comparison: &Comparison) -> String {
     match comparison {
         Comparison::Changed { diff } => format!("changed: {}\n{diff}\n", snapshot.key),
         _ => format!("new: {} has no accepted snapshot\n", snapshot.key),
-    }
-}
-
-/// Sets what insta must find in the environment. To be called before any thread is started.
-pub fn prepare() {
-    let root = std::env::current_dir().unwrap_or_default();
-    for (name, value) in accepted::environment(&root) {
-        if name == "INSTA_OUTPUT" || std::env::var_os(name).is_none() {
-            // SAFETY: this is the first thing that the process does, and it has one thread.
-            unsafe { std::env::set_var(name, value) };
-        }
     }
 }
 

@@ -1,132 +1,145 @@
-//! Compares a snapshot with the accepted one, through insta, so that `cargo insta review` shows what differs.
-//!
-//! insta prints its diff in parts and panics at once. Here the panic is caught and kept silent, and the diff is returned.
-//! Who starts a process sets [`environment`] before it starts threads.
+//! Compares a snapshot with the accepted one. What differs is left as `.snap.new`, in the format of insta, so that
+//! `cargo insta review` works on it; `tests/cargo_insta.rs` proves that with the tool itself.
 
-use std::any::Any;
-use std::cell::Cell;
-use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::Once;
 
-use insta::Settings;
-
-use super::review::{accepted_file, contents, diff};
+use super::review::{accepted_file, contents, diff, pending_file, same};
 use super::snapshot::Snapshot;
 
 /// What came of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Comparison {
     Unchanged,
-    /// There is no accepted one yet; unless `INSTA_UPDATE` forbids it, a `.snap.new` lies where it will be.
+    /// There is no accepted one yet.
     New,
     /// It differs from the accepted one, by this unified diff.
     Changed {
         diff: String,
     },
-    /// It was written in place, since `INSTA_UPDATE` asks for that.
+    /// It was written in place, as [`Update::InPlace`] asks.
     Updated,
     /// The run has not judged what it holds.
     Unjudged,
 }
 
-/// The variables that insta must find before its first use, for snapshots of the project at `root`: without them it
-/// prints, and asks cargo for the root of the workspace.
-pub fn environment(root: &Path) -> [(&'static str, OsString); 2] {
-    [
-        ("INSTA_OUTPUT", "none".into()),
-        ("INSTA_WORKSPACE_ROOT", root.as_os_str().to_owned()),
-    ]
+/// What is written where a snapshot differs from the accepted one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Update {
+    /// Nothing.
+    Nothing,
+    /// A `.snap.new` beside the accepted one, for review.
+    Pending,
+    /// The accepted one.
+    InPlace,
+    /// The accepted one where there is one, else a `.snap.new`.
+    InPlaceUnlessNew,
 }
 
-/// Compares a snapshot with the accepted one in `dir`, the absolute path of a target's folder, and leaves a `.snap.new`
-/// there where they differ. `whole` says that the run has every case of the set.
+impl Update {
+    /// What a value of `INSTA_UPDATE` asks for, by insta's rules: `auto` (or nothing), `new`, `always`, `force`, `unseen` or
+    /// `no`; `auto` writes a `.snap.new`, and nothing on a CI server.
+    ///
+    /// # Errors
+    /// A message for the user where it is none of these.
+    pub fn parse(update: &str, on_ci: bool) -> Result<Update, String> {
+        match update {
+            "" | "auto" if on_ci => Ok(Update::Nothing),
+            "" | "auto" | "new" => Ok(Update::Pending),
+            "always" | "1" | "force" => Ok(Update::InPlace),
+            "unseen" => Ok(Update::InPlaceUnlessNew),
+            "no" => Ok(Update::Nothing),
+            other => Err(format!(
+                "INSTA_UPDATE is `{other}`, not one of auto, new, always, force, unseen and no"
+            )),
+        }
+    }
+}
+
+/// Compares a snapshot with the accepted one in `dir`, a target's folder, and writes what `update` says where they differ.
+/// A `.snap.new` that an earlier run left goes where it is no difference any more. `whole` says that the run has every case of
+/// the set.
 ///
 /// # Errors
 /// A message for the user where the accepted one cannot be read or the new one cannot be written.
-pub fn compare(dir: &Path, snapshot: &Snapshot, whole: bool) -> Result<Comparison, String> {
-    if !dir.is_absolute() {
-        return Err(format!(
-            "the folder of snapshots `{}` is no absolute path",
-            dir.display()
-        ));
-    }
-    let file = accepted_file(dir, &snapshot.key);
-    let before = match fs::read_to_string(&file) {
+pub fn compare(dir: &Path, snapshot: &Snapshot, whole: bool, update: Update) -> Result<Comparison, String> {
+    let accepted = accepted_file(dir, &snapshot.key);
+    let pending = pending_file(dir, &snapshot.key);
+    let before = match fs::read_to_string(&accepted) {
         Ok(text) => Some(text),
         Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-        Err(e) => return Err(format!("{}: {e}", file.display())),
+        Err(e) => return Err(format!("{}: {e}", accepted.display())),
     };
     let Some(text) = snapshot.text(before.as_deref().map(contents), whole) else {
         return Ok(Comparison::Unjudged);
     };
-    // A dot in the name is part of it: only the ending that insta adds may go.
-    let name = file
-        .file_stem()
-        .map(|n| n.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let folder = file.parent().unwrap_or(dir);
-
-    let mut settings = Settings::new();
-    settings.set_snapshot_path(folder);
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.set_description(snapshot.title.clone());
-    settings.set_input_file(&snapshot.scenario);
-    // insta's settings and its assertion must be on one thread.
-    let outcome = quietly(|| settings.bind(|| insta::assert_snapshot!(name, &text)));
-    match (outcome, before) {
-        (Ok(()), Some(old)) if same(contents(&old), &text) => Ok(Comparison::Unchanged),
-        (Ok(()), _) => Ok(Comparison::Updated),
-        (Err(message), _) if !message.starts_with("snapshot assertion") => Err(message),
-        (Err(_), None) => Ok(Comparison::New),
-        (Err(_), Some(old)) => Ok(Comparison::Changed {
-            diff: diff(contents(&old), &text),
-        }),
+    let forget = || match fs::remove_file(&pending) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(format!("{}: {e}", pending.display())),
+        _ => Ok(()),
+    };
+    let diff = match &before {
+        Some(old) if same(contents(old), &text) => {
+            forget()?;
+            return Ok(Comparison::Unchanged);
+        }
+        Some(old) => Some(diff(contents(old), &text)),
+        None => None,
+    };
+    let in_place = match update {
+        Update::Nothing => None,
+        Update::Pending => Some(false),
+        Update::InPlace => Some(true),
+        Update::InPlaceUnlessNew => Some(before.is_some()),
+    };
+    if let Some(in_place) = in_place {
+        let file = if in_place { &accepted } else { &pending };
+        write(file, &file_text(snapshot, &text)).map_err(|e| format!("{}: {e}", file.display()))?;
     }
+    if in_place == Some(true) {
+        forget()?;
+        return Ok(Comparison::Updated);
+    }
+    Ok(diff.map_or(Comparison::New, |diff| Comparison::Changed { diff }))
 }
 
-/// Whether insta takes two texts for the same: the ends of lines and of the text do not count.
-fn same(old: &str, new: &str) -> bool {
-    let plain = |text: &str| text.replace("\r\n", "\n").trim_end().to_owned();
-    plain(old) == plain(new)
+/// A snapshot as insta writes it: a header in YAML between two lines of `---`, then the text and one line feed.
+fn file_text(snapshot: &Snapshot, text: &str) -> String {
+    format!(
+        "---\ndescription: {}\ninput_file: {}\n---\n{}\n",
+        scalar(&snapshot.title),
+        scalar(&snapshot.scenario),
+        text.trim_end()
+    )
 }
 
-thread_local! {
-    static SILENT: Cell<bool> = const { Cell::new(false) };
+/// A text in YAML on one line: bare where that reads back as the same text, else in double quotes.
+fn scalar(text: &str) -> String {
+    let special = |c: char| c.is_control() || ":{}[],#`\"'\\".contains(c);
+    let indicator = |c: char| "&*?|-<>=!%@. ".contains(c);
+    let bare = !text.contains(special)
+        && !text.starts_with(indicator)
+        && !text.ends_with(' ')
+        && serde_yaml::from_str::<serde_yaml::Value>(text).is_ok_and(|v| v.as_str() == Some(text));
+    if bare {
+        return text.to_owned();
+    }
+    // What JSON writes as a text is YAML for the same text.
+    serde_json::Value::from(text).to_string()
 }
 
-/// Runs `what` and returns the message of its panic, which is not printed. Panics of other threads are.
-fn quietly<T>(what: impl FnOnce() -> T) -> Result<T, String> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !SILENT.get() {
-                before(info);
-            }
-        }));
-    });
-    SILENT.set(true);
-    let outcome = panic::catch_unwind(AssertUnwindSafe(what));
-    SILENT.set(false);
-    outcome.map_err(|payload| message(payload.as_ref()))
-}
-
-fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or(payload.downcast_ref::<&str>().copied())
-        .unwrap_or("writing the snapshot failed")
-        .to_owned()
+/// Writes a file, with the folders above it.
+fn write(file: &Path, text: &str) -> io::Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(file, text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::review::pending_file;
+    use crate::report::review;
     use crate::report::snapshot::Body;
 
     fn snapshot(text: &str) -> Snapshot {
@@ -140,37 +153,90 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_new_then_unchanged_then_changed() {
-        if std::env::var_os("INSTA_UPDATE").is_some() {
-            // Whoever has golden files written in place has this one's change written as well.
-            return;
-        }
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
-        assert_eq!(compare(dir, &snapshot("a\nb\n"), true), Ok(Comparison::New));
+        let compare = |text: &str| compare(dir, &snapshot(text), true, Update::Pending);
+        assert_eq!(compare("a\nb\n"), Ok(Comparison::New));
         let accepted = accepted_file(dir, &snapshot("").key);
-        assert!(accepted.ends_with("qos2/dup.a.v3.1.1.snap"));
-        // With CI set insta writes none.
-        let pending = pending_file(dir, &snapshot("").key);
-        if pending.exists() {
-            let waiting = crate::report::review::pending(dir).unwrap();
-            assert_eq!(waiting[0].title.as_deref(), Some("A title: with a colon"));
-            crate::report::review::accept(&waiting[0]).unwrap();
-        } else {
-            fs::create_dir_all(accepted.parent().unwrap()).unwrap();
-            fs::write(&accepted, "---\nsource: x\n---\na\nb\n").unwrap();
-        }
-        assert_eq!(compare(dir, &snapshot("a\nb\n"), true), Ok(Comparison::Unchanged));
-        let Ok(Comparison::Changed { diff }) = compare(dir, &snapshot("a\nc\n"), true) else {
+        assert!(accepted.ends_with("qos2/dup.a.v3.1.1.snap") && !accepted.exists());
+        let waiting = review::pending(dir).unwrap();
+        assert_eq!(waiting[0].title.as_deref(), Some("A title: with a colon"));
+        review::accept(&waiting[0]).unwrap();
+        assert_eq!(
+            fs::read_to_string(&accepted).unwrap(),
+            "---\ndescription: \"A title: with a colon\"\ninput_file: scenarios/qos2/dup.yaml\n---\na\nb\n"
+        );
+        assert_eq!(compare("a\nb\n"), Ok(Comparison::Unchanged));
+        let Ok(Comparison::Changed { diff }) = compare("a\nc\n") else {
             panic!("a change was not noticed");
         };
         assert_eq!(diff, "--- accepted\n+++ found\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n");
+        assert_eq!(review::pending(dir).unwrap().len(), 1);
+        // What it was before is no difference any more.
+        assert_eq!(compare("a\nb\n"), Ok(Comparison::Unchanged));
+        assert_eq!(review::pending(dir).unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_written_is_as_the_caller_asks() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let compare = |text: &str, update| compare(dir, &snapshot(text), true, update).unwrap();
+        let accepted = accepted_file(dir, &snapshot("").key);
+        let left = || (accepted.exists(), review::pending(dir).unwrap().len());
+        assert_eq!((compare("a", Update::Nothing), left()), (Comparison::New, (false, 0)));
+        assert_eq!(
+            (compare("a", Update::InPlaceUnlessNew), left()),
+            (Comparison::New, (false, 1))
+        );
+        assert_eq!(
+            (compare("a", Update::InPlace), left()),
+            (Comparison::Updated, (true, 0))
+        );
+        assert_eq!(
+            (compare("b", Update::InPlaceUnlessNew), left()),
+            (Comparison::Updated, (true, 0))
+        );
+        assert!(matches!(compare("c", Update::Nothing), Comparison::Changed { .. }));
+        assert_eq!(left(), (true, 0));
+        // Ends of lines and of the text are no difference.
+        assert_eq!(compare("b\n\n", Update::Nothing), Comparison::Unchanged);
+    }
+
+    #[test]
+    fn what_insta_update_asks_for_is_as_with_insta() {
+        for (update, on_ci, expected) in [
+            ("", false, Update::Pending),
+            ("", true, Update::Nothing),
+            ("auto", true, Update::Nothing),
+            ("new", true, Update::Pending),
+            ("no", false, Update::Nothing),
+            ("always", true, Update::InPlace),
+            ("unseen", false, Update::InPlaceUnlessNew),
+        ] {
+            assert_eq!(Update::parse(update, on_ci), Ok(expected), "{update} {on_ci}");
+        }
+        assert!(Update::parse("sometimes", false).unwrap_err().contains("`sometimes`"));
+    }
+
+    #[test]
+    fn a_header_reads_back_as_what_was_written() {
+        for title in [
+            "plain", "A: b", "", " a", "- a", "'q'", "\"q\"", "true", "1.5", "~", "a\\b", "a\tb", "§ é", "a #b",
+            "0x1f", "null",
+        ] {
+            let text = format!("key: {}\n", scalar(title));
+            let value: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+            assert_eq!(value["key"].as_str(), Some(title), "{text}");
+        }
+        assert_eq!(scalar("A title, or so"), "\"A title, or so\"");
+        assert_eq!(scalar("scenarios/a-b.yaml"), "scenarios/a-b.yaml");
     }
 
     #[test]
     fn a_folder_that_cannot_be_written_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("qos2"), "a file where a folder should be").unwrap();
-        assert!(compare(dir.path(), &snapshot("a"), true).is_err());
-        assert!(compare(Path::new("snapshots/reference"), &snapshot("a"), true).is_err());
+        assert!(compare(dir.path(), &snapshot("a"), true, Update::Pending).is_err());
     }
 }

@@ -150,8 +150,14 @@ pub fn diff(old: &str, new: &str) -> String {
         .to_string()
 }
 
+/// Whether two texts are the same to insta: the ends of lines and of the text do not count.
+pub(super) fn same(old: &str, new: &str) -> bool {
+    let plain = |text: &str| text.replace("\r\n", "\n").trim_end().to_owned();
+    plain(old) == plain(new)
+}
+
 /// The file of a snapshot with an ending.
-pub(super) fn with_ending(dir: &Path, key: &str, ending: &str) -> PathBuf {
+fn with_ending(dir: &Path, key: &str, ending: &str) -> PathBuf {
     let mut path = dir.join(file_name(key)).into_os_string();
     path.push(".");
     path.push(ending);
