@@ -1,6 +1,6 @@
 //! What one client id has asked for in the whole transcript, over all its connections.
 
-use super::filter::{Match, matches, shared};
+use crate::wire::filter::{Match, matches, shared};
 use crate::wire::{Subscription, Text, Version};
 
 /// A client id.

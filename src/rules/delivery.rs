@@ -1,9 +1,9 @@
 //! Rules on the messages that the broker delivers.
 
 use super::exchange::{Stage, content, may_repeat};
-use super::filter::Match;
 use super::history::Moment;
 use super::rule::{Found, Ids, Needs, RuleInfo};
+use crate::wire::filter::Match;
 use crate::wire::property::id::{SUBSCRIPTION_IDENTIFIER, SUBSCRIPTION_IDENTIFIER_AVAILABLE};
 use crate::wire::{ConnAck, Version};
 

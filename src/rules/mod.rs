@@ -14,7 +14,6 @@ mod conn;
 mod connack;
 mod delivery;
 mod exchange;
-pub mod filter;
 mod finding;
 mod flow;
 mod history;

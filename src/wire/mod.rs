@@ -9,6 +9,7 @@ mod decode;
 mod describe;
 mod encode;
 mod fields;
+pub mod filter;
 mod frame;
 mod ids;
 mod packet;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::rules::filter::{self, Match};
 use crate::scenario::{Acks, ClientSpec};
 use crate::transcript::{Author, ClientName, End, Event, What};
+use crate::wire::filter::{self, Match};
 use crate::wire::property::id;
 use crate::wire::{Connect, Packet, Publish, Subscribe, Subscription, Text, Version};
 

@@ -1,6 +1,6 @@
 //! Topic names against topic filters (section 4.7 of 3.1.1 and 5.0).
 
-use crate::wire::Text;
+use super::Text;
 
 /// How a topic name and a filter stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
