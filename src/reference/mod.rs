@@ -12,6 +12,7 @@ mod disobey;
 mod duty;
 mod engine;
 mod frames;
+mod ids;
 mod outgoing;
 mod places;
 mod proxy;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::client::{Client, Held, SessionTerms};
 use super::conn::{Conn, version_of};
-use super::order::Published;
+use super::published::Published;
 use crate::transcript::{Event, What};
 use crate::wire::property::id;
 use crate::wire::{ConnAck, Connect, Decoded, Packet, PacketType, PropertyValue, Publish, Text, Version};

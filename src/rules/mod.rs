@@ -19,6 +19,7 @@ mod flow;
 mod history;
 mod order;
 mod packets;
+mod published;
 mod rule;
 mod sent;
 mod session;

@@ -3,22 +3,13 @@
 //! The broker knows one method at most. Its exchange is a list of data that the client has to send in turn, the first in
 //! CONNECT; between them the broker asks for more.
 
-use super::connection::Phase;
+use super::connection::{Exchange, Phase};
 use super::offence::Offence;
 use super::reason;
 use super::{Broker, Cause, ConnectionId};
 use crate::reference::duty::Duty;
 use crate::wire::property::id;
 use crate::wire::{Auth, Connect, Packet, Properties, PropertyValue, Text};
-
-/// An exchange of AUTH packets that is not over.
-#[derive(Debug, Clone)]
-pub struct Exchange {
-    /// How many of the client's data were right so far.
-    pub answered: usize,
-    /// What is accepted at its end: the client id and its CONNECT. `None` for a re-authentication.
-    pub connect: Option<Box<(Text, Connect)>>,
-}
 
 /// What became of the client's data.
 enum Step {

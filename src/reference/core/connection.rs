@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::authenticate::Exchange;
 use crate::wire::property::id;
 use crate::wire::{Connect, Packet, PropertyValue, Text, Version, Will};
 
@@ -20,6 +19,15 @@ pub enum Phase {
     Refused,
     /// Over. It is kept only until the network says so too.
     Ended,
+}
+
+/// An exchange of AUTH packets that is not over.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// How many of the client's data were right so far.
+    pub answered: usize,
+    /// What is accepted at its end: the client id and its CONNECT. `None` for a re-authentication.
+    pub connect: Option<Box<(Text, Connect)>>,
 }
 
 /// One network connection.

@@ -29,15 +29,12 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::duty::Duty;
+pub use super::ids::{Cause, ConnectionId};
 use crate::wire::{Overrides, Packet, PacketType, Text, Version};
 pub use connect::named_version;
 pub use connection::{Connection, Phase};
 use offence::{Fault, Offence};
 use state::{Record, State};
-
-/// Names a network connection. Numbers are never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(pub u64);
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -78,22 +75,6 @@ pub enum Effect {
     Send(ConnectionId, Version, Packet),
     /// Close the network connection once everything before is sent.
     Close(ConnectionId, Cause),
-}
-
-/// Why the broker closes a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Cause {
-    /// CONNECT was answered with a code that says no, or with nothing.
-    Refused,
-    /// The client broke the protocol.
-    Fault,
-    /// The first packet was not CONNECT, or none came in time.
-    NotConnected,
-    TakenOver,
-    KeepAlive,
-    /// The client sent DISCONNECT.
-    Disconnected,
-    ShuttingDown,
 }
 
 /// The state machine.

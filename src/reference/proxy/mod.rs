@@ -19,8 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::core::ConnectionId;
 use super::disobey::Disobey;
+use super::ids::ConnectionId;
 use cut::{Cut, Piece};
 use relay::Relay;
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::reference::core::{Cause, ConnectionId};
 use crate::reference::disobey::Disobey;
+use crate::reference::ids::{Cause, ConnectionId};
 use crate::reference::outgoing;
 use crate::reference::sabotage::{Arrival, How, Outgoing, Saboteur};
 use crate::wire::{Frame, Overrides, Packet, Side, Text, Version, check};

@@ -1,7 +1,7 @@
 //! The end of a connection, wrongly.
 
-use super::super::core::Cause;
 use super::{Act, How, act, changed, pass, without};
+use crate::reference::ids::Cause;
 use crate::wire::property::id;
 use crate::wire::{Packet, PropertyValue};
 

@@ -17,7 +17,7 @@ mod subscribe;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::core::{Cause, ConnectionId};
+use super::ids::{Cause, ConnectionId};
 use crate::wire::{Connect, Overrides, Packet, Version, encode_bytes};
 pub use memory::Memory;
 
