@@ -147,6 +147,7 @@ fn the_capture_holds_what_crossed_the_wire() {
 }
 
 #[test]
+#[ignore = "needs tshark"]
 fn tshark_reads_every_packet_and_every_comment() {
     let (folder, report) = run(&["-e", "qos2/*", "-e", "qos1/*", "-e", "subscribe/*"]);
     let file = folder.path().join("run.pcapng");
@@ -157,9 +158,7 @@ fn tshark_reads_every_packet_and_every_comment() {
         arguments.extend(fields.iter().flat_map(|f| ["-e", *f]));
         tshark(&file, &arguments)
     };
-    let Some(types) = fields("mqtt", &["mqtt.msgtype"]) else {
-        return;
-    };
+    let types = fields("mqtt", &["mqtt.msgtype"]);
     let packets = |which: &str| {
         let cases = report["cases"].as_array().expect("cases");
         let events = |case: &serde_json::Value| {
@@ -171,18 +170,17 @@ fn tshark_reads_every_packet_and_every_comment() {
     let seen: usize = types.iter().map(|line| line.split(',').count()).sum();
     assert_eq!(seen, packets("transcript") + packets("control"));
 
-    let malformed = fields("_ws.malformed", &["frame.comment"]).expect("it is installed");
+    let malformed = fields("_ws.malformed", &["frame.comment"]);
     let odd: Vec<&String> = malformed.iter().filter(|c| !c.contains("wrong on purpose")).collect();
     assert!(odd.is_empty(), "tshark cannot read: {odd:#?}");
 
     let tcp = fields(
         "tcp.checksum.status != 1 || ip.checksum.status != 1 || tcp.analysis.flags && !tcp.flags.reset == 1",
         &["frame.number", "_ws.expert.message", "frame.comment"],
-    )
-    .expect("it is installed");
+    );
     assert!(tcp.is_empty(), "{tcp:#?}");
 
-    let bare = fields("!frame.comment contains \"@v\"", &["frame.number"]).expect("it is installed");
+    let bare = fields("!frame.comment contains \"@v\"", &["frame.number"]);
     assert!(bare.is_empty(), "no comment on {bare:?}");
 }
 

@@ -1,4 +1,4 @@
-//! The mosquitto profiles, with the broker itself where it is installed.
+//! The mosquitto profiles, with the broker itself.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,25 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mqttspec::statements::Version;
-use mqttspec::sut::{Address, Broker, Profile, StartError, ask_version};
+use mqttspec::sut::{Address, Broker, Profile, ask_version};
 
-/// The profile, or `None` with the reason printed where its broker is not installed.
-async fn profile(file: &str) -> Option<Arc<Profile>> {
+/// The profile, whose broker is installed.
+async fn profile(file: &str) -> Arc<Profile> {
     let profile = Profile::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_else(|e| panic!("{e}"));
-    match ask_version(&profile).await {
-        Ok(version) => {
-            assert!(
-                version.is_some_and(|v| v >= "2.0".parse().unwrap()),
-                "{file}: no version of it"
-            );
-            Some(Arc::new(profile))
-        }
-        Err(e @ StartError::Missing { .. }) => {
-            println!("skipped: {e}");
-            None
-        }
-        Err(e) => panic!("{e}"),
-    }
+    let version = ask_version(&profile).await.unwrap_or_else(|e| panic!("{e}"));
+    assert!(
+        version.is_some_and(|v| v >= "2.0".parse().unwrap()),
+        "{file}: no version of it"
+    );
+    Arc::new(profile)
 }
 
 /// Sends the bytes and gives back what comes until `enough` bytes are there.
@@ -46,7 +38,7 @@ const STORED: &str = "2002000040020001";
 const FETCHED: &str = "20020000900300010031040001 7478";
 
 async fn starts_restarts_and_ends(file: &str) {
-    let Some(profile) = profile(file).await else { return };
+    let profile = profile(file).await;
     let broker = Broker::start(profile, false).await.unwrap();
     let folder = broker.folder();
     let address = broker.address(Version::V3_1_1).unwrap().clone();
@@ -81,11 +73,13 @@ async fn starts_restarts_and_ends(file: &str) {
 }
 
 #[tokio::test]
+#[ignore = "needs mosquitto: ci/install-brokers.sh mosquitto"]
 async fn mosquitto_of_debian() {
     starts_restarts_and_ends("ci/brokers/mosquitto.yaml").await;
 }
 
 #[tokio::test]
+#[ignore = "needs the backports' mosquitto: ci/install-brokers.sh mosquitto-bpo"]
 async fn mosquitto_of_the_backports() {
     starts_restarts_and_ends("ci/brokers/mosquitto-bpo.yaml").await;
 }

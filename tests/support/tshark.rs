@@ -1,25 +1,20 @@
-//! tshark, where it is installed.
+//! tshark, for the tests that are ignored unless they are asked for, since they need it.
 
 use std::path::Path;
 use std::process::Command;
 
-/// What tshark says of a capture, a line each; `None`, with the reason printed, where it is not installed.
+/// What tshark says of a capture, a line each.
 ///
 /// # Panics
-/// It cannot read the capture.
-pub fn tshark(file: &Path, arguments: &[&str]) -> Option<Vec<String>> {
+/// It is not installed, or it cannot read the capture.
+pub fn tshark(file: &Path, arguments: &[&str]) -> Vec<String> {
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file).args(arguments);
-    let output = match command.output() {
-        Ok(output) => output,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            println!("SKIPPED: tshark is not installed, so nobody but ourselves has read this capture");
-            return None;
-        }
-        Err(error) => panic!("tshark: {error}"),
-    };
+    let output = command
+        .output()
+        .unwrap_or_else(|e| panic!("tshark cannot be started: {e}"));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "tshark {arguments:?}: {errors}");
     let text = String::from_utf8(output.stdout).expect("tshark writes UTF-8");
-    Some(text.lines().map(str::to_owned).collect())
+    text.lines().map(str::to_owned).collect()
 }
