@@ -40,6 +40,7 @@ impl Watch for Collect {
                 version: stream.version.unwrap_or(stream.read_as),
                 namespace: String::new(),
                 events,
+                local: Vec::new(),
                 bindings: Vec::new(),
             },
             frames,

@@ -6,7 +6,7 @@ use crate::scenario::BrokerAction;
 use crate::transcript::{Author, ClientName, StepId};
 use crate::wire::Chunk;
 
-/// One thing to do, on behalf of a step or of a fence. Each is done before the matcher is asked again.
+/// One thing to do, on behalf of a step or of a fence. Each is done, or given up, before the next is asked for.
 #[derive(Debug, Clone)]
 pub enum Action {
     /// Open the client's connection.
@@ -32,6 +32,7 @@ pub enum Action {
     Finish {
         client: ClientName,
         step: Option<StepId>,
+        author: Author,
         /// `half close`, and not `close` or what follows a DISCONNECT.
         half: bool,
     },

@@ -395,6 +395,7 @@ mod tests {
             version: Version::V5,
             namespace: "ms00abcd".to_owned(),
             events,
+            local: Vec::new(),
             bindings: Vec::new(),
         }
     }

@@ -6,17 +6,19 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::scenario::{BrokerAction, Case, Step, Which, declared_waits, half_closes, stops_reading};
+use crate::scenario::{BrokerAction, Case, Step, Which, half_closes, stops_reading};
 use crate::statements::Version;
 use crate::sut::{Address, Ask, Instance, refused_upgrade};
-use crate::transcript::{Author, ClientName, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
+use crate::transcript::{
+    Author, ClientName, End, Event, Happened, Lifecycle, StepId, Stop, Transcript, WebSocket, What,
+};
 use crate::transport::Transport;
 use crate::transport::websocket::{MQTT, Upgrade};
-use crate::wire::{Blob, Chunk, Disconnect, Packet, encode_bytes};
+use crate::wire::{Blob, Chunk};
 
 use super::assemble::Assembler;
 use super::connection::{Arrival, Arrived, Connection, QUEUE};
-use super::matcher::{Matcher, Poll};
+use super::matcher::{Input, Matcher, Poll};
 use super::{Action, Advice, PlayEnd, Played, Settings, cleanup};
 
 /// A broker may send so many bytes in one exchange that are kept; beyond it the exchange ends with a failure.
@@ -25,9 +27,6 @@ const KEPT_MAX: u64 = 24 * 1024 * 1024;
 const EVENTS_MAX: usize = 10_000;
 /// So many bytes of a read, in between whether that is too many already is looked at.
 const PART: usize = 4 * 1024;
-/// How long trailing bytes are read after the farewell. What comes then is judged by rules only.
-const TRAILING: Duration = Duration::from_millis(250);
-
 /// Plays one exchange of `case` against `instance`, and says what came of it. Nothing is left behind but what
 /// [`cleanup`] removes.
 pub async fn play_exchange(
@@ -43,7 +42,10 @@ pub async fn play_exchange(
     let address = match address_for(case, steps, instance, websocket) {
         Ok(address) => address,
         Err(why) => {
-            matcher.stop(PlayEnd::Skipped(why));
+            matcher.input(Input::Local(
+                Duration::ZERO,
+                Happened::Stopped(Box::new(Stop::Skipped(why))),
+            ));
             return matcher.finish();
         }
     };
@@ -62,14 +64,13 @@ pub async fn play_exchange(
         opened: 0,
         small_buffer: stops_reading(steps),
         kept: 0,
+        events: 0,
         deaf: false,
         sender,
         arrivals,
         pending: VecDeque::new(),
     };
-    let limit = case.header.timeout + declared_waits(steps);
-    driver.run(limit).await;
-    driver.farewell().await;
+    driver.run().await;
     driver.matcher.finish()
 }
 
@@ -119,13 +120,16 @@ struct Driver<'a> {
     assemblers: BTreeMap<u32, Assembler>,
     opened: u32,
     small_buffer: bool,
+    /// Bytes of the broker's that are kept.
     kept: u64,
+    /// How many events there are.
+    events: usize,
     /// The broker sent more than is kept: nothing more is read. Who sends without end would else never let go of us.
     deaf: bool,
     sender: mpsc::Sender<Arrival>,
     arrivals: mpsc::Receiver<Arrival>,
     /// What has come and the matcher has not seen yet.
-    pending: VecDeque<Event>,
+    pending: VecDeque<Input>,
 }
 
 impl Driver<'_> {
@@ -133,42 +137,41 @@ impl Driver<'_> {
         self.began.elapsed()
     }
 
-    async fn run(&mut self, limit: Duration) {
-        let deadline = self.began + limit;
+    async fn run(&mut self) {
         // One for the whole exchange: a wait is short, and to ask anew costs more than the rest of it.
         let instance = self.instance;
         let mut died = instance.died();
+        let mut gone = false;
         loop {
             while let Ok(arrival) = self.arrivals.try_recv() {
                 self.arrived(arrival);
             }
-            // One event at a time, and the time is that of the next one: so the matcher sees what it will see again when
-            // the transcript is played to it, and no timer fires before what came in time has been looked at.
-            let now = self.pending.front().map_or_else(|| self.now(), |event| event.at);
-            match self.matcher.poll(now) {
+            // One at a time, and the time is that of the next one: so the matcher sees what it will see again when the
+            // exchange is played again, and no timer fires before what came in time has been looked at.
+            let now = self.pending.front().map_or_else(|| self.now(), Input::at);
+            self.matcher.input(Input::Local(now, Happened::Clock));
+            match self.matcher.poll() {
                 Poll::Done => return,
-                Poll::Do(action) => {
+                Poll::Do { action, within } => {
                     // Even a step that never returns, such as a write that nobody reads, ends with the case.
-                    if tokio::time::timeout_at(deadline.into(), self.act(action))
-                        .await
-                        .is_err()
-                    {
-                        self.matcher.expire(limit);
-                    }
+                    let done = tokio::time::timeout(within, self.act(action)).await;
+                    self.happened(Happened::Done {
+                        whole: done.unwrap_or(false),
+                    });
                 }
-                Poll::Wait { .. } if !self.pending.is_empty() => self.observe_next(),
-                Poll::Wait { until } => {
-                    let until = (self.began + until).min(deadline);
-                    tokio::select! {
+                Poll::Wait { until } => match self.pending.pop_front() {
+                    Some(input) => self.input(input),
+                    None => tokio::select! {
                         biased;
                         Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
-                        how = &mut died => self.matcher.stop(PlayEnd::BrokerGone(how)),
-                        () = tokio::time::sleep_until(until.into()) => {}
-                    }
-                    if Instant::now() >= deadline {
-                        self.matcher.expire(limit);
-                    }
-                }
+                        how = &mut died, if !gone => {
+                            gone = true;
+                            let stopped = Happened::Stopped(Box::new(Stop::BrokerGone(how)));
+                            self.pending.push_back(Input::Local(self.now(), stopped));
+                        }
+                        () = tokio::time::sleep_until((self.began + until).into()) => {}
+                    },
+                },
             }
         }
     }
@@ -182,13 +185,15 @@ impl Driver<'_> {
         let Some(assembler) = self.assemblers.get_mut(&arrival.connection) else {
             return;
         };
-        let event = |what| Event {
-            at,
-            client: Arc::clone(&arrival.client),
-            connection: arrival.connection,
-            step: None,
-            author: Author::Broker,
-            what,
+        let event = |what| {
+            Input::Event(Event {
+                at,
+                client: Arc::clone(&arrival.client),
+                connection: arrival.connection,
+                step: None,
+                author: Author::Broker,
+                what,
+            })
         };
         match arrival.what {
             Arrived::Bytes(bytes) => {
@@ -196,9 +201,10 @@ impl Driver<'_> {
                 for part in bytes.chunks(PART) {
                     for what in assembler.received(part) {
                         self.kept += kept(&what);
+                        self.events += 1;
                         self.pending.push_back(event(what));
                     }
-                    if self.matcher.events().len() + self.pending.len() > EVENTS_MAX {
+                    if self.events > EVENTS_MAX {
                         break;
                     }
                 }
@@ -208,7 +214,9 @@ impl Driver<'_> {
                         connection.set_reading(false);
                     }
                 } else if assembler.their_pending() {
-                    self.matcher.progress(&arrival.client, at);
+                    let connection = arrival.connection;
+                    self.pending
+                        .push_back(Input::Local(at, Happened::Partial { connection }));
                 }
             }
             Arrived::Text => self.pending.push_back(event(What::WebSocket(WebSocket::TextFrame))),
@@ -219,37 +227,39 @@ impl Driver<'_> {
                 self.pending.push_back(event(What::End(end)));
             }
         }
-        if self.kept > KEPT_MAX || self.matcher.events().len() + self.pending.len() > EVENTS_MAX {
-            self.matcher.overwhelmed();
+        if self.kept > KEPT_MAX || self.events > EVENTS_MAX {
+            self.pending.push_back(Input::Local(at, Happened::Flood));
             self.deaf = true;
             self.connections.values().for_each(|c| c.set_reading(false));
         }
     }
 
-    /// Hands the matcher the oldest event that it has not seen.
-    fn observe_next(&mut self) {
-        if let Some(event) = self.pending.pop_front() {
-            self.observe(event);
+    fn input(&mut self, input: Input) {
+        if let (Some(diary), Input::Event(event)) = (&self.settings.diary, &input) {
+            diary.note(self.namespace, self.version, event);
+        }
+        self.matcher.input(input);
+    }
+
+    fn happened(&mut self, what: Happened) {
+        self.input(Input::Local(self.now(), what));
+    }
+
+    fn stop(&mut self, stop: Stop) {
+        self.happened(Happened::Stopped(Box::new(stop)));
+    }
+
+    /// Hands the matcher all that has come.
+    fn input_all(&mut self) {
+        while let Some(input) = self.pending.pop_front() {
+            self.input(input);
         }
     }
 
-    fn observe(&mut self, event: Event) {
-        if let Some(diary) = &self.settings.diary {
-            diary.note(self.namespace, self.version, &event);
-        }
-        self.matcher.observe(event);
-    }
-
-    /// Hands it all of them.
-    fn observe_all(&mut self) {
-        while !self.pending.is_empty() {
-            self.observe_next();
-        }
-    }
-
-    async fn act(&mut self, action: Action) {
+    /// Does what the matcher asks for. Says whether nothing of a packet is left to be written.
+    async fn act(&mut self, action: Action) -> bool {
         // What has come stands in the transcript before what we do now: rules judge by that order.
-        self.observe_all();
+        self.input_all();
         match action {
             Action::Open { client, step, offer } => self.open(client, step, offer.as_deref()).await,
             Action::Write {
@@ -259,12 +269,18 @@ impl Driver<'_> {
                 writes,
                 pause,
                 text,
-            } => self.write(&client, step, author, &writes, Manner { pause, text }).await,
-            Action::Finish { client, step, half } => {
+            } => return self.write(&client, step, author, &writes, Manner { pause, text }).await,
+            Action::Finish {
+                client,
+                step,
+                author,
+                half,
+            } => {
                 if let Some(connection) = self.connections.get_mut(&client) {
                     connection.finish().await;
                     let end = if half { End::HalfClose } else { End::Fin };
-                    self.note(client, step, Author::Script, What::End(end));
+                    let number = connection.number();
+                    self.note_at(client, number, step, author, What::End(end));
                 }
             }
             Action::Reset { client, step } => {
@@ -281,6 +297,7 @@ impl Driver<'_> {
             }
             Action::Broker { action, step } => self.broker(action, step).await,
         }
+        true
     }
 
     async fn open(&mut self, client: ClientName, step: Option<StepId>, offer: Option<&[String]>) {
@@ -318,10 +335,7 @@ impl Driver<'_> {
                 let text = format!("cannot connect to {}: {error}", self.address);
                 // A broker that takes the connection and is slow with TLS or the upgrade is no crash.
                 let slow = error.kind() == std::io::ErrorKind::TimedOut && self.address.transport() != Transport::Mqtt;
-                self.matcher.stop(match slow {
-                    true => PlayEnd::Late(text),
-                    false => PlayEnd::BrokerGone(text),
-                });
+                self.stop(if slow { Stop::Late(text) } else { Stop::BrokerGone(text) });
             }
         }
     }
@@ -333,12 +347,13 @@ impl Driver<'_> {
         author: Author,
         writes: &[Vec<Chunk>],
         manner: Manner,
-    ) {
+    ) -> bool {
         // Out of the map while it is written to, since what arrives meanwhile is looked at too: a broker that waits for
         // us to read would else wait for ever.
         let Some(mut connection) = self.connections.remove(client) else {
-            return;
+            return true;
         };
+        let mut whole = true;
         let number = connection.number();
         for (i, write) in writes.iter().enumerate() {
             if i > 0 && manner.pause > Duration::ZERO {
@@ -348,7 +363,7 @@ impl Driver<'_> {
                 break;
             };
             let sent = assembler.sent(write);
-            let incomplete = assembler.our_pending() > 0;
+            whole = assembler.our_pending() == 0;
             if manner.text {
                 let what = What::WebSocket(WebSocket::TextFrame);
                 self.note_at(client.clone(), number, step.clone(), author, what);
@@ -356,7 +371,6 @@ impl Driver<'_> {
             for what in sent {
                 self.note_at(client.clone(), number, step.clone(), author, what);
             }
-            self.matcher.incomplete(client, incomplete);
             let writing = connection.write(write, manner.text);
             tokio::pin!(writing);
             loop {
@@ -371,7 +385,7 @@ impl Driver<'_> {
             connection.set_reading(false);
         }
         self.connections.insert(client.clone(), connection);
-        self.matcher.at(self.now());
+        whole
     }
 
     async fn broker(&mut self, action: BrokerAction, step: Option<StepId>) {
@@ -391,11 +405,10 @@ impl Driver<'_> {
         while let Ok(arrival) = self.arrivals.try_recv() {
             self.arrived(arrival);
         }
-        self.observe_all();
+        self.input_all();
         self.connections.clear();
         if let Err(error) = done {
-            self.matcher
-                .stop(PlayEnd::Error(format!("the broker did not come back: {error}")));
+            self.stop(Stop::Error(format!("the broker did not come back: {error}")));
             return;
         }
         let address = match self.websocket {
@@ -404,47 +417,9 @@ impl Driver<'_> {
         };
         match address {
             Some(address) => self.address = address,
-            None => self
-                .matcher
-                .stop(PlayEnd::Error("the broker came back without its address".to_owned())),
+            None => self.stop(Stop::Error("the broker came back without its address".to_owned())),
         }
         self.note_at(Arc::from(""), 0, step, Author::Script, What::Lifecycle(what));
-    }
-
-    /// DISCONNECT and FIN on every connection that is still there.
-    async fn farewell(&mut self) {
-        let names: Vec<ClientName> = self.connections.keys().cloned().collect();
-        let goodbye = encode_bytes(&Packet::Disconnect(Disconnect::default()), self.version);
-        for name in names {
-            if self.matcher.may_say_goodbye(&name) {
-                let writes = [vec![Chunk::Bytes(goodbye.clone())]];
-                let write = self.write(&name, None, Author::Cleanup, &writes, Manner::default());
-                // A broker that does not read any more is not waited for.
-                if tokio::time::timeout(TRAILING, write).await.is_err() {
-                    continue;
-                }
-            }
-            if let Some(connection) = self.connections.get_mut(&name) {
-                connection.finish().await;
-                self.note(name, None, Author::Cleanup, What::End(End::Fin));
-            }
-        }
-        self.observe_all();
-        let until = Instant::now() + TRAILING;
-        while self.matcher.awaits_ends() {
-            tokio::select! {
-                biased;
-                Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
-                () = tokio::time::sleep_until(until.into()) => break,
-            }
-            self.observe_all();
-        }
-    }
-
-    fn note(&mut self, client: ClientName, step: Option<StepId>, author: Author, what: What) {
-        if let Some(number) = self.connections.get(&client).map(Connection::number) {
-            self.note_at(client, number, step, author, what);
-        }
     }
 
     fn note_at(&mut self, client: ClientName, connection: u32, step: Option<StepId>, author: Author, what: What) {
@@ -456,7 +431,8 @@ impl Driver<'_> {
             author,
             what,
         };
-        self.observe(event);
+        self.events += 1;
+        self.input(Input::Event(event));
     }
 }
 

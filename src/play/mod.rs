@@ -26,7 +26,7 @@ pub(crate) use connection::{Arrival, Arrived, Connection, QUEUE};
 pub use diary::{Diary, Left, read as read_diary};
 pub use failure::{Awaited, Failure, FailureKind, Sought};
 pub use lateness::Lateness;
-pub use matcher::{Matcher, Poll};
+pub use matcher::{Input, Matcher, Poll};
 pub use namespace::{Namespaces, is_namespace};
 pub use outcome::{Advice, Mismatch, PlayEnd, Played, Stage};
 pub use player::Player;

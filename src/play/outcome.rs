@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::failure::Failure;
 pub use crate::scenario::Mismatch;
 use crate::statements::StatementId;
-use crate::transcript::Transcript;
+use crate::transcript::{Stop, Transcript};
 
 /// Everything that one playing of a case yields. It is not yet a verdict: rules and known deviations come on top.
 #[derive(Debug, Clone)]
@@ -46,6 +46,17 @@ pub enum Stage {
     Account,
     /// A fence, of a `nothing` or of the end: the broker did not answer the harness's own PINGREQ.
     Fence,
+}
+
+impl From<Stop> for PlayEnd {
+    fn from(stop: Stop) -> PlayEnd {
+        match stop {
+            Stop::Skipped(reason) => PlayEnd::Skipped(reason),
+            Stop::Late(why) => PlayEnd::Late(why),
+            Stop::BrokerGone(why) => PlayEnd::BrokerGone(why),
+            Stop::Error(why) => PlayEnd::Error(why),
+        }
+    }
 }
 
 /// Something that a broker's author should know, though no MUST is breached.

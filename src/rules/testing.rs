@@ -32,6 +32,7 @@ impl Talk {
                 version,
                 namespace: NS.to_owned(),
                 events: Vec::new(),
+                local: Vec::new(),
                 bindings: Vec::new(),
             },
             level: Default::default(),

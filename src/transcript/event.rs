@@ -8,6 +8,8 @@ use bytes::Bytes;
 
 use crate::wire::{Blob, Decoded, Text, Version};
 
+use super::local::Local;
+
 /// The name of a client in a scenario (or of a stream's client in a capture).
 pub type ClientName = Arc<str>;
 
@@ -180,6 +182,8 @@ pub struct Transcript {
     /// The namespace of the case (`$ns`); empty for a capture.
     pub namespace: String,
     pub events: Vec<Event>,
+    /// What else decided the exchange, in its order; empty for a capture.
+    pub local: Vec<Local>,
     /// `$name` → the value it was bound to, in the order of binding.
     pub bindings: Vec<(String, String)>,
 }

@@ -73,6 +73,7 @@ impl Talk {
             version: self.version,
             namespace: NS.to_owned(),
             events: self.events,
+            local: Vec::new(),
             bindings: vec![("m".to_owned(), "1".to_owned())],
         }
     }

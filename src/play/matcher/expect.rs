@@ -7,7 +7,7 @@ use crate::transcript::StepId;
 
 use super::fence::Fence;
 use super::probe::{Met, Probe, Refusal};
-use super::{Matcher, Maybe, Poll, Waiting};
+use super::{Matcher, Maybe, Waiting};
 use crate::play::{Awaited, Failure, FailureKind};
 
 impl Matcher {
@@ -63,8 +63,8 @@ impl Matcher {
         }
     }
 
-    /// Looks whether the step at hand is met.
-    pub(super) fn expectation(&mut self, now: Duration) -> Option<Poll> {
+    /// Looks whether the step at hand is met, and says until when to wait where it is not.
+    pub(super) fn expectation(&mut self) -> Option<Duration> {
         let step = self.step_held()?;
         let refusal = match &step.what {
             StepKind::Expect { client, what } => {
@@ -76,7 +76,7 @@ impl Matcher {
                         self.step_done();
                         return None;
                     }
-                    Probe::Pending(why) => return self.wait_on(now, client, what, why),
+                    Probe::Pending(why) => return self.wait_on(client, what, why),
                     Probe::Failed(refusal) => refusal,
                 }
             }
@@ -86,7 +86,7 @@ impl Matcher {
                 }
                 match self.all_refused(alternatives) {
                     Some(refusal) => refusal,
-                    None => return self.wait_for_any(now),
+                    None => return self.wait_for_any(),
                 }
             }
             StepKind::InAnyOrder(steps) => match self.in_any_order(steps) {
@@ -94,7 +94,7 @@ impl Matcher {
                     self.step_done();
                     return None;
                 }
-                Probe::Pending(_) => return self.wait_for_any(now),
+                Probe::Pending(_) => return self.wait_for_any(),
                 Probe::Failed(refusal) => refusal,
             },
             _ => return None,
@@ -157,7 +157,7 @@ impl Matcher {
         kept
     }
 
-    fn wait_on(&mut self, now: Duration, client: usize, what: &Expect, why: FailureKind) -> Option<Poll> {
+    fn wait_on(&mut self, client: usize, what: &Expect, why: FailureKind) -> Option<Duration> {
         let Waiting::Step { until } = self.waiting else {
             return None;
         };
@@ -166,8 +166,8 @@ impl Matcher {
             (None, Some(at)) => until.max(at + self.settings.patience),
             _ => until,
         };
-        if now < until {
-            return Some(Poll::Wait { until });
+        if self.clock < until {
+            return Some(until);
         }
         let why = FailureKind::TimedOut {
             awaited: Box::new(why),
@@ -180,14 +180,14 @@ impl Matcher {
         None
     }
 
-    fn wait_for_any(&mut self, now: Duration) -> Option<Poll> {
+    fn wait_for_any(&mut self) -> Option<Duration> {
         let Waiting::Step { until } = self.waiting else {
             return None;
         };
         let progress = self.clients.iter().filter_map(|c| c.progress).max();
         let until = progress.map_or(until, |at| until.max(at + self.settings.patience));
-        if now < until {
-            return Some(Poll::Wait { until });
+        if self.clock < until {
+            return Some(until);
         }
         let failure = self.unmet(FailureKind::NoneInTime {
             waited: until.saturating_sub(self.since),

@@ -6,7 +6,7 @@ use crate::transcript::Author;
 use crate::wire::Packet;
 
 use super::probe::name_of;
-use super::{Matcher, Poll, Waiting};
+use super::{Matcher, Waiting};
 use crate::play::{Failure, FailureKind, PlayEnd, Stage};
 
 /// How far the farewell is. Two rounds of PINGREQs: first on the client that spoke last and on those whose last packet may
@@ -20,8 +20,8 @@ pub struct Farewell {
 const ROUNDS: u32 = 2;
 
 impl Matcher {
-    /// Takes the farewell one step further.
-    pub(super) fn farewell_goes_on(&mut self, now: Duration) -> Option<Poll> {
+    /// Takes the farewell one step further, or says until when to wait.
+    pub(super) fn farewell_goes_on(&mut self) -> Option<Duration> {
         let Waiting::Farewell(farewell) = &self.waiting else {
             return None;
         };
@@ -29,8 +29,8 @@ impl Matcher {
             && let Some(index) = (0..self.clients.len()).find(|&i| self.awaits_fence_ping(i))
         {
             let until = self.answered_by();
-            if now < until {
-                return Some(Poll::Wait { until });
+            if self.clock < until {
+                return Some(until);
             }
             // What came is the better story, where anything did.
             if !self.account() {

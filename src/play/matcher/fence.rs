@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::scenario::{Expect, StepKind};
 use crate::transcript::Author;
 use crate::wire::{Chunk, Packet, Publish, Text, encode_bytes};
 
-use super::probe::{Refusal, name_of};
-use super::{Matcher, Poll, Waiting};
+use super::probe::{Met, Refusal, name_of};
+use super::{Matcher, Waiting};
 use crate::play::{Action, FailureKind, Stage};
 
 /// Packet identifiers of fence messages count down from here: scripts use small ones.
@@ -69,7 +70,7 @@ enum Next {
 impl Matcher {
     /// Begins the fence of a `nothing` step, after `quiet` of silence.
     pub(super) fn begin_fence(&mut self, quiet: Option<Duration>) {
-        let Some(crate::scenario::StepKind::Expect { client, .. }) = self.step().map(|s| &s.what) else {
+        let Some(StepKind::Expect { client, .. }) = self.step().map(|s| &s.what) else {
             return;
         };
         let client = self.client(&client.clone());
@@ -81,20 +82,21 @@ impl Matcher {
         format!("{}~fence~", self.scope.namespace())
     }
 
-    /// Takes the fence one step further.
-    pub(super) fn fence_goes_on(&mut self, now: Duration) -> Option<Poll> {
+    /// Takes the fence one step further, or says until when to wait.
+    pub(super) fn fence_goes_on(&mut self) -> Option<Duration> {
+        let now = self.clock;
         let Waiting::Fence(fence) = &self.waiting else {
             return None;
         };
         let client = fence.client;
         if let Some(step) = self.step_held()
-            && let crate::scenario::StepKind::OneOf(alternatives) = &step.what
+            && let StepKind::OneOf(alternatives) = &step.what
             && self.choose(alternatives)
         {
             return None;
         }
-        if let Some(poll) = self.disturbed(client) {
-            return poll;
+        if self.disturbed(client) {
+            return None;
         }
         let next = {
             let Waiting::Fence(fence) = &self.waiting else {
@@ -119,10 +121,9 @@ impl Matcher {
             }
         };
         match next {
-            Next::Wait(until) => Some(Poll::Wait { until }),
+            Next::Wait(until) => Some(until),
             Next::Fail(why) => {
-                let step = self.step()?.clone();
-                let mut failure = self.failure_at(&step, Refusal::new(why, None));
+                let mut failure = self.failure_at(self.step()?, Refusal::new(why, None));
                 failure.stage = Stage::Fence;
                 self.fail(failure);
                 None
@@ -136,27 +137,22 @@ impl Matcher {
         }
     }
 
-    /// Whether something came that no step takes, or the connection ended: then the fence need not go on.
-    fn disturbed(&mut self, client: usize) -> Option<Option<Poll>> {
-        let is_nothing = matches!(
-            self.step().map(|s| &s.what),
-            Some(crate::scenario::StepKind::Expect { .. })
-        );
-        if !is_nothing {
-            return None;
-        }
+    /// Fails where something came that no step takes, or the connection ended: then the fence need not go on. Says whether
+    /// it did.
+    fn disturbed(&mut self, client: usize) -> bool {
+        let Some(step) = self.step().filter(|step| matches!(step.what, StepKind::Expect { .. })) else {
+            return false;
+        };
         let left = self.leftovers(client, &self.scope);
         let state = &self.clients[client];
-        let why = match left.events.first() {
-            Some(&event) => Some((FailureKind::Came(name_of(&self.events[event])), Some(event))),
-            None if state.ended.is_some() && !state.end_settled => Some((FailureKind::Closed, state.ended)),
-            None => None,
+        let (why, found) = match left.events.first() {
+            Some(&event) => (FailureKind::Came(name_of(&self.events[event])), Some(event)),
+            None if state.ended.is_some() && !state.end_settled => (FailureKind::Closed, state.ended),
+            None => return false,
         };
-        let (why, found) = why?;
-        let step = self.step()?.clone();
-        let failure = self.failure_at(&step, Refusal::new(why, found));
+        let failure = self.failure_at(step, Refusal::new(why, found));
         self.fail(failure);
-        Some(None)
+        true
     }
 
     /// Sends fence messages where they prove more, else PINGREQs.
@@ -311,11 +307,11 @@ impl Matcher {
 
     fn fence_is_through(&mut self) {
         let alternative = match self.step().map(|s| &s.what) {
-            Some(crate::scenario::StepKind::OneOf(alternatives)) => alternatives.iter().find(|a| {
+            Some(StepKind::OneOf(alternatives)) => alternatives.iter().find(|a| {
                 matches!(
                     a.first().map(|s| &s.what),
-                    Some(crate::scenario::StepKind::Expect {
-                        what: crate::scenario::Expect::Nothing { .. },
+                    Some(StepKind::Expect {
+                        what: Expect::Nothing { .. },
                         ..
                     })
                 )
@@ -343,7 +339,7 @@ impl Matcher {
             }
             return;
         }
-        let met = super::probe::Met {
+        let met = Met {
             takes: Vec::new(),
             maybes: left.maybes,
             scope: left.scope,

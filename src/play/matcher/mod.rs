@@ -1,8 +1,9 @@
 //! The matcher: what a case does next, and whether what came is what its script permits. Pure: it sees events and the
 //! time, and asks for actions; it touches no socket and no clock.
 //!
-//! The driver calls [`Matcher::poll`] until it says `Wait` or `Done`, does each action at once, and tells
-//! [`Matcher::observe`] of every event in the order of the transcript.
+//! Before each [`Input`] the driver says how late it is when that happened and calls [`Matcher::poll`]; an action that this
+//! asks for is done at once, and what comes of it is input too, up to [`Happened::Done`]. All input is kept in the
+//! transcript: given again in its order, it leads to the same end.
 
 mod client;
 mod expect;
@@ -10,6 +11,7 @@ mod farewell;
 mod fence;
 mod observe;
 mod order;
+mod parting;
 mod probe;
 mod program;
 mod send;
@@ -20,21 +22,41 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::scenario::{Case, Outside, PacketPattern, Place, Scope, Step, Which};
+use crate::scenario::{Case, Outside, PacketPattern, Place, Scope, Step, Which, declared_waits};
 use crate::statements::Version;
-use crate::transcript::{ClientName, Event, StepId, Transcript};
+use crate::transcript::{ClientName, Event, Happened, Local, StepId, Transcript};
 
 use super::{Action, Advice, Failure, FailureKind, PlayEnd, Settings, Stage};
 pub use client::Client;
 use farewell::Farewell;
 use fence::Fence;
+use parting::Parting;
 use program::Level;
+
+/// What the matcher is told. Times count from the beginning of the exchange.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The next event of the transcript.
+    Event(Event),
+    /// What crossed no wire, and when it happened.
+    Local(Duration, Happened),
+}
+
+impl Input {
+    /// When it happened.
+    pub fn at(&self) -> Duration {
+        match self {
+            Input::Event(event) => event.at,
+            Input::Local(at, _) => *at,
+        }
+    }
+}
 
 /// What the matcher wants next.
 #[derive(Debug)]
 pub enum Poll {
-    /// This is to be done now.
-    Do(Action),
+    /// This is to be done now, and given up where it takes longer than `within`; then [`Happened::Done`] is told.
+    Do { action: Action, within: Duration },
     /// Something must happen, or this time must come.
     Wait { until: Duration },
     /// It has ended: [`Matcher::finish`].
@@ -49,6 +71,7 @@ pub struct Matcher {
     scope: Scope,
     clients: Vec<Client>,
     events: Vec<Event>,
+    local: Vec<Local>,
     /// The steps that are open, the innermost last.
     levels: Vec<Level>,
     /// What comes after the set-up.
@@ -57,9 +80,16 @@ pub struct Matcher {
     control: bool,
     /// What is to be done before any step: answers of `acks: auto` and of fences.
     outbox: VecDeque<Action>,
+    doing: Doing,
     waiting: Waiting,
     /// `maybe` expectations that nothing has met yet.
     maybes: Vec<Maybe>,
+    /// How late it is: the time of what was told last.
+    clock: Duration,
+    /// A time that was told, and nothing has happened since.
+    ticked: Option<Duration>,
+    /// When the exchange must have ended.
+    deadline: Duration,
     /// The time of the last event or timer.
     now: Duration,
     /// When the last step ended; what `within` counts from.
@@ -76,6 +106,16 @@ pub struct Matcher {
     fences: u32,
     advice: Vec<Advice>,
     end: Option<PlayEnd>,
+    parting: Option<Parting>,
+}
+
+/// What the driver is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Nothing,
+    /// With a write on the connection of this client.
+    Write(usize),
+    Other,
 }
 
 #[derive(Debug)]
@@ -129,13 +169,18 @@ impl Matcher {
             scope,
             clients: script.clients.iter().map(Client::new).collect(),
             events: Vec::new(),
+            local: Vec::new(),
             levels: vec![Level::new(setup)],
             script: Some(Arc::clone(steps)),
             stage: Stage::Setup,
             control: which == Which::Control,
             outbox: VecDeque::new(),
+            doing: Doing::Nothing,
             waiting: Waiting::Ready,
             maybes: Vec::new(),
+            clock: Duration::ZERO,
+            ticked: None,
+            deadline: case.header.timeout + declared_waits(steps),
             now: Duration::ZERO,
             since: Duration::ZERO,
             asked: Duration::ZERO,
@@ -145,110 +190,100 @@ impl Matcher {
             fences: 0,
             advice: Vec::new(),
             end: None,
+            parting: None,
         }
     }
 
-    /// What to do or to wait for. `now` counts from the beginning of the exchange, like the events' times.
-    pub fn poll(&mut self, now: Duration) -> Poll {
-        loop {
-            if self.end.is_some() {
-                return Poll::Done;
-            }
+    /// What to do or to wait for, at the time that was told last. While an action is being done there is nothing to ask for.
+    pub fn poll(&mut self) -> Poll {
+        if self.doing != Doing::Nothing {
+            return Poll::Wait { until: self.deadline };
+        }
+        while self.end.is_none() {
             if let Some(action) = self.outbox.pop_front() {
-                return Poll::Do(action);
+                let within = self.deadline.saturating_sub(self.clock);
+                return self.ask(action, within);
             }
-            match &self.waiting {
-                Waiting::Ready => {
-                    if let Some(poll) = self.next_step() {
-                        return poll;
-                    }
+            if let Some(until) = self.go_on() {
+                if self.clock < self.deadline {
+                    let until = until.min(self.deadline);
+                    return Poll::Wait { until };
                 }
-                Waiting::Step { .. } => {
-                    if let Some(poll) = self.expectation(now) {
-                        return poll;
-                    }
-                }
-                Waiting::Pause { until } => {
-                    let until = *until;
-                    if now < until {
-                        return Poll::Wait { until };
-                    }
-                    self.now = self.now.max(until);
-                    self.step_done();
-                }
-                Waiting::Settle { until } => {
-                    let until = *until;
-                    if now < until {
-                        return Poll::Wait { until };
-                    }
-                    self.now = self.now.max(until);
-                    if let Some(poll) = self.begin_step() {
-                        return poll;
-                    }
-                }
-                Waiting::Drain { client, until } => {
-                    let (client, until) = (*client, *until);
-                    let over = self.clients[client].ended.is_some();
-                    if !over && now < until {
-                        return Poll::Wait { until };
-                    }
-                    if !over {
-                        self.now = self.now.max(until);
-                    }
-                    // A target may need its `settle` after a close, as after any change of a connection.
-                    self.waiting = Waiting::Pause {
-                        until: self.now + self.settings.settle,
-                    };
-                }
-                Waiting::Fence(_) => {
-                    if let Some(poll) = self.fence_goes_on(now) {
-                        return poll;
-                    }
-                }
-                Waiting::Farewell(_) => {
-                    if let Some(poll) = self.farewell_goes_on(now) {
-                        return poll;
-                    }
-                }
+                self.expire();
             }
         }
+        self.part()
     }
 
-    /// Ends the exchange from outside: its deadline has passed, the broker is gone, our own fault.
-    pub fn stop(&mut self, end: PlayEnd) {
-        self.end.get_or_insert(end);
+    fn ask(&mut self, action: Action, within: Duration) -> Poll {
+        self.doing = match &action {
+            Action::Write { client, .. } => Doing::Write(self.client(client)),
+            _ => Doing::Other,
+        };
+        Poll::Do { action, within }
     }
 
-    /// Ends it because the deadline of the case has passed; what was awaited is in the failure.
-    pub fn expire(&mut self, limit: Duration) {
-        if self.end.is_none() {
-            let failure = self.unmet(FailureKind::Deadline { limit });
-            self.end = Some(PlayEnd::Failed(failure));
+    /// Takes the exchange one step further, or says until when there is nothing to do.
+    fn go_on(&mut self) -> Option<Duration> {
+        match &self.waiting {
+            Waiting::Ready => self.next_step(),
+            Waiting::Step { .. } => return self.expectation(),
+            Waiting::Pause { until } => {
+                let until = *until;
+                if self.clock < until {
+                    return Some(until);
+                }
+                self.now = self.now.max(until);
+                self.step_done();
+            }
+            Waiting::Settle { until } => {
+                let until = *until;
+                if self.clock < until {
+                    return Some(until);
+                }
+                self.now = self.now.max(until);
+                self.begin_step();
+            }
+            Waiting::Drain { client, until } => {
+                let (client, until) = (*client, *until);
+                let over = self.clients[client].ended.is_some();
+                if !over && self.clock < until {
+                    return Some(until);
+                }
+                if !over {
+                    self.now = self.now.max(until);
+                }
+                // A target may need its `settle` after a close, as after any change of a connection.
+                self.waiting = Waiting::Pause {
+                    until: self.now + self.settings.settle,
+                };
+            }
+            Waiting::Fence(_) => return self.fence_goes_on(),
+            Waiting::Farewell(_) => return self.farewell_goes_on(),
         }
+        None
+    }
+
+    /// Ends the exchange because its deadline has passed; what was awaited is in the failure.
+    fn expire(&mut self) {
+        let failure = self.unmet(FailureKind::Deadline { limit: self.deadline });
+        self.fail(failure);
     }
 
     /// What came of it.
-    pub fn finish(self) -> (Transcript, PlayEnd, Vec<Advice>) {
+    pub fn finish(mut self) -> (Transcript, PlayEnd, Vec<Advice>) {
+        self.keep_tick();
         let transcript = Transcript {
             version: self.version,
             namespace: self.scope.namespace().to_owned(),
             bindings: self.scope.bindings(),
             events: self.events,
+            local: self.local,
         };
         let end = self
             .end
             .unwrap_or_else(|| PlayEnd::Error("the exchange was left before its end".to_owned()));
         (transcript, end, self.advice)
-    }
-
-    /// The events so far.
-    pub fn events(&self) -> &[Event] {
-        &self.events
-    }
-
-    /// The namespace of the exchange.
-    pub fn namespace(&self) -> &str {
-        self.scope.namespace()
     }
 
     fn client(&self, name: &str) -> usize {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::statements::Version;
-use crate::transcript::{Author, End, Event, What};
+use crate::transcript::{Author, End, Event, Happened, Local, Stop, What};
 use crate::wire::{Ack, Packet, Publish};
 
-use super::Matcher;
 use super::client::{Arrived, Incoming, is_fence_message};
-use crate::play::FailureKind;
+use super::{Doing, Input, Matcher};
+use crate::play::{FailureKind, PlayEnd};
 
 /// What becomes of a packet that the broker sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +22,79 @@ enum Use {
 }
 
 impl Matcher {
-    /// Takes note of the next event of the transcript.
-    pub fn observe(&mut self, event: Event) {
+    /// Takes note of what has happened. It is kept, for the exchange to be played again.
+    pub fn input(&mut self, input: Input) {
+        let at = input.at();
+        if self.ticked.is_some_and(|tick| tick > at) {
+            self.keep_tick();
+        }
+        self.clock = at;
+        self.ticked = None;
+        match input {
+            Input::Event(event) => self.observe(event),
+            Input::Local(_, Happened::Clock) => self.ticked = Some(at),
+            Input::Local(_, what) => {
+                self.happened(at, &what);
+                self.keep(at, what);
+            }
+        }
+    }
+
+    /// Keeps the time that was told last, where nothing that was told since says as much.
+    pub(super) fn keep_tick(&mut self) {
+        if let Some(at) = self.ticked.take() {
+            self.keep(at, Happened::Clock);
+        }
+    }
+
+    fn keep(&mut self, at: Duration, what: Happened) {
+        let before = u32::try_from(self.events.len()).unwrap_or(u32::MAX);
+        // A long packet comes in many parts. One that comes long before the patience with the last but one is over need not
+        // be told from the one before.
+        let replaced = match (&what, self.local.as_slice()) {
+            (Happened::Partial { .. }, [.., first, last]) => {
+                let same = |local: &Local| local.before == before && local.what == what;
+                same(first) && same(last) && at.saturating_sub(first.at) < self.settings.patience / 2
+            }
+            _ => false,
+        };
+        if replaced {
+            self.local.pop();
+        }
+        self.local.push(Local { before, at, what });
+    }
+
+    fn happened(&mut self, at: Duration, what: &Happened) {
+        match what {
+            Happened::Done { whole } => {
+                if let Doing::Write(client) = self.doing {
+                    self.clients[client].incomplete = !whole;
+                    // A write may take its time.
+                    self.now = self.now.max(at);
+                }
+                self.doing = Doing::Nothing;
+                if at >= self.deadline && self.end.is_none() {
+                    self.expire();
+                }
+            }
+            Happened::Partial { connection } => {
+                let client = self.clients.iter_mut().find(|c| c.connection == Some(*connection));
+                if let Some(client) = client {
+                    client.progress = Some(at);
+                }
+            }
+            Happened::Clock => {}
+            Happened::Flood => {
+                let packets = self.events.len();
+                self.fail_plainly(FailureKind::Endless { packets }, None);
+            }
+            Happened::Stopped(stop) => {
+                self.end.get_or_insert_with(|| PlayEnd::from(Stop::clone(stop)));
+            }
+        }
+    }
+
+    fn observe(&mut self, event: Event) {
         self.now = self.now.max(event.at);
         if event.author == Author::Fence {
             self.asked = self.now;
@@ -85,18 +156,6 @@ impl Matcher {
             What::WebSocket(_) | What::Gap(_) | What::Lifecycle(_) => {}
         }
         self.events.push(event);
-    }
-
-    /// Bytes of an unfinished packet came from the broker.
-    pub fn progress(&mut self, client: &str, at: Duration) {
-        let client = self.client(client);
-        self.clients[client].progress = Some(at);
-    }
-
-    /// Whether our last write on this client left a packet unfinished.
-    pub fn incomplete(&mut self, client: &str, incomplete: bool) {
-        let client = self.client(client);
-        self.clients[client].incomplete = incomplete;
     }
 
     /// The broker was stopped and started: every connection has ended by our doing.
@@ -218,29 +277,5 @@ impl Matcher {
             let ours = topic.as_bytes().windows(namespace.len()).any(|w| w == namespace);
             !ours && self.clients[index].hears_others()
         })
-    }
-
-    /// Advances the time without an event: a write took so long.
-    pub fn at(&mut self, now: Duration) {
-        self.now = self.now.max(now);
-    }
-
-    /// The broker sent more than is kept: the exchange ends.
-    pub fn overwhelmed(&mut self) {
-        let packets = self.events.len();
-        self.fail_plainly(FailureKind::Endless { packets }, None);
-    }
-
-    /// Whether DISCONNECT can still be said on this client's connection.
-    pub fn may_say_goodbye(&self, client: &str) -> bool {
-        let client = &self.clients[self.client(client)];
-        client.is_open() && !client.muted && client.connected && !client.disconnect_sent && !client.incomplete
-    }
-
-    /// Whether a connection that we have ended is not yet ended by the broker.
-    pub fn awaits_ends(&self) -> bool {
-        self.clients
-            .iter()
-            .any(|c| c.finished && c.connection.is_some() && c.ended.is_none())
     }
 }

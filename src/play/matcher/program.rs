@@ -12,7 +12,7 @@ use crate::transcript::{Author, StepId};
 use crate::wire::{Packet, PacketType, Version};
 
 use super::farewell::Farewell;
-use super::{Matcher, Poll, Stage, Waiting};
+use super::{Matcher, Stage, Waiting};
 use crate::play::{Action, PlayEnd};
 
 /// A step that is held through the script that it belongs to: a step itself may be large.
@@ -60,13 +60,13 @@ impl Level {
 
 impl Matcher {
     /// Finds the next step and begins it.
-    pub(super) fn next_step(&mut self) -> Option<Poll> {
+    pub(super) fn next_step(&mut self) {
         loop {
             let Some(level) = self.levels.last_mut() else {
                 let Some(steps) = self.script.take() else {
                     self.stage = Stage::Fence;
                     self.waiting = Waiting::Farewell(Farewell::default());
-                    return None;
+                    return;
                 };
                 self.stage = Stage::Script;
                 self.levels.push(Level::new(steps));
@@ -93,7 +93,7 @@ impl Matcher {
     }
 
     /// Waits for `settle` where a send follows a step on another connection.
-    fn settle_first(&mut self) -> Option<Poll> {
+    fn settle_first(&mut self) {
         let settle = self.settings.settle;
         let crosses = match self.step().map(|s| &s.what) {
             Some(StepKind::Send { client, .. }) => self.last_client.as_ref().is_some_and(|last| last != client),
@@ -103,20 +103,18 @@ impl Matcher {
             self.waiting = Waiting::Settle {
                 until: self.now + settle,
             };
-            return None;
+        } else {
+            self.begin_step();
         }
-        self.begin_step()
     }
 
     /// Begins the step at hand.
-    pub(super) fn begin_step(&mut self) -> Option<Poll> {
-        let level = self.levels.last()?;
-        let steps = Arc::clone(&level.steps);
-        let step = steps.get(level.next)?;
+    pub(super) fn begin_step(&mut self) {
+        let Some(step) = self.step_held() else { return };
         match &step.what {
             StepKind::Send { client, what } => {
                 self.last_client = Some(Arc::clone(client));
-                return self.send(client, what, step);
+                self.send(client, what, &step);
             }
             StepKind::Expect { client, what } => {
                 self.last_client = Some(Arc::clone(client));
@@ -145,16 +143,12 @@ impl Matcher {
                 }
             }
             StepKind::Broker(action) => {
-                let id = self.step_id();
+                let step = self.step_id();
+                self.outbox.push_back(Action::Broker { action: *action, step });
                 self.waiting = Waiting::Pause { until: self.now };
-                return Some(Poll::Do(Action::Broker {
-                    action: *action,
-                    step: id,
-                }));
             }
             StepKind::Note(_) => self.step_done(),
         }
-        None
     }
 
     /// Goes into an alternative that was chosen, behind its first step, which has been met.

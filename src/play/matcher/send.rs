@@ -3,64 +3,61 @@
 use std::time::Duration;
 
 use crate::scenario::{BuiltPart, Send, Step, StepKind, Write};
+use crate::transcript::Author;
 use crate::wire::{Overrides, Packet};
 
-use super::{Matcher, Poll, Waiting};
+use super::{Matcher, Waiting};
 use crate::play::limits;
 use crate::play::{Action, PlayEnd};
 
 impl Matcher {
     /// Does what a `c -> ...` step says.
-    pub(super) fn send(&mut self, client: &str, what: &Send, step: &Step) -> Option<Poll> {
+    pub(super) fn send(&mut self, client: &str, what: &Send, step: &Step) {
         let index = self.client(client);
-        let name = self.clients[index].name.clone();
+        let client = self.clients[index].name.clone();
         let id = self.step_id();
+        let finish = |half| Action::Finish {
+            client: client.clone(),
+            step: id.clone(),
+            author: Author::Script,
+            half,
+        };
         match what {
             Send::Write(write) => self.write(index, write, step),
-            Send::Open => {
+            Send::Open | Send::OpenOffering(_) => {
+                let offer = match what {
+                    Send::OpenOffering(offer) => Some(offer.clone()),
+                    _ => None,
+                };
+                self.outbox.push_back(Action::Open {
+                    client,
+                    step: id,
+                    offer,
+                });
                 // A connection that the client leaves behind ends with the new one; its end is of our making.
                 self.after_change();
-                Some(Poll::Do(Action::Open {
-                    client: name,
-                    step: id,
-                    offer: None,
-                }))
-            }
-            Send::OpenOffering(offer) => {
-                self.after_change();
-                Some(Poll::Do(Action::Open {
-                    client: name,
-                    step: id,
-                    offer: Some(offer.clone()),
-                }))
             }
             Send::Close => {
                 self.clients[index].end_settled = true;
+                if !self.clients[index].finished {
+                    self.outbox.push_back(finish(false));
+                }
                 self.drain(index);
-                (!self.clients[index].finished).then_some(Poll::Do(Action::Finish {
-                    client: name,
-                    step: id,
-                    half: false,
-                }))
             }
             Send::HalfClose => {
+                self.outbox.push_back(finish(true));
                 self.step_done();
-                Some(Poll::Do(Action::Finish {
-                    client: name,
-                    step: id,
-                    half: true,
-                }))
             }
             Send::Reset => {
                 self.clients[index].end_settled = true;
+                self.outbox.push_back(Action::Reset { client, step: id });
                 self.after_change();
-                Some(Poll::Do(Action::Reset { client: name, step: id }))
             }
             Send::StopReading | Send::Read => {
                 let on = matches!(what, Send::Read);
                 self.clients[index].reading = on;
+                self.outbox.push_back(Action::Reading { client, on });
                 self.step_done();
-                Some(Poll::Do(Action::Reading { client: name, on }))
             }
         }
     }
@@ -79,10 +76,10 @@ impl Matcher {
         };
     }
 
-    fn write(&mut self, index: usize, write: &Write, step: &Step) -> Option<Poll> {
+    fn write(&mut self, index: usize, write: &Write, step: &Step) {
         if self.settings.login.is_some() && write.lacks_login() {
             self.skip("the target asks for a login, and this CONNECT has no place for one".to_owned());
-            return None;
+            return;
         }
         let name = self.clients[index].name.clone();
         let built = match write.build(self.version, &self.scope, &name, &step.place) {
@@ -92,7 +89,7 @@ impl Matcher {
                     true => self.skip(error.message),
                     false => self.end = Some(PlayEnd::Error(error.message)),
                 }
-                return None;
+                return;
             }
         };
         if !write.probe
@@ -100,7 +97,7 @@ impl Matcher {
                 limits::beyond(&built, self.version, &self.clients[index], &self.scope, &self.settings)
         {
             self.skip(reason);
-            return None;
+            return;
         }
         let says_goodbye = built.parts.iter().any(|part| match part {
             BuiltPart::Packet { packet, overrides } => {
@@ -108,27 +105,29 @@ impl Matcher {
             }
             BuiltPart::Bytes(_) => false,
         });
+        let id = self.step_id();
+        self.outbox.push_back(Action::Write {
+            client: name.clone(),
+            step: id.clone(),
+            author: self.author(),
+            writes: built.writes,
+            pause: write.pause,
+            text: write.text_frame,
+        });
         if says_goodbye && !self.goes_on_sending(&name) {
             // A client closes after its DISCONNECT (3.1.1 MQTT-3.14.4-1, 5.0 MQTT-3.14.4-1), and only when the broker
             // has closed too has it seen the DISCONNECT for sure.
             self.clients[index].end_settled = true;
             self.outbox.push_back(Action::Finish {
-                client: name.clone(),
-                step: self.step_id(),
+                client: name,
+                step: id,
+                author: Author::Script,
                 half: false,
             });
             self.drain(index);
         } else {
             self.waiting = Waiting::Pause { until: Duration::ZERO };
         }
-        Some(Poll::Do(Action::Write {
-            client: name,
-            step: self.step_id(),
-            author: self.author(),
-            writes: built.writes,
-            pause: write.pause,
-            text: write.text_frame,
-        }))
     }
 
     /// Whether the script has something to do with this connection after its DISCONNECT: it sends more, or waits for the

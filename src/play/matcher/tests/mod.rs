@@ -8,13 +8,14 @@ use std::time::Duration;
 use super::*;
 use crate::play::assemble::Assembler;
 use crate::scenario::{Case, Source, load, render_all};
-use crate::transcript::{Author, End, Lifecycle, What};
+use crate::transcript::{Author, End, Happened, Lifecycle, What};
 use crate::wire::{Ack, ConnAck, Disconnect, Packet, Publish, SubAck, Version as V, encode_bytes};
 
 mod alternatives;
 mod closing;
 mod fences;
 mod limits;
+mod parting;
 mod replays;
 mod taking;
 
@@ -48,6 +49,8 @@ pub struct Rig {
     pub ends: Vec<(String, End)>,
     /// Answer the PINGREQs of fences.
     pub pongs: bool,
+    /// Do what is asked for after the end.
+    pub parts: bool,
     /// What the SUBACKs and CONNACKs of the set-up say besides success.
     pub connack: ConnAck,
     wait: Option<Duration>,
@@ -81,6 +84,7 @@ impl Rig {
             sent: Vec::new(),
             ends: Vec::new(),
             pongs: true,
+            parts: false,
             connack: ConnAck::default(),
             wait: None,
         }
@@ -89,21 +93,36 @@ impl Rig {
     /// Does what the matcher asks for until it waits or has ended.
     pub fn run(&mut self) {
         loop {
-            match self.matcher.poll(self.now) {
-                Poll::Do(action) => self.act(action),
+            self.happened(Happened::Clock);
+            match self.matcher.poll() {
+                // The parting has its own tests.
+                _ if self.matcher.end.is_some() && !self.parts => break,
+                Poll::Do { action, .. } => self.act(action),
                 Poll::Wait { until } => {
                     self.wait = Some(until);
                     return;
                 }
-                Poll::Done => {
-                    self.wait = None;
-                    return;
-                }
+                Poll::Done => break,
             }
         }
+        self.wait = None;
+    }
+
+    pub fn happened(&mut self, what: Happened) {
+        self.matcher.input(Input::Local(self.now, what));
+    }
+
+    /// As all the reads of a packet but the last.
+    pub fn partial(&mut self, client: &str) {
+        let connection = self.connections[client].0;
+        self.happened(Happened::Clock);
+        self.matcher.poll();
+        self.happened(Happened::Partial { connection });
     }
 
     fn act(&mut self, action: Action) {
+        let mut heard = None;
+        let mut whole = true;
         match action {
             Action::Open { client, step, .. } => {
                 self.opened += 1;
@@ -118,11 +137,12 @@ impl Rig {
                 writes,
                 ..
             } => {
-                let Some((_, assembler)) = self.connections.get_mut(&client) else {
-                    return;
-                };
-                let events: Vec<What> = writes.iter().flat_map(|w| assembler.sent(w)).collect();
-                let incomplete = assembler.our_pending() > 0;
+                let connection = self.connections.get_mut(&client);
+                let events: Vec<What> = connection.map_or_else(Vec::new, |(_, assembler)| {
+                    let events = writes.iter().flat_map(|w| assembler.sent(w)).collect();
+                    whole = assembler.our_pending() == 0;
+                    events
+                });
                 let mut answers = Vec::new();
                 for what in events {
                     if let What::Packet { decoded, .. } = &what
@@ -133,12 +153,9 @@ impl Rig {
                     }
                     self.note(&client, step.clone(), author, what);
                 }
-                self.matcher.incomplete(&client, incomplete);
-                for answer in answers {
-                    self.hear(&client, &encode_bytes(&answer, self.version));
-                }
+                heard = Some((client, answers));
             }
-            Action::Finish { client, step, half } => {
+            Action::Finish { client, step, half, .. } => {
                 let end = if half { End::HalfClose } else { End::Fin };
                 self.ends.push((client.to_string(), end));
                 self.note(&client, step, Author::Script, What::End(end));
@@ -151,7 +168,7 @@ impl Rig {
             Action::Reading { .. } => {}
             Action::Broker { step, .. } => {
                 self.connections.clear();
-                self.matcher.observe(Event {
+                self.event(Event {
                     at: self.now,
                     client: "".into(),
                     connection: 0,
@@ -161,6 +178,16 @@ impl Rig {
                 });
             }
         }
+        self.happened(Happened::Done { whole });
+        if let Some((client, answers)) = heard {
+            for answer in answers {
+                self.hear(&client, &encode_bytes(&answer, self.version));
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.matcher.input(Input::Event(event));
     }
 
     fn answer_to(&self, packet: &Packet, author: Author) -> Option<Packet> {
@@ -182,7 +209,7 @@ impl Rig {
     }
 
     fn note_at(&mut self, client: &str, connection: u32, step: Option<StepId>, author: Author, what: What) {
-        self.matcher.observe(Event {
+        self.event(Event {
             at: self.now,
             client: client.into(),
             connection,

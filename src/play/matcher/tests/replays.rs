@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::play::replay;
+use crate::transcript::Stop;
 
 const CLIENTS: &str = "c: { subscribe: { $ns/a: 1 } }, d: {}";
 const STEPS: &str = "  - d -> PUBLISH: { topic: $ns/a, payload: x, qos: 1 }
@@ -53,4 +54,60 @@ fn a_write_after_our_reset_is_recorded_neither_time() {
     let (again, end, _) = replay(&case, Which::Case, &transcript, &Arc::new(Settings::default()));
     assert!(matches!(end, PlayEnd::Met), "{end:?}");
     assert_eq!(again.events.len(), transcript.events.len());
+}
+
+/// The transcript is replayed to the same end, and says the same of what crossed no wire.
+#[track_caller]
+fn says_the_same(rig: Rig, steps: &str, met: bool) {
+    let (transcript, end, _) = rig.matcher.finish();
+    assert_eq!(matches!(end, PlayEnd::Met), met, "{end:?}");
+    let case = case(V::V3_1_1, "c: {}, d: {}", steps);
+    let (again, end_again, _) = replay(&case, Which::Case, &transcript, &Arc::new(Settings::default()));
+    assert_eq!(format!("{end:?}"), format!("{end_again:?}"));
+    assert_eq!(transcript.local, again.local);
+}
+
+#[test]
+fn a_packet_that_came_in_parts_is_awaited_as_long_again() {
+    let steps = "  - c <- PINGRESP\n";
+    let mut rig = Rig::v3(steps);
+    for _ in 0..3 {
+        rig.after(1_400).partial("c");
+        (0..10).for_each(|_| rig.after(10).partial("c"));
+    }
+    rig.after(1_500).says("c", Packet::PingResp);
+    rig.run_out();
+    let parts = |t: &[Local]| t.iter().filter(|l| matches!(l.what, Happened::Partial { .. })).count();
+    assert_eq!(parts(&rig.matcher.local), 6, "of many in a row two are kept");
+    says_the_same(rig, steps, true);
+}
+
+#[test]
+fn what_was_looked_at_too_late_is_looked_at_too_late_again() {
+    let steps = "  - c <- PINGRESP: { within: 1s }\n";
+    let mut rig = Rig::v3(steps);
+    rig.after(1_000);
+    // It had come in time, and the matcher had given up.
+    rig.now -= Duration::from_millis(1);
+    rig.says("c", Packet::PingResp);
+    says_the_same(rig, steps, false);
+}
+
+#[test]
+fn a_deadline_a_flood_and_a_broker_that_is_gone_end_a_replay_too() {
+    let steps = "  - c <- PINGRESP\n";
+    let happened: [fn(&mut Rig); 3] = [
+        |rig| {
+            // What never comes in whole keeps the patience up, and the deadline ends it.
+            (0..20).for_each(|_| rig.after(1_900).partial("c"));
+        },
+        |rig| rig.happened(Happened::Flood),
+        |rig| rig.happened(Happened::Stopped(Box::new(Stop::BrokerGone("exit code 1".to_owned())))),
+    ];
+    for what in happened {
+        let mut rig = Rig::v3(steps);
+        rig.after(5);
+        what(&mut rig);
+        says_the_same(rig, steps, false);
+    }
 }

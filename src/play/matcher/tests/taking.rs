@@ -215,7 +215,7 @@ fn a_step_takes_nothing_of_an_earlier_connection() {
 #[test]
 fn what_comes_late_on_a_connection_that_was_left_needs_no_step() {
     let mut rig = Rig::v3("  - c -> open\n  - c -> CONNECT: {}\n  - c <- CONNACK\n  - c <- nothing\n");
-    let at = rig.matcher.events().len();
+    let at = rig.matcher.events.len();
     rig.note_at(
         "c",
         1,
@@ -226,7 +226,7 @@ fn what_comes_late_on_a_connection_that_was_left_needs_no_step() {
     // The end of the old connection is not taken for that of the new one.
     rig.closes_old("c", 1);
     rig.says("c", connack(0));
-    assert!(rig.matcher.events().len() > at);
+    assert!(rig.matcher.events.len() > at);
     rig.met();
 }
 

@@ -1,0 +1,84 @@
+//! After the end: DISCONNECT and FIN on every connection that is still there, then a moment for what the broker still says.
+//! The end is decided by then; rules judge what comes.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::transcript::Author;
+use crate::wire::{Disconnect, Packet};
+
+use super::{Matcher, Poll};
+use crate::play::Action;
+
+/// How long trailing bytes are read after the parting. A write to a broker that does not read any more is given up as soon.
+const TRAILING: Duration = Duration::from_millis(250);
+
+/// How far the parting is.
+#[derive(Debug)]
+pub enum Parting {
+    /// These clients are yet to leave.
+    Leaving(VecDeque<usize>),
+    /// All have left; what still comes is noted until then.
+    Trailing { until: Duration },
+}
+
+impl Matcher {
+    /// Takes the parting one step further.
+    pub(super) fn part(&mut self) -> Poll {
+        if self.parting.is_none() {
+            self.outbox.clear();
+            let mut clients: Vec<usize> = (0..self.clients.len()).collect();
+            clients.retain(|&index| self.clients[index].connection.is_some());
+            clients.sort_by(|&a, &b| self.clients[a].name.cmp(&self.clients[b].name));
+            self.parting = Some(Parting::Leaving(clients.into()));
+        }
+        loop {
+            if let Some(action) = self.outbox.pop_front() {
+                return self.ask(action, TRAILING);
+            }
+            match &mut self.parting {
+                Some(Parting::Leaving(clients)) => match clients.pop_front() {
+                    Some(index) => self.leave(index),
+                    None => {
+                        let until = self.clock + TRAILING;
+                        self.parting = Some(Parting::Trailing { until });
+                    }
+                },
+                Some(Parting::Trailing { until }) => {
+                    let until = *until;
+                    if self.clock < until && self.awaits_ends() {
+                        return Poll::Wait { until };
+                    }
+                    return Poll::Done;
+                }
+                None => return Poll::Done,
+            }
+        }
+    }
+
+    /// Asks for what a client says when it leaves. The driver passes over a connection that is not there any more.
+    fn leave(&mut self, index: usize) {
+        if self.may_say_goodbye(index) {
+            self.answer(index, &Packet::Disconnect(Disconnect::default()), Author::Cleanup);
+        }
+        self.outbox.push_back(Action::Finish {
+            client: self.clients[index].name.clone(),
+            step: None,
+            author: Author::Cleanup,
+            half: false,
+        });
+    }
+
+    /// Whether DISCONNECT can still be said on this client's connection.
+    fn may_say_goodbye(&self, index: usize) -> bool {
+        let client = &self.clients[index];
+        client.is_open() && !client.muted && client.connected && !client.disconnect_sent && !client.incomplete
+    }
+
+    /// Whether a connection that we have ended is not yet ended by the broker.
+    fn awaits_ends(&self) -> bool {
+        self.clients
+            .iter()
+            .any(|c| c.finished && c.connection.is_some() && c.ended.is_none())
+    }
+}
