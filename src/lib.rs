@@ -3,6 +3,7 @@
 //!
 //! The modules form a pipeline, and each knows only those before it:
 //! `statements` → `wire` → `transcript` → `rules` → `scenario` → `sut` → `play` → `suite` → `report` → `coverage` → `cli`,
+//! with `source` (files that people write by hand) below `scenario` and `sut`, which knows no other module,
 //! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only, and `capture` (captures to
 //! transcripts and back), which knows nothing behind `rules` and is known to `report`. `transport`, which knows none of them,
 //! carries bytes for `sut`, `play` and `reference`.
@@ -18,6 +19,7 @@ pub mod replay;
 pub mod report;
 pub mod rules;
 pub mod scenario;
+pub mod source;
 pub mod statements;
 pub mod suite;
 pub mod sut;

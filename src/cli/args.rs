@@ -523,7 +523,7 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    crate::sut::parse_duration(text).map_err(|e| e.to_string())
+    crate::source::parse_duration(text)
 }
 
 #[cfg(test)]

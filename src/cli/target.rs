@@ -221,11 +221,7 @@ fn why_not(version: Version, answer: &Answer) -> Option<String> {
 
 async fn profile(file: &Path, argument: &str, reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
     let mut profile = Profile::read(file).map_err(|error| {
-        let renderer = match colour() {
-            true => annotate_snippets::Renderer::styled(),
-            false => annotate_snippets::Renderer::plain(),
-        };
-        print_error(&format!("{}\n", error.render(&renderer)));
+        print_error(&error.render(colour()));
         Exit::Malformed
     })?;
     if let Some(transport) = reach.transport {

@@ -4,12 +4,10 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-
 use super::case::{self, breaches, transcript_of};
 use super::style::{self, BOLD, CYAN, DIM, RED, paint};
 use crate::play::{Failure, Mismatch, Stage};
-use crate::scenario::Place;
+use crate::source::{Diagnostic, Look, Place};
 use crate::statements::{StatementId, catalogue};
 use crate::suite::{CaseResult, TargetInfo, Verdict};
 use crate::transcript::{
@@ -116,15 +114,17 @@ fn excerpt(case: &CaseResult, failure: &Failure, options: Options) -> String {
         (Stage::Account | Stage::Fence, false) => "at the end of the case",
         (Stage::Account | Stage::Fence, true) => "at the end of the control, which is the same without the fault",
     };
-    let mut annotation = AnnotationKind::Primary.span(place.span.clone());
+    let mut shown = Diagnostic::new(source, place, summary);
     if !where_.is_empty() {
-        annotation = annotation.label(where_);
+        shown = shown.label(where_);
     }
-    let group = Level::ERROR
-        .primary_title(summary)
-        .element(Snippet::source(&source.text).path(&source.file).annotation(annotation));
     // Escapes are always there; who prints takes them out.
-    format!("{}\n\n", Renderer::styled().term_width(options.width).render(&[group]))
+    let look = Look {
+        colour: true,
+        width: options.width,
+        whole: true,
+    };
+    format!("{}\n", shown.render_as(&look))
 }
 
 fn fits(place: &Place, text: &str) -> bool {

@@ -5,23 +5,19 @@
 
 mod build;
 mod bytes;
-mod diagnostic;
 mod eval;
 mod fields;
 mod load;
 mod matching;
 pub mod model;
-mod node;
 pub mod print;
 mod schema;
 mod scope;
 mod set;
 mod text;
 mod walk;
-mod yaml;
 
 pub use build::{Built, BuiltPart, default_client_id};
-pub use diagnostic::{Diagnostic, render_all};
 pub use eval::BuildError;
 pub use load::{load, outlines};
 pub use matching::Mismatch;
@@ -30,6 +26,8 @@ pub use schema::{schema, schema_text};
 pub use scope::{EnhancedAuth, FACT_NAMES, Facts, Login, Outside, Scope, Unbound};
 pub use set::{Files, is_name};
 pub use walk::{Which, declared_waits, every, half_closes, stops_reading};
+
+pub use crate::source::{Diagnostic, Place, Source, render_all};
 
 #[cfg(test)]
 mod tests;

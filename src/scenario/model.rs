@@ -1,11 +1,12 @@
 //! What a scenario is once it is read: checked, with rows and versions resolved.
 
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::source::{Place, Source};
 use crate::statements::{StatementId, Version};
 use crate::wire::PacketType;
 
@@ -39,22 +40,6 @@ pub struct Header {
 pub enum ScenarioLevel {
     Must,
     Should,
-}
-
-/// A file's name and text, kept for diagnostics.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Source {
-    /// As it is to be shown, such as `scenarios/qos2/dup-before-pubrel.yaml`.
-    pub file: String,
-    pub text: String,
-}
-
-/// A place in a [`Source`]: a range of bytes, and the line and column (from 1, in characters) where it begins.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Place {
-    pub span: Range<usize>,
-    pub line: u32,
-    pub column: u32,
 }
 
 /// What a target must have for a case to be played: a feature such as `restart`, or a limit such as

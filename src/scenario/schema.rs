@@ -8,13 +8,12 @@ use serde_json::{Map, Value, json};
 
 use super::fields;
 use super::load::{ACTIONS, CLIENT_KEYS, MANNER, MAX_TIMES, NEEDS, RESERVED, TOP_KEYS, wrong_keys};
+use crate::source::DURATION_PATTERN as DURATION;
 use crate::statements::Version;
 use crate::wire::{FieldSpec, Kind, PacketType};
 
 /// A client's name; in a key with a row's variable anything may stand.
 const CLIENT: &str = "[a-z][a-z0-9_]*";
-const DURATION: &str = r"^[0-9]+(\.[0-9]+)?(ms|s)$";
-const WITHIN: &str = r"^[0-9]+(\.[0-9]+)?(ms|s)(\.\.([0-9]+(\.[0-9]+)?(ms|s))?)?$";
 
 /// The schema (JSON Schema 2020-12).
 pub fn schema() -> Value {
@@ -193,8 +192,8 @@ fn values() -> Map<String, Value> {
     }, "additionalProperties": false });
     let defs = json!({
         "client": client(),
-        "duration": { "type": "string", "pattern": format!(r"{DURATION}|\$") },
-        "within": { "type": "string", "pattern": format!(r"{WITHIN}|\$") },
+        "duration": { "type": "string", "pattern": format!(r"^{DURATION}$|\$") },
+        "within": { "type": "string", "pattern": format!(r"^{DURATION}(\.\.({DURATION})?)?$|\$") },
         "number": { "anyOf": [
             { "type": "integer", "minimum": 0 },
             { "type": "string", "pattern": r"^(0x[0-9a-fA-F]+|[0-9]+)$|\$" },

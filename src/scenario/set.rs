@@ -4,7 +4,6 @@
 //! one; what is no scenario file is a diagnostic like every other.
 
 use std::fs;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,8 +11,8 @@ use std::thread;
 
 use include_dir::{Dir, include_dir};
 
-use super::yaml::MAX_FILE;
 use super::{Diagnostic, Outline, Scenario, Source, load, outlines};
+use crate::source::read_file;
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
 
@@ -188,7 +187,7 @@ impl Files {
     }
 
     fn add_file(&mut self, file: &Path, path: String) {
-        match read(file) {
+        match read_file(file) {
             Ok(text) => self.add(path, file.display().to_string(), text),
             Err(message) => self.error(file, message),
         }
@@ -219,32 +218,6 @@ impl Files {
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
         self.errors.sort_by(|a, b| a.source.file.cmp(&b.source.file));
     }
-}
-
-/// The text of a file of bounded size.
-fn read(file: &Path) -> Result<String, String> {
-    let unreadable = |e: std::io::Error| format!("the file cannot be read: {e}");
-    let metadata = fs::metadata(file).map_err(unreadable)?;
-    if metadata.is_dir() {
-        return Err("this is a folder, no scenario file".to_owned());
-    }
-    if !metadata.is_file() {
-        return Err("this is no regular file".to_owned());
-    }
-    let too_large = || format!("the file is larger than {MAX_FILE} bytes, the most that a scenario can have");
-    if metadata.len() > MAX_FILE as u64 {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    let mut limited = fs::File::open(file).map_err(unreadable)?.take(MAX_FILE as u64 + 1);
-    limited.read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() > MAX_FILE {
-        return Err(too_large());
-    }
-    String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        format!("the file is not text: byte {at} is no UTF-8")
-    })
 }
 
 /// Whether a file or folder of this name, without `.yaml`, can be part of a scenario's path.
@@ -318,13 +291,13 @@ mod tests {
         found.sort();
         let wanted = [
             "a scenario's path is made of a to z, 0 to 9, `-` and `/`",
-            "anchors and aliases are not part of the language",
+            "anchors and aliases are not permitted",
             "the file is empty",
-            "the file is larger than 1048576 bytes, the most that a scenario can have",
+            "the file is larger than 1048576 bytes",
             "the file is not text: byte 4 is no UTF-8",
             "the file is not text: it holds a NUL byte",
             "the name of a scenario file ends with `.yaml`",
-            "this is a folder, no scenario file",
+            "this is a folder, not a file",
         ];
         assert_eq!(found, wanted);
         assert_eq!(messages(&Files::of_dir(&at("missing"))), ["there is no such folder"]);

@@ -5,6 +5,7 @@ use std::hash::Hasher;
 use twox_hash::XxHash64;
 
 use crate::scenario::Outline;
+use crate::source;
 use crate::statements::Version;
 use crate::sut::Glob;
 
@@ -73,23 +74,20 @@ fn shard(id: &str, of: u32) -> u32 {
     (hasher.finish() % u64::from(of.max(1))) as u32 + 1
 }
 
-/// The id or path nearest to a glob that fits nothing.
+/// The id or path nearest to a glob that fits nothing. The folder may be missing.
 pub fn nearest<'c>(glob: &str, cases: impl IntoIterator<Item = &'c (impl AsRef<Outline> + 'c)>) -> Option<String> {
     let wanted = glob.trim_start_matches('!');
-    let mut best: Option<(f64, String)> = None;
-    for case in cases.into_iter().map(AsRef::as_ref) {
-        for name in [case.id.as_str(), case.header.path.as_str()] {
-            let ratio = similarity(wanted, name);
-            if best.as_ref().is_none_or(|(b, _)| ratio > *b) {
-                best = Some((ratio, name.to_owned()));
-            }
-        }
-    }
-    best.filter(|(ratio, _)| *ratio > 0.4).map(|(_, name)| name)
-}
-
-fn similarity(a: &str, b: &str) -> f64 {
-    f64::from(similar::TextDiff::from_chars(a, b).ratio())
+    let names: Vec<&str> = cases
+        .into_iter()
+        .map(AsRef::as_ref)
+        .flat_map(|case| [case.id.as_str(), case.header.path.as_str()])
+        .collect();
+    let without_folder = |name: &'c str| name.rsplit('/').next().unwrap_or(name);
+    let found = source::nearest(wanted, names.iter().copied()).or_else(|| {
+        let near = source::nearest(wanted, names.iter().copied().map(without_folder))?;
+        names.iter().copied().find(|name| without_folder(name) == near)
+    });
+    found.map(str::to_owned)
 }
 
 #[cfg(test)]

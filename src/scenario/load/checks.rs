@@ -4,12 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::cx::Cx;
-use crate::scenario::diagnostic::{meant, nearest};
-use crate::scenario::node::Node;
 use crate::scenario::{
     BrokerAction, BytePart, ByteTemplate, Expect, Expr, Header, PacketPattern, PacketTemplate, Part, Pattern, Place,
     Script, Send, Start, Step, StepKind, Steps, Take, TextTemplate, Var, every,
 };
+use crate::source::{Node, meant, nearest};
 use crate::wire::PacketType;
 
 /// The variables that have a value at some point of a script.
@@ -276,7 +275,7 @@ impl Cx<'_> {
                         .diagnostic(&b.place, "this alternative could take the same first packet as another")
                         .also(&a.place, "this one")
                         .help("tell them apart by a field; for a packet that may or may not come there is `maybe`");
-                    self.errors.push(error);
+                    self.report(error);
                     return;
                 }
             }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::cx::Cx;
 use super::packets::join;
-use crate::scenario::diagnostic::quoted;
-use crate::scenario::node::Node;
 use crate::scenario::{Acks, ClientSpec, FieldExpr, PacketTemplate, Start, fields, text};
+use crate::source::{Node, quoted};
 use crate::wire::{Kind, PacketType};
 
 /// Names that mean something else at the beginning of a step or after a dollar.

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use super::cx::Cx;
 use super::rows::{Row, exact_version};
-use crate::scenario::diagnostic::{nearest, quoted};
-use crate::scenario::node::{Node, What};
 use crate::scenario::{Header, Need, ScenarioLevel, Wanted};
+use crate::source::{Node, What, nearest, quoted};
 use crate::statements::{StatementId, Version, catalogue};
 
 /// The keys at the top of a file.

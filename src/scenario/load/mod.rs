@@ -15,11 +15,11 @@ mod values;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use self::cx::{Cx, MOST_ERRORS};
+use self::cx::Cx;
 use self::header::{Parts, Proves};
 use self::rows::{Row, fill_title};
-use super::node::Node;
-use super::{Case, Diagnostic, Header, Outline, Scenario, Script, Source, yaml};
+use super::{Case, Diagnostic, Header, Outline, Scenario, Script, Source};
+use crate::source::{MOST_ERRORS, Node, parse, sorted};
 use crate::statements::{StatementId, Version};
 
 pub(super) use clients::{CLIENT_KEYS, RESERVED};
@@ -51,25 +51,13 @@ pub fn outlines(source: &Arc<Source>, path: &str) -> Result<Vec<Outline>, Vec<Di
 type Make<T> = fn(&mut Cx<'_>, &Node, &Parts, Option<&Row>, bool) -> Option<T>;
 
 fn load_with<T>(source: &Arc<Source>, path: &str, make: Make<T>) -> Result<(Arc<Header>, Vec<T>), Vec<Diagnostic>> {
-    let root = yaml::parse(source)?;
+    let root = parse(source)?;
     let mut errors = Vec::new();
     let made = load_tree(source, path, &root, &mut errors, make);
     match made.filter(|_| errors.is_empty()) {
         Some(made) => Ok(made),
         None => Err(sorted(errors)),
     }
-}
-
-/// In the order of the file, one at a place: what is wrong at several versions or rows is told once.
-fn sorted(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    errors.sort_by_key(|e| (e.place.span.start, e.place.span.end));
-    errors.dedup_by(|a, b| a.place.span == b.place.span);
-    if let Some(last) = errors.get(MOST_ERRORS) {
-        let more = Diagnostic::new(&last.source, &last.place, "there are more errors, which are not told");
-        errors.truncate(MOST_ERRORS);
-        errors.push(more);
-    }
-    errors
 }
 
 /// Errors of cases, each with the number of its row. One that not every row has is shown with the first row that has it.
@@ -108,7 +96,7 @@ fn load_tree<T>(
         None => Some(vec![None]),
     };
     let clients = std::mem::take(&mut cx.clients);
-    errors.append(&mut cx.errors);
+    errors.append(&mut cx.take_errors());
     let (parts, rows, _): (Parts, Vec<Option<Row>>, ()) = (parts?, rows?, names??);
 
     let mut cases = Vec::new();
@@ -119,7 +107,7 @@ fn load_tree<T>(
             Some(node) => {
                 let mut cx = Cx::new(source, Version::V5, &parts.versions);
                 let versions = cx.row_versions(node);
-                errors.append(&mut cx.errors);
+                errors.append(&mut cx.take_errors());
                 versions.unwrap_or_default()
             }
         };
@@ -127,14 +115,14 @@ fn load_tree<T>(
             let mut cx = Cx::new(source, version, &parts.versions);
             cx.clients.clone_from(&clients);
             let case = make(&mut cx, root, &parts, row.as_ref(), versions.len() == 1);
-            if case.is_none() && cx.errors.is_empty() {
+            if case.is_none() && !cx.has_errors() {
                 // Whoever gives up says why. Were that forgotten, the case must not be missing without a word.
                 cx.error(
                     &root.place,
                     "this cannot be read, and mqttspec does not know why: a fault of its own",
                 );
             }
-            found.extend(cx.errors.into_iter().map(|error| (number, error)));
+            found.extend(cx.take_errors().into_iter().map(|error| (number, error)));
             cases.extend(case);
         }
         // Every row can have them all.

@@ -4,12 +4,11 @@ use bytes::Bytes;
 use std::time::Duration;
 
 use super::cx::Cx;
-use super::values::{lone_var, number};
+use super::values::lone_var;
 use crate::scenario::bytes::Use;
-use crate::scenario::diagnostic::{meant, quoted};
 use crate::scenario::fields;
-use crate::scenario::node::Node;
 use crate::scenario::{Expr, FieldExpr, FieldPattern, PacketPattern, PacketTemplate, Place, Split, Take, Within};
+use crate::source::{Node, meant, number, quoted};
 use crate::statements::Version;
 use crate::wire::{FieldSpec, Kind, PacketType};
 
@@ -269,7 +268,7 @@ impl Cx<'_> {
                     .diagnostic(&flags.place, format!("`flags` together with `{name}`"))
                     .also(&other.place, "here")
                     .help("`flags` are the four bits in which `dup`, `qos` and `retain` stand");
-                self.errors.push(error);
+                self.report(error);
                 return;
             }
         }
@@ -282,7 +281,7 @@ impl Cx<'_> {
             if let (Some((first, _)), Some((second, _))) = (found.next(), found.next()) {
                 let message = format!("`{}` and `{}` are the same field", first.key(), second.key());
                 let error = self.diagnostic(&second.place, message).also(&first.place, "first here");
-                self.errors.push(error);
+                self.report(error);
             }
         }
     }

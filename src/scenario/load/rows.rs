@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cx::Cx;
-use crate::scenario::diagnostic::quoted;
-use crate::scenario::node::{Node, Scalar, What};
 use crate::scenario::{Place, text};
+use crate::source::{Node, Scalar, What, quoted};
 use crate::statements::Version;
 
 /// The most rows that a scenario may have.
@@ -78,7 +77,7 @@ impl Cx<'_> {
                     .diagnostic(&place.place, format!("two rows have the name `{}`", row.name))
                     .also(&first.place, "the other")
                     .help("`name: ...` in a row gives it a name of its own");
-                self.errors.push(error);
+                self.report(error);
                 good = false;
             }
             if let Some(missing) = rows

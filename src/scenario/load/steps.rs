@@ -6,9 +6,8 @@ use super::cx::Cx;
 use super::packets::{Manner, join};
 use super::rows::versions_of;
 use crate::scenario::bytes::Use;
-use crate::scenario::diagnostic::{meant, quoted};
-use crate::scenario::node::{Node, What};
 use crate::scenario::{BrokerAction, Expect, PacketPattern, Part, Place, Send, Step, StepKind, Take, Within, Write};
+use crate::source::{Node, What, meant, quoted};
 
 /// What stands after `c -> ` beside packets and the keys with a value.
 pub(in crate::scenario) const ACTIONS: [(&str, Send); 6] = [

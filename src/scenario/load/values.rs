@@ -1,13 +1,10 @@
 //! Nodes → expressions and patterns, by the kind of the field in which they stand.
 
-use std::time::Duration;
-
 use super::cx::Cx;
 use crate::scenario::bytes::{self, Use};
-use crate::scenario::diagnostic::quoted;
-use crate::scenario::node::Node;
 use crate::scenario::text::{self, Dollar};
 use crate::scenario::{ByteTemplate, Expr, Pattern, TextPart, TextTemplate, Var, Within};
+use crate::source::{Node, number, parse_duration, quoted};
 use crate::wire::Kind;
 
 /// The longest string or binary field, in bytes (3.1.1, section 1.5.3).
@@ -15,55 +12,21 @@ const STRING_MAX: u64 = 65_535;
 /// The longest payload: what remains of the largest packet (3.1.1, section 2.2.3).
 const PAYLOAD_MAX: u64 = crate::wire::VARIABLE_MAX as u64;
 
-/// A number in decimal or, after `0x`, in hex.
-pub(super) fn number(text: &str) -> Option<u64> {
-    match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).ok(),
-        None if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
-        None => None,
-    }
-}
-
-/// `1.5s` or `200ms`.
-pub(super) fn duration_of(text: &str) -> Option<Duration> {
-    let (digits, unit) = match text.strip_suffix("ms") {
-        Some(digits) => (digits, 0.001),
-        None => (text.strip_suffix('s')?, 1.0),
-    };
-    let simple =
-        digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.starts_with(|c: char| c.is_ascii_digit());
-    let number: f64 = digits.parse().ok().filter(|_| simple)?;
-    (number * unit < 86_400.0).then(|| Duration::from_millis((number * unit * 1000.0).round() as u64))
-}
-
 impl Cx<'_> {
-    /// A span of time.
-    pub fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
-        let found = node.text().and_then(duration_of);
-        if found.is_none() {
-            let shown = node.text().map_or(node.kind().to_owned(), quoted);
-            self.error(
-                &node.place,
-                format!("{what} is a time such as `1.5s` or `200ms`, not {shown}"),
-            );
-        }
-        found
-    }
-
     /// `3s..15s`, `15s` or `3s..`
     pub fn within(&mut self, node: &Node) -> Option<Within> {
         let parts = node.text().and_then(|text| match text.split_once("..") {
             None => Some(Within {
                 from: None,
-                to: Some(duration_of(text)?),
+                to: Some(parse_duration(text).ok()?),
             }),
             Some((from, "")) => Some(Within {
-                from: Some(duration_of(from)?),
+                from: Some(parse_duration(from).ok()?),
                 to: None,
             }),
             Some((from, to)) => Some(Within {
-                from: Some(duration_of(from)?),
-                to: Some(duration_of(to)?),
+                from: Some(parse_duration(from).ok()?),
+                to: Some(parse_duration(to).ok()?),
             }),
         });
         match parts {
@@ -84,23 +47,6 @@ impl Cx<'_> {
             }
             found => found,
         }
-    }
-
-    /// A number of at most `max`.
-    pub fn number(&mut self, node: &Node, what: &str, max: u64) -> Option<u64> {
-        let Some(found) = node.text().and_then(number) else {
-            let shown = node.text().map_or(node.kind().to_owned(), quoted);
-            self.error(&node.place, format!("{what} is a number, not {shown}"));
-            return None;
-        };
-        if found > max {
-            self.error(
-                &node.place,
-                format!("{found} is more than {max}, the most that {what} can be"),
-            );
-            return None;
-        }
-        Some(found)
     }
 
     /// Bytes in the notation of the language.

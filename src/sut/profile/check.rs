@@ -1,115 +1,205 @@
-//! From the form of a profile to its meaning: addresses, times, versions, names. Every error has its place.
+//! From the nodes of a profile to its meaning: addresses, times, versions, names. Every error has its place.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::address::Address;
+use super::super::address::{Address, DEFAULT_PORT};
 use super::super::dial::Dialer;
-use super::super::glob::Glob;
 use super::super::template::{Words, port_words};
-use super::yaml::Places;
-use super::{
-    Auth, Endpoints, Fails, Kept, Known, Login, Process, Profile, ProfileError, Supports, Transports, duration, raw,
-};
+use super::{Auth, Endpoints, Kept, Login, Process, Profile, Transports};
+use crate::source::{Diagnostic, Node, Reader, Reported, Source, every, meant, quoted};
 use crate::statements::Version;
+use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
-use crate::transport::{Transport, UnknownTransport};
 
 /// How long a broker may take to answer its first CONNECT, unless the profile says otherwise.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a broker may take to end after SIGTERM, unless the profile says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most cases or instances that a profile can ask for.
-const MOST_AT_ONCE: u32 = 1024;
+const MOST_AT_ONCE: u64 = 1024;
 
+/// The keys of a profile.
+const KEYS: [&str; 22] = [
+    "name",
+    "process",
+    "mqtt",
+    "mqtts",
+    "ws",
+    "wss",
+    "unix",
+    "tls",
+    "versions",
+    "login",
+    "settle",
+    "patience",
+    "supports",
+    "denies",
+    "users",
+    "auth",
+    "jobs",
+    "instances",
+    "isolate",
+    "snapshots",
+    "setups",
+    "known",
+];
+const PROCESS_KEYS: [&str; 9] = [
+    "command",
+    "files",
+    "files_over",
+    "certificates",
+    "env",
+    "version",
+    "install",
+    "ready_timeout",
+    "stop_timeout",
+];
+const TLS_KEYS: [&str; 5] = ["ca", "certificate", "key", "server_name", "insecure"];
+
+/// Reads the nodes of one profile.
 pub(super) struct Check<'a> {
-    pub(super) file: &'a Path,
-    pub(super) source: &'a Arc<str>,
-    pub(super) places: &'a Places,
+    file: &'a Path,
+    pub(super) read: Reader<'a>,
 }
 
-pub(super) type Checked<T> = Result<T, ProfileError>;
+pub(super) type Checked<T> = Result<T, Reported>;
+
+impl<'a> Check<'a> {
+    pub(super) fn new(file: &'a Path, source: &'a Arc<Source>) -> Check<'a> {
+        let read = Reader::new(source);
+        Check { file, read }
+    }
+}
 
 impl Check<'_> {
-    /// An error at the value of `path`.
-    pub(super) fn error(&self, path: &str, message: impl Into<String>) -> ProfileError {
-        let place = self.places.value(path).or_else(|| self.places.key(path));
-        ProfileError::at(self.file, self.source, place, message)
+    /// The value of a key that may be missing.
+    pub(super) fn given<T>(
+        &mut self,
+        map: &Node,
+        key: &str,
+        read: impl FnOnce(&mut Self, &Node) -> Checked<T>,
+    ) -> Checked<Option<T>> {
+        map.given(key).map(|node| read(self, node)).transpose()
     }
 
-    /// An error at the key of `path`.
-    pub(super) fn key_error(&self, path: &str, message: impl Into<String>) -> ProfileError {
-        ProfileError::at(self.file, self.source, self.places.key(path), message)
-    }
-
-    pub(super) fn profile(&self, raw: raw::Profile) -> Checked<Profile> {
-        let process = raw.process.map(|process| self.process(process)).transpose()?;
-        let addresses = [
-            (Transport::Mqtt, raw.mqtt),
-            (Transport::Mqtts, raw.mqtts),
-            (Transport::Ws, raw.ws),
-            (Transport::Wss, raw.wss),
-            (Transport::Unix, raw.unix),
-        ];
-        let transports = self.transports(addresses, process.is_some())?;
-        let versions = self.versions(raw.versions, transports.in_use())?;
-        let made = process.as_ref().is_some_and(|process| process.certificates.is_some());
-        let dialer = Dialer::new(self.tls(raw.tls, made)?);
-        let mut supports = self.supports("supports", raw.supports, process.is_some())?;
-        supports.imply(
-            "websocket",
-            transports.has(Transport::Ws) || transports.has(Transport::Wss),
-        );
-        supports.imply(
-            "tls",
-            transports.has(Transport::Mqtts) || transports.has(Transport::Wss),
-        );
-        if raw.isolate && process.is_none() {
-            return Err(self.key_error(
-                "isolate",
-                "an instance for every case needs a `process` that can be started",
-            ));
+    /// The value of a key that must be there; `help` says what stands there.
+    pub(super) fn needed<'n>(&mut self, map: &'n Node, key: &str, help: &str) -> Checked<&'n Node> {
+        match map.given(key) {
+            Some(node) => Ok(node),
+            None => Err(self.missing(map, key, help)),
         }
-        let absolute = std::path::absolute(self.file).unwrap_or_else(|_| self.file.to_owned());
+    }
+
+    fn missing(&mut self, map: &Node, key: &str, help: &str) -> Reported {
+        let start = map.place.span.start;
+        let place = self.read.source.place(start..start);
+        self.read.error_help(&place, format!("missing key `{key}`"), help)
+    }
+
+    /// A key that is false where it is missing.
+    pub(super) fn flag(&mut self, map: &Node, key: &str) -> Checked<bool> {
+        let flag = self.given(map, key, |check, node| check.read.boolean(node, &format!("`{key}`")))?;
+        Ok(flag.unwrap_or(false))
+    }
+
+    pub(super) fn string(&mut self, node: &Node, what: &str) -> Checked<String> {
+        self.read.text(node, what).map(str::to_owned)
+    }
+
+    /// Text by name.
+    fn strings(&mut self, node: &Node, what: &str) -> Checked<BTreeMap<String, String>> {
+        let entries = self.read.entries(node, what)?;
+        let found = every(entries, |(key, value)| {
+            Ok((key.key().to_owned(), self.string(value, &quoted(key.key()))?))
+        })?;
+        Ok(found.into_iter().collect())
+    }
+
+    pub(super) fn profile(&mut self, root: &Node) -> Checked<Profile> {
+        self.read.map(root, "a profile", &KEYS)?;
+        let starts = root.given("process").is_some();
+        let name = self
+            .needed(root, "name", "what reports and the folder of snapshots are called")
+            .and_then(|node| self.name(node));
+        let process = self.given(root, "process", Self::process);
+        let transports = self.transports(root, starts);
+        let versions = self.versions(root, transports.as_ref().ok().map(Transports::in_use));
+        let tls = self.given(root, "tls", Self::tls);
+        let supports = self.given(root, "supports", |check, node| check.supports(node, starts));
+        let isolate = self.flag(root, "isolate");
+        if isolate == Ok(true) && !starts {
+            let place = &root.key_of("isolate").unwrap_or(root).place;
+            let message = "an instance for every case needs a `process` that can be started";
+            self.read.error(place, message);
+        }
+        let login = self.given(root, "login", Self::login);
+        let settle = self.given(root, "settle", |check, node| check.read.duration(node, "`settle`"));
+        let patience = self.positive_duration(root, "patience");
+        let denies = self.given(root, "denies", Self::denies);
+        let users = self.given(root, "users", Self::users);
+        let auth = self.given(root, "auth", Self::auth);
+        let jobs = self.count(root, "jobs");
+        let instances = self.count(root, "instances");
+        let snapshots = self.given(root, "snapshots", Self::kept);
+        let setups = self.given(root, "setups", |check, node| check.setups(node, starts));
+        let known = self.given(root, "known", Self::known);
+
+        let (process, transports) = (process?, transports?);
+        let made = process.as_ref().is_some_and(|process| process.certificates.is_some());
+        let mut supports = supports?.unwrap_or_default();
+        let has = |any: [Transport; 2]| any.into_iter().any(|t| transports.has(t));
+        supports.imply("websocket", has([Transport::Ws, Transport::Wss]));
+        supports.imply("tls", has([Transport::Mqtts, Transport::Wss]));
         let profile = Profile {
-            name: self.name(raw.name)?,
+            name: name?,
             supports,
             process,
             transports,
-            dialer,
-            versions,
-            login: raw.login.map(|login| self.login("login", login)).transpose()?,
-            settle: self.duration("settle", raw.settle.as_deref())?.unwrap_or_default(),
-            patience: self.positive_duration("patience", raw.patience.as_deref())?,
-            denies: self.denies("denies", raw.denies)?,
-            users: self.users("users", raw.users)?,
-            auth: raw.auth.map(|auth| self.auth("auth", auth)).transpose()?,
+            dialer: Dialer::new(TlsOptions {
+                made,
+                ..tls?.unwrap_or_default()
+            }),
+            versions: versions?,
+            login: login?,
+            settle: settle?.unwrap_or_default(),
+            patience: patience?,
+            denies: denies?.unwrap_or_default(),
+            users: users?.unwrap_or_default(),
+            auth: auth?,
             setups: Vec::new(),
-            jobs: self.count("jobs", raw.jobs)?,
-            instances: self.count("instances", raw.instances)?,
-            isolate: raw.isolate,
-            snapshots: self.kept(raw.snapshots.as_deref())?,
-            known: self.known(raw.known)?,
-            here: absolute.parent().unwrap_or(Path::new("/")).to_owned(),
+            jobs: jobs?,
+            instances: instances?,
+            isolate: isolate?,
+            snapshots: snapshots?.unwrap_or_default(),
+            known: known?.unwrap_or_default(),
+            here: self.folder(),
             file: self.file.to_owned(),
-            source: self.source.clone(),
+            source: Arc::clone(self.read.source),
         };
-        let setups = self.setups(&profile, raw.setups)?;
+        let setups = setups?.unwrap_or_default().into_iter();
+        let setups = setups
+            .map(|(name, setup)| (name, Arc::new(setup.of(&profile))))
+            .collect();
         Ok(Profile { setups, ..profile })
     }
 
-    pub(super) fn users(&self, path: &str, raw: BTreeMap<String, raw::Login>) -> Checked<BTreeMap<String, Login>> {
-        raw.into_iter()
-            .map(|(name, login)| {
-                let login = self.login(&format!("{path}.{name}"), login)?;
-                Ok((name, login))
-            })
-            .collect()
+    /// The folder of the file, for `$here`.
+    fn folder(&self) -> std::path::PathBuf {
+        let absolute = std::path::absolute(self.file).unwrap_or_else(|_| self.file.to_owned());
+        absolute.parent().unwrap_or(Path::new("/")).to_owned()
     }
 
-    fn name(&self, name: String) -> Checked<String> {
+    pub(super) fn users(&mut self, node: &Node) -> Checked<BTreeMap<String, Login>> {
+        let entries = self.read.entries(node, "`users`")?;
+        let users = every(entries, |(name, node)| Ok((name.key().to_owned(), self.login(node)?)))?;
+        Ok(users.into_iter().collect())
+    }
+
+    fn name(&mut self, node: &Node) -> Checked<String> {
+        let name = self.string(node, "`name`")?;
         let fits = name.starts_with(|c: char| c.is_ascii_alphanumeric())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
             // insta cuts a name at two underscores.
@@ -117,402 +207,357 @@ impl Check<'_> {
             && name.len() <= 64;
         match fits {
             true => Ok(name),
-            false => Err(self
-                .error("name", format!("`{name}` cannot be the name of a target"))
-                .help("at most 64 letters, digits, `.`, `-` and single `_`, a letter or a digit first; it names a folder of snapshots")),
+            false => Err(self.read.error_help(
+                &node.place,
+                format!("{} cannot be the name of a target", quoted(&name)),
+                "at most 64 letters, digits, `.`, `-` and single `_`, a letter or a digit first; it names a folder of snapshots",
+            )),
         }
     }
 
-    fn process(&self, raw: raw::Process) -> Checked<Process> {
-        self.command("process.command", &raw.command)?;
-        if let Some(version) = &raw.version {
-            self.command("process.version", version)?;
-        }
-        self.surroundings("process", &raw.files, &raw.files_over, &raw.env)?;
-        if let Some(folder) = raw.certificates.as_ref().filter(|folder| !is_inside(folder)) {
-            let message = format!("`{folder}` is not the name of a folder inside $dir");
-            return Err(self
-                .error("process.certificates", message)
-                .help("a relative path without `..`, such as tls; ca.pem, server.pem and server.key are made there"));
-        }
-        let ready = self.positive_duration("process.ready_timeout", raw.ready_timeout.as_deref())?;
-        let stop = self.positive_duration("process.stop_timeout", raw.stop_timeout.as_deref())?;
+    fn process(&mut self, node: &Node) -> Checked<Process> {
+        self.read.map(node, "`process`", &PROCESS_KEYS)?;
+        let command = self
+            .needed(node, "command", COMMAND)
+            .and_then(|node| self.command(node, "`command`"));
+        let version = self.given(node, "version", |check, node| check.command(node, "`version`"));
+        let files = self.given(node, "files", Self::files);
+        let files_over = self.given(node, "files_over", Self::files_over);
+        let certificates = self.given(node, "certificates", Self::certificates);
+        let env = self.given(node, "env", Self::env);
+        let install = self.given(node, "install", |check, node| check.string(node, "`install`"));
+        let ready = self.positive_duration(node, "ready_timeout");
+        let stop = self.positive_duration(node, "stop_timeout");
         Ok(Process {
-            command: raw.command,
-            files: raw.files,
-            files_over: self.files_over("process", raw.files_over)?,
-            certificates: raw.certificates,
-            env: raw.env,
-            version: raw.version,
-            install: raw.install,
-            ready_timeout: ready.unwrap_or(READY_TIMEOUT),
-            stop_timeout: stop.unwrap_or(STOP_TIMEOUT),
+            command: command?,
+            files: files?.unwrap_or_default(),
+            files_over: files_over?.unwrap_or_default(),
+            certificates: certificates?,
+            env: env?.unwrap_or_default(),
+            version: version?,
+            install: install?,
+            ready_timeout: ready?.unwrap_or(READY_TIMEOUT),
+            stop_timeout: stop?.unwrap_or(STOP_TIMEOUT),
         })
     }
 
-    /// The files and the environment of a process.
-    pub(super) fn surroundings(
-        &self,
-        path: &str,
-        files: &BTreeMap<String, String>,
-        files_over: &BTreeMap<String, BTreeMap<String, String>>,
-        env: &BTreeMap<String, String>,
-    ) -> Checked<()> {
-        self.files(&format!("{path}.files"), files)?;
-        for (transport, files) in files_over {
-            self.files(&format!("{path}.files_over.{transport}"), files)?;
+    fn certificates(&mut self, node: &Node) -> Checked<String> {
+        let folder = self.string(node, "`certificates`")?;
+        match is_inside(&folder) {
+            true => Ok(folder),
+            false => Err(self.read.error_help(
+                &node.place,
+                format!("{} is not the name of a folder inside $dir", quoted(&folder)),
+                "a relative path without `..`, such as tls; ca.pem, server.pem and server.key are made there",
+            )),
         }
-        for name in env.keys() {
-            if name.is_empty() || name.contains(['=', '\0']) {
-                let path = format!("{path}.env.{name}");
-                return Err(self.key_error(&path, format!("`{name}` cannot be the name of an environment variable")));
-            }
-        }
-        Ok(())
     }
 
-    fn files(&self, path: &str, files: &BTreeMap<String, String>) -> Checked<()> {
-        match files.keys().find(|file| !is_inside(file)) {
-            None => Ok(()),
-            Some(file) => Err(self
-                .key_error(&format!("{path}.{file}"), format!("`{file}` is not a path inside $dir"))
-                .help("a relative path without `..`, such as broker.conf or data/init.lua")),
+    pub(super) fn env(&mut self, node: &Node) -> Checked<BTreeMap<String, String>> {
+        for (name, _) in self.read.entries(node, "`env`")? {
+            if name.key().is_empty() || name.key().contains(['=', '\0']) {
+                let message = format!("{} cannot be the name of an environment variable", quoted(name.key()));
+                self.read.error(&name.place, message);
+            }
         }
+        self.strings(node, "`env`")
+    }
+
+    pub(super) fn files(&mut self, node: &Node) -> Checked<BTreeMap<String, String>> {
+        for (name, _) in self.read.entries(node, "`files`")? {
+            if !is_inside(name.key()) {
+                self.read.error_help(
+                    &name.place,
+                    format!("{} is not a path inside $dir", quoted(name.key())),
+                    "a relative path without `..`, such as broker.conf or data/init.lua",
+                );
+            }
+        }
+        self.strings(node, "`files`")
     }
 
     /// Files by the transport that they are for.
-    pub(super) fn files_over(
-        &self,
-        path: &str,
-        raw: BTreeMap<String, BTreeMap<String, String>>,
-    ) -> Checked<BTreeMap<Transport, BTreeMap<String, String>>> {
-        let by_transport = |(name, files): (String, _)| {
-            let transport = name
-                .parse()
-                .map_err(|e: UnknownTransport| self.key_error(&format!("{path}.files_over.{name}"), e.to_string()))?;
-            Ok((transport, files))
-        };
-        raw.into_iter().map(by_transport).collect()
+    pub(super) fn files_over(&mut self, node: &Node) -> Checked<BTreeMap<Transport, BTreeMap<String, String>>> {
+        let entries = self.read.entries(node, "`files_over`")?;
+        let found = every(entries, |(transport, files)| {
+            let transport = self.transport(transport);
+            let files = self.files(files)?;
+            Ok((transport?, files))
+        })?;
+        Ok(found.into_iter().collect())
     }
 
-    pub(super) fn command(&self, path: &str, command: &[String]) -> Checked<()> {
+    /// The name of a transport.
+    pub(super) fn transport(&mut self, node: &Node) -> Checked<Transport> {
+        let name = self.read.text(node, "a transport")?;
+        name.parse().map_err(|_| {
+            let names = Transport::ALL.map(Transport::name);
+            self.read.unknown(&node.place, "transport", name, &names)
+        })
+    }
+
+    /// A program and its arguments.
+    pub(super) fn command(&mut self, node: &Node, what: &str) -> Checked<Vec<String>> {
+        let items = self.read.list(node, what)?;
+        let command = every(items, |item| self.string(item, "a program or an argument"))?;
         match command.first() {
-            Some(program) if !program.is_empty() => Ok(()),
+            Some(program) if !program.is_empty() => Ok(command),
             _ => Err(self
-                .error(path, format!("{path} names no program"))
-                .help("a list of the program and its arguments, such as [mosquitto, -c, $dir/mosquitto.conf]")),
+                .read
+                .error_help(&node.place, format!("{what} names no program"), COMMAND)),
         }
     }
 
     /// The addresses under the keys that are named after their transports.
-    fn transports(&self, raw: [(Transport, Option<raw::Mqtt>); 5], has_process: bool) -> Checked<Transports> {
-        let mut all = BTreeMap::new();
-        for (transport, raw) in raw {
-            if let Some(raw) = raw {
-                all.insert(
-                    transport,
-                    self.endpoints(transport.name(), transport, raw, has_process)?,
-                );
-            }
-        }
-        Transports::new(all).ok_or_else(|| {
-            self.error("", "missing key `mqtt`")
-                .help("where the broker is: mqtt://host:port; or mqtts, ws, wss or unix with an address of its own")
+    fn transports(&mut self, root: &Node, starts: bool) -> Checked<Transports> {
+        let given = Transport::ALL
+            .into_iter()
+            .filter_map(|transport| Some((transport, root.given(transport.name())?)));
+        let all = every(given, |(transport, node)| {
+            Ok((transport, self.endpoints(node, transport, starts)?))
+        })?;
+        Transports::new(all.into_iter().collect()).ok_or_else(|| {
+            self.missing(
+                root,
+                "mqtt",
+                "where the broker is: mqtt://host:port; or mqtts, ws, wss or unix with an address of its own",
+            )
         })
     }
 
-    fn tls(&self, raw: Option<raw::Tls>, made: bool) -> Checked<TlsOptions> {
-        let Some(raw) = raw else {
-            return Ok(TlsOptions {
-                made,
-                ..TlsOptions::default()
-            });
-        };
-        let here = std::path::absolute(self.file).unwrap_or_else(|_| self.file.to_owned());
-        let here = here.parent().unwrap_or(Path::new("/"));
+    fn tls(&mut self, node: &Node) -> Checked<TlsOptions> {
+        self.read.map(node, "`tls`", &TLS_KEYS)?;
+        let here = self.folder();
         let words = Words {
             here: here.to_string_lossy().into_owned(),
             ..Words::default()
         };
         // A relative path is one from the profile's folder, wherever the run was started.
-        let file = |text: Option<String>| text.map(|text| here.join(words.fill(&text)));
-        if raw.certificate.is_some() != raw.key.is_some() {
-            return Err(self
-                .error("tls", "a client certificate and its key belong together")
-                .help("{ certificate: client.pem, key: client.key }"));
+        let mut file = |key: &str| {
+            let text = self.given(node, key, |check, node| check.string(node, &format!("`{key}`")))?;
+            Ok(text.map(|text| here.join(words.fill(&text))))
+        };
+        let (ca, certificate, key) = (file("ca"), file("certificate"), file("key"));
+        let server_name = self.given(node, "server_name", |check, node| check.string(node, "`server_name`"));
+        let insecure = self.flag(node, "insecure");
+        let options = TlsOptions {
+            ca: ca?,
+            certificate: certificate?,
+            key: key?,
+            server_name: server_name?,
+            insecure: insecure?,
+            ..TlsOptions::default()
+        };
+        match options.certificate.is_some() == options.key.is_some() {
+            true => Ok(options),
+            false => Err(self.read.error_help(
+                &node.place,
+                "a client certificate and its key belong together",
+                "{ certificate: client.pem, key: client.key }",
+            )),
         }
-        Ok(TlsOptions {
-            ca: file(raw.ca),
-            certificate: file(raw.certificate),
-            key: file(raw.key),
-            server_name: raw.server_name,
-            insecure: raw.insecure,
-            made,
-        })
     }
 
-    pub(super) fn endpoints(
-        &self,
-        path: &str,
-        transport: Transport,
-        raw: raw::Mqtt,
-        has_process: bool,
-    ) -> Checked<Endpoints> {
-        match raw {
-            raw::Mqtt::One(text) => {
-                self.endpoint(transport, path, &text, has_process)?;
-                Ok(Endpoints::One(text))
-            }
-            raw::Mqtt::PerVersion(map) if map.is_empty() => Err(self
-                .error(path, format!("`{transport}` has no address"))
-                .help("mqtt://host:port, or one for each version")),
-            raw::Mqtt::PerVersion(map) => {
-                let mut addresses = BTreeMap::new();
-                for (version, text) in map {
-                    let path = format!("{path}.{version}");
-                    self.endpoint(transport, &path, &text, has_process)?;
-                    let version = self.version(&version).map_err(|e| self.key_error(&path, e))?;
-                    if addresses.insert(version, text).is_some() {
-                        return Err(self.key_error(&path, format!("{version} has two addresses here")));
-                    }
-                }
-                Ok(Endpoints::PerVersion(addresses))
-            }
+    /// One address, or one for each version.
+    pub(super) fn endpoints(&mut self, node: &Node, transport: Transport, starts: bool) -> Checked<Endpoints> {
+        let help = "an address such as mqtt://127.0.0.1:$port, or a map with one for each version";
+        if node.text().is_some() {
+            return self.endpoint(node, transport, starts).map(Endpoints::One);
         }
+        let Some(entries) = node.map() else {
+            let message = format!("`{transport}` is text or a map, not {}", node.kind());
+            return Err(self.read.error_help(&node.place, message, help));
+        };
+        if entries.is_empty() {
+            let message = format!("`{transport}` has no address");
+            return Err(self.read.error_help(&node.place, message, help));
+        }
+        let mut addresses = BTreeMap::new();
+        every(entries, |(key, node)| {
+            let version = self.version(key);
+            let address = self.endpoint(node, transport, starts)?;
+            let version = version?;
+            match addresses.insert(version, address) {
+                None => Ok(()),
+                Some(_) => Err(self.read.error(&key.place, format!("{version} has two addresses here"))),
+            }
+        })?;
+        Ok(Endpoints::PerVersion(addresses))
     }
 
     /// Checks an address with any port for `$port`.
-    fn endpoint(&self, transport: Transport, path: &str, text: &str, has_process: bool) -> Checked<()> {
+    fn endpoint(&mut self, node: &Node, transport: Transport, starts: bool) -> Checked<String> {
+        let text = self.read.text(node, "an address")?;
         let ports = port_words(text);
-        if let (Some(word), false) = (ports.first(), has_process) {
-            return Err(self
-                .error(
-                    path,
-                    format!("`${word}` without a `process`: no port is chosen for a broker that is not started"),
-                )
-                .help("write the port, or say under `process` how to start the broker"));
+        if let (Some(word), false) = (ports.first(), starts) {
+            return Err(self.read.error_help(
+                &node.place,
+                format!("`${word}` without a `process`: no port is chosen for a broker that is not started"),
+                "write the port, or say under `process` how to start the broker",
+            ));
         }
         let words = Words {
-            ports: ports
-                .iter()
-                .map(|word| (word.to_string(), super::super::address::DEFAULT_PORT))
-                .collect(),
+            ports: ports.iter().map(|word| (word.to_string(), DEFAULT_PORT)).collect(),
             ..Words::default()
         };
         match words.fill(text).parse::<Address>() {
-            Ok(address) if address.transport() != transport => {
-                let other = address.transport();
-                let message = format!("`{text}` is no {transport} address");
-                Err(self.error(path, message).help(format!("it belongs under `{other}`")))
-            }
-            Ok(_) => Ok(()),
-            Err(e) => Err(self.error(path, e.to_string())),
+            Ok(address) if address.transport() != transport => Err(self.read.error_help(
+                &node.place,
+                format!("{} is no {transport} address", quoted(text)),
+                format!("it belongs under `{}`", address.transport()),
+            )),
+            Ok(_) => Ok(text.to_owned()),
+            Err(e) => Err(self.read.error(&node.place, e.to_string())),
         }
     }
 
-    fn version(&self, text: &str) -> Result<Version, String> {
-        text.parse::<Version>().map_err(|e| e.to_string())
+    fn version(&mut self, node: &Node) -> Checked<Version> {
+        let text = self.read.text(node, "a version")?;
+        text.parse().map_err(|_| {
+            let names = Version::ALL.map(Version::name);
+            self.read.unknown(&node.place, "version", text, &names)
+        })
     }
 
-    fn versions(&self, raw: Option<Vec<String>>, mqtt: &Endpoints) -> Checked<Option<Vec<Version>>> {
-        let addressed = match mqtt {
-            Endpoints::One(_) => None,
-            Endpoints::PerVersion(map) => Some(map.keys().copied().collect::<Vec<_>>()),
+    /// The versions that are played, oldest first; without the key, those that have an address of their own.
+    fn versions(&mut self, root: &Node, addresses: Option<&Endpoints>) -> Checked<Option<Vec<Version>>> {
+        let addressed = match addresses {
+            Some(Endpoints::PerVersion(map)) => Some(map.keys().copied().collect::<Vec<_>>()),
+            _ => None,
         };
-        let Some(list) = raw else { return Ok(addressed) };
+        let Some(node) = root.given("versions") else {
+            return Ok(addressed);
+        };
         let mut versions = Vec::new();
-        for (i, text) in list.iter().enumerate() {
-            let path = format!("versions[{i}]");
-            let version = self.version(text).map_err(|e| self.error(&path, e))?;
-            if versions.contains(&version) {
-                return Err(self.error(&path, format!("{version} stands here twice")));
-            }
-            if addressed
-                .as_ref()
-                .is_some_and(|addressed| !addressed.contains(&version))
-            {
-                return Err(self.error(&path, format!("{version} has no address under `mqtt`")));
-            }
-            versions.push(version);
-        }
+        every(self.read.list(node, "`versions`")?, |item| {
+            let version = self.version(item)?;
+            let message = match &addressed {
+                _ if versions.contains(&version) => format!("{version} stands here twice"),
+                Some(addressed) if !addressed.contains(&version) => format!("{version} has no address under `mqtt`"),
+                _ => {
+                    versions.push(version);
+                    return Ok(());
+                }
+            };
+            Err(self.read.error(&item.place, message))
+        })?;
         if versions.is_empty() {
-            return Err(self
-                .error("versions", "no version at all")
-                .help("some of v3.1, v3.1.1 and v5; without the key the broker is asked"));
+            return Err(self.read.error_help(
+                &node.place,
+                "no version at all",
+                "some of v3.1, v3.1.1 and v5; without the key the broker is asked",
+            ));
         }
         versions.sort();
         Ok(Some(versions))
     }
 
-    pub(super) fn login(&self, path: &str, raw: raw::Login) -> Checked<Login> {
-        if raw.username.is_none() && raw.password.is_none() {
-            return Err(self
-                .error(path, "a login without username and password")
-                .help("{ username: u, password: p }"));
+    pub(super) fn login(&mut self, node: &Node) -> Checked<Login> {
+        self.read.map(node, "a login", &["username", "password"])?;
+        let username = self.login_part(node, "username");
+        let password = self.login_part(node, "password");
+        let (username, password) = (username?, password?);
+        if username.is_none() && password.is_none() {
+            return Err(self.read.error_help(
+                &node.place,
+                "a login without username and password",
+                "{ username: u, password: p }",
+            ));
         }
-        for (part, text) in [("username", &raw.username), ("password", &raw.password)] {
-            if text.as_ref().is_some_and(|text| text.len() > usize::from(u16::MAX)) {
-                let message = format!("a {part} of more than 65535 bytes does not fit into a CONNECT");
-                // At its key: the value is nobody's to see.
-                return Err(self.key_error(&format!("{path}.{part}"), message).without_source());
-            }
-        }
-        Ok(Login {
-            username: raw.username,
-            password: raw.password,
-        })
+        Ok(Login { username, password })
     }
 
-    pub(super) fn auth(&self, path: &str, raw: raw::Auth) -> Checked<Auth> {
-        let bytes = |list: &str, texts: Vec<String>| {
-            texts
-                .iter()
-                .enumerate()
-                .map(|(i, text)| {
-                    let digits: String = text.split_whitespace().collect();
-                    hex::decode(digits).map_err(|e| {
-                        self.error(&format!("{path}.{list}[{i}]"), format!("`{text}` is not hex: {e}"))
-                            .help("pairs of hex digits, such as \"00 1f ff\"")
-                    })
-                })
-                .collect::<Checked<Vec<_>>>()
-        };
-        if raw.method.is_empty() {
-            return Err(self.error(&format!("{path}.method"), "an empty authentication method"));
+    fn login_part(&mut self, node: &Node, part: &str) -> Checked<Option<String>> {
+        let text = self.given(node, part, |check, node| check.string(node, &format!("`{part}`")))?;
+        if text.as_ref().is_some_and(|text| text.len() > usize::from(u16::MAX)) {
+            let message = format!("a {part} of more than 65535 bytes does not fit into a CONNECT");
+            // At its key: the value is nobody's to see.
+            let place = &node.key_of(part).unwrap_or(node).place;
+            let error = Diagnostic::new(self.read.source, place, message).without_text();
+            return Err(self.read.report(error));
         }
+        Ok(text)
+    }
+
+    pub(super) fn auth(&mut self, node: &Node) -> Checked<Auth> {
+        self.read.map(node, "`auth`", &["method", "good", "bad"])?;
+        let method = self
+            .needed(node, "method", "the Authentication Method")
+            .and_then(|node| match self.read.text(node, "`method`")? {
+                "" => Err(self.read.error(&node.place, "an empty authentication method")),
+                method => Ok(method.to_owned()),
+            });
+        let good = self.given(node, "good", |check, node| check.hex_list(node, "`good`"));
+        let bad = self.given(node, "bad", |check, node| check.hex_list(node, "`bad`"));
         Ok(Auth {
-            good: bytes("good", raw.good)?,
-            bad: bytes("bad", raw.bad)?,
-            method: raw.method,
+            method: method?,
+            good: good?.unwrap_or_default(),
+            bad: bad?.unwrap_or_default(),
         })
     }
 
-    pub(super) fn supports(&self, path: &str, raw: Vec<raw::Support>, has_process: bool) -> Checked<Supports> {
-        let mut supports = Supports::default();
-        for (i, entry) in raw.iter().enumerate() {
-            let path = format!("{path}[{i}]");
-            supports
-                .add(&entry.name, &entry.value)
-                .map_err(|(what, allowed)| self.error(&path, what).help(allowed))?;
-            if !has_process && ["restart", "persistence", "durable"].contains(&entry.name.as_str()) {
-                let what = format!(
-                    "`{}` without a `process`: only a broker that is started can be restarted",
-                    entry.name
-                );
-                return Err(self.error(&path, what));
+    fn hex_list(&mut self, node: &Node, what: &str) -> Checked<Vec<Vec<u8>>> {
+        every(self.read.list(node, what)?, |item| {
+            let text = self.read.text(item, "authentication data")?;
+            let digits: String = text.split_whitespace().collect();
+            hex::decode(digits).map_err(|e| {
+                self.read.error_help(
+                    &item.place,
+                    format!("{} is not hex: {e}", quoted(text)),
+                    "pairs of hex digits, such as \"00 1f ff\"",
+                )
+            })
+        })
+    }
+
+    pub(super) fn denies(&mut self, node: &Node) -> Checked<Vec<String>> {
+        every(self.read.list(node, "`denies`")?, |item| {
+            match self.read.text(item, "a topic filter")? {
+                "" => Err(self.read.error(&item.place, "an empty topic filter")),
+                filter => Ok(filter.to_owned()),
             }
-        }
-        Ok(supports)
+        })
     }
 
-    pub(super) fn denies(&self, path: &str, raw: Vec<String>) -> Checked<Vec<String>> {
-        match raw.iter().position(String::is_empty) {
-            Some(i) => Err(self.error(&format!("{path}[{i}]"), "an empty topic filter")),
-            None => Ok(raw),
-        }
+    fn count(&mut self, root: &Node, key: &str) -> Checked<Option<usize>> {
+        self.given(root, key, |check, node| {
+            match node.text().and_then(|text| text.parse().ok()) {
+                Some(count) if (1..=MOST_AT_ONCE).contains(&count) => Ok(count as usize),
+                _ => {
+                    let message = format!("`{key}` is a number from 1 to {MOST_AT_ONCE}, not {}", node.shown());
+                    Err(check.read.error(&node.place, message))
+                }
+            }
+        })
     }
 
-    fn count(&self, path: &str, raw: Option<u32>) -> Checked<Option<usize>> {
-        match raw {
-            Some(count) if count == 0 || count > MOST_AT_ONCE => Err(self
-                .error(path, format!("`{path}: {count}`"))
-                .help(format!("a number from 1 to {MOST_AT_ONCE}"))),
-            count => Ok(count.map(|count| count as usize)),
-        }
-    }
-
-    fn kept(&self, raw: Option<&str>) -> Checked<Kept> {
-        match raw {
-            None | Some("all") => Ok(Kept::All),
+    fn kept(&mut self, node: &Node) -> Checked<Kept> {
+        match node.text() {
+            Some("all") => Ok(Kept::All),
             Some("failures") => Ok(Kept::Failures),
-            Some(other) => Err(self
-                .error("snapshots", format!("`snapshots: {other}`"))
-                .help("`all` keeps every case, `failures` those that do not pass and one file with every verdict")),
+            _ => Err(self.read.error_help(
+                &node.place,
+                format!("`snapshots` is all or failures, not {}", node.shown()),
+                meant(node.text().unwrap_or_default(), ["all", "failures"], || {
+                    "`all` keeps every case, `failures` those that do not pass and one file with every verdict"
+                        .to_owned()
+                }),
+            )),
         }
     }
 
-    fn duration(&self, path: &str, raw: Option<&str>) -> Checked<Option<Duration>> {
-        raw.map(|text| duration::parse_duration(text).map_err(|e| self.error(path, e).help(duration::FORM)))
-            .transpose()
-    }
-
-    fn positive_duration(&self, path: &str, raw: Option<&str>) -> Checked<Option<Duration>> {
-        match self.duration(path, raw)? {
-            Some(Duration::ZERO) => Err(self.error(path, format!("`{path}` cannot be 0"))),
-            span => Ok(span),
-        }
-    }
-
-    fn known(&self, raw: Vec<raw::Known>) -> Checked<Vec<Known>> {
-        raw.into_iter()
-            .enumerate()
-            .map(|(i, entry)| self.known_entry(&format!("known[{i}]"), entry))
-            .collect()
-    }
-
-    fn known_entry(&self, path: &str, raw: raw::Known) -> Checked<Known> {
-        let at = |key: &str| format!("{path}.{key}");
-        let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
-        if raw.case.trim().is_empty() {
-            return Err(self
-                .error(&at("case"), "`case` is empty")
-                .help("the id of a case, or a glob such as qos2/*@v5"));
-        }
-        if !raw.untriaged {
-            if !filled(&raw.because) {
-                return Err(self
-                    .error(path, "a known deviation without its reason")
-                    .help("`because` says in a few words what the broker does instead"));
+    fn positive_duration(&mut self, map: &Node, key: &str) -> Checked<Option<Duration>> {
+        self.given(map, key, |check, node| {
+            match check.read.duration(node, &format!("`{key}`"))? {
+                Duration::ZERO => Err(check.read.error(&node.place, format!("`{key}` cannot be 0"))),
+                span => Ok(span),
             }
-            if !filled(&raw.see) && !filled(&raw.bytes) {
-                return Err(self
-                    .error(path, "a known deviation without a link or bytes")
-                    .help("`see` is a link to more, `bytes` the exchange that shows it; one of them is needed"));
-            }
-        }
-        if raw.sometimes && raw.varies {
-            return Err(self
-                .error(&at("varies"), "`sometimes` and `varies` exclude each other")
-                .help("`varies` is for what fails in every run, and not always in the same way; `sometimes` is for what may pass"));
-        }
-        let fails = match raw.fails.trim() {
-            "" => {
-                let help = "the statement (v5:MQTT-3.1.2-3), the step that fails, or crash";
-                return Err(self.error(&at("fails"), "`fails` is empty").help(help));
-            }
-            "crash" => Fails::Crash,
-            text => Fails::By(text.to_owned()),
-        };
-        let broker = match raw.broker.as_deref().map(str::parse) {
-            Some(Err(e)) => return Err(self.error(&at("broker"), e)),
-            Some(Ok(condition)) => Some(condition),
-            None => None,
-        };
-        let transport = |(i, name): (usize, &String)| {
-            name.parse()
-                .map_err(|e: UnknownTransport| self.error(&format!("{path}.over[{i}]"), e.to_string()))
-        };
-        let over = raw
-            .over
-            .iter()
-            .enumerate()
-            .map(transport)
-            .collect::<Checked<Vec<_>>>()?;
-        Ok(Known {
-            case: Glob::new(raw.case.trim()),
-            fails,
-            broker,
-            over,
-            sometimes: raw.sometimes,
-            varies: raw.varies,
-            because: raw.because.unwrap_or_default(),
-            see: raw.see,
-            bytes: raw.bytes,
-            untriaged: raw.untriaged,
-            place: self.places.value(&at("case")),
         })
     }
 }
+
+/// What a command is, for messages.
+const COMMAND: &str = "a list of the program and its arguments, such as [mosquitto, -c, $dir/mosquitto.conf]";
 
 /// Whether a path stays below the folder that it is relative to.
 fn is_inside(path: &str) -> bool {

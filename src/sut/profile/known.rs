@@ -2,8 +2,23 @@
 
 use super::super::glob::Glob;
 use super::super::version::{BrokerVersion, VersionCondition};
-use super::error::Place;
+use super::check::{Check, Checked};
+use crate::source::{Node, Place, every};
 use crate::transport::Transport;
+
+/// The keys of an entry of `known`.
+const KEYS: [&str; 10] = [
+    "case",
+    "fails",
+    "broker",
+    "over",
+    "sometimes",
+    "varies",
+    "because",
+    "see",
+    "bytes",
+    "untriaged",
+];
 
 /// One entry of `known`: these cases fail in this way, and here is why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +45,7 @@ pub struct Known {
     /// Written by a machine and not yet looked at by a person; counted loudly.
     pub untriaged: bool,
     /// Where the entry's `case` stands in the profile.
-    pub place: Option<Place>,
+    pub place: Place,
 }
 
 /// How a known case fails.
@@ -55,6 +70,95 @@ impl Known {
             (None, _) => Some(true),
             (Some(condition), Some(version)) => Some(condition.holds_for(version)),
             (Some(_), None) => None,
+        }
+    }
+}
+
+impl Check<'_> {
+    pub(super) fn known(&mut self, node: &Node) -> Checked<Vec<Known>> {
+        let items = self.read.list(node, "`known`")?;
+        every(items, |item| self.known_entry(item))
+    }
+
+    fn known_entry(&mut self, node: &Node) -> Checked<Known> {
+        self.read.map(node, "a known deviation", &KEYS)?;
+        let case = self.needed(node, "case", "the id of a case, or a glob such as qos2/*@v5");
+        let case = case.and_then(|case| Ok((case, self.filled(case, "`case`")?)));
+        let fails = self
+            .needed(
+                node,
+                "fails",
+                "the statement (v5:MQTT-3.1.2-3), the step that fails, or crash",
+            )
+            .and_then(|fails| self.filled(fails, "`fails`"));
+        let broker = self.given(node, "broker", |check, node| {
+            let text = check.read.text(node, "`broker`")?;
+            text.parse().map_err(|e: String| check.read.error(&node.place, e))
+        });
+        let over = self.given(node, "over", |check, node| {
+            let items = check.read.list(node, "`over`")?;
+            every(items, |item| check.transport(item))
+        });
+        let sometimes = self.flag(node, "sometimes");
+        let varies = self.flag(node, "varies");
+        let untriaged = self.flag(node, "untriaged");
+        let because = self.given(node, "because", |check, node| check.string(node, "`because`"));
+        let see = self.given(node, "see", |check, node| check.string(node, "`see`"));
+        let bytes = self.given(node, "bytes", |check, node| check.string(node, "`bytes`"));
+        let ((case_node, case), fails) = (case?, fails?);
+        let known = Known {
+            case: Glob::new(case),
+            fails: match fails {
+                "crash" => Fails::Crash,
+                text => Fails::By(text.to_owned()),
+            },
+            broker: broker?,
+            over: over?.unwrap_or_default(),
+            sometimes: sometimes?,
+            varies: varies?,
+            because: because?.unwrap_or_default(),
+            see: see?,
+            bytes: bytes?,
+            untriaged: untriaged?,
+            place: case_node.place.clone(),
+        };
+        self.justified(node, &known)?;
+        Ok(known)
+    }
+
+    /// An entry that a person has looked at says why, and shows it.
+    fn justified(&mut self, node: &Node, known: &Known) -> Checked<()> {
+        let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
+        if known.sometimes && known.varies {
+            let place = &node.get("varies").unwrap_or(node).place;
+            return Err(self.read.error_help(
+                place,
+                "`sometimes` and `varies` exclude each other",
+                "`varies` is for what fails in every run, and not always in the same way; `sometimes` is for what may pass",
+            ));
+        }
+        if !known.untriaged && known.because.trim().is_empty() {
+            return Err(self.read.error_help(
+                &node.place,
+                "a known deviation without its reason",
+                "`because` says in a few words what the broker does instead",
+            ));
+        }
+        if !known.untriaged && !filled(&known.see) && !filled(&known.bytes) {
+            return Err(self.read.error_help(
+                &node.place,
+                "a known deviation without a link or bytes",
+                "`see` is a link to more, `bytes` the exchange that shows it; one of them is needed",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Text with more than blanks in it, without those around it.
+    fn filled<'n>(&mut self, node: &'n Node, what: &str) -> Checked<&'n str> {
+        match self.read.text(node, what)?.trim() {
+            "" => Err(self.read.error(&node.place, format!("{what} is empty"))),
+            text => Ok(text),
         }
     }
 }

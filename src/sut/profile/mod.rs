@@ -1,23 +1,18 @@
 //! The profile of a target: a YAML file that says how to start a broker, where it listens, what it supports, and which of
 //! its deviations are known.
 //!
-//! In: a file. Out: a [`Profile`] in which everything is checked, or a [`ProfileError`] with the place and what is allowed
-//! there. The file is read in three steps: `yaml` refuses what is hostile and notes every node's place, serde reads the
-//! form (`raw`), and `check` turns that into the types below.
+//! In: a file. Out: a [`Profile`] in which everything is checked, or a [`ProfileError`] with every place where it is wrong and
+//! what is allowed there.
 
 mod check;
-mod duration;
 mod error;
 mod known;
-mod raw;
 mod secret;
 mod setups;
 mod supports;
 mod transports;
-mod yaml;
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,17 +20,14 @@ use std::time::Duration;
 use super::address::{Address, AddressError};
 use super::dial::Dialer;
 use super::template::Words;
+use crate::source::{Diagnostic, Place, Source, parse, read_file, sorted};
 use crate::statements::Version;
 use crate::transport::Transport;
 
-pub use duration::parse_duration;
-pub use error::{Place, ProfileError};
+pub use error::ProfileError;
 pub use known::{Fails, Known};
 pub use supports::Supports;
 pub use transports::Transports;
-
-/// How large a profile may be, in bytes.
-pub const MAX_SIZE: u64 = 1024 * 1024;
 
 /// A target, as its profile describes it.
 #[derive(Debug, Clone)]
@@ -78,7 +70,7 @@ pub struct Profile {
     /// The folder of the file, for `$here`.
     pub here: PathBuf,
     file: PathBuf,
-    source: Arc<str>,
+    source: Arc<Source>,
 }
 
 /// Which cases of a target have a snapshot.
@@ -169,11 +161,15 @@ impl Profile {
     /// Reads the profile in `file`.
     ///
     /// # Errors
-    /// The file cannot be read, is no file, is longer than [`MAX_SIZE`], or is not a profile. No more than [`MAX_SIZE`]
-    /// bytes are ever read.
+    /// The file cannot be read, is no file, is longer than [`MAX_FILE`](crate::source::MAX_FILE), or is not a profile. No
+    /// more bytes than that are ever read.
     pub fn read(file: &Path) -> Result<Profile, ProfileError> {
-        let text = read_text(file).map_err(|why| ProfileError::of_file(file, why))?;
-        Profile::parse(&text, file)
+        match read_file(file) {
+            Ok(text) => Profile::parse(&text, file),
+            Err(why) => Err(ProfileError {
+                diagnostics: vec![Diagnostic::of_file(file.display().to_string(), why)],
+            }),
+        }
     }
 
     /// Reads a profile from text; `file` is what messages call it and where `$here` comes from.
@@ -181,21 +177,17 @@ impl Profile {
     /// # Errors
     /// The text is not a profile.
     pub fn parse(text: &str, file: &Path) -> Result<Profile, ProfileError> {
-        let source: Arc<str> = Arc::from(text);
-        let places = yaml::survey(text).map_err(|e| ProfileError::at(file, &source, e.place, e.message))?;
-        if places.value("").is_none() {
-            return Err(ProfileError::of_file(file, "the profile is empty").help("it needs at least `name` and `mqtt`"));
-        }
-        let raw = read_form(text).map_err(|e| {
-            let place = form_error_place(&e, &places);
-            ProfileError::at(file, &source, place, form_error_message(&e))
-        })?;
-        check::Check {
-            file,
-            source: &source,
-            places: &places,
-        }
-        .profile(raw)
+        let source = Arc::new(Source {
+            file: file.display().to_string(),
+            text: text.to_owned(),
+        });
+        let root = parse(&source).map_err(|diagnostics| ProfileError { diagnostics })?;
+        let mut check = check::Check::new(file, &source);
+        let profile = check.profile(&root);
+        let errors = check.read.take_errors();
+        profile.ok().filter(|_| errors.is_empty()).ok_or_else(|| ProfileError {
+            diagnostics: sorted(errors),
+        })
     }
 
     /// The address of each version over the transport in use.
@@ -232,82 +224,7 @@ impl Profile {
     }
 
     /// An error about something in this profile that only others can find, such as a `known` entry without a case.
-    pub fn error_at(&self, place: Option<Place>, message: impl Into<String>, help: Option<String>) -> ProfileError {
-        let error = ProfileError::at(&self.file, &self.source, place, message);
-        match help {
-            Some(help) => error.help(help),
-            None => error,
-        }
-    }
-}
-
-fn read_text(file: &Path) -> Result<String, String> {
-    let meta = std::fs::metadata(file).map_err(|e| format!("cannot read the profile: {e}"))?;
-    if meta.is_dir() {
-        return Err("this is a directory, not a profile".to_owned());
-    }
-    if !meta.is_file() {
-        return Err("this is not a regular file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    std::fs::File::open(file)
-        .and_then(|f| f.take(MAX_SIZE + 1).read_to_end(&mut bytes))
-        .map_err(|e| format!("cannot read the profile: {e}"))?;
-    if bytes.len() as u64 > MAX_SIZE {
-        let megabytes = meta.len().div_ceil(MAX_SIZE);
-        return Err(format!("the file has {megabytes} MiB; a profile has at most 1 MiB"));
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) if text.contains('\0') => Err("this is a binary file, not a profile".to_owned()),
-        Ok(text) => Ok(text),
-        Err(e) => Err(format!(
-            "this is a binary file, not a profile: no UTF-8 text at byte {}",
-            e.utf8_error().valid_up_to()
-        )),
-    }
-}
-
-type FormError = serde_path_to_error::Error<serde_yaml::Error>;
-
-fn read_form(text: &str) -> Result<raw::Profile, FormError> {
-    serde_path_to_error::deserialize(serde_yaml::Deserializer::from_str(text))
-}
-
-/// The place of an error of form: the key that is wrong where serde names one, else where the parser stood.
-fn form_error_place(error: &FormError, places: &yaml::Places) -> Option<Place> {
-    let path = error.path().to_string();
-    let known = match path.as_str() {
-        "." => places.value(""),
-        path if error.inner().to_string().contains("unknown field") => places.key(path),
-        path => places.value(path),
-    };
-    let stood = error.inner().location().map(|l| Place {
-        line: l.line(),
-        column: l.column(),
-        length: 0,
-    });
-    known.or(stood)
-}
-
-/// serde's message in the words of a profile: with the path in front, without the place at the end.
-fn form_error_message(error: &FormError) -> String {
-    let mut message = error.inner().to_string();
-    if let Some(location) = error.inner().location() {
-        let suffix = format!(" at line {} column {}", location.line(), location.column());
-        message.truncate(message.strip_suffix(&suffix).unwrap_or(&message).len());
-    }
-    let path = error.path().to_string();
-    // The YAML reader puts the path, or that of the map around it, in front of some messages itself.
-    let message = match message.split_once(": ") {
-        Some((head, tail)) if path.starts_with(head) => tail,
-        _ => &message,
-    };
-    let message = message
-        .replacen("unknown field", "unknown key", 1)
-        .replacen("missing field", "missing key", 1);
-    if path == "." || message.starts_with("unknown key") {
-        message
-    } else {
-        format!("{path}: {message}")
+    pub fn error_at(&self, place: &Place, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(&self.source, place, message)
     }
 }

@@ -1,77 +1,116 @@
 //! The setups of a profile: the same broker, configured in another way.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::check::{Check, Checked};
-use super::{Profile, Transports, raw};
+use super::{Auth, Endpoints, Login, Profile, Supports, Transports};
+use crate::source::{Node, every};
 use crate::transport::Transport;
 
-impl Check<'_> {
-    /// Each setup as a profile of its own: `base`, with what the setup says in its place. Files, environment, `supports` and
-    /// `users` are added to those of the base; everything else replaces it.
-    pub(super) fn setups(
-        &self,
-        base: &Profile,
-        raw: BTreeMap<String, raw::Setup>,
-    ) -> Checked<Vec<(String, Arc<Profile>)>> {
-        raw.into_iter()
-            .map(|(name, raw)| {
-                let setup = self.setup(base, &format!("setups.{name}"), raw)?;
-                Ok((name, Arc::new(setup)))
-            })
-            .collect()
-    }
+/// The keys of a setup.
+const KEYS: [&str; 10] = [
+    "command",
+    "files_over",
+    "files",
+    "env",
+    "mqtt",
+    "login",
+    "supports",
+    "denies",
+    "users",
+    "auth",
+];
 
-    fn setup(&self, base: &Profile, path: &str, raw: raw::Setup) -> Checked<Profile> {
-        let at = |key: &str| format!("{path}.{key}");
+/// What a setup says.
+pub(super) struct Setup {
+    command: Option<Vec<String>>,
+    files: BTreeMap<String, String>,
+    files_over: BTreeMap<Transport, BTreeMap<String, String>>,
+    env: BTreeMap<String, String>,
+    mqtt: Option<Endpoints>,
+    login: Option<Login>,
+    supports: Supports,
+    denies: Option<Vec<String>>,
+    users: BTreeMap<String, Login>,
+    auth: Option<Auth>,
+}
+
+impl Setup {
+    /// The setup as a profile of its own: `base`, with what the setup says in its place. Files, environment, `supports` and
+    /// `users` are added to those of the base; everything else replaces it.
+    pub(super) fn of(self, base: &Profile) -> Profile {
         let mut setup = base.clone();
-        match &mut setup.process {
-            Some(process) => {
-                self.surroundings(path, &raw.files, &raw.files_over, &raw.env)?;
-                if let Some(command) = raw.command {
-                    self.command(&at("command"), &command)?;
-                    process.command = command;
-                }
-                process.files.extend(raw.files);
-                for (transport, files) in self.files_over(path, raw.files_over)? {
-                    process.files_over.entry(transport).or_default().extend(files);
-                }
-                process.env.extend(raw.env);
+        if let Some(process) = &mut setup.process {
+            if let Some(command) = self.command {
+                process.command = command;
             }
-            None if raw.command.is_some() || !raw.files.is_empty() || !raw.env.is_empty() => {
-                return Err(self
-                    .key_error(path, "a setup that starts a broker, in a profile without a `process`")
-                    .help("the address of a broker that is so configured, under `mqtt`"));
+            process.files.extend(self.files);
+            for (transport, files) in self.files_over {
+                process.files_over.entry(transport).or_default().extend(files);
             }
-            None if raw.mqtt.is_none() => {
-                return Err(self
-                    .key_error(path, "a setup without an address of its own")
-                    .help("the address of a broker that is so configured, under `mqtt`"));
-            }
-            None => {}
+            process.env.extend(self.env);
         }
-        if let Some(mqtt) = raw.mqtt {
-            let starts = base.process.is_some();
-            let endpoints = self.endpoints(&at("mqtt"), Transport::Mqtt, mqtt, starts)?;
-            setup.transports = match starts {
-                true => setup.transports.and(Transport::Mqtt, endpoints),
+        if let Some(endpoints) = self.mqtt {
+            setup.transports = match setup.process {
+                Some(_) => setup.transports.and(Transport::Mqtt, endpoints),
                 // The other addresses of the base are those of another broker.
-                false => Transports::only(Transport::Mqtt, endpoints),
+                None => Transports::only(Transport::Mqtt, endpoints),
             };
         }
-        if let Some(login) = raw.login {
-            setup.login = Some(self.login(&at("login"), login)?);
+        setup.login = self.login.or(setup.login);
+        setup.denies = self.denies.unwrap_or(setup.denies);
+        setup.auth = self.auth.or(setup.auth);
+        setup.users.extend(self.users);
+        setup.supports = base.supports.with(&self.supports);
+        setup
+    }
+}
+
+impl Check<'_> {
+    /// The setups in the order of their names; `starts` where the profile says how to start the broker.
+    pub(super) fn setups(&mut self, node: &Node, starts: bool) -> Checked<Vec<(String, Setup)>> {
+        let entries = self.read.entries(node, "`setups`")?;
+        let mut setups = every(entries, |(name, node)| {
+            Ok((name.key().to_owned(), self.setup(name, node, starts)?))
+        })?;
+        setups.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(setups)
+    }
+
+    fn setup(&mut self, name: &Node, node: &Node, starts: bool) -> Checked<Setup> {
+        self.read.map(node, "a setup", &KEYS)?;
+        let configures = ["command", "files", "env"].iter().any(|key| node.given(key).is_some());
+        if !starts && (configures || node.given("mqtt").is_none()) {
+            let message = match configures {
+                true => "a setup that starts a broker, in a profile without a `process`",
+                false => "a setup without an address of its own",
+            };
+            let help = "the address of a broker that is so configured, under `mqtt`";
+            return Err(self.read.error_help(&name.place, message, help));
         }
-        if let Some(denies) = raw.denies {
-            setup.denies = self.denies(&at("denies"), denies)?;
-        }
-        if let Some(auth) = raw.auth {
-            setup.auth = Some(self.auth(&at("auth"), auth)?);
-        }
-        setup.users.extend(self.users(&at("users"), raw.users)?);
-        let supports = self.supports(&at("supports"), raw.supports, base.process.is_some())?;
-        setup.supports = base.supports.with(&supports);
-        Ok(setup)
+        let command = self.given(node, "command", |check, node| check.command(node, "`command`"));
+        let files = self.given(node, "files", Self::files);
+        let files_over = self.given(node, "files_over", Self::files_over);
+        let env = self.given(node, "env", Self::env);
+        let mqtt = self.given(node, "mqtt", |check, node| {
+            check.endpoints(node, Transport::Mqtt, starts)
+        });
+        let login = self.given(node, "login", Self::login);
+        let supports = self.given(node, "supports", |check, node| check.supports(node, starts));
+        let denies = self.given(node, "denies", Self::denies);
+        let users = self.given(node, "users", Self::users);
+        let auth = self.given(node, "auth", Self::auth);
+        Ok(Setup {
+            command: command?,
+            files: files?.unwrap_or_default(),
+            files_over: files_over?.unwrap_or_default(),
+            env: env?.unwrap_or_default(),
+            mqtt: mqtt?,
+            login: login?,
+            supports: supports?.unwrap_or_default(),
+            denies: denies?,
+            users: users?.unwrap_or_default(),
+            auth: auth?,
+        })
     }
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::check::{Check, Checked};
+use crate::source::{Node, What, every, meant, number, quoted};
+
 /// What a name under `supports` (and under a scenario's `needs`) means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -205,8 +208,8 @@ impl Supports {
         let Some((name, kind)) = find(name) else {
             let names: Vec<&str> = Supports::names().map(|(name, _)| name).collect();
             return Err((
-                format!("unknown feature or limit `{name}`"),
-                format!("one of {}", names.join(", ")),
+                format!("unknown feature or limit {}", quoted(name)),
+                meant(name, names.iter().copied(), || format!("one of {}", names.join(", "))),
             ));
         };
         let number = match (kind, value) {
@@ -230,6 +233,58 @@ impl Supports {
             return Err((format!("`{name}` stands here twice"), "name it once".to_owned()));
         }
         Ok(())
+    }
+}
+
+impl Check<'_> {
+    /// `supports`; `starts` where the profile says how to start the broker.
+    pub(super) fn supports(&mut self, node: &Node, starts: bool) -> Checked<Supports> {
+        let items = self.read.list(node, "`supports`")?;
+        let mut supports = Supports::default();
+        every(items, |item| {
+            let (name, value) = self.support(item)?;
+            supports
+                .add(name, &value)
+                .map_err(|(what, allowed)| self.read.error_help(&item.place, what, allowed))?;
+            if !starts && ["restart", "persistence", "durable"].contains(&name) {
+                let what = format!("`{name}` without a `process`: only a broker that is started can be restarted");
+                return Err(self.read.error(&item.place, what));
+            }
+            Ok(())
+        })?;
+        Ok(supports)
+    }
+
+    /// One entry: a name, or a name and its value.
+    fn support<'n>(&mut self, item: &'n Node) -> Checked<(&'n str, Value)> {
+        let (name, value) = match &item.what {
+            What::Map(entries) => match entries.as_slice() {
+                [(name, value)] => (name, value),
+                _ => {
+                    let message = "an entry of `supports` has one name";
+                    return Err(self
+                        .read
+                        .error_help(&item.place, message, "such as restart, or `max_qos: 1`"));
+                }
+            },
+            _ => return Ok((self.read.text(item, "a feature")?, Value::Listed)),
+        };
+        let value = match value.text() {
+            Some("true") => Value::Flag(true),
+            Some("false") => Value::Flag(false),
+            text => match text.and_then(number) {
+                Some(number) => Value::Number(number),
+                None => {
+                    let message = format!(
+                        "{} is a whole number, true or false, not {}",
+                        quoted(name.key()),
+                        value.shown()
+                    );
+                    return Err(self.read.error(&value.place, message));
+                }
+            },
+        };
+        Ok((name.key(), value))
     }
 }
 
@@ -292,7 +347,8 @@ mod tests {
     #[test]
     fn wrong_entries_say_what_is_allowed() {
         let add = |name: &str, value| Supports::default().add(name, &value).unwrap_err();
-        assert!(add("restrat", Value::Listed).1.contains("restart, persistence"));
+        assert!(add("wings", Value::Listed).1.contains("restart, persistence"));
+        assert_eq!(add("restrat", Value::Listed).1, "did you mean `restart`?");
         assert!(add("max_qos", Value::Listed).0.contains("without its number"));
         assert!(add("max_qos", Value::Number(3)).1.contains("0, 1 or 2"));
         assert!(add("restart", Value::Number(3)).0.contains("takes no number"));

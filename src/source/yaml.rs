@@ -1,15 +1,14 @@
 //! The text of a file → its tree, in one pass that refuses hostile input before it costs anything.
 //!
-//! The language is a part of YAML: one document of maps, lists and scalars. Anchors, aliases, tags and merge keys are
-//! refused: nothing here needs them, and they are how a small file becomes a huge one.
+//! Of YAML it takes one document of maps, lists and scalars. Anchors, aliases, tags and merge keys are refused: nothing here
+//! needs them, and they are how a small file becomes a huge one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::diagnostic::{Diagnostic, quoted};
-use super::node::{Node, Scalar, What};
-use super::{Place, Source};
+use super::{Diagnostic, Node, Place, Scalar, Source, What, quoted};
 
 /// The largest file that is read, in bytes.
 pub const MAX_FILE: usize = 1 << 20;
@@ -22,7 +21,7 @@ pub const MAX_NODES: usize = 50_000;
 ///
 /// # Errors
 /// Everything that is wrong with it as YAML; where it cannot be read to the end, the first such place.
-pub(super) fn parse(source: &Arc<Source>) -> Result<Node, Vec<Diagnostic>> {
+pub(crate) fn parse(source: &Arc<Source>) -> Result<Node, Vec<Diagnostic>> {
     let whole = |message: String| vec![Diagnostic::of_file(source.file.clone(), message)];
     if source.text.len() > MAX_FILE {
         return Err(whole(format!("the file is larger than {MAX_FILE} bytes")));
@@ -37,11 +36,10 @@ pub(super) fn parse(source: &Arc<Source>) -> Result<Node, Vec<Diagnostic>> {
             Err(error) => {
                 let at = reader.offset(error.marker().index());
                 let end = source.text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
-                let message = if error.info().contains("recursion") {
-                    // The scanner looks ahead and may come upon the depth before its events do.
-                    format!("maps and lists are nested more than {MAX_DEPTH} deep")
-                } else {
-                    format!("this is not YAML: {}", error.info())
+                // The scanner looks ahead and may come upon the depth before its events do.
+                let message = match reader.depth_at(at) > MAX_DEPTH {
+                    true => too_deep(),
+                    false => format!("this is not YAML: {}", error.info()),
                 };
                 Err(Stop::from(Diagnostic::new(source, &source.place(at..end), message)))
             }
@@ -58,6 +56,10 @@ pub(super) fn parse(source: &Arc<Source>) -> Result<Node, Vec<Diagnostic>> {
     }
 }
 
+fn too_deep() -> String {
+    format!("maps and lists are nested more than {MAX_DEPTH} deep")
+}
+
 /// An error after which it makes no sense to go on.
 type Stop = Box<Diagnostic>;
 
@@ -69,6 +71,8 @@ struct Reader<'a> {
     /// Maps and lists that are not at their end yet, the innermost last.
     open: Vec<Open>,
     nodes: usize,
+    /// Where the last event ended.
+    end: usize,
     documents: usize,
     root: Option<Node>,
     errors: Vec<Diagnostic>,
@@ -86,8 +90,16 @@ enum OpenKind {
     List(Vec<Node>),
     Map {
         entries: Vec<(Node, Node)>,
-        key: Option<Node>,
+        /// Where each key stands first.
+        seen: HashMap<Arc<str>, Place>,
+        /// The key that waits for its value; of two equal ones, which are an error already, the second's goes nowhere.
+        key: Option<Key>,
     },
+}
+
+enum Key {
+    New(Node),
+    Again,
 }
 
 impl<'a> Reader<'a> {
@@ -106,6 +118,7 @@ impl<'a> Reader<'a> {
                 .collect(),
             open: Vec::new(),
             nodes: 0,
+            end: 0,
             documents: 0,
             root: None,
             errors: Vec::new(),
@@ -139,9 +152,21 @@ impl<'a> Reader<'a> {
         (self.offset(span.start.index()), self.offset(span.end.index()))
     }
 
+    /// How deep a place behind the last event is nested, as far as brackets tell: those in quotes are counted too, which
+    /// only an error can ask about.
+    fn depth_at(&self, at: usize) -> usize {
+        let ahead = self.source.text.as_bytes().get(self.end..at).unwrap_or_default();
+        ahead.iter().fold(self.open.len(), |depth, byte| match byte {
+            b'[' | b'{' => depth + 1,
+            b']' | b'}' => depth.saturating_sub(1),
+            _ => depth,
+        })
+    }
+
     /// `Err` where it makes no sense to go on.
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Stop> {
         let (start, end) = self.span(span);
+        self.end = end;
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
             Event::DocumentStart(_) => {
@@ -150,7 +175,7 @@ impl<'a> Reader<'a> {
                     let place = self.place(start, end);
                     return Err(self
                         .error(&place, "a second YAML document in one file")
-                        .help("write each scenario into a file of its own")
+                        .help("a file holds one document")
                         .into());
                 }
             }
@@ -183,8 +208,16 @@ impl<'a> Reader<'a> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.check(&self.place(start, end), anchor, tag.is_some())?;
-                let entries = Vec::new();
-                self.begin(start, end, OpenKind::Map { entries, key: None })?;
+                let (entries, seen) = (Vec::new(), HashMap::new());
+                self.begin(
+                    start,
+                    end,
+                    OpenKind::Map {
+                        entries,
+                        seen,
+                        key: None,
+                    },
+                )?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(start, end)?,
         }
@@ -196,8 +229,8 @@ impl<'a> Reader<'a> {
     }
 
     fn no_anchors(&self, place: &Place) -> Diagnostic {
-        self.error(place, "anchors and aliases are not part of the language")
-            .help("`each` gives one case a row without a line repeated")
+        self.error(place, "anchors and aliases are not permitted")
+            .help("write the value out wherever it is needed")
     }
 
     fn check(&mut self, place: &Place, anchor: usize, tag: bool) -> Result<(), Stop> {
@@ -211,17 +244,14 @@ impl<'a> Reader<'a> {
             return Err(self.no_anchors(place).into());
         }
         if tag {
-            return Err(self
-                .error(place, "tags such as `!x` are not part of the language")
-                .into());
+            return Err(self.error(place, "tags such as `!x` are not permitted").into());
         }
         Ok(())
     }
 
     fn begin(&mut self, start: usize, end: usize, what: OpenKind) -> Result<(), Stop> {
         if self.open.len() >= MAX_DEPTH {
-            let message = format!("maps and lists are nested more than {MAX_DEPTH} deep");
-            return Err(self.error(&self.place(start, end), message).into());
+            return Err(self.error(&self.place(start, end), too_deep()).into());
         }
         self.open.push(Open { start, end, what });
         Ok(())
@@ -252,41 +282,36 @@ impl<'a> Reader<'a> {
         open.end = open.end.max(node.place.span.end);
         match &mut open.what {
             OpenKind::List(items) => items.push(node),
-            OpenKind::Map { entries, key } => match key.take() {
-                None => {
-                    self.check_key(&node, entries)?;
-                    *key = Some(node);
-                }
-                Some(key) => {
-                    // Of two equal keys, which is an error already, the first is kept.
-                    if !entries.iter().any(|(k, _)| k.key() == key.key()) {
-                        entries.push((key, node));
-                    }
-                }
+            OpenKind::Map { entries, seen, key } => match key.take() {
+                None => *key = Some(self.key(node, seen)?),
+                Some(Key::New(key)) => entries.push((key, node)),
+                Some(Key::Again) => {}
             },
         }
         self.open.push(open);
         Ok(())
     }
 
-    fn check_key(&mut self, key: &Node, entries: &[(Node, Node)]) -> Result<(), Stop> {
-        let Some(text) = key.text() else {
+    fn key(&mut self, key: Node, seen: &mut HashMap<Arc<str>, Place>) -> Result<Key, Stop> {
+        let What::Scalar(Scalar { text, plain, .. }) = &key.what else {
             return Err(self
                 .error(&key.place, format!("{} as a key", key.kind()))
                 .help("a key is text")
                 .into());
         };
-        if text == "<<" && key.is_plain() {
-            return Err(self.error(&key.place, "merge keys are not part of the language").into());
+        if &**text == "<<" && *plain {
+            return Err(self.error(&key.place, "merge keys are not permitted").into());
         }
-        if let Some((first, _)) = entries.iter().find(|(k, _)| k.key() == text) {
+        if let Some(first) = seen.get(text) {
             let twice = self
                 .error(&key.place, format!("the key {} occurs twice", quoted(text)))
                 .label("again")
-                .also(&first.place, "first here");
+                .also(first, "first here");
             self.errors.push(twice);
+            return Ok(Key::Again);
         }
-        Ok(())
+        seen.insert(Arc::clone(text), key.place.clone());
+        Ok(Key::New(key))
     }
 }
 

@@ -1,5 +1,6 @@
-//! What is wrong with a scenario file, where, and what is allowed there.
+//! What is wrong with a file, where, and what is allowed there.
 
+use std::fmt;
 use std::sync::Arc;
 
 use annotate_snippets::renderer::DecorStyle;
@@ -63,22 +64,45 @@ impl Diagnostic {
         self
     }
 
+    /// Shows no text of the file, since it may hold a secret: only its name, with the line and column.
+    pub(crate) fn without_text(mut self) -> Diagnostic {
+        let Place { line, column, .. } = self.place;
+        self.source = Arc::new(Source {
+            file: format!("{}:{line}:{column}", self.source.file),
+            text: String::new(),
+        });
+        self
+    }
+
     /// The text for a person: the message, the file with line and column, the lines with carets, the help. Without
     /// `colour` there is no control character in it. It ends with a line feed.
     pub fn render(&self, colour: bool) -> String {
-        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(140);
+        self.render_as(&Look {
+            colour,
+            ..Look::default()
+        })
+    }
+
+    /// The same in another look.
+    pub fn render_as(&self, look: &Look) -> String {
+        let renderer = if look.colour {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(look.width);
         let mut group = Group::with_title(Level::ERROR.primary_title(self.message.as_str()));
         if self.source.text.is_empty() {
             group = group.element(Origin::path(self.source.file.as_str()));
         } else {
             let primary = AnnotationKind::Primary
-                .span(self.shown(&self.place))
+                .span(self.shown(&self.place, look))
                 .label(self.label.as_deref());
-            let others = self
-                .secondary
-                .iter()
-                .map(|(place, label)| AnnotationKind::Context.span(self.shown(place)).label(label.as_str()));
+            let others = self.secondary.iter().map(|(place, label)| {
+                AnnotationKind::Context
+                    .span(self.shown(place, look))
+                    .label(label.as_str())
+            });
             group = group.element(
                 Snippet::source(self.source.text.as_str())
                     .path(self.source.file.as_str())
@@ -94,8 +118,8 @@ impl Diagnostic {
         text
     }
 
-    /// The first line of a place: a caret under a whole block of lines hides more than it shows.
-    fn shown(&self, place: &Place) -> std::ops::Range<usize> {
+    /// What of a place is underlined, never outside of the text.
+    fn shown(&self, place: &Place, look: &Look) -> std::ops::Range<usize> {
         let text = &self.source.text;
         let boundary = |mut at: usize| {
             while !text.is_char_boundary(at) {
@@ -106,8 +130,39 @@ impl Diagnostic {
         let start = boundary(place.span.start.min(text.len()));
         let end = boundary(place.span.end.clamp(start, text.len()));
         let line = text.get(start..end).unwrap_or_default();
-        let end = line.find(['\n', '\r']).map_or(end, |i| start + i);
-        start..end
+        let first = line.find(['\n', '\r']).filter(|_| !look.whole);
+        start..first.map_or(end, |i| start + i)
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    /// As [`Diagnostic::render`] without colour, and without the line feed at its end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.render(false).trim_end())
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
+/// How diagnostics are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Whether there are escapes for colours in the text.
+    pub colour: bool,
+    /// The longest line, in columns: of a longer one, the part about the place is shown.
+    pub width: usize,
+    /// Whether all lines of a place are shown, and not the first one alone: a caret under a whole block of lines mostly
+    /// hides more than it shows.
+    pub whole: bool,
+}
+
+impl Default for Look {
+    fn default() -> Look {
+        Look {
+            colour: false,
+            width: 140,
+            whole: false,
+        }
     }
 }
 
@@ -118,7 +173,7 @@ pub fn render_all(diagnostics: &[Diagnostic], colour: bool) -> String {
 }
 
 /// Text of a file as it stands in a message: in backticks, control characters escaped, not too long.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     const MAX: usize = 60;
     let mut shown: String = text
         .chars()
@@ -138,66 +193,9 @@ pub(super) fn quoted(text: &str) -> String {
     format!("`{shown}`")
 }
 
-/// Nothing that could be meant is longer, in characters.
-const LONGEST: usize = 80;
-
-/// The candidate that was probably meant: the nearest one, where it is near enough.
-pub(super) fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let text: Vec<char> = text.to_lowercase().chars().take(LONGEST + 1).collect();
-    if text.len() > LONGEST {
-        return None;
-    }
-    let near = (text.len() / 3).max(1);
-    candidates
-        .into_iter()
-        // Texts of such different lengths cannot be near, which is soon told.
-        .filter(|candidate| candidate.chars().count().abs_diff(text.len()) <= near)
-        .map(|candidate| {
-            (
-                distance(&text, &candidate.to_lowercase().chars().collect::<Vec<_>>()),
-                candidate,
-            )
-        })
-        .filter(|(distance, _)| *distance <= near)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// "did you mean `x`?" where there is something near, else `otherwise`.
-pub(super) fn meant<'a>(
-    text: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-    otherwise: impl FnOnce() -> String,
-) -> String {
-    nearest(text, candidates).map_or_else(otherwise, |found| format!("did you mean `{found}`?"))
-}
-
-/// How many insertions, deletions, changes and swaps of neighbours make one text of the other.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let change = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = change.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn between(a: &str, b: &str) -> usize {
-        let [a, b] = [a, b].map(|text| text.chars().collect::<Vec<_>>());
-        distance(&a, &b)
-    }
 
     fn source() -> Arc<Source> {
         Arc::new(Source {
@@ -237,16 +235,6 @@ mod tests {
                     .starts_with("error: bad")
             );
         }
-    }
-
-    #[test]
-    fn the_nearest_is_named_only_where_it_is_near() {
-        assert_eq!(nearest("pakcet_id", ["packet_id", "payload"]), Some("packet_id"));
-        assert_eq!(nearest("topics", ["topic", "qos"]), Some("topic"));
-        assert_eq!(nearest("frobnicate", ["topic", "qos"]), None);
-        // Once, only the beginning of a long text was compared, and nearly everything was near to it.
-        assert_eq!(nearest(&"a".repeat(300_000), ["topic", "qos"]), None);
-        assert_eq!(between("kitten", "sitting"), 3);
     }
 
     #[test]

@@ -1,35 +1,41 @@
-//! Spans of time as a profile writes them: `250ms`, `1.5s`, `2min`.
+//! Spans of time as people write them: `250ms`, `1.5s`, `2min`.
 
 use std::time::Duration;
 
 /// What a span of time looks like, for messages.
 pub(super) const FORM: &str = "a number and its unit, as in 250ms, 1.5s or 2min";
 
+/// The same as a regular expression, for a schema. It does not know the longest.
+pub(crate) const PATTERN: &str = r"[0-9]+(\.[0-9]+)?(ms|s|min)";
+
 /// The longest span that is taken. More is a slip of the pen.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reads a span of time of at most a day. The error says what is wrong, in words that follow the text itself.
+/// Reads a span of time of at most a day.
+///
+/// # Errors
+/// What is wrong with it, in words, the text itself among them.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let digits_end = text
+    let unit_at = text
         .find(|c: char| !(c.is_ascii_digit() || c == '.'))
         .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits_end);
-    let seconds_per_unit = match unit.trim_start() {
+    let (number, unit) = text.split_at(unit_at);
+    let none = || format!("{} is no span of time", super::quoted(text));
+    let seconds_per_unit = match unit {
         "ms" => 0.001,
         "s" => 1.0,
         "min" => 60.0,
-        "" if !number.is_empty() => return Err(format!("`{text}` has no unit")),
-        _ => return Err(format!("`{text}` is no span of time")),
+        "" if !number.is_empty() => return Err(format!("{} has no unit", super::quoted(text))),
+        _ => return Err(none()),
     };
-    let well_formed =
-        number.starts_with(|c: char| c.is_ascii_digit()) && number.ends_with(|c: char| c.is_ascii_digit());
+    let is_digit = |c: char| c.is_ascii_digit();
     let number: f64 = match number.parse() {
-        Ok(number) if well_formed => number,
-        _ => return Err(format!("`{text}` is no span of time")),
+        Ok(number) if text.starts_with(is_digit) && text[..unit_at].ends_with(is_digit) => number,
+        _ => return Err(none()),
     };
     let span = Duration::try_from_secs_f64(number * seconds_per_unit).unwrap_or(Duration::MAX);
     if span > LONGEST {
-        return Err(format!("`{text}` is more than a day"));
+        return Err(format!("{} is more than a day", super::quoted(text)));
     }
     Ok(span)
 }
@@ -43,7 +49,18 @@ mod tests {
         assert_eq!(parse_duration("0ms"), Ok(Duration::ZERO));
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(parse_duration("2 min"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_duration("2min"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_duration("1440min"), Ok(LONGEST));
+        // Binary fractions do not show: what is written is what is waited for.
+        for (text, millis) in [
+            ("0.1s", 100),
+            ("1.1s", 1100),
+            ("0.3s", 300),
+            ("0.05min", 3000),
+            ("7ms", 7),
+        ] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
     }
 
     #[test]
@@ -57,6 +74,7 @@ mod tests {
             ("1.2.3s", "is no span"),
             ("-1s", "is no span"),
             ("1h", "is no span"),
+            ("2 min", "is no span"),
             ("1e9s", "is no span"),
             ("999999min", "more than a day"),
         ] {

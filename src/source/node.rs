@@ -3,17 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Place, Source};
+use super::{Place, Source, quoted};
 
 /// One node with its place.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub place: Place,
     pub what: What,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum What {
+pub(crate) enum What {
     Scalar(Scalar),
     List(Vec<Node>),
     /// In the order of the file; keys are scalars, and none occurs twice.
@@ -22,7 +22,7 @@ pub(super) enum What {
 
 /// A scalar is text: what it means is decided by where it stands, so `007` stays `007`.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Scalar {
+pub(crate) struct Scalar {
     pub text: Arc<str>,
     /// Written without quotes and not as a block.
     pub plain: bool,
@@ -87,6 +87,24 @@ impl Node {
         self.map()?.iter().find(|(k, _)| k.key() == key).map(|(_, v)| v)
     }
 
+    /// The node of the key `key` of a map.
+    pub fn key_of(&self, key: &str) -> Option<&Node> {
+        self.map()?.iter().find(|(k, _)| k.key() == key).map(|(k, _)| k)
+    }
+
+    /// The value under `key` of a map, where it is more than nothing.
+    pub fn given(&self, key: &str) -> Option<&Node> {
+        self.get(key).filter(|node| !node.is_null())
+    }
+
+    /// What stands there, for a message that says what should: the text of a scalar, else what kind of node it is.
+    pub fn shown(&self) -> String {
+        match self.text() {
+            Some(text) if !self.is_null() => quoted(text),
+            _ => self.kind().to_owned(),
+        }
+    }
+
     /// What it is, for a message.
     pub fn kind(&self) -> &'static str {
         match &self.what {
@@ -145,18 +163,5 @@ impl Node {
         };
         let base = self.place.span.start;
         source.place(base + begin..base + end.max(begin))
-    }
-}
-
-impl Source {
-    /// A place from a range of bytes.
-    pub(super) fn place(&self, span: Range<usize>) -> Place {
-        let before = self.text.get(..span.start).unwrap_or(&self.text);
-        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-        Place {
-            line: 1 + before.bytes().filter(|b| *b == b'\n').count() as u32,
-            column: 1 + before[line_start..].chars().count() as u32,
-            span,
-        }
     }
 }
