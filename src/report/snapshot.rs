@@ -4,16 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::case::{self, breaches, transcript_of};
+use crate::scenario::SnapshotForm;
 use crate::suite::{CaseResult, RunResult, Verdict};
 use crate::sut::Kept;
 use crate::transcript::{Direction, Transcript, What, name, normalise, normalise_sent, printable};
-
-/// The tag of scenarios whose rows share one table.
-pub const GRID: &str = "grid";
-
-/// The tag of scenarios in which the broker may answer in many ways, and another one in every run: which member of a shared
-/// subscription gets a message, what of two things that race comes first.
-pub const VARIED: &str = "varied";
 
 /// The snapshot that holds the verdict of every case, of targets that keep no more than that of cases that pass.
 pub const VERDICTS: &str = "verdicts";
@@ -197,7 +191,7 @@ fn verdict_line(case: &CaseResult) -> Section {
 
 /// Whether the rows of the case's scenario share one table, which only a complete run can write.
 pub fn is_grid(case: &CaseResult) -> bool {
-    case.header.tags.iter().any(|t| t == GRID)
+    case.header.snapshot == SnapshotForm::Table
 }
 
 /// Whether a case has something to be kept: what was skipped or was our own fault says nothing about the broker.
@@ -239,10 +233,9 @@ pub fn text(case: &CaseResult) -> String {
     // How many packets breach the same may be chance, such as those of a broker's talk with itself.
     breached.dedup();
     out.extend(breached);
-    let varied = case.header.tags.iter().any(|t| t == VARIED);
-    let exchange = |transcript, control| match varied {
-        true => normalise_sent(transcript),
-        false => normalise(transcript, &kept(case, control)),
+    let exchange = |transcript, control| match case.header.snapshot {
+        SnapshotForm::Sent => normalise_sent(transcript),
+        SnapshotForm::Exchange | SnapshotForm::Table => normalise(transcript, &kept(case, control)),
     };
     if let Some(transcript) = &case.transcript {
         out.push_str(&exchange(transcript, false));
@@ -398,7 +391,7 @@ mod tests {
     fn a_grid_is_one_table() {
         let mut run = testing::run();
         let mut header = testing::header();
-        std::sync::Arc::get_mut(&mut header).unwrap().tags = vec![GRID.to_owned()];
+        std::sync::Arc::get_mut(&mut header).unwrap().snapshot = SnapshotForm::Table;
         for case in &mut run.cases {
             case.header = header.clone();
         }
@@ -533,7 +526,7 @@ mod tests {
     fn a_varied_exchange_shows_no_answer() {
         let mut case = testing::passed();
         let mut header = testing::header();
-        std::sync::Arc::get_mut(&mut header).unwrap().tags = vec![VARIED.to_owned()];
+        std::sync::Arc::get_mut(&mut header).unwrap().snapshot = SnapshotForm::Sent;
         case.header = header;
         let text = text(&case);
         assert!(text.contains("pub -> PUBLISH") && !text.contains("<-"), "{text}");

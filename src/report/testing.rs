@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::play::{Awaited, Failure, FailureKind, Mismatch, Stage};
-use crate::scenario::{Header, Place, ScenarioLevel, Source};
+use crate::scenario::{Header, Place, ScenarioLevel, SnapshotForm, Source};
 use crate::statements::{StatementId, Version};
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
 use crate::sut::Kept;
@@ -99,6 +99,9 @@ pub fn header() -> Arc<Header> {
         level: ScenarioLevel::Must,
         needs: Vec::new(),
         serial: false,
+        heavy: false,
+        timing: false,
+        snapshot: SnapshotForm::Exchange,
         tags: Vec::new(),
         timeout: Duration::from_secs(30),
     })

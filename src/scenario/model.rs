@@ -31,6 +31,13 @@ pub struct Header {
     pub needs: Vec<Need>,
     /// Plays alone, since it touches the whole broker.
     pub serial: bool,
+    /// Moves so much that it would disturb the times of others: it is played after them, one at a time, with a broker of its
+    /// own where one can be started.
+    pub heavy: bool,
+    /// The verdict hangs on the time at which things happen, though no step states a bound.
+    pub timing: bool,
+    pub snapshot: SnapshotForm,
+    /// Words by which cases are selected: those of the file, and one for each of the three keys above that it sets.
     pub tags: Vec<String>,
     /// Deadline of the case without its declared waits; 30 s unless given.
     pub timeout: Duration,
@@ -40,6 +47,19 @@ pub struct Header {
 pub enum ScenarioLevel {
     Must,
     Should,
+}
+
+/// What the snapshot of a case shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SnapshotForm {
+    /// The exchange.
+    #[default]
+    Exchange,
+    /// One line: the rows of the scenario share a table.
+    Table,
+    /// The verdict and what was sent: the broker may answer in many ways, and in another one in every run (which member of a
+    /// shared subscription gets a message, what of two things that race comes first).
+    Sent,
 }
 
 /// What a target must have for a case to be played: a feature such as `restart`, or a limit such as

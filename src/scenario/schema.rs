@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::fields;
-use super::load::{ACTIONS, CLIENT_KEYS, MANNER, MAX_TIMES, NEEDS, RESERVED, TOP_KEYS, wrong_keys};
+use super::load::{ACTIONS, CLIENT_KEYS, MANNER, MAX_TIMES, NEEDS, RESERVED, SNAPSHOTS, TOP_KEYS, wrong_keys};
 use crate::source::DURATION_PATTERN as DURATION;
 use crate::statements::Version;
 use crate::wire::{FieldSpec, Kind, PacketType};
@@ -109,6 +109,15 @@ fn top(key: &str) -> Value {
         "serial" => (
             "It touches the whole broker and is played alone.",
             json!({ "type": "boolean" }),
+        ),
+        "heavy" => (
+            "It moves so much that it is played after all others, one at a time.",
+            json!({ "type": "boolean" }),
+        ),
+        "timing" => ("Its verdict hangs on time.", json!({ "type": "boolean" })),
+        "snapshot" => (
+            "What its snapshot shows: one table of all rows, or the verdict and what was sent.",
+            json!({ "enum": SNAPSHOTS.map(|(word, ..)| word) }),
         ),
         "tags" => (
             "Words by which cases are selected.",

@@ -41,7 +41,7 @@ impl Script {
 }
 
 impl Case {
-    /// Whether the case's verdict hangs on the time at which things happen: it says so by its tag `timing`, or one of its
+    /// Whether the case's verdict hangs on the time at which things happen: it says `timing: true`, or one of its
     /// exchanges sets a lower bound or a span of silence.
     ///
     /// A `wait` alone is no bound: to be later than it asks does no harm. Neither is a deadline: what came in time for us
@@ -53,8 +53,7 @@ impl Case {
             }
             _ => false,
         };
-        self.header.tags.iter().any(|tag| tag == "timing")
-            || self.script.exchanges().any(|steps| every(steps).any(bounded))
+        self.header.timing || self.script.exchanges().any(|steps| every(steps).any(bounded))
     }
 }
 

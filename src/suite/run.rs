@@ -48,9 +48,10 @@ pub async fn run(
     }
     let mut results: Vec<Option<CaseResult>> = vec![None; cases.len()];
     let mut interrupted = false;
+    // Heavy cases take both the processor and the broker, and the timers of others would be measured wrong beside them.
     let (alone, beside): (Vec<usize>, Vec<usize>) = order::longest_first(cases)
         .into_iter()
-        .partition(|&i| is_heavy(&cases[i]) || (cases[i].header.serial && !target.launcher.starts_its_own()));
+        .partition(|&i| cases[i].header.heavy || (cases[i].header.serial && !target.launcher.starts_its_own()));
     let mut tasks = JoinSet::new();
     for index in beside {
         tasks.spawn(one(Arc::clone(&session), Arc::clone(&cases[index]), index));
@@ -109,12 +110,6 @@ pub async fn run(
     });
     let _ = events.send(RunEvent::Ended(Arc::clone(&result)));
     Ok(result)
-}
-
-/// Cases that move hundreds of megabytes are played one at a time when all else is done: they take both the processor
-/// and the broker, and the timers of others would be measured wrong beside them.
-fn is_heavy(case: &Case) -> bool {
-    case.header.tags.iter().any(|tag| tag == "heavy")
 }
 
 async fn one(session: Arc<Session>, case: Arc<Case>, index: usize) -> (usize, CaseResult) {

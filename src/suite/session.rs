@@ -17,8 +17,6 @@ use super::{CaseResult, RunEvent, Target, Verdict};
 const PLAYS: u32 = 3;
 /// So many void experiments are played again at a time: they were too many for this machine.
 const AGAIN: usize = 4;
-/// Cases that move hundreds of megabytes have a broker of their own, and one only at a time.
-const HEAVY: &str = "heavy";
 /// How much of a broker's log a crash shows, in bytes.
 const LOG: usize = 16 * 1024;
 
@@ -190,7 +188,7 @@ impl Session {
     }
 
     async fn play(&self, case: &Case, place: &Place, judge: &Judge<'_>) -> CaseResult {
-        let heavy = case.header.tags.iter().any(|tag| tag == HEAVY);
+        let heavy = case.header.heavy;
         let _heavy = match heavy {
             true => self.heavy.acquire().await.ok(),
             false => None,

@@ -6,14 +6,28 @@ use std::time::Duration;
 
 use super::cx::Cx;
 use super::rows::{Row, exact_version};
-use crate::scenario::{Header, Need, ScenarioLevel, Wanted};
+use crate::scenario::{Header, Need, ScenarioLevel, SnapshotForm, Wanted};
 use crate::source::{Node, What, nearest, quoted};
 use crate::statements::{StatementId, Version, catalogue};
 
 /// The keys at the top of a file.
-pub(in crate::scenario) const TOP_KEYS: [&str; 14] = [
-    "format", "title", "about", "versions", "proves", "level", "needs", "serial", "tags", "timeout", "each", "clients",
-    "steps", "control",
+pub(in crate::scenario) const TOP_KEYS: [&str; 17] = [
+    "format", "title", "about", "versions", "proves", "level", "needs", "serial", "heavy", "timing", "snapshot",
+    "tags", "timeout", "each", "clients", "steps", "control",
+];
+
+/// The words of `snapshot`, what they mean, and the tag by which such cases are selected.
+pub(in crate::scenario) const SNAPSHOTS: [(&str, SnapshotForm, &str); 2] = [
+    ("table", SnapshotForm::Table, "grid"),
+    ("sent", SnapshotForm::Sent, "varied"),
+];
+
+/// Tags that stand for a key: they select the cases that set it, and cannot be set themselves.
+const IMPLIED: [(&str, &str); 4] = [
+    ("timing", "timing: true"),
+    ("heavy", "heavy: true"),
+    ("grid", "snapshot: table"),
+    ("varied", "snapshot: sent"),
 ];
 
 /// What a scenario may need of a target, and whether it goes with a number.
@@ -88,8 +102,18 @@ impl Cx<'_> {
         let level = self.optional(root, "level", Self::level);
         let needs = self.optional(root, "needs", Self::needs);
         let serial = self.optional(root, "serial", |cx, node| cx.boolean(node, "`serial`"));
+        let heavy = self.optional(root, "heavy", |cx, node| cx.boolean(node, "`heavy`"));
+        let timing = self.optional(root, "timing", |cx, node| cx.boolean(node, "`timing`"));
+        let snapshot = self.optional(root, "snapshot", Self::snapshot);
         let tags = self.optional(root, "tags", Self::tags);
         let timeout = self.optional(root, "timeout", |cx, node| cx.duration(node, "`timeout`"));
+        let (heavy, timing) = (heavy?.unwrap_or(false), timing?.unwrap_or(false));
+        let snapshot = snapshot?.unwrap_or_default();
+        let mut tags = tags?.unwrap_or_default();
+        tags.extend(timing.then_some("timing").map(str::to_owned));
+        tags.extend(heavy.then_some("heavy").map(str::to_owned));
+        let form = SNAPSHOTS.iter().find(|(_, form, _)| *form == snapshot);
+        tags.extend(form.map(|(_, _, tag)| (*tag).to_owned()));
         let header = Header {
             path: path.to_owned(),
             source: Arc::clone(self.source),
@@ -98,7 +122,10 @@ impl Cx<'_> {
             level: level?.unwrap_or(ScenarioLevel::Must),
             needs: needs?.unwrap_or_default(),
             serial: serial?.unwrap_or(false),
-            tags: tags?.unwrap_or_default(),
+            heavy,
+            timing,
+            snapshot,
+            tags,
             timeout: timeout?.unwrap_or(TIMEOUT),
         };
         let versions = versions?;
@@ -235,6 +262,20 @@ impl Cx<'_> {
         }
     }
 
+    fn snapshot(&mut self, node: &Node) -> Option<SnapshotForm> {
+        let text = self.text(node, "`snapshot`")?;
+        let found = SNAPSHOTS.iter().find(|(word, ..)| *word == text);
+        if found.is_none() {
+            self.unknown(
+                &node.place,
+                "form of a snapshot",
+                text,
+                &SNAPSHOTS.map(|(word, ..)| word),
+            );
+        }
+        found.map(|(_, form, _)| *form)
+    }
+
     fn tags(&mut self, node: &Node) -> Option<Vec<String>> {
         let items = self.list(node, "`tags`")?;
         self.each(items, |cx, item| {
@@ -244,6 +285,11 @@ impl Cx<'_> {
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
             if !good || tag.is_empty() {
                 cx.error(&item.place, "a tag is made of a to z, 0 to 9 and `-`");
+                return None;
+            }
+            if let Some((_, key)) = IMPLIED.iter().find(|(word, _)| *word == tag) {
+                let message = format!("the tag `{tag}` follows from a key and is not set itself");
+                cx.error_help(&item.place, message, format!("write `{key}` as a line of its own"));
                 return None;
             }
             Some(tag.to_owned())

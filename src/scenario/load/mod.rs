@@ -23,7 +23,7 @@ use crate::source::{MOST_ERRORS, Node, parse, sorted};
 use crate::statements::{StatementId, Version};
 
 pub(super) use clients::{CLIENT_KEYS, RESERVED};
-pub(super) use header::{NEEDS, TOP_KEYS};
+pub(super) use header::{NEEDS, SNAPSHOTS, TOP_KEYS};
 pub(super) use packets::{MANNER, wrong_keys};
 pub(super) use steps::{ACTIONS, MAX_TIMES};
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::scenario::{Expect, Send, StepKind, Take, render_all};
+use crate::scenario::{Expect, Send, SnapshotForm, StepKind, Take, render_all};
 
 fn source(text: &str) -> Arc<Source> {
     Arc::new(Source {
@@ -424,4 +424,18 @@ fn of_many_errors_the_first_are_told() {
     assert_eq!(messages.len(), 101);
     assert!(messages[99].contains("MQTT-9.99"), "{}", messages[99]);
     assert_eq!(messages[100], "there are more errors, which are not told");
+}
+
+#[test]
+fn keys_that_change_how_a_case_is_played_select_it_too() {
+    let header = |keys: &str| {
+        let steps = "steps: [c -> PINGREQ, c <- PINGRESP]\n";
+        load_text(&format!("{HEAD}{keys}{steps}")).header
+    };
+    let all = header("tags: [mine]\ntiming: true\nheavy: true\nsnapshot: sent\n");
+    assert!(all.timing && all.heavy && all.snapshot == SnapshotForm::Sent);
+    assert_eq!(all.tags, ["mine", "timing", "heavy", "varied"]);
+    assert_eq!(header("snapshot: table\n").tags, ["grid"]);
+    let none = header("timing: false\n");
+    assert!(!none.timing && !none.heavy && none.snapshot == SnapshotForm::Exchange && none.tags.is_empty());
 }
