@@ -10,7 +10,7 @@ use super::core::{Received, named_version, reason};
 use super::disobey::Disobey;
 use super::duty::Duty;
 use crate::statements::{StatementId, Version};
-use crate::wire::{Blob, Breach, Frame, Packet, PacketType, Side, check};
+use crate::wire::{Blob, Breach, FixedHeader, Frame, Packet, PacketType, ReadHeader, Side, check, read_header};
 
 /// Packets above this many bytes do not share their memory with what follows them.
 const LONG: usize = 256 * 1024;
@@ -27,17 +27,6 @@ pub struct Frames {
     joins_pieces: bool,
     takes_repeats: bool,
     is_broken: bool,
-}
-
-/// The beginning of a packet.
-enum Header {
-    Incomplete,
-    /// The remaining length goes on after its fourth byte.
-    Broken,
-    Complete {
-        len: usize,
-        remaining: u32,
-    },
 }
 
 impl Frames {
@@ -65,13 +54,15 @@ impl Frames {
     pub fn take(&mut self) -> Vec<Received> {
         let mut packets = Vec::new();
         while !self.is_broken && !self.buffer.is_empty() {
-            let Header::Complete { len, remaining } = header(&self.buffer) else {
-                if matches!(header(&self.buffer), Header::Broken) {
+            let header = match read_header(&self.buffer) {
+                ReadHeader::Whole(header) => header,
+                ReadHeader::Incomplete => break,
+                ReadHeader::Broken => {
                     packets.push(self.broken());
+                    break;
                 }
-                break;
             };
-            let total = len as u64 + u64::from(remaining);
+            let total = header.total();
             if self.limit.is_some_and(|limit| total > limit) {
                 packets.push(self.too_large(total));
                 break;
@@ -83,7 +74,7 @@ impl Frames {
                 break;
             }
             let bytes = self.buffer.split_to(total).freeze();
-            packets.push(self.decode(bytes, len, remaining));
+            packets.push(self.decode(bytes, header));
             if total > LONG {
                 // What is left goes into memory of its own, so that the long packet's can be given back.
                 self.buffer = BytesMut::from(&self.buffer[..]);
@@ -96,11 +87,11 @@ impl Frames {
         packets
     }
 
-    fn decode(&mut self, bytes: Bytes, header_len: usize, remaining_length: u32) -> Received {
+    fn decode(&mut self, bytes: Bytes, header: FixedHeader) -> Received {
         let frame = Frame {
             first_byte: bytes[0],
-            remaining_length,
-            header_len,
+            remaining_length: header.remaining,
+            header_len: header.len,
             raw: Blob::Whole(bytes),
         };
         let packet_type = frame.packet_type();
@@ -177,22 +168,6 @@ impl Frames {
             faults: Vec::new(),
             size,
         }
-    }
-}
-
-/// Reads a fixed header. Its bytes cannot be fewer than two.
-fn header(bytes: &[u8]) -> Header {
-    let mut remaining = 0;
-    for (i, byte) in bytes.iter().skip(1).take(4).enumerate() {
-        remaining |= u32::from(byte & 0x7f) << (7 * i);
-        if byte & 0x80 == 0 {
-            return Header::Complete { len: 2 + i, remaining };
-        }
-    }
-    if bytes.len() < 5 {
-        Header::Incomplete
-    } else {
-        Header::Broken
     }
 }
 

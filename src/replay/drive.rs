@@ -15,7 +15,7 @@ use crate::capture::Recorded;
 use crate::play::{Arrival, Arrived, Assembler, Connection, QUEUE};
 use crate::sut::{Ask, Instance};
 use crate::transcript::{End, What};
-use crate::wire::{Chunk, Decoded, Disconnect, Packet, PacketType, Text, Version, encode_bytes};
+use crate::wire::{Chunk, Decoded, Disconnect, Packet, PacketType, Text, Version, body, encode_bytes};
 
 /// So many differences are kept. Who reads more learns nothing new.
 const KEPT: usize = 1000;
@@ -241,7 +241,7 @@ impl Driver<'_> {
                 return Ok(None);
             };
             // The identifier stands first in the body (section 3.4.2 of 3.1.1 and 5.0).
-            let header = bytes.len() - usize::try_from(remaining(bytes)).unwrap_or(0);
+            let header = bytes.len() - body(bytes).len();
             let mut bytes = bytes.to_vec();
             if let Some(id) = bytes.get_mut(header..header + 2) {
                 id.copy_from_slice(&came.to_be_bytes());
@@ -541,9 +541,4 @@ fn renamed_back(decoded: &Arc<Decoded>, rename: &Rename) -> Arc<Decoded> {
         }
         _ => Arc::clone(decoded),
     }
-}
-
-/// The remaining length of a packet that could be read.
-fn remaining(bytes: &Bytes) -> u32 {
-    crate::wire::Frame::loose(bytes.clone()).map_or(0, |frame| frame.remaining_length)
 }

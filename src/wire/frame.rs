@@ -6,6 +6,7 @@ use std::hash::Hasher;
 use bytes::Bytes;
 use twox_hash::XxHash3_64;
 
+use super::header::{FixedHeader, ReadHeader, read_header};
 use super::variable::{Variable, read_variable};
 use super::{PacketType, Version};
 
@@ -98,10 +99,10 @@ impl Frame {
     pub fn loose(bytes: impl Into<Bytes>) -> Option<Frame> {
         let bytes = bytes.into();
         let first_byte = *bytes.first()?;
-        let (header_len, remaining_length) = match read_variable(&bytes[1..]) {
-            Variable::Value { value, len } => (1 + len, value),
-            Variable::Incomplete => (bytes.len(), 0),
-            Variable::TooLong => (5, 0),
+        let (header_len, remaining_length) = match read_header(&bytes) {
+            ReadHeader::Whole(header) => (header.len, header.remaining),
+            ReadHeader::Incomplete => (bytes.len(), 0),
+            ReadHeader::Broken => (5, 0),
         };
         Some(Frame {
             raw: Blob::Whole(bytes),
@@ -153,7 +154,7 @@ pub enum Piece {
 pub struct Splitter {
     /// What is kept of the packet that is not yet complete.
     kept: Vec<u8>,
-    header: Option<Header>,
+    header: Option<FixedHeader>,
     long: Option<Long>,
     broken: bool,
     /// What says whether a PUBLISH has properties; without it a long one is digested both ways.
@@ -161,18 +162,6 @@ pub struct Splitter {
     /// How many bytes of the incomplete packet (or, once broken, after it) came.
     seen: u64,
     total: u64,
-}
-
-#[derive(Clone, Copy)]
-struct Header {
-    len: usize,
-    remaining: u32,
-}
-
-impl Header {
-    fn total(self) -> u64 {
-        self.len as u64 + u64::from(self.remaining)
-    }
 }
 
 /// The state for a packet too long to be kept.
@@ -248,7 +237,7 @@ impl Splitter {
 
     /// How long the incomplete packet says that it is, fixed header included; `None` before its header is complete.
     pub fn expected_len(&self) -> Option<u64> {
-        self.header.map(Header::total)
+        self.header.map(FixedHeader::total)
     }
 
     /// Whether the stream can no longer be framed.
@@ -265,20 +254,16 @@ impl Splitter {
     fn take_header<'a>(&mut self, bytes: &'a [u8], pieces: &mut Vec<Piece>) -> &'a [u8] {
         self.kept.push(bytes[0]);
         self.seen += 1;
-        match read_variable(&self.kept[1..]) {
-            Variable::Incomplete => {}
-            Variable::Value { value, len } => {
-                let header = Header {
-                    len: 1 + len,
-                    remaining: value,
-                };
+        match read_header(&self.kept) {
+            ReadHeader::Incomplete => {}
+            ReadHeader::Whole(header) => {
                 self.header = Some(header);
                 self.long = (header.total() > WHOLE_MAX).then(|| Long {
                     tail: Vec::new(),
                     hashers: None,
                 });
             }
-            Variable::TooLong => {
+            ReadHeader::Broken => {
                 self.broken = true;
                 self.seen = 0;
                 pieces.push(Piece::Broken {
@@ -291,7 +276,7 @@ impl Splitter {
     }
 
     /// As many bytes of the body as belong to this packet.
-    fn take_body<'a>(&mut self, header: Header, bytes: &'a [u8]) -> &'a [u8] {
+    fn take_body<'a>(&mut self, header: FixedHeader, bytes: &'a [u8]) -> &'a [u8] {
         let left = header.total() - self.seen;
         let n = (bytes.len() as u64).min(left) as usize;
         let (mine, rest) = bytes.split_at(n);
@@ -303,7 +288,7 @@ impl Splitter {
         rest
     }
 
-    fn finish(&mut self, header: Header) -> Frame {
+    fn finish(&mut self, header: FixedHeader) -> Frame {
         let kept = Bytes::from(std::mem::take(&mut self.kept));
         let first_byte = kept[0];
         let raw = match self.long.take() {
@@ -336,7 +321,7 @@ impl Splitter {
 
 impl Long {
     /// Takes bytes that stand at `at` in the packet.
-    fn take(&mut self, head: &mut Vec<u8>, header: Header, version: Option<Version>, at: u64, bytes: &[u8]) {
+    fn take(&mut self, head: &mut Vec<u8>, header: FixedHeader, version: Option<Version>, at: u64, bytes: &[u8]) {
         let (to_head, beyond) = bytes.split_at(bytes.len().min(HEAD - head.len()));
         head.extend_from_slice(to_head);
         if self.hashers.is_none() && head.len() == HEAD {
@@ -362,13 +347,8 @@ impl Long {
 /// The packet that `bytes` begins with, and what follows it, where all of the packet is there and it is kept whole: what is
 /// usual takes one allocation of the right size and one copy.
 fn whole_frame(bytes: &[u8]) -> Option<(Frame, &[u8])> {
-    let (first_byte, behind) = bytes.split_first()?;
-    let Variable::Value { value, len } = read_variable(behind) else {
+    let ReadHeader::Whole(header) = read_header(bytes) else {
         return None;
-    };
-    let header = Header {
-        len: 1 + len,
-        remaining: value,
     };
     let total = usize::try_from(header.total()).ok()?;
     if header.total() > WHOLE_MAX || bytes.len() < total {
@@ -377,8 +357,8 @@ fn whole_frame(bytes: &[u8]) -> Option<(Frame, &[u8])> {
     let (packet, rest) = bytes.split_at(total);
     let frame = Frame {
         raw: Blob::Whole(Bytes::copy_from_slice(packet)),
-        first_byte: *first_byte,
-        remaining_length: value,
+        first_byte: bytes[0],
+        remaining_length: header.remaining,
         header_len: header.len,
     };
     Some((frame, rest))

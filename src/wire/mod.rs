@@ -11,6 +11,7 @@ mod encode;
 mod fields;
 pub mod filter;
 mod frame;
+mod header;
 mod ids;
 mod packet;
 pub mod property;
@@ -27,6 +28,7 @@ pub use encode::{Chunk, Overrides, encode, encode_bytes};
 pub use fields::{FieldSpec, Kind, field_named, field_names};
 
 pub use frame::{BROKEN_MAX, Blob, Digest, Frame, HEAD, LongBlob, Piece, Splitter, TAIL, WHOLE_MAX};
+pub use header::{FixedHeader, ReadHeader, body, read_header};
 pub use ids::decoder_statements;
 pub use packet::{
     Ack, Auth, ConnAck, Connect, Disconnect, Packet, PacketType, Properties, Property, PropertyValue, Publish, SubAck,

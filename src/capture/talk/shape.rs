@@ -1,6 +1,6 @@
 //! Whether bytes look like the beginning of an MQTT packet.
 
-use crate::wire::{Frame, PacketType, Side, VARIABLE_MAX, Version, check, reason_allowed};
+use crate::wire::{Frame, PacketType, ReadHeader, Side, Version, check, read_header, reason_allowed};
 
 /// What bytes look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +35,13 @@ pub fn shape(bytes: &[u8], side: Side) -> Shape {
     if !may || !flags_fit {
         return Shape::No;
     }
-    let Some((remaining, header)) = remaining_length(bytes) else {
-        return if bytes.len() >= 5 { Shape::No } else { Shape::Short };
+    let header = match read_header(bytes) {
+        ReadHeader::Whole(header) => header,
+        ReadHeader::Incomplete => return Shape::Short,
+        ReadHeader::Broken => return Shape::No,
     };
-    let total = header + remaining;
+    let remaining = header.remaining as usize;
+    let total = header.len + remaining;
     if let Some(packet) = bytes.get(..total) {
         return if is_right(packet, side) {
             Shape::Whole(total)
@@ -46,18 +49,7 @@ pub fn shape(bytes: &[u8], side: Side) -> Shape {
             Shape::No
         };
     }
-    begun(kind, &bytes[header..], remaining, first)
-}
-
-fn remaining_length(bytes: &[u8]) -> Option<(usize, usize)> {
-    let mut value = 0;
-    for (i, byte) in bytes.get(1..)?.iter().take(4).enumerate() {
-        value |= usize::from(byte & 0x7f) << (7 * i);
-        if byte & 0x80 == 0 {
-            return (value <= VARIABLE_MAX as usize).then_some((value, i + 2));
-        }
-    }
-    None
+    begun(kind, &bytes[header.len..], remaining, first)
 }
 
 fn is_right(packet: &[u8], side: Side) -> bool {
@@ -108,10 +100,12 @@ pub fn is_connect(bytes: &[u8]) -> Option<bool> {
     if bytes.first().is_some_and(|b| *b != 0x10) {
         return Some(false);
     }
-    let Some((_, header)) = remaining_length(bytes) else {
-        return (bytes.len() >= 5).then_some(false);
+    let header = match read_header(bytes) {
+        ReadHeader::Whole(header) => header,
+        ReadHeader::Incomplete => return None,
+        ReadHeader::Broken => return Some(false),
     };
-    let body = &bytes[header..];
+    let body = &bytes[header.len..];
     let names: [&[u8]; 2] = [b"\0\x04MQTT", b"\0\x06MQIsdp"];
     if names.iter().any(|name| body.starts_with(name)) {
         return Some(true);

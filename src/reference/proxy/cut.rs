@@ -2,6 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::wire::{ReadHeader, read_header};
+
 /// Packets above this many bytes pass by without being looked at.
 const LONG: u64 = 1024 * 1024;
 
@@ -39,12 +41,20 @@ impl Cut {
                 pieces.push(Piece::Bytes(self.buffer.split_to(taken as usize).freeze()));
                 continue;
             }
-            match total(&self.buffer) {
-                Total::Unknown => break,
-                Total::None => self.is_broken = true,
-                Total::Bytes(total) if total > LONG => self.passing = total,
-                Total::Bytes(total) if total > self.buffer.len() as u64 => break,
-                Total::Bytes(total) => pieces.push(Piece::Packet(self.buffer.split_to(total as usize).freeze())),
+            let total = match read_header(&self.buffer) {
+                ReadHeader::Whole(header) => header.total(),
+                ReadHeader::Incomplete => break,
+                ReadHeader::Broken => {
+                    self.is_broken = true;
+                    continue;
+                }
+            };
+            if total > LONG {
+                self.passing = total;
+            } else if total > self.buffer.len() as u64 {
+                break;
+            } else {
+                pieces.push(Piece::Packet(self.buffer.split_to(total as usize).freeze()));
             }
         }
         pieces
@@ -54,26 +64,6 @@ impl Cut {
     pub fn rest(&mut self) -> Bytes {
         self.buffer.split().freeze()
     }
-}
-
-/// The length of a packet, header and all.
-enum Total {
-    Bytes(u64),
-    /// Its header is not all there.
-    Unknown,
-    /// The remaining length goes on after its fourth byte.
-    None,
-}
-
-fn total(bytes: &[u8]) -> Total {
-    let mut remaining = 0;
-    for (i, byte) in bytes.iter().skip(1).take(4).enumerate() {
-        remaining |= u64::from(byte & 0x7f) << (7 * i);
-        if byte & 0x80 == 0 {
-            return Total::Bytes(remaining + 2 + i as u64);
-        }
-    }
-    if bytes.len() < 5 { Total::Unknown } else { Total::None }
 }
 
 #[cfg(test)]

@@ -177,8 +177,7 @@ fn flagged(mut outgoing: Outgoing, flags: u8, is_meant: impl FnOnce(PacketType) 
 fn counted(mut outgoing: Outgoing, peer: &Peer, write: impl FnOnce(usize) -> Vec<u8>) -> Vec<Outgoing> {
     if outgoing.packet.packet_type() == PacketType::Publish {
         let bytes = crate::wire::encode_bytes(&outgoing.packet, peer.version);
-        let header = 1 + bytes.iter().skip(1).take_while(|b| **b & 0x80 != 0).count() + 1;
-        outgoing.overrides.remaining_length = Some(write(bytes.len() - header).into());
+        outgoing.overrides.remaining_length = Some(write(crate::wire::body(&bytes).len()).into());
     }
     vec![outgoing]
 }

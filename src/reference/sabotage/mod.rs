@@ -223,8 +223,7 @@ fn pass(mut packet: Packet, change: impl FnOnce(&mut Packet)) -> Arrival {
 /// Writes the packet with a body that is changed byte by byte.
 fn with_body(outgoing: Outgoing, version: Version, change: impl FnOnce(&mut Vec<u8>)) -> Outgoing {
     let bytes = encode_bytes(&outgoing.packet, version);
-    let header = 1 + bytes.iter().skip(1).take_while(|b| **b & 0x80 != 0).count() + 1;
-    let mut body = bytes[header..].to_vec();
+    let mut body = crate::wire::body(&bytes).to_vec();
     change(&mut body);
     Outgoing {
         overrides: Overrides {
