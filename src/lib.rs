@@ -2,16 +2,17 @@
 //! snapshot of each exchange for review.
 //!
 //! The modules form a pipeline, and each knows only those before it:
-//! `statements` → `wire` → `transcript` → `rules` → `scenario` → `sut` → `play` → `suite` → `report` → `coverage` → `cli`,
+//! `statements` → `wire` → `transcript` → `conversation` → `rules` → `scenario` → `sut` → `play` → `suite` → `report` → `coverage` → `cli`,
 //! with `source` (files that people write by hand) below `scenario` and `sut`, which knows no other module,
 //! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only, and `capture` (captures to
 //! transcripts and back), which knows nothing behind `rules` and is known to `report`. `transport`, which knows none of them,
-//! carries bytes for `sut`, `play` and `reference`.
+//! carries bytes for `conversation`, `sut`, `play` and `reference`.
 
 #![forbid(unsafe_code)]
 
 pub mod capture;
 pub mod cli;
+pub mod conversation;
 pub mod coverage;
 pub mod play;
 pub mod reference;

@@ -5,16 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
+use crate::conversation::Caller;
 use crate::statements::Version;
-use crate::sut::{Address, Ask};
+use crate::sut::Address;
 use crate::transcript::{Author, Event, Transcript, What};
-use crate::transport::Link;
 use crate::wire::property::id;
 use crate::wire::{
-    Connect, Disconnect, Frame, Packet, PacketType, Piece, PropertyValue, Publish, Side, Splitter, Subscribe,
-    Subscription, Text, check, encode_bytes,
+    Connect, Disconnect, Frame, Packet, PacketType, PropertyValue, Publish, Side, Subscribe, Subscription, Text, check,
 };
 
 use super::Settings;
@@ -202,7 +199,7 @@ async fn login_and_remove(
     client_id: &Text,
     retained: &BTreeSet<Text>,
 ) -> io::Result<()> {
-    let (mut link, mut splitter) = login(address, version, settings, client_id).await?;
+    let mut caller = login(address, version, settings, client_id).await?;
     if !retained.is_empty() {
         let remove = |topic: &Text| {
             Packet::Publish(Publish {
@@ -212,43 +209,30 @@ async fn login_and_remove(
             })
         };
         let packets: Vec<Packet> = retained.iter().map(remove).chain([Packet::PingReq]).collect();
-        send_all(&mut link, &packets, version).await?;
-        wait_for(&mut link, &mut splitter, PacketType::PingResp).await?;
+        caller.send(&packets, version).await?;
+        caller.read_until(PacketType::PingResp, |_| ()).await?;
     }
-    // The broker may close first; what matters has been done.
-    let _ = send(&mut link, &Packet::Disconnect(Disconnect::default()), version).await;
-    let _ = link.writer.shutdown().await;
+    leave(&mut caller, version).await;
     Ok(())
 }
 
 /// A connection with a clean session on which the broker has answered the CONNECT, or has closed it.
-async fn login(
-    address: &Address,
-    version: Version,
-    settings: &Settings,
-    client_id: &Text,
-) -> io::Result<(Link, Splitter)> {
-    let mut link = settings.dialer.dial(address, Ask::default()).await?.link;
+async fn login(address: &Address, version: Version, settings: &Settings, client_id: &Text) -> io::Result<Caller> {
+    let mut caller = Caller::open(&settings.dialer, address).await?;
     let mut connect = Connect::new(version, client_id.clone());
     if let Some(login) = &settings.login {
         connect.username = Some(login.username.clone());
         connect.password.clone_from(&login.password);
     }
-    let mut splitter = Splitter::default();
-    send(&mut link, &Packet::from(connect), version).await?;
-    wait_for(&mut link, &mut splitter, PacketType::ConnAck).await?;
-    Ok((link, splitter))
+    caller.send(&[Packet::from(connect)], version).await?;
+    caller.read_until(PacketType::ConnAck, |_| ()).await?;
+    Ok(caller)
 }
 
-async fn send(link: &mut Link, packet: &Packet, version: Version) -> io::Result<()> {
-    send_all(link, std::slice::from_ref(packet), version).await
-}
-
-/// All at once: each write of its own costs as much as a packet of any length.
-async fn send_all(link: &mut Link, packets: &[Packet], version: Version) -> io::Result<()> {
-    let bytes: Vec<u8> = packets.iter().flat_map(|p| encode_bytes(p, version)).collect();
-    link.writer.write_all(&bytes).await?;
-    link.writer.flush().await
+/// The broker may close first; what matters has been done.
+async fn leave(caller: &mut Caller, version: Version) {
+    let _ = caller.send(&[Packet::Disconnect(Disconnect::default())], version).await;
+    caller.finish().await;
 }
 
 /// The topics of the retained messages that new subscriptions to `filters` bring. `None`: the broker lets us subscribe to
@@ -265,13 +249,13 @@ pub async fn retained(
 ) -> io::Result<Option<BTreeSet<Text>>> {
     let patience = settings.patience.max(Duration::from_secs(2));
     let asked = async {
-        let (mut link, mut splitter) = login(address, version, settings, client_id).await?;
+        let mut caller = login(address, version, settings, client_id).await?;
         let subscribe = Subscribe {
             packet_id: 1,
             subscriptions: filters.iter().map(|f| Subscription::new(f.clone(), 0)).collect(),
             ..Subscribe::default()
         };
-        send(&mut link, &Packet::Subscribe(subscribe), version).await?;
+        caller.send(&[Packet::Subscribe(subscribe)], version).await?;
         let mut topics = BTreeSet::new();
         let mut granted = false;
         let mut note = |frame: Frame| match check(&frame, version, Side::Server).packet {
@@ -281,15 +265,14 @@ pub async fn retained(
             }
             _ => {}
         };
-        read_until(&mut link, &mut splitter, PacketType::SubAck, &mut note).await?;
+        caller.read_until(PacketType::SubAck, &mut note).await?;
         // What is retained may come behind the SUBACK: two rounds bring it, and the target's own time.
         for _ in 0..2 {
-            send(&mut link, &Packet::PingReq, version).await?;
-            read_until(&mut link, &mut splitter, PacketType::PingResp, &mut note).await?;
+            caller.send(&[Packet::PingReq], version).await?;
+            caller.read_until(PacketType::PingResp, &mut note).await?;
             tokio::time::sleep(settings.settle).await;
         }
-        let _ = send(&mut link, &Packet::Disconnect(Disconnect::default()), version).await;
-        let _ = link.writer.shutdown().await;
+        leave(&mut caller, version).await;
         io::Result::Ok(granted.then_some(topics))
     };
     tokio::time::timeout(patience, asked)
@@ -297,48 +280,11 @@ pub async fn retained(
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-/// Reads until a packet of this type has come. A connection that the broker ends is an answer too.
-async fn wait_for(link: &mut Link, splitter: &mut Splitter, packet_type: PacketType) -> io::Result<()> {
-    read_until(link, splitter, packet_type, |_| ()).await
-}
-
-/// Reads until a packet of this type has come, or the broker ends the connection, and hands on all packets up to there.
-/// A broker may send without end: no packet is kept here, and the caller bounds the time.
-async fn read_until(
-    link: &mut Link,
-    splitter: &mut Splitter,
-    packet_type: PacketType,
-    mut note: impl FnMut(Frame),
-) -> io::Result<()> {
-    let mut buffer = [0; 4096];
-    loop {
-        let n = match link.reader.read(&mut buffer).await {
-            Ok(0) => return Ok(()),
-            Ok(n) => n,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let mut done = false;
-        for piece in splitter.push(&buffer[..n]) {
-            match piece {
-                Piece::Frame(frame) => {
-                    done |= frame.first_byte >> 4 == packet_type.number();
-                    note(frame);
-                }
-                Piece::Broken { .. } => done = true,
-            }
-        }
-        if done {
-            return Ok(());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::transcript::End;
-    use crate::wire::{Blob, ConnAck, Will, decode};
+    use crate::wire::{Blob, ConnAck, Will, decode, encode_bytes};
 
     fn event(author: Author, packet: Packet, topic: Option<&str>) -> Event {
         let frame = Frame::loose(encode_bytes(&packet, Version::V5).to_vec()).unwrap();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use crate::conversation::{Arrival, Arrived, Dialogue, Line, Listener, look, meanwhile, queue};
 use crate::scenario::{BrokerAction, Case, Step, Which, half_closes, stops_reading};
 use crate::statements::Version;
 use crate::sut::{Address, Ask, Instance, refused_upgrade};
@@ -14,10 +15,8 @@ use crate::transcript::{
 };
 use crate::transport::Transport;
 use crate::transport::websocket::{MQTT, Upgrade};
-use crate::wire::{Blob, Chunk};
+use crate::wire::{Blob, Chunk, Side};
 
-use super::assemble::Assembler;
-use super::connection::{Arrival, Arrived, Connection, QUEUE};
 use super::matcher::{Input, Matcher, Poll};
 use super::{Action, Advice, PlayEnd, Played, Settings, cleanup};
 
@@ -49,7 +48,7 @@ pub async fn play_exchange(
             return matcher.finish();
         }
     };
-    let (sender, arrivals) = mpsc::channel(QUEUE);
+    let (sender, arrivals) = queue();
     let mut driver = Driver {
         matcher,
         namespace,
@@ -59,8 +58,8 @@ pub async fn play_exchange(
         settings,
         version: case.version,
         began: Instant::now(),
-        connections: BTreeMap::new(),
-        assemblers: BTreeMap::new(),
+        lines: BTreeMap::new(),
+        dialogues: BTreeMap::new(),
         opened: 0,
         small_buffer: stops_reading(steps),
         kept: 0,
@@ -115,9 +114,9 @@ struct Driver<'a> {
     settings: &'a Arc<Settings>,
     version: Version,
     began: Instant,
-    connections: BTreeMap<ClientName, Connection>,
+    lines: BTreeMap<ClientName, Line>,
     /// By connection number.
-    assemblers: BTreeMap<u32, Assembler>,
+    dialogues: BTreeMap<u32, Dialogue>,
     opened: u32,
     small_buffer: bool,
     /// Bytes of the broker's that are kept.
@@ -143,9 +142,7 @@ impl Driver<'_> {
         let mut died = instance.died();
         let mut gone = false;
         loop {
-            while let Ok(arrival) = self.arrivals.try_recv() {
-                self.arrived(arrival);
-            }
+            look(self);
             // One at a time, and the time is that of the next one: so the matcher sees what it will see again when the
             // exchange is played again, and no timer fires before what came in time has been looked at.
             let now = self.pending.front().map_or_else(|| self.now(), Input::at);
@@ -173,64 +170,6 @@ impl Driver<'_> {
                     },
                 },
             }
-        }
-    }
-
-    /// Turns what a connection's reader tells into events.
-    fn arrived(&mut self, arrival: Arrival) {
-        if self.deaf {
-            return;
-        }
-        let at = arrival.at.saturating_duration_since(self.began);
-        let Some(assembler) = self.assemblers.get_mut(&arrival.connection) else {
-            return;
-        };
-        let event = |what| {
-            Input::Event(Event {
-                at,
-                client: Arc::clone(&arrival.client),
-                connection: arrival.connection,
-                step: None,
-                author: Author::Broker,
-                what,
-            })
-        };
-        match arrival.what {
-            Arrived::Bytes(bytes) => {
-                // Two bytes can be a packet, and what is made of a packet is hundreds of times as long.
-                for part in bytes.chunks(PART) {
-                    for what in assembler.received(part) {
-                        self.kept += kept(&what);
-                        self.events += 1;
-                        self.pending.push_back(event(what));
-                    }
-                    if self.events > EVENTS_MAX {
-                        break;
-                    }
-                }
-                if assembler.is_broken() {
-                    // Nothing behind this can be read as packets: it is left where it is, however much it may be.
-                    if let Some(connection) = self.connections.get(&arrival.client) {
-                        connection.set_reading(false);
-                    }
-                } else if assembler.their_pending() {
-                    let connection = arrival.connection;
-                    self.pending
-                        .push_back(Input::Local(at, Happened::Partial { connection }));
-                }
-            }
-            Arrived::Text => self.pending.push_back(event(What::WebSocket(WebSocket::TextFrame))),
-            Arrived::End(end) => {
-                if let Some(rest) = assembler.their_rest() {
-                    self.pending.push_back(event(What::Fragment(rest)));
-                }
-                self.pending.push_back(event(What::End(end)));
-            }
-        }
-        if self.kept > KEPT_MAX || self.events > EVENTS_MAX {
-            self.pending.push_back(Input::Local(at, Happened::Flood));
-            self.deaf = true;
-            self.connections.values().for_each(|c| c.set_reading(false));
         }
     }
 
@@ -276,23 +215,23 @@ impl Driver<'_> {
                 author,
                 half,
             } => {
-                if let Some(connection) = self.connections.get_mut(&client) {
-                    connection.finish().await;
+                if let Some(line) = self.lines.get_mut(&client) {
+                    line.finish().await;
                     let end = if half { End::HalfClose } else { End::Fin };
-                    let number = connection.number();
+                    let number = line.number();
                     self.note_at(client, number, step, author, What::End(end));
                 }
             }
             Action::Reset { client, step } => {
-                if let Some(connection) = self.connections.remove(&client) {
-                    let number = connection.number();
-                    connection.reset().await;
+                if let Some(line) = self.lines.remove(&client) {
+                    let number = line.number();
+                    line.reset().await;
                     self.note_at(client, number, step, Author::Script, What::End(End::Reset));
                 }
             }
             Action::Reading { client, on } => {
-                if let Some(connection) = self.connections.get(&client) {
-                    connection.set_reading(on);
+                if let Some(line) = self.lines.get(&client) {
+                    line.set_reading(on);
                 }
             }
             Action::Broker { action, step } => self.broker(action, step).await,
@@ -301,7 +240,7 @@ impl Driver<'_> {
     }
 
     async fn open(&mut self, client: ClientName, step: Option<StepId>, offer: Option<&[String]>) {
-        if let Some(mut left) = self.connections.remove(&client) {
+        if let Some(mut left) = self.lines.remove(&client) {
             left.finish().await;
         }
         self.opened += 1;
@@ -313,10 +252,10 @@ impl Driver<'_> {
         };
         let sender = self.sender.clone();
         let (dialer, patience) = (&self.settings.dialer, self.settings.patience);
-        match Connection::open(dialer, &self.address, ask, client.clone(), number, patience, sender).await {
-            Ok((connection, upgrade)) => {
-                self.assemblers.insert(number, Assembler::new(self.version));
-                self.connections.insert(client.clone(), connection);
+        match Line::open(dialer, &self.address, ask, client.clone(), number, patience, sender).await {
+            Ok((line, upgrade)) => {
+                self.dialogues.insert(number, Dialogue::new(self.version));
+                self.lines.insert(client.clone(), line);
                 self.note_at(client.clone(), number, step, Author::Script, What::Open);
                 if let Some(Upgrade { offered, chosen }) = upgrade {
                     let what = What::WebSocket(WebSocket::Upgraded { offered, chosen });
@@ -348,22 +287,21 @@ impl Driver<'_> {
         writes: &[Vec<Chunk>],
         manner: Manner,
     ) -> bool {
-        // Out of the map while it is written to, since what arrives meanwhile is looked at too: a broker that waits for
-        // us to read would else wait for ever.
-        let Some(mut connection) = self.connections.remove(client) else {
+        // Out of the map while it is written to, since what arrives meanwhile is looked at too.
+        let Some(mut line) = self.lines.remove(client) else {
             return true;
         };
         let mut whole = true;
-        let number = connection.number();
+        let number = line.number();
         for (i, write) in writes.iter().enumerate() {
             if i > 0 && manner.pause > Duration::ZERO {
                 tokio::time::sleep(manner.pause).await;
             }
-            let Some(assembler) = self.assemblers.get_mut(&number) else {
+            let Some(dialogue) = self.dialogues.get_mut(&number) else {
                 break;
             };
-            let sent = assembler.sent(write);
-            whole = assembler.our_pending() == 0;
+            let sent = dialogue.chunks(Side::Client, write);
+            whole = dialogue.pending(Side::Client) == 0;
             if manner.text {
                 let what = What::WebSocket(WebSocket::TextFrame);
                 self.note_at(client.clone(), number, step.clone(), author, what);
@@ -371,20 +309,12 @@ impl Driver<'_> {
             for what in sent {
                 self.note_at(client.clone(), number, step.clone(), author, what);
             }
-            let writing = connection.write(write, manner.text);
-            tokio::pin!(writing);
-            loop {
-                tokio::select! {
-                    biased;
-                    () = &mut writing => break,
-                    Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
-                }
-            }
+            meanwhile(self, line.write(write, manner.text)).await;
         }
         if self.deaf {
-            connection.set_reading(false);
+            line.set_reading(false);
         }
-        self.connections.insert(client.clone(), connection);
+        self.lines.insert(client.clone(), line);
         whole
     }
 
@@ -394,19 +324,10 @@ impl Driver<'_> {
             BrokerAction::Restart => (instance.restart(), Lifecycle::Restart),
             BrokerAction::Kill => (instance.kill(), Lifecycle::Kill),
         };
-        tokio::pin!(done);
-        let done = loop {
-            tokio::select! {
-                biased;
-                Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
-                done = &mut done => break done,
-            }
-        };
-        while let Ok(arrival) = self.arrivals.try_recv() {
-            self.arrived(arrival);
-        }
+        let done = meanwhile(self, done).await;
+        look(self);
         self.input_all();
-        self.connections.clear();
+        self.lines.clear();
         if let Err(error) = done {
             self.stop(Stop::Error(format!("the broker did not come back: {error}")));
             return;
@@ -433,6 +354,70 @@ impl Driver<'_> {
         };
         self.events += 1;
         self.input(Input::Event(event));
+    }
+}
+
+impl Listener for Driver<'_> {
+    fn arrivals(&mut self) -> &mut mpsc::Receiver<Arrival> {
+        &mut self.arrivals
+    }
+
+    /// Turns what a connection's reader tells into events.
+    fn arrived(&mut self, arrival: Arrival) {
+        if self.deaf {
+            return;
+        }
+        let at = arrival.at.saturating_duration_since(self.began);
+        let Some(dialogue) = self.dialogues.get_mut(&arrival.connection) else {
+            return;
+        };
+        let event = |what| {
+            Input::Event(Event {
+                at,
+                client: Arc::clone(&arrival.client),
+                connection: arrival.connection,
+                step: None,
+                author: Author::Broker,
+                what,
+            })
+        };
+        match arrival.what {
+            Arrived::Bytes(bytes) => {
+                // Two bytes can be a packet, and what is made of a packet is hundreds of times as long.
+                for part in bytes.chunks(PART) {
+                    for what in dialogue.bytes(Side::Server, part) {
+                        self.kept += kept(&what);
+                        self.events += 1;
+                        self.pending.push_back(event(what));
+                    }
+                    if self.events > EVENTS_MAX {
+                        break;
+                    }
+                }
+                if dialogue.is_broken(Side::Server) {
+                    // Nothing behind this can be read as packets: it is left where it is, however much it may be.
+                    if let Some(line) = self.lines.get(&arrival.client) {
+                        line.set_reading(false);
+                    }
+                } else if dialogue.pending(Side::Server) > 0 {
+                    let connection = arrival.connection;
+                    self.pending
+                        .push_back(Input::Local(at, Happened::Partial { connection }));
+                }
+            }
+            Arrived::Text => self.pending.push_back(event(What::WebSocket(WebSocket::TextFrame))),
+            Arrived::End(end) => {
+                if let Some(rest) = dialogue.rest(Side::Server) {
+                    self.pending.push_back(event(What::Fragment(rest)));
+                }
+                self.pending.push_back(event(What::End(end)));
+            }
+        }
+        if self.kept > KEPT_MAX || self.events > EVENTS_MAX {
+            self.pending.push_back(Input::Local(at, Happened::Flood));
+            self.deaf = true;
+            self.lines.values().for_each(|c| c.set_reading(false));
+        }
     }
 }
 

@@ -4,9 +4,7 @@
 //! [`Played`]: the transcript and how it ended. The matcher alone, fed with a recorded transcript, comes to the same end.
 
 mod action;
-mod assemble;
 mod cleanup;
-mod connection;
 mod diary;
 mod driver;
 mod failure;
@@ -20,9 +18,7 @@ mod replay;
 mod settings;
 
 pub use action::Action;
-pub(crate) use assemble::Assembler;
 pub use cleanup::{Lost, Traces, remove, retained};
-pub(crate) use connection::{Arrival, Arrived, Connection, QUEUE};
 pub use diary::{Diary, Left, read as read_diary};
 pub use failure::{Awaited, Failure, FailureKind, Sought};
 pub use lateness::Lateness;

@@ -12,10 +12,10 @@ use super::edit::{Chosen, Rename, edited, log_in};
 use super::plan::{Act, Plan, Turn, plan};
 use super::{Difference, Options, Replayed};
 use crate::capture::Recorded;
-use crate::play::{Arrival, Arrived, Assembler, Connection, QUEUE};
+use crate::conversation::{Arrival, Arrived, Dialogue, Line, Listener, look, meanwhile, queue, wait_until};
 use crate::sut::{Ask, Instance};
 use crate::transcript::{End, What};
-use crate::wire::{Chunk, Decoded, Disconnect, Packet, PacketType, Text, Version, body, encode_bytes};
+use crate::wire::{Chunk, Decoded, Disconnect, Packet, PacketType, Side, Text, Version, body, encode_bytes};
 
 /// So many differences are kept. Who reads more learns nothing new.
 const KEPT: usize = 1000;
@@ -30,8 +30,8 @@ const IMPATIENCE: Duration = Duration::from_millis(100);
 /// The broker accepts no connection: why.
 pub async fn replay(streams: &[Recorded], target: &dyn Instance, options: &Options) -> Result<Replayed, String> {
     let Plan { turns, lines, left_out } = plan(streams, options, &|version| target.address(version).is_some());
-    let (sender, arrivals) = mpsc::channel(QUEUE);
-    let mut driver = Driver {
+    let (sender, arrivals) = queue();
+    let mut player = Player {
         target,
         options,
         rename: options.rename.as_deref().map(Rename::new),
@@ -50,15 +50,15 @@ pub async fn replay(streams: &[Recorded], target: &dyn Instance, options: &Optio
     for turn in turns {
         if let Some(speed) = options.speed {
             let due = turn.at.saturating_sub(start).div_f64(speed);
-            driver.until(driver.began + due).await;
+            player.until(player.began + due).await;
         }
-        driver.take(&turn).await?;
+        player.take(&turn).await?;
     }
-    driver.farewell().await;
-    Ok(driver.replayed)
+    player.farewell().await;
+    Ok(player.replayed)
 }
 
-struct Driver<'a> {
+struct Player<'a> {
     target: &'a dyn Instance,
     options: &'a Options,
     rename: Option<Rename>,
@@ -74,8 +74,8 @@ struct Driver<'a> {
 /// One stream while it is played.
 struct State {
     version: Version,
-    connection: Option<Connection>,
-    assembler: Assembler,
+    connection: Option<Line>,
+    dialogue: Dialogue,
     /// What came and was not yet expected.
     came: VecDeque<Came>,
     ended: bool,
@@ -104,7 +104,7 @@ impl State {
         State {
             version,
             connection: None,
-            assembler: Assembler::new(version),
+            dialogue: Dialogue::new(version),
             came: VecDeque::new(),
             ended: false,
             pings: VecDeque::new(),
@@ -124,7 +124,7 @@ impl State {
     }
 }
 
-impl Driver<'_> {
+impl Player<'_> {
     async fn take(&mut self, turn: &Turn) -> Result<(), String> {
         match &turn.act {
             Act::Open => return self.open(turn).await,
@@ -152,7 +152,7 @@ impl Driver<'_> {
         let name = Arc::from(turn.line.to_string());
         let number = turn.line as u32;
         let (patience, sender) = (self.options.patience, self.sender.clone());
-        let opening = Connection::open(
+        let opening = Line::open(
             &self.options.dialer,
             &address,
             Ask::default(),
@@ -167,7 +167,7 @@ impl Driver<'_> {
     }
 
     async fn send(&mut self, turn: &Turn, bytes: &Bytes, decoded: Option<&Decoded>) {
-        self.look();
+        look(self);
         let line = turn.line;
         if self.states[line].ended || self.states[line].connection.is_none() {
             self.tell_end(turn);
@@ -203,19 +203,10 @@ impl Driver<'_> {
             return;
         };
         let chunks = [Chunk::Bytes(bytes)];
-        self.states[line].assembler.sent(&chunks);
-        let patience = self.options.patience;
-        {
-            let writing = tokio::time::timeout(patience, connection.write(&chunks, false));
-            tokio::pin!(writing);
-            loop {
-                tokio::select! {
-                    biased;
-                    _ = &mut writing => break,
-                    Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
-                }
-            }
-        }
+        self.states[line].dialogue.chunks(Side::Client, &chunks);
+        let writing = tokio::time::timeout(self.options.patience, connection.write(&chunks, false));
+        // A broker that does not read is told of where an answer is missing.
+        let _ = meanwhile(self, writing).await;
         self.states[line].connection = Some(connection);
     }
 
@@ -302,12 +293,12 @@ impl Driver<'_> {
         self.replayed.compared += 1;
         let deadline = Instant::now() + self.patience(turn.line);
         let found = loop {
-            self.look();
+            look(self);
             let state = &self.states[turn.line];
             if let Some(index) = state.came.iter().position(|c| captured.is_for(&c.answer)) {
                 break Some(index);
             }
-            if state.ended || !self.wait(deadline).await {
+            if state.ended || !wait_until(self, deadline).await {
                 // The nearest that came: it says better than silence what is different.
                 break self.states[turn.line]
                     .came
@@ -352,9 +343,9 @@ impl Driver<'_> {
         // From here on it is no surprise.
         state.told_end = true;
         let deadline = Instant::now() + self.patience(turn.line);
-        self.look();
+        look(self);
         while !self.states[turn.line].ended {
-            if !self.wait(deadline).await {
+            if !wait_until(self, deadline).await {
                 self.states[turn.line].silences += 1;
                 self.differ(turn, "the broker closed here, the target does not".to_owned());
                 return;
@@ -390,7 +381,7 @@ impl Driver<'_> {
         if self.states[line].closed {
             // After a goodbye, only its end shows that it was seen.
             while self.states[line].connection.is_some() && !self.states[line].ended {
-                if !self.wait(deadline).await {
+                if !wait_until(self, deadline).await {
                     return;
                 }
             }
@@ -403,7 +394,7 @@ impl Driver<'_> {
         self.write(line, encode_bytes(&Packet::PingReq, self.states[line].version))
             .await;
         while self.states[line].pings.contains(&true) && !self.states[line].ended {
-            if !self.wait(deadline).await {
+            if !wait_until(self, deadline).await {
                 self.states[line].silences += 1;
                 return;
             }
@@ -415,7 +406,7 @@ impl Driver<'_> {
         for line in 0..self.states.len() {
             self.fence(line).await;
         }
-        self.look();
+        look(self);
         for line in 0..self.states.len() {
             let state = &mut self.states[line];
             let came = std::mem::take(&mut state.came);
@@ -440,57 +431,9 @@ impl Driver<'_> {
         }
     }
 
-    /// Looks at all that has come.
-    fn look(&mut self) {
-        while let Ok(arrival) = self.arrivals.try_recv() {
-            self.arrived(arrival);
-        }
-    }
-
-    /// Waits for something to come; `false` where the deadline came first.
-    async fn wait(&mut self, deadline: Instant) -> bool {
-        tokio::select! {
-            biased;
-            Some(arrival) = self.arrivals.recv() => {
-                self.arrived(arrival);
-                true
-            }
-            () = tokio::time::sleep_until(deadline.into()) => false,
-        }
-    }
-
     /// Waits until a time, and looks at what comes.
     async fn until(&mut self, time: Instant) {
-        while self.wait(time).await {}
-    }
-
-    fn arrived(&mut self, arrival: Arrival) {
-        let at = arrival.at.saturating_duration_since(self.began);
-        let Some(state) = self.states.get_mut(arrival.connection as usize) else {
-            return;
-        };
-        let bytes = match arrival.what {
-            Arrived::Bytes(bytes) => bytes,
-            Arrived::Text => return,
-            Arrived::End(_) => {
-                state.ended = true;
-                return;
-            }
-        };
-        for what in state.assembler.received(&bytes) {
-            let What::Packet { decoded, topic, .. } = what else {
-                continue;
-            };
-            if decoded.packet_type == Some(PacketType::PingResp) && state.pings.pop_front() == Some(true) {
-                continue;
-            }
-            let (topic, decoded) = match &self.rename {
-                Some(rename) => (topic.map(|t| rename.captured(&t)), renamed_back(&decoded, rename)),
-                None => (topic, decoded),
-            };
-            let answer = Answer::new(&decoded, topic.as_ref(), state.version);
-            state.came.push_back(Came { at, answer, decoded });
-        }
+        while wait_until(self, time).await {}
     }
 
     /// The target has closed where the captured broker had not: told once.
@@ -518,6 +461,41 @@ impl Driver<'_> {
         match self.replayed.differences.len() < KEPT {
             true => self.replayed.differences.push(difference),
             false => self.replayed.more += 1,
+        }
+    }
+}
+
+impl Listener for Player<'_> {
+    fn arrivals(&mut self) -> &mut mpsc::Receiver<Arrival> {
+        &mut self.arrivals
+    }
+
+    fn arrived(&mut self, arrival: Arrival) {
+        let at = arrival.at.saturating_duration_since(self.began);
+        let Some(state) = self.states.get_mut(arrival.connection as usize) else {
+            return;
+        };
+        let bytes = match arrival.what {
+            Arrived::Bytes(bytes) => bytes,
+            Arrived::Text => return,
+            Arrived::End(_) => {
+                state.ended = true;
+                return;
+            }
+        };
+        for what in state.dialogue.bytes(Side::Server, &bytes) {
+            let What::Packet { decoded, topic, .. } = what else {
+                continue;
+            };
+            if decoded.packet_type == Some(PacketType::PingResp) && state.pings.pop_front() == Some(true) {
+                continue;
+            }
+            let (topic, decoded) = match &self.rename {
+                Some(rename) => (topic.map(|t| rename.captured(&t)), renamed_back(&decoded, rename)),
+                None => (topic, decoded),
+            };
+            let answer = Answer::new(&decoded, topic.as_ref(), state.version);
+            state.came.push_back(Came { at, answer, decoded });
         }
     }
 }

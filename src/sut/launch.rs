@@ -8,11 +8,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::address::Address;
 use super::process::{Broker, StartError};
 use super::profile::Profile;
 use super::template::Words;
 use crate::statements::Version;
+use crate::transport::Address;
 
 /// A future that can be moved between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -4,8 +4,6 @@
 //! can be restarted, killed and asked for its log. This module knows nothing of packets beyond the raw CONNECT and CONNACK
 //! that show whether somebody speaks MQTT.
 
-mod address;
-mod dial;
 mod glob;
 mod greet;
 mod launch;
@@ -15,8 +13,7 @@ mod profile;
 mod template;
 mod version;
 
-pub use address::{Address, AddressError, DEFAULT_PORT};
-pub use dial::{Ask, Dialer, Dialled, refused_upgrade};
+pub use crate::transport::{Address, AddressError, Ask, DEFAULT_PORT, Dialer, Dialled, refused_upgrade};
 pub use glob::Glob;
 pub use launch::{BoxFuture, Fixed, Instance, Launcher, ProcessLauncher};
 pub use probe::{Answer, ProbeError, Spoken, probe};

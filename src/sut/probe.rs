@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::address::Address;
-use super::dial::Dialer;
-use super::greet::{self, Reply, Stranger, Wait};
+use super::greet::{self, Stranger};
 use super::profile::Login;
+use crate::conversation::{Reply, Wait};
 use crate::statements::Version;
+use crate::transport::Address;
+use crate::transport::Dialer;
 
 /// What an address said to a CONNECT of one version.
 #[derive(Debug, Clone, PartialEq, Eq)]

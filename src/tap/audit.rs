@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::play::Assembler;
+use crate::conversation::Dialogue;
 use crate::rules::{Finding, Judge};
 use crate::transcript::{Author, ClientName, Event, What};
-use crate::wire::{Chunk, Side, Version};
+use crate::wire::{Side, Version};
 
 /// What a client sends sooner than this after the broker spoke may have crossed with it on the way: it is not held against
 /// the client that it did not know. Nobody here sees when the client reads.
@@ -17,7 +17,7 @@ pub const CROSSING: Duration = Duration::from_millis(250);
 pub struct Audit {
     connection: u32,
     client: ClientName,
-    assembler: Assembler,
+    dialogue: Dialogue,
     judge: Judge,
     /// When the broker spoke last.
     spoke: Option<Duration>,
@@ -30,7 +30,7 @@ impl Audit {
         Audit {
             connection,
             client: ClientName::from("client"),
-            assembler: Assembler::new(version),
+            dialogue: Dialogue::new(version),
             judge: Judge::of_capture(version),
             spoke: None,
         }
@@ -38,17 +38,14 @@ impl Audit {
 
     /// The packets that bytes of one side complete.
     pub fn assemble(&mut self, from: Side, bytes: &Bytes) -> Vec<What> {
-        match from {
-            Side::Client => self.assembler.sent(&[Chunk::Bytes(bytes.clone())]),
-            Side::Server => self.assembler.received(bytes),
-        }
+        self.dialogue.bytes(from, bytes)
     }
 
     /// What is left of the broker's bytes when its direction ends.
-    pub fn rest(&mut self, from: Side) -> Option<Bytes> {
+    pub fn rest(&self, from: Side) -> Option<Bytes> {
         match from {
             Side::Client => None,
-            Side::Server => self.assembler.their_rest(),
+            Side::Server => self.dialogue.rest(from),
         }
     }
 

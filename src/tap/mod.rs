@@ -59,7 +59,7 @@ pub async fn record(
                 }
                 // One client's connection that failed, or too many files open: the next one may fare better.
                 Err(error) => {
-                    let _ = told.send(Told::NotAccepted(error.to_string()));
+                    tell(&told, Told::NotAccepted(error.to_string()));
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             },
@@ -71,6 +71,11 @@ pub async fn record(
         recorder.take(item)?;
     }
     recorder.finish()
+}
+
+/// Nobody listening is no reason to stop.
+fn tell(told: &mpsc::UnboundedSender<Told>, what: Told) {
+    let _ = told.send(what);
 }
 
 /// Where a connection comes from and when something happened on it.

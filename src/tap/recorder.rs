@@ -10,15 +10,16 @@ use tokio::sync::mpsc;
 
 use super::audit::{Audit, CROSSING};
 use super::proxy::{Item, ItemKind};
-use super::shown;
 use super::told::{Counts, Recorded, Told};
+use super::{shown, tell};
 use crate::capture::write::secret::{Masker, has_a_name_in_place};
 use crate::capture::write::{PcapngFile, Stream};
+use crate::conversation::version_of_level;
 use crate::rules::{Finding, Outcome};
 use crate::statements::catalogue;
 use crate::sut::Address;
 use crate::transcript::{End, What, name};
-use crate::wire::{Packet, Side, Text, Version};
+use crate::wire::{Packet, Side, Text};
 
 /// What stands in the comment of the frames of a connection that is no MQTT in the clear.
 const TLS: &str = "TLS";
@@ -132,8 +133,7 @@ impl<W: Write> Recorder<W> {
     }
 
     fn tell(&self, told: Told) {
-        // Nobody listening is no reason to stop.
-        let _ = self.told.send(told);
+        tell(&self.told, told);
     }
 
     fn opened(&mut self, number: u32, at: Duration, client: SocketAddr, broker: SocketAddr) -> io::Result<()> {
@@ -178,8 +178,7 @@ impl<W: Write> Recorder<W> {
                     connection: number,
                     what,
                 };
-                // Nobody listening is no reason to stop.
-                let _ = self.told.send(told);
+                tell(&self.told, told);
             }
         }
         let (frames, comment) = match (live.speaks, from) {
@@ -221,18 +220,16 @@ impl<W: Write> Recorder<W> {
             if let What::Packet { decoded, .. } = &what {
                 live.counts.add(from, name(decoded));
                 if let (Some(Packet::Connect(connect)), Side::Client) = (&decoded.packet, from) {
-                    let level = connect.protocol_level & 0x7f;
                     let told = Told::Connect {
                         connection: number,
-                        version: Version::ALL.into_iter().find(|v| v.protocol_level() == level),
+                        version: version_of_level(connect.protocol_level),
                         // Behind a protocol name whose length is a lie it may be any other field.
                         client_id: match has_a_name_in_place(decoded) {
                             true => connect.client_id.clone(),
                             false => Text::default(),
                         },
                     };
-                    // Nobody listening is no reason to stop.
-                    let _ = self.told.send(told);
+                    tell(&self.told, told);
                 }
             }
             found.extend(live.audit.happened(at, from, what));

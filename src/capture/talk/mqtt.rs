@@ -11,10 +11,10 @@ use super::version::Guess;
 use crate::capture::stream::{Holes, Stream};
 use crate::capture::write::secret::has_a_name_in_place;
 use crate::capture::{Seen, Watch};
-use crate::statements::Version;
-use crate::transcript::{Aliases, Author, ClientName, End, Event, What};
+use crate::conversation::Decoder;
+use crate::transcript::{Author, ClientName, End, Event, What};
 use crate::wire::property::id;
-use crate::wire::{Blob, Decoded, Frame, Packet, PacketType, Piece, PropertyValue, Side, Splitter, Text, decode};
+use crate::wire::{Blob, Decoded, Frame, Packet, PacketType, Piece, PropertyValue, Side, Splitter, Text};
 
 /// How many bytes that are no packet are kept of one event.
 const FRAGMENT: usize = 64 * 1024;
@@ -29,7 +29,8 @@ pub struct Mqtt {
     server: Half,
     /// Which version to read at, where no CONNECT says it.
     guess: Option<Guess>,
-    unknown_level: bool,
+    /// The version of the last CONNECT, and topic aliases.
+    decoder: Decoder,
     opened: bool,
     /// Bytes of the client are missing, and no packet of it came since.
     hole_open: bool,
@@ -39,7 +40,6 @@ pub struct Mqtt {
 #[derive(Default)]
 struct Half {
     splitter: Splitter,
-    aliases: Aliases,
     sync: Sync,
     /// Something of it was given out.
     begun: bool,
@@ -79,10 +79,10 @@ impl Mqtt {
         Mqtt {
             client: half(),
             server: half(),
-            stream,
             name,
             guess: None,
-            unknown_level: false,
+            decoder: Decoder::new(stream.read_as),
+            stream,
             opened: false,
             hole_open: false,
         }
@@ -268,21 +268,13 @@ impl Mqtt {
         }
         let decoded = self.decode(side, &frame);
         self.note(&frame, &decoded);
-        let topic = self.half(side).aliases.resolve(&decoded);
-        let what = What::Packet {
-            raw: frame.raw,
-            decoded: Arc::new(decoded),
-            topic,
-        };
+        let what = self.decoder.event(side, frame, decoded);
         self.event(side, what, place, watch);
     }
 
     /// A CONNECT sets the version of what follows.
     fn note_connect(&mut self, frame: &Frame) {
-        let Some(level) = frame.connect_level() else { return };
-        let version = Version::ALL.into_iter().find(|v| v.protocol_level() == level & 0x7f);
-        self.unknown_level = version.is_none();
-        if let Some(version) = version {
+        if let Some(version) = self.decoder.note_connect(frame) {
             self.stream.read_as = version;
             self.stream.version.get_or_insert(version);
             self.guess = None;
@@ -295,16 +287,7 @@ impl Mqtt {
             self.stream.read_as = version;
             return decoded;
         }
-        let decoded = decode(frame, self.stream.read_as, side);
-        if !self.unknown_level || decoded.breaches.is_empty() || side == Side::Client {
-            return decoded;
-        }
-        // The answer to a level that nobody knows may be of any version's form: the one without a breach is meant.
-        Version::ALL
-            .into_iter()
-            .map(|version| decode(frame, version, side))
-            .find(|d| d.breaches.is_empty())
-            .unwrap_or(decoded)
+        self.decoder.decode(side, frame)
     }
 
     /// Counts a packet, and takes out of it what describes the stream.

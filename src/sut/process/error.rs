@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::address::Address;
 use super::spawn::Exit;
+use crate::transport::Address;
 
 /// A broker that could not be started, restarted or reached.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum StartError {
     #[error("no free loopback port is left for the broker")]
     NoPort,
     #[error("{0}")]
-    Address(#[from] super::super::address::AddressError),
+    Address(#[from] crate::transport::AddressError),
     #[error(
         "{address} is taken: something else listens there already, so it is not the started broker that would be tested"
     )]

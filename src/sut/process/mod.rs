@@ -24,10 +24,10 @@ use tempfile::TempDir;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
-use super::address::Address;
 use super::profile::{Process, Profile};
 use super::template::{Words, port_words};
 use crate::statements::Version;
+use crate::transport::Address;
 use crate::transport::tls::Certificates;
 use log::Log;
 use spawn::Spawned;

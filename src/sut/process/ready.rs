@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::address::Address;
-use super::super::dial;
-use super::super::greet::{self, Reply};
+use super::super::greet;
 use super::super::profile::{Process, Profile};
 use super::group::GroupId;
 use super::log::Log;
 use super::spawn::Spawned;
 use super::{LOG_IN_ERROR, StartError, blocking, owner};
+use crate::conversation::{Reply, Wait};
 use crate::statements::Version;
+use crate::transport::Address;
+use crate::transport::is_final;
 
 /// How long one try waits for its CONNACK before the next connection is opened.
 const ONE_TRY: Duration = Duration::from_secs(1);
@@ -35,7 +36,7 @@ pub(super) async fn wait(
     for (version, address) in addresses.iter().flat_map(|addresses| whom_to_greet(addresses)) {
         let connect = greet::connect(version, "mqttspecready", profile.login.as_ref());
         loop {
-            let one_try = greet::Wait {
+            let one_try = Wait {
                 patience: ONE_TRY,
                 deadline,
             };
@@ -77,7 +78,7 @@ pub(super) async fn wait(
                 }
                 Some(Ok(Reply::Closed)) => format!("{address} closes without a CONNACK"),
                 Some(Ok(Reply::Silent)) => format!("{address} accepts connections and does not answer a CONNECT"),
-                Some(Err(error)) if dial::is_final(&error) => {
+                Some(Err(error)) if is_final(&error) => {
                     return Err(StartError::WrongTransport {
                         program,
                         address: address.clone(),

@@ -5,14 +5,12 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::address::{Address, DEFAULT_PORT};
-use super::super::dial::Dialer;
 use super::super::template::{Words, port_words};
 use super::{Auth, Endpoints, Kept, Login, Process, Profile, Transports};
 use crate::source::{Diagnostic, Node, Reader, Reported, Source, every, meant, quoted};
 use crate::statements::Version;
-use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
+use crate::transport::{Address, DEFAULT_PORT, Dialer, Transport};
 
 /// How long a broker may take to answer its first CONNECT, unless the profile says otherwise.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);

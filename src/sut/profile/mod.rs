@@ -17,12 +17,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::address::{Address, AddressError};
-use super::dial::Dialer;
 use super::template::Words;
 use crate::source::{Diagnostic, Place, Source, parse, read_file, sorted};
 use crate::statements::Version;
+use crate::transport::Dialer;
 use crate::transport::Transport;
+use crate::transport::{Address, AddressError};
 
 pub use error::ProfileError;
 pub use known::{Fails, Known};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::play::assemble::Assembler;
+use crate::conversation::Dialogue;
 use crate::scenario::{Case, Source, load, render_all};
 use crate::transcript::{Author, End, Happened, Lifecycle, What};
-use crate::wire::{Ack, ConnAck, Disconnect, Packet, Publish, SubAck, Version as V, encode_bytes};
+use crate::wire::{Ack, ConnAck, Disconnect, Packet, Publish, Side, SubAck, Version as V, encode_bytes};
 
 mod alternatives;
 mod closing;
@@ -41,7 +41,7 @@ pub struct Rig {
     version: V,
     pub now: Duration,
     /// By client: the connection's number and its byte streams.
-    connections: BTreeMap<ClientName, (u32, Assembler)>,
+    connections: BTreeMap<ClientName, (u32, Dialogue)>,
     opened: u32,
     /// Everything that was sent, with its author.
     pub sent: Vec<(String, Author, Packet)>,
@@ -127,7 +127,7 @@ impl Rig {
             Action::Open { client, step, .. } => {
                 self.opened += 1;
                 self.connections
-                    .insert(client.clone(), (self.opened, Assembler::new(self.version)));
+                    .insert(client.clone(), (self.opened, Dialogue::new(self.version)));
                 self.note(&client, step, Author::Script, What::Open);
             }
             Action::Write {
@@ -138,9 +138,9 @@ impl Rig {
                 ..
             } => {
                 let connection = self.connections.get_mut(&client);
-                let events: Vec<What> = connection.map_or_else(Vec::new, |(_, assembler)| {
-                    let events = writes.iter().flat_map(|w| assembler.sent(w)).collect();
-                    whole = assembler.our_pending() == 0;
+                let events: Vec<What> = connection.map_or_else(Vec::new, |(_, dialogue)| {
+                    let events = writes.iter().flat_map(|w| dialogue.chunks(Side::Client, w)).collect();
+                    whole = dialogue.pending(Side::Client) == 0;
                     events
                 });
                 let mut answers = Vec::new();
@@ -220,9 +220,9 @@ impl Rig {
     }
 
     fn hear(&mut self, client: &str, bytes: &[u8]) {
-        let (number, assembler) = self.connections.get_mut(client).expect("the client is connected");
+        let (number, dialogue) = self.connections.get_mut(client).expect("the client is connected");
         let number = *number;
-        for what in assembler.received(bytes) {
+        for what in dialogue.bytes(Side::Server, bytes) {
             self.note_at(client, number, None, Author::Broker, what);
         }
     }

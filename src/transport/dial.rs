@@ -9,9 +9,9 @@ use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
-use crate::transport::tls::{self, TlsError, TlsOptions};
-use crate::transport::websocket::{self, MQTT, Side, Upgrade, UpgradeError};
-use crate::transport::{Link, Stream, Transport};
+use super::tls::{self, TlsError, TlsOptions};
+use super::websocket::{self, MQTT, Side, Upgrade, UpgradeError};
+use super::{Link, Stream, Transport};
 
 /// How large the receive buffer of a client is that is to stop reading, in bytes: the broker must feel it soon.
 const SMALL_BUFFER: u32 = 4096;
@@ -167,7 +167,7 @@ pub fn refused_upgrade(error: &io::Error) -> bool {
 }
 
 /// Whether dialling failed for a reason that another try will not mend: no TLS, another certificate, no WebSocket.
-pub(super) fn is_final(error: &io::Error) -> bool {
+pub fn is_final(error: &io::Error) -> bool {
     let cause = error.get_ref().and_then(|e| e.downcast_ref::<UpgradeError>());
     error.kind() == io::ErrorKind::InvalidData || matches!(cause, Some(UpgradeError::NotHttp(_)))
 }

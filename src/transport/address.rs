@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::transport::Transport;
+use super::Transport;
 
 /// The address of a broker.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
