@@ -2,22 +2,23 @@
 
 use super::exchange::{Stage, may_repeat};
 use super::history::Moment;
-use super::rule::{Found, Ids, Needs, RuleInfo};
+use super::rule::{Found, Needs, RuleInfo};
+use crate::statements::{PerVersion, ids};
 use crate::wire::{Ack, Packet, Version};
 
-const PUBACK_ID: Ids = Ids::new("§3.3/puback", "MQTT-2.3.1-6", "MQTT-2.2.1-5");
-const PUBREC_ID: Ids = Ids::new("§3.3/pubrec", "MQTT-2.3.1-6", "MQTT-2.2.1-5");
-const PUBREL_ID: Ids = Ids::new("§3.5/pubrel", "MQTT-2.3.1-6", "MQTT-2.2.1-5");
-const PUBCOMP_ID: Ids = Ids::new("§3.6/pubcomp", "MQTT-4.3.3-2", "MQTT-2.2.1-5");
-const KIND_1: Ids = Ids::new("§3.3/puback", "MQTT-3.3.4-1", "MQTT-3.3.4-1");
-const KIND_2: Ids = Ids::new("§3.3/pubrec", "MQTT-3.3.4-1", "MQTT-3.3.4-1");
-const RELEASE: Ids = Ids::new("§3.5/pubrel", "MQTT-4.3.3-1", "MQTT-4.3.3-4");
-const REPEAT: Ids = Ids::v5("MQTT-4.4.0-1");
-const SUBACK_ID: Ids = Ids::new("§3.8/suback", "MQTT-2.3.1-7", "MQTT-2.2.1-6");
-const UNSUBACK_ID: Ids = Ids::new("§3.10/unsuback", "MQTT-2.3.1-7", "MQTT-2.2.1-6");
-const SUBACK_CODES: Ids = Ids::new("§3.9/one-a-topic", "MQTT-3.8.4-5", "MQTT-3.8.4-6");
-const UNSUBACK_CODES: Ids = Ids::v5("MQTT-3.11.3-2");
-const PING: Ids = Ids::new("§3.12/pingresp", "MQTT-3.12.4-1", "MQTT-3.12.4-1");
+const PUBACK_ID: PerVersion = ids![v3_1: "§3.3/puback", v3_1_1: "MQTT-2.3.1-6", v5: "MQTT-2.2.1-5"];
+const PUBREC_ID: PerVersion = ids![v3_1: "§3.3/pubrec", v3_1_1: "MQTT-2.3.1-6", v5: "MQTT-2.2.1-5"];
+const PUBREL_ID: PerVersion = ids![v3_1: "§3.5/pubrel", v3_1_1: "MQTT-2.3.1-6", v5: "MQTT-2.2.1-5"];
+const PUBCOMP_ID: PerVersion = ids![v3_1: "§3.6/pubcomp", v3_1_1: "MQTT-4.3.3-2", v5: "MQTT-2.2.1-5"];
+const KIND_1: PerVersion = ids![v3_1: "§3.3/puback", v3_1_1: "MQTT-3.3.4-1", v5: "MQTT-3.3.4-1"];
+const KIND_2: PerVersion = ids![v3_1: "§3.3/pubrec", v3_1_1: "MQTT-3.3.4-1", v5: "MQTT-3.3.4-1"];
+const RELEASE: PerVersion = ids![v3_1: "§3.5/pubrel", v3_1_1: "MQTT-4.3.3-1", v5: "MQTT-4.3.3-4"];
+const REPEAT: PerVersion = ids![v5: "MQTT-4.4.0-1"];
+const SUBACK_ID: PerVersion = ids![v3_1: "§3.8/suback", v3_1_1: "MQTT-2.3.1-7", v5: "MQTT-2.2.1-6"];
+const UNSUBACK_ID: PerVersion = ids![v3_1: "§3.10/unsuback", v3_1_1: "MQTT-2.3.1-7", v5: "MQTT-2.2.1-6"];
+const SUBACK_CODES: PerVersion = ids![v3_1: "§3.9/one-a-topic", v3_1_1: "MQTT-3.8.4-5", v5: "MQTT-3.8.4-6"];
+const UNSUBACK_CODES: PerVersion = ids![v5: "MQTT-3.11.3-2"];
+const PING: PerVersion = ids![v3_1: "§3.12/pingresp", v3_1_1: "MQTT-3.12.4-1", v5: "MQTT-3.12.4-1"];
 
 pub const RULES: &[RuleInfo] = &[
     RuleInfo {

@@ -1,13 +1,14 @@
 //! Rules on enhanced authentication (5.0, section 4.12).
 
 use super::history::Moment;
-use super::rule::{Found, Ids, Needs, RuleInfo};
+use super::rule::{Found, Needs, RuleInfo};
+use crate::statements::{PerVersion, ids};
 use crate::wire::Packet;
 use crate::wire::property::id::AUTHENTICATION_METHOD;
 
-const UNASKED: Ids = Ids::v5("MQTT-4.12.0-6");
-const MORE: Ids = Ids::v5("MQTT-4.12.0-2");
-const SAME: Ids = Ids::v5("MQTT-4.12.0-5");
+const UNASKED: PerVersion = ids![v5: "MQTT-4.12.0-6"];
+const MORE: PerVersion = ids![v5: "MQTT-4.12.0-2"];
+const SAME: PerVersion = ids![v5: "MQTT-4.12.0-5"];
 
 /// Continue authentication.
 const CONTINUE: u8 = 0x18;

@@ -1,20 +1,21 @@
 //! Rules on the beginning of a connection.
 
 use super::history::Moment;
-use super::rule::{Found, Ids, Needs, RuleInfo};
+use super::rule::{Found, Needs, RuleInfo};
+use crate::statements::{PerVersion, ids};
 use crate::transcript::What;
 use crate::wire::property::id::*;
 use crate::wire::{Packet, PacketType, PropertyValue, Version};
 
-const FIRST: Ids = Ids::new("", "MQTT-3.2.0-1", "MQTT-3.2.0-1");
-const REFUSED: Ids = Ids::new("", "MQTT-3.2.2-5", "MQTT-3.2.0-1");
-const EARLY_DISCONNECT: Ids = Ids::v5("MQTT-3.14.0-1");
-const ONCE: Ids = Ids::v5("MQTT-3.2.0-2");
-const ASSIGNED: Ids = Ids::v5("MQTT-3.2.2-16");
-const RESPONSE: Ids = Ids::v5("MQTT-3.1.2-28");
-const PROBLEM: Ids = Ids::v5("MQTT-3.1.2-29");
+const FIRST: PerVersion = ids![v3_1_1: "MQTT-3.2.0-1", v5: "MQTT-3.2.0-1"];
+const REFUSED: PerVersion = ids![v3_1_1: "MQTT-3.2.2-5", v5: "MQTT-3.2.0-1"];
+const EARLY_DISCONNECT: PerVersion = ids![v5: "MQTT-3.14.0-1"];
+const ONCE: PerVersion = ids![v5: "MQTT-3.2.0-2"];
+const ASSIGNED: PerVersion = ids![v5: "MQTT-3.2.2-16"];
+const RESPONSE: PerVersion = ids![v5: "MQTT-3.1.2-28"];
+const PROBLEM: PerVersion = ids![v5: "MQTT-3.1.2-29"];
 
-const ANSWER: Ids = Ids::new("§3.1/connack", "MQTT-3.2.0-1", "MQTT-3.2.0-1");
+const ANSWER: PerVersion = ids![v3_1: "§3.1/connack", v3_1_1: "MQTT-3.2.0-1", v5: "MQTT-3.2.0-1"];
 
 pub const RULES: &[RuleInfo] = &[
     RuleInfo {

@@ -2,21 +2,22 @@
 
 use super::exchange::{Stage, content, may_repeat};
 use super::history::Moment;
-use super::rule::{Found, Ids, Needs, RuleInfo};
+use super::rule::{Found, Needs, RuleInfo};
+use crate::statements::{PerVersion, ids};
 use crate::wire::filter::Match;
 use crate::wire::property::id::{SUBSCRIPTION_IDENTIFIER, SUBSCRIPTION_IDENTIFIER_AVAILABLE};
 use crate::wire::{ConnAck, Version};
 
-const IN_USE: Ids = Ids::new("§2.4/message-id-unique", "MQTT-2.3.1-4", "MQTT-2.2.1-4");
-const RESENT: Ids = Ids::new("§2.1/dup-on-redelivery", "MQTT-3.3.1-1", "MQTT-3.3.1-1");
-const FIRST: Ids = Ids::new("", "MQTT-3.3.1-3", "MQTT-3.3.1-3");
-const RELEASED: Ids = Ids::new("", "MQTT-4.3.3-1", "MQTT-4.3.3-6");
-const REPEAT: Ids = Ids::v5("MQTT-4.4.0-1");
-const MATCHING: Ids = Ids::new("", "MQTT-3.3.2-3", "MQTT-3.3.2-3");
-const DOLLAR: Ids = Ids::new("", "MQTT-4.7.2-1", "MQTT-4.7.2-1");
-const QOS: Ids = Ids::new("§3.8/granted-level", "MQTT-3.8.4-6", "MQTT-3.8.4-8");
-const SHARED_QOS: Ids = Ids::new("§3.8/granted-level", "MQTT-3.8.4-6", "MQTT-4.8.2-3");
-const IDENTIFIERS: Ids = Ids::v5("MQTT-3.3.4-3");
+const IN_USE: PerVersion = ids![v3_1: "§2.4/message-id-unique", v3_1_1: "MQTT-2.3.1-4", v5: "MQTT-2.2.1-4"];
+const RESENT: PerVersion = ids![v3_1: "§2.1/dup-on-redelivery", v3_1_1: "MQTT-3.3.1-1", v5: "MQTT-3.3.1-1"];
+const FIRST: PerVersion = ids![v3_1_1: "MQTT-3.3.1-3", v5: "MQTT-3.3.1-3"];
+const RELEASED: PerVersion = ids![v3_1_1: "MQTT-4.3.3-1", v5: "MQTT-4.3.3-6"];
+const REPEAT: PerVersion = ids![v5: "MQTT-4.4.0-1"];
+const MATCHING: PerVersion = ids![v3_1_1: "MQTT-3.3.2-3", v5: "MQTT-3.3.2-3"];
+const DOLLAR: PerVersion = ids![v3_1_1: "MQTT-4.7.2-1", v5: "MQTT-4.7.2-1"];
+const QOS: PerVersion = ids![v3_1: "§3.8/granted-level", v3_1_1: "MQTT-3.8.4-6", v5: "MQTT-3.8.4-8"];
+const SHARED_QOS: PerVersion = ids![v3_1: "§3.8/granted-level", v3_1_1: "MQTT-3.8.4-6", v5: "MQTT-4.8.2-3"];
+const IDENTIFIERS: PerVersion = ids![v5: "MQTT-3.3.4-3"];
 
 pub const RULES: &[RuleInfo] = &[
     RuleInfo {

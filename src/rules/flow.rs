@@ -2,33 +2,42 @@
 
 use super::conn::Conn;
 use super::history::Moment;
-use super::rule::{Found, Ids, Needs, RuleInfo};
+use super::rule::{Found, Needs, RuleInfo};
+use crate::statements::{PerVersion, ids};
 use crate::transcript::What;
 use crate::wire::property::id::*;
 use crate::wire::{Packet, PacketType};
 
-const RECEIVE: Ids = Ids::v5("MQTT-3.3.4-9");
-const SIZE: Ids = Ids::v5("MQTT-3.1.2-24");
+const RECEIVE: PerVersion = ids![v5: "MQTT-3.3.4-9"];
+const SIZE: PerVersion = ids![v5: "MQTT-3.1.2-24"];
 /// What is left out of each answer where it does not fit: a Reason String, and User Properties.
-const TEXTS: [(PacketType, Ids, Ids); 9] = [
-    (PacketType::ConnAck, Ids::v5("MQTT-3.2.2-19"), Ids::v5("MQTT-3.2.2-20")),
-    (PacketType::PubAck, Ids::v5("MQTT-3.4.2-2"), Ids::v5("MQTT-3.4.2-3")),
-    (PacketType::PubRec, Ids::v5("MQTT-3.5.2-2"), Ids::v5("MQTT-3.5.2-3")),
-    (PacketType::PubRel, Ids::v5("MQTT-3.6.2-2"), Ids::v5("MQTT-3.6.2-3")),
-    (PacketType::PubComp, Ids::v5("MQTT-3.7.2-2"), Ids::v5("MQTT-3.7.2-3")),
-    (PacketType::SubAck, Ids::v5("MQTT-3.9.2-1"), Ids::v5("MQTT-3.9.2-2")),
-    (PacketType::UnsubAck, Ids::v5("MQTT-3.11.2-1"), Ids::v5("MQTT-3.11.2-2")),
+const TEXTS: [(PacketType, PerVersion, PerVersion); 9] = [
+    (
+        PacketType::ConnAck,
+        ids![v5: "MQTT-3.2.2-19"],
+        ids![v5: "MQTT-3.2.2-20"],
+    ),
+    (PacketType::PubAck, ids![v5: "MQTT-3.4.2-2"], ids![v5: "MQTT-3.4.2-3"]),
+    (PacketType::PubRec, ids![v5: "MQTT-3.5.2-2"], ids![v5: "MQTT-3.5.2-3"]),
+    (PacketType::PubRel, ids![v5: "MQTT-3.6.2-2"], ids![v5: "MQTT-3.6.2-3"]),
+    (PacketType::PubComp, ids![v5: "MQTT-3.7.2-2"], ids![v5: "MQTT-3.7.2-3"]),
+    (PacketType::SubAck, ids![v5: "MQTT-3.9.2-1"], ids![v5: "MQTT-3.9.2-2"]),
+    (
+        PacketType::UnsubAck,
+        ids![v5: "MQTT-3.11.2-1"],
+        ids![v5: "MQTT-3.11.2-2"],
+    ),
     (
         PacketType::Disconnect,
-        Ids::v5("MQTT-3.14.2-3"),
-        Ids::v5("MQTT-3.14.2-4"),
+        ids![v5: "MQTT-3.14.2-3"],
+        ids![v5: "MQTT-3.14.2-4"],
     ),
-    (PacketType::Auth, Ids::v5("MQTT-3.15.2-2"), Ids::v5("MQTT-3.15.2-3")),
+    (PacketType::Auth, ids![v5: "MQTT-3.15.2-2"], ids![v5: "MQTT-3.15.2-3"]),
 ];
-const ALIAS: Ids = Ids::v5("MQTT-3.1.2-26");
-const NO_ALIAS: Ids = Ids::v5("MQTT-3.1.2-27");
-const UNKNOWN_ALIAS: Ids = Ids::v5("MQTT-4.7.3-1");
-const CARRIED_OVER: Ids = Ids::v5("MQTT-3.3.2-7");
+const ALIAS: PerVersion = ids![v5: "MQTT-3.1.2-26"];
+const NO_ALIAS: PerVersion = ids![v5: "MQTT-3.1.2-27"];
+const UNKNOWN_ALIAS: PerVersion = ids![v5: "MQTT-4.7.3-1"];
+const CARRIED_OVER: PerVersion = ids![v5: "MQTT-3.3.2-7"];
 
 pub const RULES: &[RuleInfo] = &[
     RuleInfo {

@@ -1,9 +1,10 @@
 //! Messages arrive in the order in which they were published (section 4.6 of 3.1.1 and 5.0).
 
 use super::history::Moment;
-use super::rule::{Found, Ids, Needs, RuleInfo};
+use super::rule::{Found, Needs, RuleInfo};
+use crate::statements::{PerVersion, ids};
 
-const ORDERED: Ids = Ids::new("", "MQTT-4.6.0-6", "MQTT-4.6.0-5");
+const ORDERED: PerVersion = ids![v3_1_1: "MQTT-4.6.0-6", v5: "MQTT-4.6.0-5"];
 
 pub const RULES: &[RuleInfo] = &[RuleInfo {
     name: "order-per-topic-and-qos",

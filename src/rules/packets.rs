@@ -1,11 +1,12 @@
 //! Rules on the broker's packets as such.
 
 use super::history::Moment;
-use super::rule::{Found, Ids, Needs, RuleInfo};
+use super::rule::{Found, Needs, RuleInfo};
+use crate::statements::{PerVersion, ids};
 use crate::transcript::What;
 use crate::wire::{PacketType, Side, Version, decode_bytes};
 
-const SILENT: Ids = Ids::v5("MQTT-3.14.4-1");
+const SILENT: PerVersion = ids![v5: "MQTT-3.14.4-1"];
 
 pub const RULES: &[RuleInfo] = &[
     RuleInfo {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::history::Moment;
-use crate::statements::{StatementId, Version};
+use crate::statements::{PerVersion, StatementId, Version};
 
 /// One rule.
 pub struct RuleInfo {
@@ -12,7 +12,7 @@ pub struct RuleInfo {
     /// One sentence: what holds in every exchange.
     pub about: &'static str,
     /// The statements that it judges. A rule does not apply at a version at which it has none.
-    pub ids: &'static [Ids],
+    pub ids: &'static [PerVersion],
     pub needs: Needs,
     pub(super) check: fn(&Moment) -> Vec<Found>,
 }
@@ -22,7 +22,7 @@ impl RuleInfo {
     pub fn statements(&self) -> impl Iterator<Item = StatementId> {
         self.ids
             .iter()
-            .flat_map(|ids| Version::ALL.into_iter().filter_map(|v| ids.at(v)))
+            .flat_map(|ids| Version::ALL.into_iter().filter_map(|v| ids.first(v)))
     }
 }
 
@@ -37,35 +37,6 @@ pub enum Needs {
     Session,
 }
 
-/// The same duty by its number at each version; empty where that version does not state it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ids {
-    pub v3_1: &'static str,
-    pub v3_1_1: &'static str,
-    pub v5: &'static str,
-}
-
-impl Ids {
-    pub const fn new(v3_1: &'static str, v3_1_1: &'static str, v5: &'static str) -> Ids {
-        Ids { v3_1, v3_1_1, v5 }
-    }
-
-    /// A duty that only 5.0 has.
-    pub const fn v5(v5: &'static str) -> Ids {
-        Ids::new("", "", v5)
-    }
-
-    /// The statement at this version.
-    pub fn at(self, version: Version) -> Option<StatementId> {
-        let id = match version {
-            Version::V3_1 => self.v3_1,
-            Version::V3_1_1 => self.v3_1_1,
-            Version::V5 => self.v5,
-        };
-        (!id.is_empty()).then_some(StatementId::new(version, id))
-    }
-}
-
 /// A breach at the event that a rule was shown.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
@@ -76,14 +47,14 @@ pub(super) struct Found {
 
 #[derive(Debug, Clone)]
 enum Name {
-    Ids(Ids),
+    Duty(PerVersion),
     One(StatementId),
 }
 
 impl Found {
-    pub fn new(ids: Ids, text: impl Into<String>) -> Found {
+    pub fn new(duty: PerVersion, text: impl Into<String>) -> Found {
         Found {
-            name: Name::Ids(ids),
+            name: Name::Duty(duty),
             span: None,
             text: text.into(),
         }
@@ -105,7 +76,7 @@ impl Found {
 
     pub fn statement(&self, version: Version) -> Option<StatementId> {
         match self.name {
-            Name::Ids(ids) => ids.at(version),
+            Name::Duty(duty) => duty.first(version),
             Name::One(id) => Some(id),
         }
     }

@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::client::SessionTerms;
 use super::conn::Conn;
 use super::history::Moment;
-use super::rule::{Found, Ids, Needs, RuleInfo};
+use super::rule::{Found, Needs, RuleInfo};
+use crate::statements::{PerVersion, ids};
 use crate::wire::{ConnAck, Connect, Packet, Version};
 
-const CLEAN: Ids = Ids::new("", "MQTT-3.2.2-1", "MQTT-3.2.2-2");
-const NOT_STORED: Ids = Ids::new("", "MQTT-3.2.2-3", "MQTT-3.2.2-3");
-const STORED: Ids = Ids::new("", "MQTT-3.2.2-2", "MQTT-3.2.2-3");
+const CLEAN: PerVersion = ids![v3_1_1: "MQTT-3.2.2-1", v5: "MQTT-3.2.2-2"];
+const NOT_STORED: PerVersion = ids![v3_1_1: "MQTT-3.2.2-3", v5: "MQTT-3.2.2-3"];
+const STORED: PerVersion = ids![v3_1_1: "MQTT-3.2.2-2", v5: "MQTT-3.2.2-3"];
 
 /// Timers of a broker may be off by this much.
 const SLACK: Duration = Duration::from_secs(1);

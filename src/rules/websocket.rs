@@ -1,11 +1,12 @@
 //! Rules on what carries MQTT over WebSocket (3.1.1 and 5.0, section 6).
 
 use super::history::Moment;
-use super::rule::{Found, Ids, Needs, RuleInfo};
+use super::rule::{Found, Needs, RuleInfo};
+use crate::statements::{PerVersion, ids};
 use crate::transcript::{WebSocket, What};
 
-const BINARY: Ids = Ids::new("", "MQTT-6.0.0-1", "MQTT-6.0.0-1");
-const SUBPROTOCOL: Ids = Ids::new("", "MQTT-6.0.0-4", "MQTT-6.0.0-4");
+const BINARY: PerVersion = ids![v3_1_1: "MQTT-6.0.0-1", v5: "MQTT-6.0.0-1"];
+const SUBPROTOCOL: PerVersion = ids![v3_1_1: "MQTT-6.0.0-4", v5: "MQTT-6.0.0-4"];
 /// The subprotocol of MQTT.
 const MQTT: &str = "mqtt";
 

@@ -5,6 +5,9 @@
 
 mod catalogue;
 mod id;
+mod per_version;
 
 pub use catalogue::{Binds, Catalogue, Level, Observe, Statement, catalogue};
 pub use id::{ParseVersionError, StatementId, Version};
+pub use per_version::PerVersion;
+pub(crate) use per_version::ids;

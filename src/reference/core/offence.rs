@@ -3,7 +3,7 @@
 //! What the bytes of one packet show by themselves is found by the decoder and arrives as a [`Fault`].
 
 use super::reason;
-use crate::statements::{StatementId, Version};
+use crate::statements::{PerVersion, StatementId, Version, ids};
 use crate::wire::PacketType;
 
 /// A breach of the standard by a client.
@@ -56,146 +56,114 @@ pub enum Offence {
 impl Offence {
     /// The breach as the connection's version sees it.
     pub fn fault(self, version: Version) -> Fault {
-        let (v3, v5, reason, text): (&[&'static str], &[&'static str], u8, &str) = match self {
+        let (ids, reason, text) = match self {
             Offence::FirstNotConnect => (
-                &["MQTT-3.1.0-1"],
-                &["MQTT-3.1.0-1"],
+                ids![v3_1: "§3.1/connect-first", v3_1_1: "MQTT-3.1.0-1", v5: "MQTT-3.1.0-1"],
                 reason::PROTOCOL_ERROR,
                 "the first packet is not CONNECT",
             ),
             Offence::SecondConnect => (
-                &["MQTT-3.1.0-2"],
-                &["MQTT-3.1.0-2"],
+                ids![v3_1_1: "MQTT-3.1.0-2", v5: "MQTT-3.1.0-2"],
                 reason::PROTOCOL_ERROR,
                 "a second CONNECT",
             ),
             Offence::AliasOutOfRange => (
-                &[],
-                &["MQTT-3.2.2-17", "MQTT-3.2.2-18", "MQTT-3.3.2-8", "MQTT-3.3.2-9"],
+                ids![v5: ["MQTT-3.2.2-17", "MQTT-3.2.2-18", "MQTT-3.3.2-8", "MQTT-3.3.2-9"]],
                 reason::TOPIC_ALIAS_INVALID,
                 "the topic alias is 0 or above the maximum",
             ),
             Offence::AliasUnknown => (
-                &[],
-                &["MQTT-3.3.2-7"],
+                ids![v5: "MQTT-3.3.2-7"],
                 reason::PROTOCOL_ERROR,
                 "the topic alias is not set on this connection",
             ),
             Offence::NoTopic => (
-                &["MQTT-4.7.3-1"],
-                &["MQTT-4.7.3-1"],
+                ids![v3_1: "§A/one-character", v3_1_1: "MQTT-4.7.3-1", v5: "MQTT-4.7.3-1"],
                 reason::PROTOCOL_ERROR,
                 "no topic and no topic alias",
             ),
             Offence::WildcardInTopic => (
-                &["MQTT-3.3.2-2", "MQTT-4.7.1-1"],
-                &["MQTT-3.3.2-2", "MQTT-4.7.0-1"],
+                ids![
+                    v3_1: "§3.3/topic-wildcards",
+                    v3_1_1: ["MQTT-3.3.2-2", "MQTT-4.7.1-1"],
+                    v5: ["MQTT-3.3.2-2", "MQTT-4.7.0-1"],
+                ],
                 reason::TOPIC_NAME_INVALID,
                 "a wildcard in the topic name",
             ),
             Offence::TooManyOpen => (
-                &[],
-                &["MQTT-3.3.4-7"],
+                ids![v5: "MQTT-3.3.4-7"],
                 reason::RECEIVE_MAXIMUM_EXCEEDED,
                 "more exchanges open than the Receive Maximum",
             ),
             Offence::PacketTooLarge => (
-                &[],
-                &["MQTT-3.2.2-15"],
+                ids![v5: "MQTT-3.2.2-15"],
                 reason::PACKET_TOO_LARGE,
                 "the packet is larger than the Maximum Packet Size",
             ),
             Offence::QosTooHigh => (
-                &[],
-                &["MQTT-3.2.2-11"],
+                ids![v5: "MQTT-3.2.2-11"],
                 reason::QOS_NOT_SUPPORTED,
                 "the QoS is above the Maximum QoS",
             ),
             Offence::RetainNotAvailable => (
-                &[],
-                &["MQTT-3.2.2-14"],
+                ids![v5: "MQTT-3.2.2-14"],
                 reason::RETAIN_NOT_SUPPORTED,
                 "retained messages are not available",
             ),
             Offence::AuthWithoutMethod => (
-                &[],
-                &["MQTT-4.12.0-7"],
+                ids![v5: "MQTT-4.12.0-7"],
                 reason::PROTOCOL_ERROR,
                 "AUTH without an Authentication Method in CONNECT",
             ),
             Offence::AuthMethodChanged => (
-                &[],
-                &["MQTT-4.12.0-5"],
+                ids![v5: "MQTT-4.12.0-5"],
                 reason::PROTOCOL_ERROR,
                 "AUTH with another Authentication Method than CONNECT",
             ),
             Offence::OtherMethod => (
-                &[],
-                &["MQTT-4.12.1-1"],
+                ids![v5: "MQTT-4.12.1-1"],
                 reason::PROTOCOL_ERROR,
                 "re-authentication with another Authentication Method than CONNECT",
             ),
             Offence::AuthOutOfTurn => (
-                &[],
-                &["§3.15.2.1/sent-by"],
+                ids![v5: "§3.15.2.1/sent-by"],
                 reason::PROTOCOL_ERROR,
                 "AUTH that goes on with nothing",
             ),
             Offence::AuthenticationFailed => (
-                &[],
-                &["MQTT-4.12.1-2"],
+                ids![v5: "MQTT-4.12.1-2"],
                 reason::NOT_AUTHORIZED,
                 "the re-authentication has failed",
             ),
             Offence::ExpiryRaised => (
-                &[],
-                &["§3.14.2.2.2/expiry-from-zero"],
+                ids![v5: "§3.14.2.2.2/expiry-from-zero"],
                 reason::PROTOCOL_ERROR,
                 "the Session Expiry Interval was 0 and cannot be raised",
             ),
             Offence::SharedNoLocal => (
-                &[],
-                &["MQTT-3.8.3-4"],
+                ids![v5: "MQTT-3.8.3-4"],
                 reason::PROTOCOL_ERROR,
                 "No Local on a shared subscription",
             ),
-            Offence::BadFilter(_) => (
-                &["MQTT-4.7.1-2", "MQTT-4.7.1-3", "MQTT-4.7.3-1"],
-                &FILTER_STATEMENTS,
-                reason::FILTER_INVALID,
-                "not a topic filter",
-            ),
-        };
-        let v3_1: &[&'static str] = match self {
-            Offence::FirstNotConnect => &["§3.1/connect-first"],
-            Offence::WildcardInTopic => &["§3.3/topic-wildcards"],
-            Offence::NoTopic => &["§A/one-character"],
-            Offence::BadFilter(_) => &["§A/multi-level", "§A/single-level", "§A/one-character"],
-            _ => &[],
-        };
-        let ids = match version {
-            Version::V3_1 => v3_1,
-            Version::V3_1_1 => v3,
-            Version::V5 => v5,
+            Offence::BadFilter(_) => (FILTER, reason::FILTER_INVALID, "not a topic filter"),
         };
         Fault {
-            statements: ids.iter().map(|id| StatementId::new(version, id)).collect(),
+            statements: ids.statements(version).collect(),
             reason,
             text: text.to_owned(),
         }
     }
 }
 
-/// What 5.0 says about the form of a topic filter. A filter that breaks one of these is refused by its own code in SUBACK
-/// or UNSUBACK, 0x8F: "the Topic Filter is correctly formed but is not allowed" (section 3.9.3) is the one reason code
-/// that the standard has for it, and the other filters of the packet are none the worse for it. 3.1.1 and 3.1 have no
+/// What is said about the form of a topic filter. At 5.0 a filter that breaks one of these is refused by its own code in
+/// SUBACK or UNSUBACK, 0x8F: "the Topic Filter is correctly formed but is not allowed" (section 3.9.3) is the one reason
+/// code that the standard has for it, and the other filters of the packet are none the worse for it. 3.1.1 and 3.1 have no
 /// such code: there the connection is closed (v3.1.1:MQTT-4.8.0-1).
-pub const FILTER_STATEMENTS: [&str; 5] = [
-    "MQTT-4.7.1-1",
-    "MQTT-4.7.1-2",
-    "MQTT-4.7.3-1",
-    "MQTT-4.8.2-1",
-    "MQTT-4.8.2-2",
+const FILTER: PerVersion = ids![
+    v3_1: ["§A/multi-level", "§A/single-level", "§A/one-character"],
+    v3_1_1: ["MQTT-4.7.1-2", "MQTT-4.7.1-3", "MQTT-4.7.3-1"],
+    v5: ["MQTT-4.7.1-1", "MQTT-4.7.1-2", "MQTT-4.7.3-1", "MQTT-4.8.2-1", "MQTT-4.8.2-2"],
 ];
 
 impl Fault {
@@ -205,6 +173,6 @@ impl Fault {
             && self
                 .statements
                 .iter()
-                .all(|s| s.version == Version::V5 && FILTER_STATEMENTS.contains(&s.id))
+                .all(|s| s.version == Version::V5 && FILTER.v5.contains(&s.id))
     }
 }

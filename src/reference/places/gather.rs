@@ -29,7 +29,8 @@ fn places(source: &Source, statement: StatementId) -> Vec<SourceLine> {
     let duties: Vec<String> = DUTIES
         .iter()
         .filter(|row| {
-            row.ids(statement.version)
+            row.ids
+                .at(statement.version)
                 .iter()
                 .any(|id| is_or_variant(id, statement.id))
         })

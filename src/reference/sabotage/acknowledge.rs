@@ -1,6 +1,7 @@
 //! PUBACK, PUBREC, PUBREL, PUBCOMP and PINGRESP, and the fixed header of all answers, wrongly sent.
 
 use super::{Act, Arrival, How, Outgoing, Peer, act, changed, without};
+use crate::statements::ids;
 use crate::wire::{Ack, Packet, PacketType};
 
 /// The identifier of an answer, changed.
@@ -8,56 +9,56 @@ const OTHER_ID: u16 = 0x5a00;
 
 pub const ACTS: &[Act] = &[
     act!(
-        [V3_1 "§3.12/pingresp", V3_1_1 "MQTT-3.12.4-1", V5 "MQTT-3.12.4-1"],
+        ids![v3_1: "§3.12/pingresp", v3_1_1: "MQTT-3.12.4-1", v5: "MQTT-3.12.4-1"],
         "does not answer PINGREQ",
         How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::PingResp)))
     ),
     act!(
-        [V3_1_1 "MQTT-3.3.4-1", V5 "MQTT-3.3.4-1"],
+        ids![v3_1_1: "MQTT-3.3.4-1", v5: "MQTT-3.3.4-1"],
         "answers PUBLISH neither with PUBACK nor with PUBREC",
         How::Send(|_, _, outgoing| without(outgoing, |packet| {
             matches!(packet, Packet::PubAck(_) | Packet::PubRec(_))
         }))
     ),
     act!(
-        [V3_1 "§3.3/puback", V3_1_1 "MQTT-4.3.2-2/b", V5 "MQTT-4.3.2-4"],
+        ids![v3_1: "§3.3/puback", v3_1_1: "MQTT-4.3.2-2/b", v5: "MQTT-4.3.2-4"],
         "sends no PUBACK",
         How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::PubAck(_))))
     ),
     act!(
-        [V3_1 "§3.3/pubrec", V3_1_1 "MQTT-4.3.3-2/d", V5 "MQTT-4.3.3-8"],
+        ids![v3_1: "§3.3/pubrec", v3_1_1: "MQTT-4.3.3-2/d", v5: "MQTT-4.3.3-8"],
         "sends no PUBREC",
         How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::PubRec(_))))
     ),
     act!(
-        [V3_1 "§3.5/pubrel", V3_1_1 "MQTT-4.3.3-1", V5 "MQTT-4.3.3-4"],
+        ids![v3_1: "§3.5/pubrel", v3_1_1: "MQTT-4.3.3-1", v5: "MQTT-4.3.3-4"],
         "sends no PUBREL",
         How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::PubRel(_))))
     ),
     act!(
-        [V3_1 "§3.6/pubcomp", V3_1_1 "MQTT-4.3.3-2/c", V5 "MQTT-4.3.3-11"],
+        ids![v3_1: "§3.6/pubcomp", v3_1_1: "MQTT-4.3.3-2/c", v5: "MQTT-4.3.3-11"],
         "sends no PUBCOMP",
         How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::PubComp(_))))
     ),
     act!(
-        [V3_1_1 "MQTT-2.3.1-6", V5 "MQTT-2.2.1-5"],
+        ids![v3_1_1: "MQTT-2.3.1-6", v5: "MQTT-2.2.1-5"],
         "answers a PUBLISH under another identifier",
         How::Send(|_, _, outgoing| ack(outgoing, |ack| ack.packet_id ^= OTHER_ID))
     ),
     act!(
-        [V3_1 "§2.6/unused-bits", V3_1_1 "MQTT-2.2.2-1", V5 "MQTT-2.1.3-1"],
+        ids![v3_1: "§2.6/unused-bits", v3_1_1: "MQTT-2.2.2-1", v5: "MQTT-2.1.3-1"],
         "sets a reserved flag in its answers",
         How::Send(|_, _, outgoing| flagged(outgoing, 0b0001, |t| {
             !matches!(t, PacketType::ConnAck | PacketType::Publish | PacketType::PubRel)
         }))
     ),
     act!(
-        [V3_1 "§3.6/qos-1", V3_1_1 "MQTT-3.6.1-1", V5 "MQTT-3.6.1-1"],
+        ids![v3_1: "§3.6/qos-1", v3_1_1: "MQTT-3.6.1-1", v5: "MQTT-3.6.1-1"],
         "sends PUBREL with the flags 0000",
         How::Send(|_, _, outgoing| flagged(outgoing, 0b0000, |t| t == PacketType::PubRel))
     ),
     act!(
-        [V3_1 "§2.1/message-type", V3_1_1 "§2.2.1/packet-type", V5 "§2.1.2/packet-type"],
+        ids![v3_1: "§2.1/message-type", v3_1_1: "§2.2.1/packet-type", v5: "§2.1.2/packet-type"],
         "answers PINGREQ with PINGREQ",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if matches!(packet, Packet::PingResp) {
@@ -66,12 +67,12 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1 "§2.1/remaining-length", V3_1_1 "§2.2.3/remaining-length", V5 "§2.1.4/remaining-length"],
+        ids![v3_1: "§2.1/remaining-length", v3_1_1: "§2.2.3/remaining-length", v5: "§2.1.4/remaining-length"],
         "counts a byte too many in the Remaining Length of PUBLISH",
         How::Send(|_, peer, outgoing| counted(outgoing, peer, |length| length_bytes(length + 1, 1)))
     ),
     act!(
-        [V5 "MQTT-1.5.5-1"],
+        ids![v5: "MQTT-1.5.5-1"],
         "writes the Remaining Length of an answer with a byte more than it needs",
         How::Send(|_, peer, mut outgoing| {
             let bytes = crate::wire::encode_bytes(&outgoing.packet, peer.version);
@@ -83,17 +84,19 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V3_1 "§2.1/four-bytes", V3_1_1 "§2.2.3/four-bytes", V5 "§1.5.5/four-bytes"],
+        ids![v3_1: "§2.1/four-bytes", v3_1_1: "§2.2.3/four-bytes", v5: "§1.5.5/four-bytes"],
         "writes the Remaining Length of PUBLISH with five bytes",
         How::Send(|_, peer, outgoing| counted(outgoing, peer, |length| length_bytes(length, 5)))
     ),
     act!(
-        [V5 "MQTT-2.2.2-1"],
+        ids![v5: "MQTT-2.2.2-1"],
         "leaves the Property Length out where there are no properties",
         How::Send(|_, _, mut outgoing| {
             let has_none = outgoing.packet.properties().is_some_and(|p| p.is_empty());
-            let needs_length =
-                matches!(outgoing.packet.packet_type(), PacketType::Publish | PacketType::SubAck | PacketType::UnsubAck);
+            let needs_length = matches!(
+                outgoing.packet.packet_type(),
+                PacketType::Publish | PacketType::SubAck | PacketType::UnsubAck
+            );
             if has_none && needs_length {
                 outgoing.overrides.property_length = Some(bytes::Bytes::new());
             }
@@ -101,7 +104,7 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V5 "MQTT-4.3.3-6"],
+        ids![v5: "MQTT-4.3.3-6"],
         "repeats the PUBLISH before the PUBREL when a session is resumed",
         How::Send(|memory, peer, outgoing| {
             let client = peer.connect.client_id.clone();
@@ -127,7 +130,7 @@ pub const ACTS: &[Act] = &[
     ),
     // The other half of the act above: it has to see the PUBREC.
     act!(
-        [V5 "MQTT-4.3.3-6"],
+        ids![v5: "MQTT-4.3.3-6"],
         "repeats the PUBLISH before the PUBREL when a session is resumed",
         How::Receive(|memory, peer, packet| {
             if let Packet::PubRec(ack) = &packet {
@@ -137,22 +140,22 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V5 "MQTT-3.4.2-1"],
+        ids![v5: "MQTT-3.4.2-1"],
         "sends PUBACK with a code that the table does not have",
         How::Send(|_, _, outgoing| coded(outgoing, PacketType::PubAck))
     ),
     act!(
-        [V5 "MQTT-3.5.2-1"],
+        ids![v5: "MQTT-3.5.2-1"],
         "sends PUBREC with a code that the table does not have",
         How::Send(|_, _, outgoing| coded(outgoing, PacketType::PubRec))
     ),
     act!(
-        [V5 "MQTT-3.6.2-1"],
+        ids![v5: "MQTT-3.6.2-1"],
         "sends PUBREL with a code that the table does not have",
         How::Send(|_, _, outgoing| coded(outgoing, PacketType::PubRel))
     ),
     act!(
-        [V5 "MQTT-3.7.2-1"],
+        ids![v5: "MQTT-3.7.2-1"],
         "sends PUBCOMP with a code that the table does not have",
         How::Send(|_, _, outgoing| coded(outgoing, PacketType::PubComp))
     ),

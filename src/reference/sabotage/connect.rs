@@ -1,12 +1,13 @@
 //! CONNECT and CONNACK, wrongly.
 
 use super::{Act, Arrival, How, act, changed, pass, with_body, without};
+use crate::statements::ids;
 use crate::wire::property::id;
 use crate::wire::{Packet, PropertyValue, Version};
 
 pub const ACTS: &[Act] = &[
     act!(
-        [V3_1_1 "MQTT-3.1.2-10/b", V3_1_1 "MQTT-3.1.2-12", V5 "MQTT-3.1.2-10/b"],
+        ids![v3_1_1: ["MQTT-3.1.2-10/b", "MQTT-3.1.2-12"], v5: "MQTT-3.1.2-10/b"],
         "gives a connection without a will the last one that its client id had",
         How::Receive(|memory, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet {
@@ -20,7 +21,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1_1 "MQTT-3.1.2-16", V5 "MQTT-3.1.2-14"],
+        ids![v3_1_1: "MQTT-3.1.2-16", v5: "MQTT-3.1.2-14"],
         "publishes every will as a retained message",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet
@@ -31,7 +32,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1 "§2.2/will-retain", V3_1_1 "MQTT-3.1.2-17", V5 "MQTT-3.1.2-15"],
+        ids![v3_1: "§2.2/will-retain", v3_1_1: "MQTT-3.1.2-17", v5: "MQTT-3.1.2-15"],
         "publishes no will as a retained message",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet
@@ -42,7 +43,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1 "§2.2/will-qos-published"],
+        ids![v3_1: "§2.2/will-qos-published"],
         "publishes every will at QoS 0",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet
@@ -53,7 +54,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V5 "MQTT-3.1.3-10"],
+        ids![v5: "MQTT-3.1.3-10"],
         "publishes the User Properties of a will backwards",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet
@@ -64,12 +65,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [
-            V3_1 "§2.2/keep-alive",
-            V3_1_1 "MQTT-3.1.2-24",
-            V5 "MQTT-3.1.2-22",
-            V5 "MQTT-3.2.2-22",
-        ],
+        ids![v3_1: "§2.2/keep-alive", v3_1_1: "MQTT-3.1.2-24", v5: ["MQTT-3.1.2-22", "MQTT-3.2.2-22"]],
         "takes no notice of the Keep Alive",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet {
@@ -78,11 +74,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [
-            V3_1 "§2.2/keep-alive/b",
-            V3_1_1 "MQTT-3.1.2-24/b",
-            V5 "MQTT-3.1.2-22/b",
-        ],
+        ids![v3_1: "§2.2/keep-alive/b", v3_1_1: "MQTT-3.1.2-24/b", v5: "MQTT-3.1.2-22/b"],
         "closes long before the Keep Alive has run out",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet
@@ -93,7 +85,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1 "§2.2/keep-alive-zero"],
+        ids![v3_1: "§2.2/keep-alive-zero"],
         "takes a Keep Alive of 0 for one of a second",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet
@@ -104,7 +96,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1_1 "MQTT-3.1.3-2", V5 "MQTT-3.1.3-2"],
+        ids![v3_1_1: "MQTT-3.1.3-2", v5: "MQTT-3.1.3-2"],
         "takes every connection for that of another client",
         How::Receive(|memory, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet {
@@ -115,7 +107,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V5 "§3.1.2.11.2/never-expires"],
+        ids![v5: "§3.1.2.11.2/never-expires"],
         "lets a session that never expires end with its connection",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet {
@@ -128,7 +120,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1_1 "MQTT-3.2.0-1", V5 "MQTT-3.2.0-1"],
+        ids![v3_1_1: "MQTT-3.2.0-1", v5: "MQTT-3.2.0-1"],
         "sends a PINGRESP before the CONNACK",
         How::Send(|_, _, outgoing| match outgoing.packet {
             Packet::ConnAck(_) => vec![Packet::PingResp.into(), outgoing],
@@ -136,7 +128,7 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V5 "MQTT-3.2.0-2"],
+        ids![v5: "MQTT-3.2.0-2"],
         "sends every CONNACK twice",
         How::Send(|_, _, outgoing| match outgoing.packet {
             Packet::ConnAck(_) => vec![outgoing.clone(), outgoing],
@@ -144,7 +136,7 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V3_1_1 "MQTT-3.2.2-1", V5 "MQTT-3.2.2-2"],
+        ids![v3_1_1: "MQTT-3.2.2-1", v5: "MQTT-3.2.2-2"],
         "says that a session is present to clients that asked for a clean one",
         How::Send(|_, peer, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet
@@ -156,7 +148,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1_1 "MQTT-3.2.2-2", V5 "MQTT-3.2.2-3"],
+        ids![v3_1_1: "MQTT-3.2.2-2", v5: "MQTT-3.2.2-3"],
         "never says that a session is present",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet {
@@ -165,7 +157,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1_1 "MQTT-3.2.2-3", V5 "MQTT-3.2.2-3/b"],
+        ids![v3_1_1: "MQTT-3.2.2-3", v5: "MQTT-3.2.2-3/b"],
         "says that a session is present to clients that had none",
         How::Send(|_, peer, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet
@@ -177,7 +169,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V5 "MQTT-3.1.2-6"],
+        ids![v5: "MQTT-3.1.2-6"],
         "refuses clients that want to go on with a session and have none",
         How::Send(|_, peer, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet
@@ -190,7 +182,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1_1 "MQTT-3.2.2-4", V5 "MQTT-3.2.2-6"],
+        ids![v3_1_1: "MQTT-3.2.2-4", v5: "MQTT-3.2.2-6"],
         "says that a session is present when it refuses a client",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet
@@ -201,7 +193,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1_1 "§3.2.2.1/reserved-bits", V5 "MQTT-3.2.2-1"],
+        ids![v3_1_1: "§3.2.2.1/reserved-bits", v5: "MQTT-3.2.2-1"],
         "sets a reserved bit of the acknowledge flags",
         How::Send(|_, peer, outgoing| match outgoing.packet {
             Packet::ConnAck(_) => vec![with_body(outgoing, peer.version, |body| body[0] |= 0x02)],
@@ -209,7 +201,7 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V3_1 "§2.2/return-codes", V3_1_1 "§3.2.2.3/return-codes", V5 "MQTT-3.2.2-8"],
+        ids![v3_1: "§2.2/return-codes", v3_1_1: "§3.2.2.3/return-codes", v5: "MQTT-3.2.2-8"],
         "refuses clients with a code that the table does not have",
         How::Send(|_, peer, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet
@@ -220,21 +212,21 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1 "§3.1/connack", V3_1_1 "MQTT-3.1.4-4", V5 "MQTT-3.1.4-5"],
+        ids![v3_1: "§3.1/connack", v3_1_1: "MQTT-3.1.4-4", v5: "MQTT-3.1.4-5"],
         "accepts clients without telling them",
         How::Send(|_, _, outgoing| without(outgoing, |packet| {
             matches!(packet, Packet::ConnAck(ack) if ack.reason_code == 0)
         }))
     ),
     act!(
-        [V3_1 "§3.2/identifier-rejected/b", V3_1_1 "MQTT-3.1.2-2/b", V3_1_1 "MQTT-3.1.3-8/b", V3_1_1 "MQTT-3.1.3-9/b"],
+        ids![v3_1: "§3.2/identifier-rejected/b", v3_1_1: ["MQTT-3.1.2-2/b", "MQTT-3.1.3-8/b", "MQTT-3.1.3-9/b"]],
         "refuses clients without telling them",
         How::Send(|_, _, outgoing| without(outgoing, |packet| {
             matches!(packet, Packet::ConnAck(ack) if ack.reason_code != 0)
         }))
     ),
     act!(
-        [V5 "MQTT-3.1.3-7"],
+        ids![v5: "MQTT-3.1.3-7"],
         "does not say which client id it assigned",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet {
@@ -243,25 +235,27 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V5 "MQTT-3.1.2-28"],
+        ids![v5: "MQTT-3.1.2-28"],
         "returns Response Information that nobody asked for",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet {
-                ack.properties.push(id::RESPONSE_INFORMATION, PropertyValue::Text("responses".into()));
+                ack.properties
+                    .push(id::RESPONSE_INFORMATION, PropertyValue::Text("responses".into()));
             }
         }))
     ),
     act!(
-        [V5 "MQTT-4.12.0-6"],
+        ids![v5: "MQTT-4.12.0-6"],
         "names an Authentication Method to clients that named none",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet {
-                ack.properties.push(id::AUTHENTICATION_METHOD, PropertyValue::Text("none".into()));
+                ack.properties
+                    .push(id::AUTHENTICATION_METHOD, PropertyValue::Text("none".into()));
             }
         }))
     ),
     act!(
-        [V5 "MQTT-3.14.0-1"],
+        ids![v5: "MQTT-3.14.0-1"],
         "sends DISCONNECT in place of a CONNACK that refuses",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet
@@ -275,7 +269,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V5 "MQTT-3.2.2-9"],
+        ids![v5: "MQTT-3.2.2-9"],
         "drops QoS 2 messages without having announced a Maximum QoS",
         How::Receive(|_, _, packet| match packet {
             Packet::Publish(publish) if publish.qos == 2 => Arrival::Swallow(Vec::new()),

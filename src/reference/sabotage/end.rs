@@ -2,60 +2,62 @@
 
 use super::{Act, How, act, changed, pass, without};
 use crate::reference::ids::Cause;
+use crate::statements::ids;
 use crate::wire::property::id;
 use crate::wire::{Packet, PropertyValue};
 
 pub const ACTS: &[Act] = &[
     act!(
-        [
-            V3_1 "§3.1/invalid-connect",
-            V3_1_1 "MQTT-3.2.2-5",
-            V3_1_1 "§3.1.4/further-checks/b",
-            V5 "MQTT-3.1.4-2/b",
-            V5 "MQTT-3.2.2-7",
+        ids![
+            v3_1: "§3.1/invalid-connect",
+            v3_1_1: ["MQTT-3.2.2-5", "§3.1.4/further-checks/b"],
+            v5: ["MQTT-3.1.4-2/b", "MQTT-3.2.2-7"],
         ],
         "leaves the connection open when it has refused the client",
         How::KeepOpen(|cause| cause == Cause::Refused)
     ),
     act!(
-        [V3_1 "§3.1/client-id-unique", V3_1_1 "MQTT-3.1.4-2", V5 "MQTT-3.1.4-3"],
+        ids![v3_1: "§3.1/client-id-unique", v3_1_1: "MQTT-3.1.4-2", v5: "MQTT-3.1.4-3"],
         "leaves the older connection of a client id open",
         How::KeepOpen(|cause| cause == Cause::TakenOver)
     ),
     act!(
-        [V5 "MQTT-3.1.2-22/c"],
+        ids![v5: "MQTT-3.1.2-22/c"],
         "leaves a silent connection open, whoever set the Keep Alive",
         How::KeepOpen(|cause| cause == Cause::KeepAlive)
     ),
     act!(
-        [V5 "§3.1.4/taken-over"],
+        ids![v5: "§3.1.4/taken-over"],
         "does not say that the session was taken over",
         How::Send(|_, _, outgoing| without(outgoing, |packet| {
             matches!(packet, Packet::Disconnect(disconnect) if disconnect.reason_code == 0x8e)
         }))
     ),
     act!(
-        [V3_1_1 "MQTT-4.8.0-1/b", V5 "MQTT-4.13.1-1/b"],
+        ids![v3_1_1: "MQTT-4.8.0-1/b", v5: "MQTT-4.13.1-1/b"],
         "leaves the connection open when the client has broken the protocol",
         How::KeepOpen(|cause| matches!(cause, Cause::Fault | Cause::Refused | Cause::NotConnected))
     ),
     act!(
-        [V5 "MQTT-3.14.4-2", V5 "MQTT-4.13.2-1"],
+        ids![v5: ["MQTT-3.14.4-2", "MQTT-4.13.2-1"]],
         "leaves the connection open behind its DISCONNECT or CONNACK",
-        How::KeepOpen(|cause| matches!(cause, Cause::Fault | Cause::Refused | Cause::TakenOver | Cause::KeepAlive))
+        How::KeepOpen(|cause| matches!(
+            cause,
+            Cause::Fault | Cause::Refused | Cause::TakenOver | Cause::KeepAlive
+        ))
     ),
     act!(
-        [V3_1 "§3.1/no-connect"],
+        ids![v3_1: "§3.1/no-connect"],
         "leaves a connection open on which no CONNECT comes",
         How::KeepOpen(|cause| cause == Cause::NotConnected)
     ),
     act!(
-        [V3_1 "§3.14/server-closes", V3_1_1 "§3.14.4/server-closes", V5 "§3.14.4/server-closes"],
+        ids![v3_1: "§3.14/server-closes", v3_1_1: "§3.14.4/server-closes", v5: "§3.14.4/server-closes"],
         "leaves the connection open when the client has sent DISCONNECT",
         How::KeepOpen(|cause| cause == Cause::Disconnected)
     ),
     act!(
-        [V5 "§3.14.2.2.2/replaces"],
+        ids![v5: "§3.14.2.2.2/replaces"],
         "takes no notice of the Session Expiry Interval in DISCONNECT",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Disconnect(disconnect) = packet {
@@ -64,18 +66,20 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V5 "§3.14.2.2.2/replaces/b"],
+        ids![v5: "§3.14.2.2.2/replaces/b"],
         "ends a session with a DISCONNECT that has no Session Expiry Interval",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Disconnect(disconnect) = packet
                 && disconnect.properties.get(id::SESSION_EXPIRY_INTERVAL).is_none()
             {
-                disconnect.properties.push(id::SESSION_EXPIRY_INTERVAL, PropertyValue::U32(0));
+                disconnect
+                    .properties
+                    .push(id::SESSION_EXPIRY_INTERVAL, PropertyValue::U32(0));
             }
         }))
     ),
     act!(
-        [V5 "MQTT-3.14.2-1"],
+        ids![v5: "MQTT-3.14.2-1"],
         "sends DISCONNECT with a code that the table does not have",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::Disconnect(disconnect) = packet {
@@ -84,7 +88,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V5 "§3.14.2.1/sent-by"],
+        ids![v5: "§3.14.2.1/sent-by"],
         "sends DISCONNECT with the client's code 0x04",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::Disconnect(disconnect) = packet {
@@ -93,21 +97,23 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V5 "§4.13.1/disconnect-first"],
+        ids![v5: "§4.13.1/disconnect-first"],
         "closes without the DISCONNECT that says why",
         How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::Disconnect(_))))
     ),
     act!(
-        [V5 "MQTT-3.14.2-2"],
+        ids![v5: "MQTT-3.14.2-2"],
         "puts a Session Expiry Interval into its DISCONNECT",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::Disconnect(disconnect) = packet {
-                disconnect.properties.push(id::SESSION_EXPIRY_INTERVAL, PropertyValue::U32(60));
+                disconnect
+                    .properties
+                    .push(id::SESSION_EXPIRY_INTERVAL, PropertyValue::U32(60));
             }
         }))
     ),
     act!(
-        [V5 "MQTT-3.14.4-1"],
+        ids![v5: "MQTT-3.14.4-1"],
         "sends a PINGRESP behind its DISCONNECT",
         How::Send(|_, _, outgoing| match outgoing.packet {
             Packet::Disconnect(_) => vec![outgoing, Packet::PingResp.into()],

@@ -18,13 +18,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::ids::{Cause, ConnectionId};
+use crate::statements::PerVersion;
 use crate::wire::{Connect, Overrides, Packet, Version, encode_bytes};
 pub use memory::Memory;
 
 /// One way of breaking one or more statements.
 pub struct Act {
-    /// The statements, each with its version and, behind a slash, the letter of its variant.
-    pub breaks: &'static [(Version, &'static str)],
+    /// The statements, and behind a slash the letter of a variant.
+    pub breaks: PerVersion,
     /// What it does.
     pub what: &'static str,
     pub how: How,
@@ -81,11 +82,12 @@ pub struct Peer {
 impl Act {
     /// The statements, version and id.
     pub fn statements(&self) -> impl Iterator<Item = (Version, &'static str)> {
-        self.breaks.iter().copied()
+        let at = |version| self.breaks.at(version).iter().map(move |id| (version, *id));
+        Version::ALL.into_iter().flat_map(at)
     }
 
     fn is_for(&self, version: Version) -> bool {
-        self.breaks.iter().any(|(v, _)| *v == version)
+        !self.breaks.at(version).is_empty()
     }
 }
 
@@ -189,9 +191,9 @@ impl Saboteur {
 
 /// One row of the table: which statements, what it does, and how.
 macro_rules! act {
-    ([$($version:ident $id:literal),* $(,)?], $what:literal, $how:expr $(,)?) => {
+    ($breaks:expr, $what:literal, $how:expr $(,)?) => {
         $crate::reference::sabotage::Act {
-            breaks: &[$(($crate::wire::Version::$version, $id)),*],
+            breaks: $breaks,
             what: $what,
             how: $how,
         }

@@ -1,42 +1,43 @@
 //! The properties of 5.0, wrongly passed on or sent where they do not fit.
 
 use super::{Act, Arrival, How, Outgoing, Peer, act, changed};
+use crate::statements::ids;
 use crate::wire::property::id;
 use crate::wire::{Packet, PacketType, Properties, PropertyValue};
 
 pub const ACTS: &[Act] = &[
     act!(
-        [V5 "MQTT-3.3.2-4"],
+        ids![v5: "MQTT-3.3.2-4"],
         "does not pass the Payload Format Indicator on",
         How::Send(|_, _, outgoing| delivered(outgoing, |p| strip(p, id::PAYLOAD_FORMAT_INDICATOR)))
     ),
     act!(
-        [V5 "MQTT-3.3.2-15"],
+        ids![v5: "MQTT-3.3.2-15"],
         "does not pass the Response Topic on",
         How::Send(|_, _, outgoing| delivered(outgoing, |p| strip(p, id::RESPONSE_TOPIC)))
     ),
     act!(
-        [V5 "MQTT-3.3.2-16"],
+        ids![v5: "MQTT-3.3.2-16"],
         "does not pass the Correlation Data on",
         How::Send(|_, _, outgoing| delivered(outgoing, |p| strip(p, id::CORRELATION_DATA)))
     ),
     act!(
-        [V5 "MQTT-3.3.2-17"],
+        ids![v5: "MQTT-3.3.2-17"],
         "does not pass User Properties on",
         How::Send(|_, _, outgoing| delivered(outgoing, |p| strip(p, id::USER_PROPERTY)))
     ),
     act!(
-        [V5 "MQTT-3.3.2-18"],
+        ids![v5: "MQTT-3.3.2-18"],
         "passes User Properties on backwards",
         How::Send(|_, _, outgoing| delivered(outgoing, |p| p.0.reverse()))
     ),
     act!(
-        [V5 "MQTT-3.3.2-20"],
+        ids![v5: "MQTT-3.3.2-20"],
         "does not pass the Content Type on",
         How::Send(|_, _, outgoing| delivered(outgoing, |p| strip(p, id::CONTENT_TYPE)))
     ),
     act!(
-        [V5 "MQTT-3.3.2-6"],
+        ids![v5: "MQTT-3.3.2-6"],
         "passes the Message Expiry Interval on as it was published",
         How::Receive(|memory, _, packet| {
             if let Packet::Publish(publish) = &packet
@@ -49,20 +50,25 @@ pub const ACTS: &[Act] = &[
     ),
     // The other half of the act above.
     act!(
-        [V5 "MQTT-3.3.2-6"],
+        ids![v5: "MQTT-3.3.2-6"],
         "passes the Message Expiry Interval on as it was published",
         How::Send(|memory, _, outgoing| changed(outgoing, |packet| {
             if let Packet::Publish(publish) = packet
                 && let Some(published) = memory.expiries.get(&publish.topic)
             {
-                for property in publish.properties.0.iter_mut().filter(|p| p.id == id::MESSAGE_EXPIRY_INTERVAL) {
+                for property in publish
+                    .properties
+                    .0
+                    .iter_mut()
+                    .filter(|p| p.id == id::MESSAGE_EXPIRY_INTERVAL)
+                {
                     property.value = PropertyValue::U32(*published);
                 }
             }
         }))
     ),
     act!(
-        [V5 "MQTT-3.1.2-26", V5 "MQTT-3.1.2-27", V5 "MQTT-3.3.2-11"],
+        ids![v5: ["MQTT-3.1.2-26", "MQTT-3.1.2-27", "MQTT-3.3.2-11"]],
         "delivers with a topic alias above the client's maximum",
         How::Send(|_, peer, outgoing| {
             let maximum = peer.connect.properties.number(id::TOPIC_ALIAS_MAXIMUM).unwrap_or(0);
@@ -71,17 +77,17 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V5 "MQTT-3.3.2-8/b"],
+        ids![v5: "MQTT-3.3.2-8/b"],
         "delivers with the topic alias 0",
         How::Send(|_, _, outgoing| delivered(outgoing, |p| p.push(id::TOPIC_ALIAS, PropertyValue::U16(0))))
     ),
     act!(
-        [V5 "MQTT-3.3.4-3"],
+        ids![v5: "MQTT-3.3.4-3"],
         "delivers without Subscription Identifiers",
         How::Send(|_, _, outgoing| delivered(outgoing, |p| strip(p, id::SUBSCRIPTION_IDENTIFIER)))
     ),
     act!(
-        [V5 "MQTT-3.3.4-4"],
+        ids![v5: "MQTT-3.3.4-4"],
         "delivers with one Subscription Identifier at most",
         How::Send(|_, _, outgoing| delivered(outgoing, |p| {
             let mut seen = false;
@@ -89,7 +95,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V5 "MQTT-3.3.4-5"],
+        ids![v5: "MQTT-3.3.4-5"],
         "delivers a copy for each Subscription Identifier, all with the same one",
         How::Send(|_, _, outgoing| {
             let copies = match &outgoing.packet {
@@ -107,7 +113,7 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V5 "MQTT-3.1.2-29"],
+        ids![v5: "MQTT-3.1.2-29"],
         "gives reasons to clients that want none",
         How::Send(|_, peer, outgoing| {
             let asked = peer.connect.properties.number(id::REQUEST_PROBLEM_INFORMATION) != Some(0);
@@ -115,11 +121,15 @@ pub const ACTS: &[Act] = &[
                 outgoing.packet.packet_type(),
                 PacketType::Publish | PacketType::ConnAck | PacketType::Disconnect
             );
-            if asked || may { vec![outgoing] } else { with_reason(outgoing, "because") }
+            if asked || may {
+                vec![outgoing]
+            } else {
+                with_reason(outgoing, "because")
+            }
         })
     ),
     act!(
-        [V5 "MQTT-3.2.2-9/b"],
+        ids![v5: "MQTT-3.2.2-9/b"],
         "does not announce its Maximum QoS",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet {
@@ -128,32 +138,32 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V5 "§3.2.2.3.4/values"],
+        ids![v5: "§3.2.2.3.4/values"],
         "announces a Maximum QoS of 2",
         How::Send(|_, _, outgoing| announced(outgoing, id::MAXIMUM_QOS))
     ),
     act!(
-        [V5 "§3.2.2.3.5/values"],
+        ids![v5: "§3.2.2.3.5/values"],
         "announces a Retain Available of 2",
         How::Send(|_, _, outgoing| announced(outgoing, id::RETAIN_AVAILABLE))
     ),
     act!(
-        [V5 "§3.2.2.3.11/values"],
+        ids![v5: "§3.2.2.3.11/values"],
         "announces a Wildcard Subscription Available of 2",
         How::Send(|_, _, outgoing| announced(outgoing, id::WILDCARD_SUBSCRIPTION_AVAILABLE))
     ),
     act!(
-        [V5 "§3.2.2.3.12/values"],
+        ids![v5: "§3.2.2.3.12/values"],
         "announces a Subscription Identifier Available of 2",
         How::Send(|_, _, outgoing| announced(outgoing, id::SUBSCRIPTION_IDENTIFIER_AVAILABLE))
     ),
     act!(
-        [V5 "§3.2.2.3.13/values"],
+        ids![v5: "§3.2.2.3.13/values"],
         "announces a Shared Subscription Available of 2",
         How::Send(|_, _, outgoing| announced(outgoing, id::SHARED_SUBSCRIPTION_AVAILABLE))
     ),
     act!(
-        [V5 "§1.5.4/disallowed-code-points"],
+        ids![v5: "§1.5.4/disallowed-code-points"],
         "puts a control character into its Reason Strings",
         How::Send(|_, _, outgoing| match outgoing.packet.packet_type() {
             PacketType::ConnAck | PacketType::Disconnect => with_reason(outgoing, "because\u{1}"),
@@ -161,92 +171,92 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V5 "MQTT-3.2.2-19"],
+        ids![v5: "MQTT-3.2.2-19"],
         "sends CONNACK with a Reason String too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::ConnAck, with_reason))
     ),
     act!(
-        [V5 "MQTT-3.2.2-20"],
+        ids![v5: "MQTT-3.2.2-20"],
         "sends CONNACK with a User Property too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::ConnAck, with_pair))
     ),
     act!(
-        [V5 "MQTT-3.4.2-2"],
+        ids![v5: "MQTT-3.4.2-2"],
         "sends PUBACK with a Reason String too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::PubAck, with_reason))
     ),
     act!(
-        [V5 "MQTT-3.4.2-3"],
+        ids![v5: "MQTT-3.4.2-3"],
         "sends PUBACK with a User Property too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::PubAck, with_pair))
     ),
     act!(
-        [V5 "MQTT-3.5.2-2"],
+        ids![v5: "MQTT-3.5.2-2"],
         "sends PUBREC with a Reason String too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::PubRec, with_reason))
     ),
     act!(
-        [V5 "MQTT-3.5.2-3"],
+        ids![v5: "MQTT-3.5.2-3"],
         "sends PUBREC with a User Property too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::PubRec, with_pair))
     ),
     act!(
-        [V5 "MQTT-3.6.2-2"],
+        ids![v5: "MQTT-3.6.2-2"],
         "sends PUBREL with a Reason String too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::PubRel, with_reason))
     ),
     act!(
-        [V5 "MQTT-3.6.2-3"],
+        ids![v5: "MQTT-3.6.2-3"],
         "sends PUBREL with a User Property too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::PubRel, with_pair))
     ),
     act!(
-        [V5 "MQTT-3.7.2-2"],
+        ids![v5: "MQTT-3.7.2-2"],
         "sends PUBCOMP with a Reason String too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::PubComp, with_reason))
     ),
     act!(
-        [V5 "MQTT-3.7.2-3"],
+        ids![v5: "MQTT-3.7.2-3"],
         "sends PUBCOMP with a User Property too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::PubComp, with_pair))
     ),
     act!(
-        [V5 "MQTT-3.9.2-1"],
+        ids![v5: "MQTT-3.9.2-1"],
         "sends SUBACK with a Reason String too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::SubAck, with_reason))
     ),
     act!(
-        [V5 "MQTT-3.9.2-2"],
+        ids![v5: "MQTT-3.9.2-2"],
         "sends SUBACK with a User Property too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::SubAck, with_pair))
     ),
     act!(
-        [V5 "MQTT-3.11.2-1"],
+        ids![v5: "MQTT-3.11.2-1"],
         "sends UNSUBACK with a Reason String too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::UnsubAck, with_reason))
     ),
     act!(
-        [V5 "MQTT-3.11.2-2"],
+        ids![v5: "MQTT-3.11.2-2"],
         "sends UNSUBACK with a User Property too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::UnsubAck, with_pair))
     ),
     act!(
-        [V5 "MQTT-3.15.2-2"],
+        ids![v5: "MQTT-3.15.2-2"],
         "sends AUTH with a Reason String too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::Auth, with_reason))
     ),
     act!(
-        [V5 "MQTT-3.15.2-3"],
+        ids![v5: "MQTT-3.15.2-3"],
         "sends AUTH with a User Property too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::Auth, with_pair))
     ),
     act!(
-        [V5 "MQTT-3.14.2-3"],
+        ids![v5: "MQTT-3.14.2-3"],
         "sends DISCONNECT with a Reason String too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::Disconnect, with_reason))
     ),
     act!(
-        [V5 "MQTT-3.14.2-4"],
+        ids![v5: "MQTT-3.14.2-4"],
         "sends DISCONNECT with a User Property too long for the client",
         How::Send(|_, peer, outgoing| too_long(outgoing, peer, PacketType::Disconnect, with_pair))
     ),

@@ -1,12 +1,13 @@
 //! PUBLISH from a client, wrongly understood.
 
 use super::{Act, Arrival, How, Memory, Outgoing, Peer, act, pass};
+use crate::statements::ids;
 use crate::wire::property::id;
 use crate::wire::{Ack, Packet, Text};
 
 pub const ACTS: &[Act] = &[
     act!(
-        [V3_1 "§2.1/retain-stored", V3_1_1 "MQTT-3.3.1-5", V5 "MQTT-3.3.1-5"],
+        ids![v3_1: "§2.1/retain-stored", v3_1_1: "MQTT-3.3.1-5", v5: "MQTT-3.3.1-5"],
         "keeps no message as the retained one",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Publish(publish) = packet {
@@ -15,7 +16,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1_1 "MQTT-3.3.1-7", V3_1_1 "§3.3.1.3/qos-0-stored"],
+        ids![v3_1_1: ["MQTT-3.3.1-7", "§3.3.1.3/qos-0-stored"]],
         "keeps the older retained message when one of QoS 0 comes",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Publish(publish) = packet
@@ -26,7 +27,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1_1 "MQTT-3.3.1-10", V5 "MQTT-3.3.1-6"],
+        ids![v3_1_1: "MQTT-3.3.1-10", v5: "MQTT-3.3.1-6"],
         "does not remove the retained message when an empty one comes",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Publish(publish) = packet
@@ -37,7 +38,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1 "§2.1/retain-none", V3_1_1 "MQTT-3.3.1-12", V5 "MQTT-3.3.1-8"],
+        ids![v3_1: "§2.1/retain-none", v3_1_1: "MQTT-3.3.1-12", v5: "MQTT-3.3.1-8"],
         "keeps messages with RETAIN 0 as retained ones",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Publish(publish) = packet {
@@ -46,7 +47,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1_1 "MQTT-4.3.2-2", V5 "MQTT-4.3.2-5"],
+        ids![v3_1_1: "MQTT-4.3.2-2", v5: "MQTT-4.3.2-5"],
         "takes an identifier for the old QoS 1 message after its PUBACK",
         How::Receive(|memory, peer, packet| match packet {
             Packet::Publish(publish) if publish.qos == 1 => {
@@ -61,17 +62,19 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V3_1 "§2.1/dup-hint"],
+        ids![v3_1: "§2.1/dup-hint"],
         "takes a QoS 1 PUBLISH with DUP 1 for one that it has had",
         How::Receive(|_, _, packet| match packet {
             Packet::Publish(publish) if publish.qos == 1 && publish.dup => {
-                Arrival::Swallow(vec![Packet::PubAck(Ack::new(publish.packet_id.unwrap_or_default())).into()])
+                Arrival::Swallow(vec![
+                    Packet::PubAck(Ack::new(publish.packet_id.unwrap_or_default())).into(),
+                ])
             }
             packet => Arrival::Pass(packet),
         })
     ),
     act!(
-        [V3_1 "§4.1/qos-1-duplicate"],
+        ids![v3_1: "§4.1/qos-1-duplicate"],
         "says nothing to a QoS 1 PUBLISH that comes again",
         How::Receive(|_, _, packet| match packet {
             Packet::Publish(publish) if publish.qos == 1 && publish.dup => Arrival::Swallow(Vec::new()),
@@ -79,7 +82,7 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V3_1 "§A/case", V3_1_1 "MQTT-4.7.3-4", V5 "MQTT-4.7.3-4"],
+        ids![v3_1: "§A/case", v3_1_1: "MQTT-4.7.3-4", v5: "MQTT-4.7.3-4"],
         "makes topics and filters lower case, merges their slashes and composes their accents",
         How::Receive(|_, _, packet| pass(packet, |packet| match packet {
             Packet::Publish(publish) => publish.topic = normalized(&publish.topic),
@@ -92,7 +95,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1 "§A/space"],
+        ids![v3_1: "§A/space"],
         "replaces the spaces in topics",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Publish(publish) = packet
@@ -103,21 +106,24 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V5 "MQTT-3.3.2-12"],
+        ids![v5: "MQTT-3.3.2-12"],
         "drops messages that have a topic alias",
         How::Receive(|_, _, packet| match packet {
-            Packet::Publish(publish) if publish.properties.get(id::TOPIC_ALIAS).is_some() => Arrival::Swallow(Vec::new()),
+            Packet::Publish(publish) if publish.properties.get(id::TOPIC_ALIAS).is_some() =>
+                Arrival::Swallow(Vec::new()),
             packet => Arrival::Pass(packet),
         })
     ),
     act!(
-        [V5 "MQTT-4.3.3-13"],
+        ids![v5: "MQTT-4.3.3-13"],
         "does not answer PUBREL for a message that can expire",
         How::Receive(|memory, peer, packet| {
             let connection = peer.connection;
             match &packet {
                 Packet::Publish(publish) if publish.properties.get(id::MESSAGE_EXPIRY_INTERVAL).is_some() => {
-                    memory.packet_ids.insert((connection, publish.packet_id.unwrap_or_default()));
+                    memory
+                        .packet_ids
+                        .insert((connection, publish.packet_id.unwrap_or_default()));
                 }
                 Packet::PubRel(ack) if memory.packet_ids.contains(&(connection, ack.packet_id)) => {
                     return Arrival::Swallow(Vec::new());
@@ -128,11 +134,18 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V5 "MQTT-3.3.4-10", V5 "MQTT-4.9.0-3"],
+        ids![v5: ["MQTT-3.3.4-10", "MQTT-4.9.0-3"]],
         "drops what a client sends while its Receive Maximum is used up",
         How::Receive(|memory, peer, packet| {
-            let limit = peer.connect.properties.number(id::RECEIVE_MAXIMUM).unwrap_or(u32::from(u16::MAX));
-            let is_full = memory.unacknowledged.get(&peer.connection).is_some_and(|ids| ids.len() >= limit as usize);
+            let limit = peer
+                .connect
+                .properties
+                .number(id::RECEIVE_MAXIMUM)
+                .unwrap_or(u32::from(u16::MAX));
+            let is_full = memory
+                .unacknowledged
+                .get(&peer.connection)
+                .is_some_and(|ids| ids.len() >= limit as usize);
             match &packet {
                 Packet::PubAck(ack) | Packet::PubComp(ack) => {
                     if let Some(ids) = memory.unacknowledged.get_mut(&peer.connection) {
@@ -148,12 +161,12 @@ pub const ACTS: &[Act] = &[
     ),
     // The other half of the act above: it has to see what is sent.
     act!(
-        [V5 "MQTT-3.3.4-10", V5 "MQTT-4.9.0-3"],
+        ids![v5: ["MQTT-3.3.4-10", "MQTT-4.9.0-3"]],
         "drops what a client sends while its Receive Maximum is used up",
         How::Send(note_delivery)
     ),
     act!(
-        [V5 "§4.9/send-quota"],
+        ids![v5: "§4.9/send-quota"],
         "keeps the slot of a delivery taken when it is acknowledged or refused",
         How::Receive(|_, _, packet| match packet {
             Packet::PubAck(_) | Packet::PubComp(_) => Arrival::Swallow(Vec::new()),
@@ -162,7 +175,7 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V3_1 "§2.4/message-id-direction"],
+        ids![v3_1: "§2.4/message-id-direction"],
         "drops messages under an identifier that it uses itself",
         How::Receive(|memory, peer, packet| {
             let open = memory.unacknowledged.get(&peer.connection);
@@ -175,7 +188,7 @@ pub const ACTS: &[Act] = &[
     ),
     // The other half of the act above.
     act!(
-        [V3_1 "§2.4/message-id-direction"],
+        ids![v3_1: "§2.4/message-id-direction"],
         "drops messages under an identifier that it uses itself",
         How::Send(note_delivery)
     ),

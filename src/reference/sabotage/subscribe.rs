@@ -1,6 +1,7 @@
 //! SUBSCRIBE, UNSUBSCRIBE and their answers, wrongly.
 
 use super::{Act, Arrival, How, Outgoing, act, changed, pass, without};
+use crate::statements::ids;
 use crate::wire::{Packet, SubAck, Subscribe, UnsubAck};
 
 /// Turned over in the identifier of an answer.
@@ -11,17 +12,17 @@ const RETAIN_AS_PUBLISHED: u8 = 0b1000;
 
 pub const ACTS: &[Act] = &[
     act!(
-        [V3_1_1 "MQTT-3.8.4-1", V5 "MQTT-3.8.4-1"],
+        ids![v3_1_1: "MQTT-3.8.4-1", v5: "MQTT-3.8.4-1"],
         "does not answer SUBSCRIBE",
         How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::SubAck(_))))
     ),
     act!(
-        [V5 "MQTT-3.10.4-4"],
+        ids![v5: "MQTT-3.10.4-4"],
         "does not answer UNSUBSCRIBE",
         How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::UnsubAck(_))))
     ),
     act!(
-        [V3_1_1 "MQTT-2.3.1-7", V5 "MQTT-2.2.1-6"],
+        ids![v3_1_1: "MQTT-2.3.1-7", v5: "MQTT-2.2.1-6"],
         "answers SUBSCRIBE and UNSUBSCRIBE under another identifier",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| match packet {
             Packet::SubAck(ack) => ack.packet_id ^= OTHER_ID,
@@ -30,17 +31,17 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1 "§3.8/suback", V3_1_1 "MQTT-3.8.4-2", V5 "MQTT-3.8.4-2"],
+        ids![v3_1: "§3.8/suback", v3_1_1: "MQTT-3.8.4-2", v5: "MQTT-3.8.4-2"],
         "answers SUBSCRIBE under another identifier",
         How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| ack.packet_id ^= OTHER_ID))
     ),
     act!(
-        [V3_1 "§3.10/unsuback", V3_1_1 "MQTT-3.10.4-4", V5 "MQTT-3.10.4-5"],
+        ids![v3_1: "§3.10/unsuback", v3_1_1: "MQTT-3.10.4-4", v5: "MQTT-3.10.4-5"],
         "answers UNSUBSCRIBE under another identifier",
         How::Send(|_, _, outgoing| unsub_ack(outgoing, |ack| ack.packet_id ^= OTHER_ID))
     ),
     act!(
-        [V3_1_1 "MQTT-3.8.4-4", V5 "MQTT-3.8.4-5"],
+        ids![v3_1_1: "MQTT-3.8.4-4", v5: "MQTT-3.8.4-5"],
         "answers a SUBSCRIBE with one SUBACK for each filter",
         How::Send(|_, _, outgoing| match outgoing.packet {
             Packet::SubAck(ack) => (ack.reason_codes.iter())
@@ -55,12 +56,12 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V3_1 "§3.9/one-a-topic", V3_1_1 "MQTT-3.8.4-5", V5 "MQTT-3.8.4-6"],
+        ids![v3_1: "§3.9/one-a-topic", v3_1_1: "MQTT-3.8.4-5", v5: "MQTT-3.8.4-6"],
         "sends SUBACK with a code too many",
         How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| ack.reason_codes.push(0)))
     ),
     act!(
-        [V3_1_1 "MQTT-3.8.4-5/b", V5 "MQTT-3.8.4-7"],
+        ids![v3_1_1: "MQTT-3.8.4-5/b", v5: "MQTT-3.8.4-7"],
         "grants more than was asked for",
         How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| {
             for code in ack.reason_codes.iter_mut().filter(|code| **code < 2) {
@@ -69,32 +70,32 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1 "§3.9/one-a-topic/b", V3_1_1 "MQTT-3.9.3-1", V5 "MQTT-3.9.3-1"],
+        ids![v3_1: "§3.9/one-a-topic/b", v3_1_1: "MQTT-3.9.3-1", v5: "MQTT-3.9.3-1"],
         "sends the codes of SUBACK backwards",
         How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| ack.reason_codes.reverse()))
     ),
     act!(
-        [V3_1 "§3.9/granted-qos", V3_1_1 "MQTT-3.9.3-2", V5 "MQTT-3.9.3-2"],
+        ids![v3_1: "§3.9/granted-qos", v3_1_1: "MQTT-3.9.3-2", v5: "MQTT-3.9.3-2"],
         "sends SUBACK with codes that the table does not have",
         How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| ack.reason_codes.fill(0x7f)))
     ),
     act!(
-        [V3_1 "§3.8/not-authorized"],
+        ids![v3_1: "§3.8/not-authorized"],
         "refuses every filter",
         How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| ack.reason_codes.fill(0x80)))
     ),
     act!(
-        [V5 "MQTT-3.11.3-1"],
+        ids![v5: "MQTT-3.11.3-1"],
         "sends the codes of UNSUBACK backwards",
         How::Send(|_, _, outgoing| unsub_ack(outgoing, |ack| ack.reason_codes.reverse()))
     ),
     act!(
-        [V5 "MQTT-3.11.3-2"],
+        ids![v5: "MQTT-3.11.3-2"],
         "sends UNSUBACK with codes that the table does not have",
         How::Send(|_, _, outgoing| unsub_ack(outgoing, |ack| ack.reason_codes.fill(0x7f)))
     ),
     act!(
-        [V3_1_1 "MQTT-3.10.4-6", V5 "MQTT-3.10.4-6"],
+        ids![v3_1_1: "MQTT-3.10.4-6", v5: "MQTT-3.10.4-6"],
         "deletes the first subscription of an UNSUBSCRIBE only",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Unsubscribe(unsubscribe) = packet {
@@ -103,7 +104,7 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1_1 "MQTT-3.8.3-2"],
+        ids![v3_1_1: "MQTT-3.8.3-2"],
         "grants filters with wildcards and matches nothing with them",
         How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
             for subscription in &mut subscribe.subscriptions {
@@ -115,18 +116,20 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        [V3_1 "§A/single-level"],
+        ids![v3_1: "§A/single-level"],
         "takes a + inside of a level for one that takes up all of it",
         How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
             for subscription in &mut subscribe.subscriptions {
                 let filter = subscription.filter.as_str().unwrap_or_default();
-                let levels = filter.split('/').map(|level| if level.contains('+') { "+" } else { level });
+                let levels = filter
+                    .split('/')
+                    .map(|level| if level.contains('+') { "+" } else { level });
                 subscription.filter = levels.collect::<Vec<_>>().join("/").into();
             }
         }))
     ),
     act!(
-        [V5 "MQTT-3.2.2-10"],
+        ids![v5: "MQTT-3.2.2-10"],
         "refuses filters that ask for more than QoS 0",
         How::Receive(|_, _, packet| match packet {
             Packet::Subscribe(subscribe) if subscribe.subscriptions.iter().any(|s| s.qos() > 0) => {
@@ -141,28 +144,34 @@ pub const ACTS: &[Act] = &[
         })
     ),
     act!(
-        [V3_1 "§2.1/retain-live", V3_1_1 "MQTT-3.3.1-9", V5 "MQTT-3.3.1-12"],
+        ids![v3_1: "§2.1/retain-live", v3_1_1: "MQTT-3.3.1-9", v5: "MQTT-3.3.1-12"],
         "forwards the publisher's RETAIN to those who did not ask for it",
         How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
-            subscribe.subscriptions.iter_mut().for_each(|s| s.options |= RETAIN_AS_PUBLISHED);
+            subscribe
+                .subscriptions
+                .iter_mut()
+                .for_each(|s| s.options |= RETAIN_AS_PUBLISHED);
         }))
     ),
     act!(
-        [V5 "MQTT-3.3.1-13"],
+        ids![v5: "MQTT-3.3.1-13"],
         "forwards with RETAIN 0 to those who asked for it as published",
         How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
-            subscribe.subscriptions.iter_mut().for_each(|s| s.options &= !RETAIN_AS_PUBLISHED);
+            subscribe
+                .subscriptions
+                .iter_mut()
+                .for_each(|s| s.options &= !RETAIN_AS_PUBLISHED);
         }))
     ),
     act!(
-        [V5 "MQTT-3.3.1-10", V5 "MQTT-3.3.1-11"],
+        ids![v5: ["MQTT-3.3.1-10", "MQTT-3.3.1-11"]],
         "sends the retained messages whatever Retain Handling says",
         How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
             subscribe.subscriptions.iter_mut().for_each(|s| s.options &= 0b1111);
         }))
     ),
     act!(
-        [V5 "MQTT-3.3.1-9/b", V5 "MQTT-3.8.4-4/b"],
+        ids![v5: ["MQTT-3.3.1-9/b", "MQTT-3.8.4-4/b"]],
         "sends the retained messages for a new subscription only",
         How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
             for subscription in &mut subscribe.subscriptions {

@@ -1,16 +1,17 @@
 //! Rules on enhanced authentication (5.0, section 4.12), from the client's side.
 
 use super::super::history::Moment;
-use super::super::rule::{Found, Ids, Needs, RuleInfo};
+use super::super::rule::{Found, Needs, RuleInfo};
 use super::said;
+use crate::statements::{PerVersion, ids};
 use crate::wire::Packet;
 use crate::wire::property::id::AUTHENTICATION_METHOD;
 
-const UNNAMED: Ids = Ids::v5("MQTT-4.12.0-7");
-const ANSWER: Ids = Ids::v5("MQTT-4.12.0-3");
-const SAME: Ids = Ids::v5("MQTT-4.12.0-5");
-const AGAIN: Ids = Ids::v5("MQTT-4.12.1-1");
-const ONLY: Ids = Ids::v5("MQTT-3.1.2-30");
+const UNNAMED: PerVersion = ids![v5: "MQTT-4.12.0-7"];
+const ANSWER: PerVersion = ids![v5: "MQTT-4.12.0-3"];
+const SAME: PerVersion = ids![v5: "MQTT-4.12.0-5"];
+const AGAIN: PerVersion = ids![v5: "MQTT-4.12.1-1"];
+const ONLY: PerVersion = ids![v5: "MQTT-3.1.2-30"];
 
 /// Continue authentication, and re-authenticate.
 const CONTINUE: u8 = 0x18;

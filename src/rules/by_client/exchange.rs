@@ -2,26 +2,27 @@
 
 use super::super::exchange::{content, may_repeat};
 use super::super::history::Moment;
-use super::super::rule::{Found, Ids, Needs, RuleInfo};
+use super::super::rule::{Found, Needs, RuleInfo};
 use super::super::sent::Open;
 use super::said;
+use crate::statements::{PerVersion, ids};
 use crate::wire::{Ack, Packet, Publish, Version};
 
-const IN_USE: Ids = Ids::new("§2.4/message-id-unique", "MQTT-2.3.1-2", "MQTT-2.2.1-3");
-const RESENT: Ids = Ids::new("§2.1/dup-on-redelivery", "MQTT-3.3.1-1", "MQTT-3.3.1-1");
-const REPEAT: Ids = Ids::v5("MQTT-4.4.0-1");
-const RELEASED: Ids = Ids::new("", "MQTT-4.3.3-1", "MQTT-4.3.3-6");
-const FIRST_1: Ids = Ids::new("", "MQTT-4.3.2-1", "MQTT-4.3.2-2");
-const FIRST_2: Ids = Ids::new("", "MQTT-4.3.3-1", "MQTT-4.3.3-2");
-const PUBACK: Ids = Ids::new("§3.3/puback", "MQTT-2.3.1-6", "MQTT-2.2.1-5");
-const PUBREC: Ids = Ids::new("§3.3/pubrec", "MQTT-2.3.1-6", "MQTT-2.2.1-5");
-const PUBREL: Ids = Ids::new("§3.5/pubrel", "MQTT-4.3.3-1", "MQTT-4.3.3-4");
-const PUBCOMP: Ids = Ids::new("§3.6/pubcomp", "MQTT-4.3.3-2", "MQTT-2.2.1-5");
-const KIND_1: Ids = Ids::new("§3.3/puback", "MQTT-3.3.4-1", "MQTT-3.3.4-1");
-const KIND_2: Ids = Ids::new("§3.3/pubrec", "MQTT-3.3.4-1", "MQTT-3.3.4-1");
-const PUBACK_ORDER: Ids = Ids::new("", "MQTT-4.6.0-2", "MQTT-4.6.0-2");
-const PUBREC_ORDER: Ids = Ids::new("", "MQTT-4.6.0-3", "MQTT-4.6.0-3");
-const PUBREL_ORDER: Ids = Ids::new("", "MQTT-4.6.0-4", "MQTT-4.6.0-4");
+const IN_USE: PerVersion = ids![v3_1: "§2.4/message-id-unique", v3_1_1: "MQTT-2.3.1-2", v5: "MQTT-2.2.1-3"];
+const RESENT: PerVersion = ids![v3_1: "§2.1/dup-on-redelivery", v3_1_1: "MQTT-3.3.1-1", v5: "MQTT-3.3.1-1"];
+const REPEAT: PerVersion = ids![v5: "MQTT-4.4.0-1"];
+const RELEASED: PerVersion = ids![v3_1_1: "MQTT-4.3.3-1", v5: "MQTT-4.3.3-6"];
+const FIRST_1: PerVersion = ids![v3_1_1: "MQTT-4.3.2-1", v5: "MQTT-4.3.2-2"];
+const FIRST_2: PerVersion = ids![v3_1_1: "MQTT-4.3.3-1", v5: "MQTT-4.3.3-2"];
+const PUBACK: PerVersion = ids![v3_1: "§3.3/puback", v3_1_1: "MQTT-2.3.1-6", v5: "MQTT-2.2.1-5"];
+const PUBREC: PerVersion = ids![v3_1: "§3.3/pubrec", v3_1_1: "MQTT-2.3.1-6", v5: "MQTT-2.2.1-5"];
+const PUBREL: PerVersion = ids![v3_1: "§3.5/pubrel", v3_1_1: "MQTT-4.3.3-1", v5: "MQTT-4.3.3-4"];
+const PUBCOMP: PerVersion = ids![v3_1: "§3.6/pubcomp", v3_1_1: "MQTT-4.3.3-2", v5: "MQTT-2.2.1-5"];
+const KIND_1: PerVersion = ids![v3_1: "§3.3/puback", v3_1_1: "MQTT-3.3.4-1", v5: "MQTT-3.3.4-1"];
+const KIND_2: PerVersion = ids![v3_1: "§3.3/pubrec", v3_1_1: "MQTT-3.3.4-1", v5: "MQTT-3.3.4-1"];
+const PUBACK_ORDER: PerVersion = ids![v3_1_1: "MQTT-4.6.0-2", v5: "MQTT-4.6.0-2"];
+const PUBREC_ORDER: PerVersion = ids![v3_1_1: "MQTT-4.6.0-3", v5: "MQTT-4.6.0-3"];
+const PUBREL_ORDER: PerVersion = ids![v3_1_1: "MQTT-4.6.0-4", v5: "MQTT-4.6.0-4"];
 
 pub const RULES: &[RuleInfo] = &[
     RuleInfo {

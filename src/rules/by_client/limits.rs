@@ -1,20 +1,21 @@
 //! Rules on the limits that the server sets in its CONNACK (5.0). They bind a client once it has heard of them.
 
 use super::super::history::Moment;
-use super::super::rule::{Found, Ids, Needs, RuleInfo};
+use super::super::rule::{Found, Needs, RuleInfo};
 use super::super::sent::Open;
 use super::said;
+use crate::statements::{PerVersion, ids};
 use crate::transcript::What;
 use crate::wire::property::id::*;
 use crate::wire::{ConnAck, Packet, Publish};
 
-const RECEIVE: Ids = Ids::v5("MQTT-3.3.4-7");
-const SIZE: Ids = Ids::v5("MQTT-3.2.2-15");
-const QOS: Ids = Ids::v5("MQTT-3.2.2-11");
-const RETAIN: Ids = Ids::v5("MQTT-3.2.2-14");
-const ALIAS: Ids = Ids::v5("MQTT-3.2.2-17");
-const NO_ALIAS: Ids = Ids::v5("MQTT-3.2.2-18");
-const UNKNOWN_ALIAS: Ids = Ids::v5("MQTT-4.7.3-1");
+const RECEIVE: PerVersion = ids![v5: "MQTT-3.3.4-7"];
+const SIZE: PerVersion = ids![v5: "MQTT-3.2.2-15"];
+const QOS: PerVersion = ids![v5: "MQTT-3.2.2-11"];
+const RETAIN: PerVersion = ids![v5: "MQTT-3.2.2-14"];
+const ALIAS: PerVersion = ids![v5: "MQTT-3.2.2-17"];
+const NO_ALIAS: PerVersion = ids![v5: "MQTT-3.2.2-18"];
+const UNKNOWN_ALIAS: PerVersion = ids![v5: "MQTT-4.7.3-1"];
 
 pub const RULES: &[RuleInfo] = &[
     RuleInfo {

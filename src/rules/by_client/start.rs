@@ -1,16 +1,17 @@
 //! How a client begins and ends a connection, and its packets as such.
 
 use super::super::history::Moment;
-use super::super::rule::{Found, Ids, Needs, RuleInfo};
+use super::super::rule::{Found, Needs, RuleInfo};
 use super::said;
+use crate::statements::{PerVersion, ids};
 use crate::transcript::What;
 use crate::wire::property::id::SESSION_EXPIRY_INTERVAL;
 use crate::wire::{Packet, PacketType};
 
-const FIRST: Ids = Ids::new("§3.1/connect-first", "MQTT-3.1.0-1", "MQTT-3.1.0-1");
-const ONCE: Ids = Ids::new("", "MQTT-3.1.0-2", "MQTT-3.1.0-2");
-const SILENT: Ids = Ids::new("", "MQTT-3.14.4-2", "MQTT-3.14.4-1");
-const EXPIRY: Ids = Ids::v5("§3.14.2.2.2/expiry-from-zero");
+const FIRST: PerVersion = ids![v3_1: "§3.1/connect-first", v3_1_1: "MQTT-3.1.0-1", v5: "MQTT-3.1.0-1"];
+const ONCE: PerVersion = ids![v3_1_1: "MQTT-3.1.0-2", v5: "MQTT-3.1.0-2"];
+const SILENT: PerVersion = ids![v3_1_1: "MQTT-3.14.4-2", v5: "MQTT-3.14.4-1"];
+const EXPIRY: PerVersion = ids![v5: "§3.14.2.2.2/expiry-from-zero"];
 
 pub const RULES: &[RuleInfo] = &[
     RuleInfo {

@@ -1,10 +1,11 @@
 //! The client's Keep Alive.
 
 use super::super::history::Moment;
-use super::super::rule::{Found, Ids, Needs, RuleInfo};
+use super::super::rule::{Found, Needs, RuleInfo};
+use crate::statements::{PerVersion, ids};
 use crate::transcript::What;
 
-const KEEP_ALIVE: Ids = Ids::new("§2.2/keep-alive-client", "MQTT-3.1.2-23", "MQTT-3.1.2-20");
+const KEEP_ALIVE: PerVersion = ids![v3_1: "§2.2/keep-alive-client", v3_1_1: "MQTT-3.1.2-23", v5: "MQTT-3.1.2-20"];
 
 /// The time of a packet is that of its last byte. A longer one may have begun well before.
 const BRIEF: u64 = 16 * 1024;

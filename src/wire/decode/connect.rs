@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::cursor::Cursor;
 use super::strings;
+use crate::statements::PerVersion;
 use crate::wire::ids;
 use crate::wire::property::{Place, id};
 use crate::wire::reason::reason_senders;
@@ -203,7 +204,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
 
     /// Whether a user name or password follows, which its flag announces. `None` where it is missing, which 3.1 allows
     /// (section 3.1: the Remaining Length takes precedence over the flags).
-    fn login_field(&mut self, flag: bool, name: &'static str, missing: ids::Rule) -> Option<bool> {
+    fn login_field(&mut self, flag: bool, name: &'static str, missing: PerVersion) -> Option<bool> {
         if flag && self.left() == 0 {
             if self.version == Version::V3_1 {
                 return Some(false);

@@ -6,7 +6,8 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{Breach, Field};
-use crate::wire::ids::{self, Rule};
+use crate::statements::PerVersion;
+use crate::wire::ids;
 use crate::wire::variable::{Variable, read_variable, variable_len};
 use crate::wire::{PacketType, Side, Value, Version};
 
@@ -20,7 +21,7 @@ pub(super) struct Cursor<'a, const NOTED: bool> {
     /// Where the current part ends: the packet, or a block of properties in it.
     end: usize,
     /// What a part that ends too early breaches.
-    short: &'static Rule,
+    short: &'static PerVersion,
     /// Whether the packet goes on behind `data`, which is then no breach by itself.
     cut: bool,
     pub notes: Notes,
@@ -80,7 +81,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
     }
 
     /// Notes the breach that the part ends too early, unless the packet goes on where we cannot see it.
-    fn too_early(&mut self, rule: Rule, span: Range<usize>, text: String) {
+    fn too_early(&mut self, rule: PerVersion, span: Range<usize>, text: String) {
         let goes_on = self.cut && self.end == self.data.len();
         if !goes_on {
             self.breach(rule, span, text);
@@ -90,7 +91,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
     /// Notes a breach, if this version has a statement against it.
     #[cold]
     #[inline(never)]
-    pub fn breach(&mut self, rule: Rule, span: Range<usize>, text: impl Into<String>) {
+    pub fn breach(&mut self, rule: PerVersion, span: Range<usize>, text: impl Into<String>) {
         let mut statements = rule.statements(self.version);
         if let Some(statement) = statements.next() {
             self.notes.faulty = true;
@@ -143,7 +144,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
     /// Takes what is left as the beginning of a field that does not fit, and notes the breach.
     #[cold]
     #[inline(never)]
-    pub fn too_short(&mut self, name: impl Into<Cow<'static, str>>, rule: Rule, needs: usize) {
+    pub fn too_short(&mut self, name: impl Into<Cow<'static, str>>, rule: PerVersion, needs: usize) {
         let name = name.into();
         let have = self.left();
         let text = format!("{name} takes {}, {} left", count(needs), are(have));
@@ -311,7 +312,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
     }
 
     /// Runs `read` with the end of the part `len` bytes from here, or where the part ends if that is earlier.
-    pub fn within<T>(&mut self, len: usize, short: &'static Rule, read: impl FnOnce(&mut Self) -> T) -> T {
+    pub fn within<T>(&mut self, len: usize, short: &'static PerVersion, read: impl FnOnce(&mut Self) -> T) -> T {
         let (outer_end, outer_short) = (self.end, self.short);
         self.end = self.end.min(self.pos + len);
         self.short = short;
@@ -323,7 +324,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
 
     /// The end of the packet: nothing may follow. The packet is whole even if something does.
     #[inline]
-    pub fn finish(&mut self, rule: Rule) -> Option<()> {
+    pub fn finish(&mut self, rule: PerVersion) -> Option<()> {
         if self.left() > 0 {
             self.surplus(rule);
         }
@@ -332,7 +333,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
 
     #[cold]
     #[inline(never)]
-    fn surplus(&mut self, rule: Rule) {
+    fn surplus(&mut self, rule: PerVersion) {
         let left = self.left();
         if let Some(span) = self.rest("extra bytes") {
             let text = format!("{} after the last field of the packet", count(left));
@@ -341,7 +342,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
     }
 
     /// Whether `len` bytes are left; if not, notes that a length at `span` promises more.
-    pub fn has(&mut self, len: usize, rule: Rule, span: Range<usize>, name: &str) -> bool {
+    pub fn has(&mut self, len: usize, rule: PerVersion, span: Range<usize>, name: &str) -> bool {
         if self.left() >= len {
             return true;
         }

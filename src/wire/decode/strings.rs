@@ -3,14 +3,15 @@
 use std::ops::Range;
 
 use super::cursor::Cursor;
-use crate::wire::ids::{self, Rule};
+use crate::statements::PerVersion;
+use crate::wire::ids;
 use crate::wire::{Text, Value, Version};
 
 /// What a string field is, by the statements that bind it.
 #[derive(Clone, Copy)]
 pub(super) struct Role {
-    utf8: Rule,
-    nul: Rule,
+    utf8: PerVersion,
+    nul: PerVersion,
     shape: Shape,
     /// Whether a server passes it on as a client gave it.
     forwarded: bool,
@@ -21,13 +22,13 @@ enum Shape {
     Any,
     /// A topic name: at least one character, no wildcard.
     Name {
-        wildcard: Rule,
+        wildcard: PerVersion,
         may_be_empty: bool,
     },
     Filter,
 }
 
-const fn role(utf8: Rule, nul: Rule, shape: Shape, forwarded: bool) -> Role {
+const fn role(utf8: PerVersion, nul: PerVersion, shape: Shape, forwarded: bool) -> Role {
     Role {
         utf8,
         nul,
@@ -36,7 +37,7 @@ const fn role(utf8: Rule, nul: Rule, shape: Shape, forwarded: bool) -> Role {
     }
 }
 
-const fn name(wildcard: Rule) -> Shape {
+const fn name(wildcard: PerVersion) -> Shape {
     Shape::Name {
         wildcard,
         may_be_empty: false,
@@ -137,7 +138,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
         }
     }
 
-    fn check_name(&mut self, name: &str, text: &Text, at: usize, wildcard: Rule, may_be_empty: bool) {
+    fn check_name(&mut self, name: &str, text: &Text, at: usize, wildcard: PerVersion, may_be_empty: bool) {
         if text.is_empty() && !may_be_empty {
             self.breach(ids::TOPIC_EMPTY, at - 2..at, format!("{name} is empty"));
         }

@@ -2,6 +2,7 @@
 
 use super::cursor::Cursor;
 use super::strings;
+use crate::statements::PerVersion;
 use crate::wire::ids;
 use crate::wire::property::Place;
 use crate::wire::{PacketType, SubAck, Subscribe, Subscription, Text, UnsubAck, Unsubscribe, Value};
@@ -98,7 +99,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
     }
 
     /// One code a filter, to the end of the packet.
-    fn codes(&mut self, packet_type: PacketType, empty: ids::Rule) -> Vec<u8> {
+    fn codes(&mut self, packet_type: PacketType, empty: PerVersion) -> Vec<u8> {
         let start = self.pos();
         let codes = self.ahead();
         self.skip(codes.len());
