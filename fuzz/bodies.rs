@@ -9,8 +9,8 @@ use bytes::Bytes;
 use mqttspec::capture::audit::{audit, stream_json, stream_text};
 use mqttspec::capture::{Settings, import, read_streams};
 use mqttspec::scenario::{ByteTemplate, Scope, Source, load, outlines, print, render_all};
+use mqttspec::secret::redacted;
 use mqttspec::sut::Profile;
-use mqttspec::transcript::redacted;
 use mqttspec::wire::{
     BROKEN_MAX, Blob, Checked, Frame, Piece, Side, Splitter, Version, WHOLE_MAX, check, decode, decode_bytes,
     describe_bytes, encode_bytes,

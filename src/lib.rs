@@ -20,6 +20,7 @@ pub mod replay;
 pub mod report;
 pub mod rules;
 pub mod scenario;
+pub mod secret;
 pub mod source;
 pub mod statements;
 pub mod suite;

@@ -6,8 +6,8 @@ mod captures;
 use captures::{Connection, bytes, connack};
 use mqttspec::capture::audit::{audit, stream_json, stream_text};
 use mqttspec::capture::write::Dialogue;
-use mqttspec::capture::write::secret::{Masker, fragment};
 use mqttspec::capture::{Recorded, Settings, import, read_streams};
+use mqttspec::secret::{Masker, fragment};
 use mqttspec::wire::property::id;
 use mqttspec::wire::{Connect, Packet, PropertyValue, Version, Will};
 

@@ -6,9 +6,10 @@ use serde_json::{Map, Value as Json, json};
 use super::case::{self, Counts, breaches};
 use super::{Score, scores, snapshot};
 use crate::play::{Advice, Stage};
+use crate::secret::{is_password, redacted};
 use crate::statements::{StatementId, catalogue};
 use crate::suite::{CaseResult, RunResult, Verdict};
-use crate::transcript::{Author, Direction, End, Event, Lifecycle, Transcript, WebSocket, What, name, redacted, shown};
+use crate::transcript::{Author, Direction, End, Event, Lifecycle, Transcript, WebSocket, What, name, shown};
 use crate::wire::Value;
 
 /// The number of the format.
@@ -313,8 +314,8 @@ fn typed(name: &str, value: &Value) -> Json {
         _ => json!({ "hex": hex::encode(&bytes[..bytes.len().min(BYTES)]), "length": bytes.len() }),
     };
     match value {
-        Value::Text(secret) if name == "password" => json!({ "length": secret.len() }),
-        Value::Binary(secret) if name == "password" => json!({ "length": secret.len() }),
+        Value::Text(secret) if is_password(name) => json!({ "length": secret.len() }),
+        Value::Binary(secret) if is_password(name) => json!({ "length": secret.len() }),
         Value::Bool(flag) => json!(flag),
         Value::Int(number) => json!(number),
         Value::Text(text) => bytes(text.as_bytes()),

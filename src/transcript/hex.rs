@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::wire::{Blob, Decoded, Field, PacketType, Value};
+use crate::secret::run_spans;
+use crate::wire::{Blob, Decoded};
 
 /// How many bytes around one that matters are shown of a long packet.
 const AROUND: usize = 8;
@@ -12,6 +13,17 @@ const AROUND: usize = 8;
 pub struct Mark {
     pub span: Range<usize>,
     pub shown: String,
+}
+
+impl Mark {
+    /// Shows each of these places as a password.
+    pub fn passwords(spans: Vec<Range<usize>>) -> Vec<Mark> {
+        let named = |span| Mark {
+            span,
+            shown: "<password>".to_owned(),
+        };
+        spans.into_iter().map(named).collect()
+    }
 }
 
 /// One thing in a line of hex: a byte, a named part, or what is left out.
@@ -102,48 +114,9 @@ impl HexLine {
     }
 }
 
-/// Names the password of a CONNECT, so that it is never shown. Where a CONNECT is malformed this is all that may hold it.
+/// Names what is secret in a packet of a run, so that it is never shown.
 pub fn secrets(decoded: &Decoded) -> Vec<Mark> {
-    let named = |field: &Field| Mark {
-        span: field.span.clone(),
-        shown: "<password>".to_owned(),
-    };
-    decoded
-        .fields
-        .iter()
-        .filter(|f| is_secret(decoded, f))
-        .map(named)
-        .collect()
-}
-
-/// Whether a field is a password, or bytes that could not be read and may be one.
-pub fn is_secret(decoded: &Decoded, field: &Field) -> bool {
-    if field.name == "password" {
-        return true;
-    }
-    // Every field of a CONNECT but these is text or a number where it can be read.
-    let is_rest = matches!(field.value, Value::Binary(_))
-        && !matches!(
-            &*field.name,
-            "will.payload" | "will.correlation_data" | "authentication_data"
-        );
-    let flags = decoded.fields.iter().find(|f| f.name == "connect_flags");
-    let may_have_one = match flags.map(|f| &f.value) {
-        Some(Value::Map(flags)) => flags.contains(&("password", Value::Bool(true))),
-        _ => true,
-    };
-    is_rest && may_have_one && decoded.packet_type == Some(PacketType::Connect)
-}
-
-/// The bytes that are kept of a packet, with `*` for those of a password.
-pub fn redacted(raw: &Blob, decoded: &Decoded) -> Vec<u8> {
-    let mut bytes = raw.head().to_vec();
-    for mark in secrets(decoded) {
-        if let Some(secret) = bytes.get_mut(mark.span) {
-            secret.fill(b'*');
-        }
-    }
-    bytes
+    Mark::passwords(run_spans(decoded))
 }
 
 /// Text from outside made fit to be printed: nothing in it moves the cursor, turns the direction of writing or ends a line

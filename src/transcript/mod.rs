@@ -16,7 +16,7 @@ mod text;
 
 pub use alias::Aliases;
 pub use event::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
-pub use hex::{HexLine, Mark, printable, redacted, secrets};
+pub use hex::{HexLine, Mark, printable, secrets};
 pub use local::{Happened, Local, Stop};
 pub use normalise::{normalise, normalise_sent};
 pub use text::{fields, line, name, seconds, shown, trace, value};

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::hex::{HexLine, Mark, is_secret, printable, secrets};
+use super::hex::{HexLine, Mark, printable, secrets};
 use super::{Author, Direction, End, Event, Transcript, What};
-use crate::wire::{Decoded, Field, PacketType, Value};
+use crate::secret::{PASSWORD, is_password, is_secret, part_of_connect};
+use crate::wire::{Decoded, Field, Value};
 
 /// How much of a packet's hex a line of the trace holds, in bytes.
 const HEX: usize = 24;
@@ -60,7 +61,12 @@ pub fn line(event: &Event, width: usize) -> String {
         }
         What::Fragment(bytes) => {
             let raw = crate::wire::Blob::Whole(bytes.clone());
-            let secret = part_of_connect(bytes);
+            let secret: Vec<Mark> = (part_of_connect(bytes).into_iter())
+                .map(|span| Mark {
+                    span,
+                    shown: "<the rest of a CONNECT>".to_owned(),
+                })
+                .collect();
             let _ = write!(
                 out,
                 "{arrow} {:<11}  {}",
@@ -87,21 +93,6 @@ pub fn line(event: &Event, width: usize) -> String {
         }
     }
     out + by
-}
-
-/// What of a CONNECT that is not whole may hold a password: all behind its protocol name and flags.
-fn part_of_connect(bytes: &[u8]) -> Vec<Mark> {
-    const SAFE: usize = 10;
-    let is_connect = bytes.first().is_some_and(|b| b >> 4 == PacketType::Connect.number());
-    let mark = Mark {
-        span: SAFE..bytes.len(),
-        shown: "<the rest of a CONNECT>".to_owned(),
-    };
-    if is_connect && bytes.len() > SAFE {
-        vec![mark]
-    } else {
-        vec![]
-    }
 }
 
 fn ended(end: End) -> &'static str {
@@ -153,7 +144,7 @@ pub fn shown(decoded: &Decoded) -> Vec<Field> {
             ("type and flags" | "options", Value::Map(parts)) => {
                 shown.extend(parts.iter().map(|(name, value)| part(field, name, value)));
             }
-            ("password", _) => shown.push(field.clone()),
+            (PASSWORD, _) => shown.push(field.clone()),
             _ if is_secret(decoded, field) => shown.push(Field {
                 value: Value::Text(format!("<{} bytes>", field.span.len()).into()),
                 ..field.clone()
@@ -175,8 +166,8 @@ fn part(field: &Field, name: &'static str, value: &Value) -> Field {
 /// A field's value as text. A password shows its length only.
 pub fn value(name: &str, value: &Value) -> String {
     let text = match value {
-        Value::Binary(bytes) if name == "password" => format!("<{} bytes>", bytes.len()),
-        Value::Text(text) if name == "password" => format!("<{} bytes>", text.len()),
+        Value::Binary(bytes) if is_password(name) => format!("<{} bytes>", bytes.len()),
+        Value::Text(text) if is_password(name) => format!("<{} bytes>", text.len()),
         other => other.to_string(),
     };
     printable(&text)
@@ -186,7 +177,7 @@ pub fn value(name: &str, value: &Value) -> String {
 fn short(name: &str, of: &Value) -> String {
     let bytes = match of {
         Value::Text(text) => Some(text.as_bytes()),
-        Value::Binary(bytes) if name != "password" => Some(bytes.as_ref()),
+        Value::Binary(bytes) if !is_password(name) => Some(bytes.as_ref()),
         Value::Payload(payload) => payload.bytes().map(|b| b.as_ref()),
         _ => None,
     };

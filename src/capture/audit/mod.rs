@@ -14,12 +14,12 @@ use bytes::Bytes;
 pub use json::{Entry, Json, stream as stream_json};
 pub use text::{head as head_text, stream as stream_text, summary as summary_text};
 
-use super::write::secret::{shown, spans};
 use super::{Error, Seen, Settings, Stream, Summary, Watch, read};
 use crate::rules::{Finding, Judge, Outcome};
+use crate::secret::{Policy, shown};
 use crate::statements::{Level, catalogue};
 use crate::transcript::{Event, HexLine, Mark, What, name};
-use crate::wire::{Blob, Decoded, Side};
+use crate::wire::Side;
 
 /// How many bytes of a packet are kept with what was found in it.
 const BYTES: usize = 4096;
@@ -152,20 +152,13 @@ impl<F: FnMut(&Report)> Watch for Auditor<F> {
     }
 }
 
-/// What may be a password, by that name. A capture is somebody else's: more is taken for one than in a run's own packets.
-fn secrets(raw: &Blob, decoded: &Decoded) -> Vec<Mark> {
-    let named = |span| Mark {
-        span,
-        shown: "<password>".to_owned(),
-    };
-    spans(raw, decoded).into_iter().map(named).collect()
-}
-
 fn found(finding: Finding, event: &Event, seen: Seen) -> Found {
     let packet = match &event.what {
         What::Packet { raw, decoded, .. } => {
             let spans: Vec<_> = finding.span.clone().into_iter().collect();
-            let hex = HexLine::new(raw, &secrets(raw, decoded), &spans, SHOWN);
+            // A capture is somebody else's: more is taken for a password than in a run's own packets.
+            let secrets = Mark::passwords(Policy::Capture.spans(raw, decoded));
+            let hex = HexLine::new(raw, &secrets, &spans, SHOWN);
             let mut bytes = shown(raw, decoded).head;
             bytes.truncate(BYTES);
             bytes.shrink_to_fit();

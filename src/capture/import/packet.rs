@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::yaml::{code, comment, hex, name, payload, quoted, text};
-use crate::capture::write::secret::{fragment, shown, spans};
+use crate::secret::{Policy, fragment, is_password, shown};
 use crate::wire::{
     Blob, Decoded, Packet, Properties, PropertyValue, Subscription, Text, Value, Version, encode_bytes, field,
     field_names, property_field,
@@ -229,7 +229,7 @@ pub fn step(client: &str, arrow: &str, what: &str, fields: &Fields) -> String {
 
 /// A packet as its bytes, a line a field, with what each is. Of a password only the length is shown: it is sent as `*`.
 pub fn bytes(client: &str, raw: &Blob, decoded: &Decoded) -> String {
-    let secrets = spans(raw, decoded);
+    let secrets = Policy::Capture.spans(raw, decoded);
     let shown = shown(raw, decoded);
     let mut out = format!("  - {client} -> bytes: |\n");
     let mut at = 0;
@@ -253,7 +253,7 @@ pub fn bytes(client: &str, raw: &Blob, decoded: &Decoded) -> String {
             line(&shown.head[at..field.span.start], "");
         }
         let is_secret = |s: &Range<usize>| s.start < field.span.end && field.span.start < s.end;
-        let value = match secrets.iter().any(is_secret) && field.name != "password" {
+        let value = match secrets.iter().any(is_secret) && !is_password(&field.name) {
             true => format!("<{} bytes>", field.span.len()),
             false => crate::transcript::value(&field.name, &field.value),
         };

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use super::secret::{MASK, fragment, shown};
 use super::stream::Stream;
+use crate::secret::{MASK, fragment, shown};
 use crate::transcript::{Direction, End, Event, What};
 use crate::wire::{PacketType, Side};
 

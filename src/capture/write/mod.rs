@@ -2,11 +2,10 @@
 //! handshake and end as TCP has them.
 //!
 //! In: events of a transcript, or bytes as they come. Out: frames, and a file of them with a comment each. The addresses are
-//! made up and so is every header; only the MQTT bytes crossed a wire. Passwords of CONNECT are masked, see [`secret`].
+//! made up and so is every header; only the MQTT bytes crossed a wire. Passwords of CONNECT are masked, see [`secret`](crate::secret).
 
 mod dialogue;
 mod file;
-pub mod secret;
 mod stream;
 
 pub use dialogue::{Dialogue, Drawn};
