@@ -1,12 +1,11 @@
 //! mqttspec: plays scripted byte-level MQTT exchanges against any broker, judges every byte that comes back, and keeps a
 //! snapshot of each exchange for review.
 //!
-//! The modules form a pipeline, and each knows only those before it:
-//! `statements` → `wire` → `transcript` → `conversation` → `rules` → `scenario` → `sut` → `play` → `suite` → `report` → `coverage` → `cli`,
-//! with `source` (files that people write by hand) below `scenario` and `sut`, which knows no other module,
-//! with `reference` (the embedded broker) beside it, which knows `wire` and `statements` only, and `capture` (captures to
-//! transcripts and back), which knows nothing behind `rules` and is known to `report`. `transport`, which knows none of them,
-//! carries bytes for `conversation`, `sut`, `play` and `reference`.
+//! The modules form a pipeline, and each knows only those before it, as `tests/layers.rs` checks:
+//! `source` → `statements` → `wire` → `transport` → `secret` → `transcript` → `conversation` → `rules` → `capture` →
+//! `reference` → `scenario` → `sut` → `play` → `suite` → `tap` → `replay` → `report` → `coverage` → `cli`. Not each knows all
+//! of those: `source` and `transport` know none, and `reference` (the embedded broker) only `statements`, `wire` and
+//! `transport`.
 
 #![forbid(unsafe_code)]
 
