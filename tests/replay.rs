@@ -36,7 +36,8 @@ fn the_matcher_says_the_same_over_what_was_recorded() {
             let player = Player::new(Settings::default(), 1);
             let session = Arc::new(Session::new(&target, &player, false, None));
             let mut tasks = JoinSet::new();
-            for case in cases.iter().copied().filter(|case| broken(case)).cloned() {
+            for case in cases.iter().filter(|case| broken(case)) {
+                let case = Case::clone(case);
                 let session = Arc::clone(&session);
                 tasks.spawn(async move {
                     let result = session.case(&case).await;

@@ -65,7 +65,8 @@ impl Matcher {
 
     /// Looks whether the step at hand is met, and says until when to wait where it is not.
     pub(super) fn expectation(&mut self) -> Option<Duration> {
-        let step = self.step_held()?;
+        let held = self.step_held()?;
+        let step = held.step();
         let refusal = match &step.what {
             StepKind::Expect { client, what } => {
                 let client = self.client(client);
@@ -90,7 +91,8 @@ impl Matcher {
                 }
             }
             StepKind::InAnyOrder(steps) => match self.in_any_order(steps) {
-                Probe::Met(_) => {
+                Probe::Met(several) => {
+                    self.take_several(several);
                     self.step_done();
                     return None;
                 }
@@ -99,7 +101,7 @@ impl Matcher {
             },
             _ => return None,
         };
-        let failure = self.failure_at(&step, refusal);
+        let failure = self.failure_at(step, refusal);
         self.fail(failure);
         None
     }
@@ -111,7 +113,8 @@ impl Matcher {
             let (client, what) = match &first.what {
                 StepKind::Expect { client, what } => (client, what),
                 StepKind::InAnyOrder(steps) => {
-                    if let Probe::Met(_) = self.in_any_order(steps) {
+                    if let Probe::Met(several) = self.in_any_order(steps) {
+                        self.take_several(several);
                         self.since = self.now;
                         self.enter(alternative);
                         return true;
@@ -173,9 +176,9 @@ impl Matcher {
             awaited: Box::new(why),
             waited: until.saturating_sub(self.since),
         };
-        let step = self.step_held()?;
+        let step = self.step()?;
         let found = self.clients[client].inbox.iter().find(|a| !a.needless).map(|a| a.event);
-        let failure = self.failure_at(&step, Refusal::new(why, found));
+        let failure = self.failure_at(step, Refusal::new(why, found));
         self.fail(failure);
         None
     }
@@ -238,7 +241,7 @@ impl Matcher {
 
     /// The failure of the step at hand because `why`.
     pub(super) fn unmet(&self, why: FailureKind) -> Failure {
-        match self.step().cloned() {
+        match self.step() {
             Some(step) => {
                 let found = self
                     .clients
@@ -246,7 +249,7 @@ impl Matcher {
                     .flat_map(|c| c.inbox.iter().filter(|a| !a.needless))
                     .map(|a| a.event)
                     .min();
-                self.failure_at(&step, Refusal::new(why, found))
+                self.failure_at(step, Refusal::new(why, found))
             }
             None => Failure {
                 control: self.control,

@@ -89,8 +89,8 @@ impl Matcher {
             return None;
         };
         let client = fence.client;
-        if let Some(step) = self.step_held()
-            && let StepKind::OneOf(alternatives) = &step.what
+        if let Some(held) = self.step_held()
+            && let StepKind::OneOf(alternatives) = &held.step().what
             && self.choose(alternatives)
         {
             return None;

@@ -1,32 +1,51 @@
 //! `in any order`: which packet meets which expectation.
 
 use crate::scenario::{Expect, Scope, Step, StepKind, Take};
-use crate::transcript::What;
+use crate::transcript::{StepId, What};
 
 use super::client::Arrived;
 use super::probe::{Met, Probe, Refusal};
 use super::{Matcher, Maybe};
 use crate::play::FailureKind;
 
+/// So many times an expectation is tried on a packet, to find an assignment that fits the variables too. Scripts need a
+/// handful; the bound is for one whose every expectation fits every packet.
+const TRIES: usize = 20_000;
+
+/// What changes when several expectations are met.
+#[derive(Debug)]
+pub struct Several {
+    /// The client, the event and the step that takes it.
+    takes: Vec<(usize, usize, StepId)>,
+    /// Those that nothing has met yet. They may still be met later, as any other `maybe`.
+    maybes: Vec<Maybe>,
+    scope: Scope,
+}
+
+/// One of the expectations: on which client, what, and its step.
+type Wanted<'s> = (usize, &'s Expect, &'s Step);
+
 impl Matcher {
-    /// Takes what meets all of `steps`, each by one packet, where everything is there; `maybe` ones may stay unmet.
+    /// Whether everything is there that `steps` expect, each taking one packet; `maybe` ones may stay unmet.
     ///
-    /// The assignment is a maximum matching between expectations and packets, so that no order of writing or of arrival
-    /// can spoil it.
-    pub(super) fn in_any_order(&mut self, steps: &[Step]) -> Probe {
-        let wanted: Vec<(usize, &Expect, &Step)> = steps
+    /// The assignment is a maximum matching between expectations and packets, and where that does not fit the variables
+    /// that they share, one that does: no order of writing or of arrival can spoil it.
+    pub(super) fn in_any_order(&self, steps: &[Step]) -> Probe<Several> {
+        let wanted: Vec<Wanted<'_>> = steps
             .iter()
             .filter_map(|step| match &step.what {
                 StepKind::Expect { client, what } => Some((self.client(client), what, step)),
                 _ => None,
             })
             .collect();
-        let candidates: Vec<Vec<usize>> = wanted.iter().map(|(c, what, _)| self.candidates(*c, what)).collect();
+        let mut candidates: Vec<Vec<usize>> = wanted.iter().map(|(c, what, _)| self.candidates(*c, what)).collect();
         let mut holder: Vec<(usize, usize)> = Vec::new();
         let mut unmet = Vec::new();
-        for (want, (_, what, _)) in wanted.iter().enumerate() {
-            let mut seen = Vec::new();
-            if !assign(want, &candidates, &mut holder, &mut seen) && !is_maybe(what) {
+        let maybe = |want: usize| is_maybe(wanted[want].1);
+        // What must be met comes first: who has a packet keeps one when others get theirs.
+        let (maybes, needed): (Vec<usize>, Vec<usize>) = (0..wanted.len()).partition(|want| maybe(*want));
+        for want in needed.into_iter().chain(maybes) {
+            if !assign(want, &candidates, &mut holder, &mut Vec::new()) && !maybe(want) {
                 unmet.push(want);
             }
         }
@@ -46,49 +65,61 @@ impl Matcher {
                 Probe::Met(_) => Probe::Pending(FailureKind::MissingSome),
             };
         }
-        // Bindings are made in the order of writing; a variable that two expectations share must come out the same.
-        let mut scope = self.scope.clone();
-        let mut takes = Vec::new();
-        for (want, (client, what, step)) in wanted.iter().enumerate() {
-            let Some(&(event, _)) = holder.iter().find(|(_, w)| *w == want) else {
-                continue;
-            };
-            if !self.meets(event, what, &mut scope) {
-                return Probe::Failed(Refusal::new(FailureKind::NoAssignment, Some(event)));
-            }
-            takes.push((*client, event, self.id_of(step)));
+        // The matching first: without shared variables it is right, whatever the number of packets.
+        for (want, events) in candidates.iter_mut().enumerate() {
+            let held = holder.iter().find(|(_, w)| *w == want).map(|(event, _)| *event);
+            events.sort_by_key(|event| Some(*event) != held);
         }
-        // A `maybe` whose packet is not there yet may still meet it later, as any other `maybe`.
-        let late: Vec<Maybe> = (0..wanted.len())
-            .filter(|want| holder.iter().all(|(_, w)| w != want))
-            .filter_map(|want| match wanted[want] {
-                (client, Expect::Packet(pattern), step) => Some(Maybe {
+        let mut search = Search {
+            matcher: self,
+            wanted: &wanted,
+            candidates: &candidates,
+            taken: Vec::new(),
+            tries: TRIES,
+        };
+        match search.fit(self.scope.clone()) {
+            Some(scope) => Probe::Met(self.several(&wanted, &search.taken, scope)),
+            None => {
+                let found = holder.iter().map(|(event, _)| *event).max();
+                Probe::Failed(Refusal::new(FailureKind::NoAssignment, found))
+            }
+        }
+    }
+
+    fn several(&self, wanted: &[Wanted<'_>], taken: &[Option<usize>], scope: Scope) -> Several {
+        let mut several = Several {
+            takes: Vec::new(),
+            maybes: Vec::new(),
+            scope,
+        };
+        for (&(client, what, step), event) in wanted.iter().zip(taken) {
+            match (event, what) {
+                (Some(event), _) => several.takes.push((client, *event, self.id_of(step))),
+                (None, Expect::Packet(pattern)) => several.maybes.push(Maybe {
                     client,
                     pattern: pattern.clone(),
                     step: self.id_of(step),
-                    reached: scope.enter_repeat(),
+                    reached: several.scope.enter_repeat(),
                 }),
-                _ => None,
-            })
-            .collect();
-        self.maybes.extend(late);
-        for (client, event, id) in takes {
+                (None, _) => {}
+            }
+        }
+        several
+    }
+
+    /// Marks what several expectations take.
+    pub(super) fn take_several(&mut self, several: Several) {
+        self.maybes.extend(several.maybes);
+        for (client, event, id) in several.takes {
             let met = Met {
                 takes: vec![event],
                 maybes: Vec::new(),
-                scope: scope.clone(),
+                scope: several.scope.clone(),
                 ends: false,
                 advice: Vec::new(),
             };
             self.take(client, met, Some(id));
         }
-        Probe::Met(Met {
-            takes: Vec::new(),
-            maybes: Vec::new(),
-            scope,
-            ends: false,
-            advice: Vec::new(),
-        })
     }
 
     fn candidates(&self, client: usize, what: &Expect) -> Vec<usize> {
@@ -99,7 +130,7 @@ impl Matcher {
         inbox.into_iter().map(|a| a.event).filter(fits).collect()
     }
 
-    fn fits_any(&self, event: usize, wanted: &[(usize, &Expect, &Step)]) -> bool {
+    fn fits_any(&self, event: usize, wanted: &[Wanted<'_>]) -> bool {
         wanted
             .iter()
             .any(|(client, what, _)| self.candidates(*client, what).contains(&event))
@@ -122,6 +153,48 @@ impl Matcher {
 
 fn is_maybe(what: &Expect) -> bool {
     matches!(what, Expect::Packet(pattern) if pattern.how == Take::Maybe)
+}
+
+/// The search for an assignment that fits the variables, in the order of writing.
+struct Search<'m> {
+    matcher: &'m Matcher,
+    wanted: &'m [Wanted<'m>],
+    candidates: &'m [Vec<usize>],
+    /// The events of the first expectations; `None` for a `maybe` that takes nothing.
+    taken: Vec<Option<usize>>,
+    tries: usize,
+}
+
+impl Search<'_> {
+    /// Finds packets for the expectations that have none yet, and says what is bound then.
+    fn fit(&mut self, scope: Scope) -> Option<Scope> {
+        let Some(&(_, what, _)) = self.wanted.get(self.taken.len()) else {
+            return Some(scope);
+        };
+        let candidates = &self.candidates[self.taken.len()];
+        for &event in candidates {
+            if self.taken.contains(&Some(event)) {
+                continue;
+            }
+            self.tries = self.tries.checked_sub(1)?;
+            let mut bound = scope.clone();
+            if self.matcher.meets(event, what, &mut bound)
+                && let Some(fits) = self.go_on(Some(event), bound)
+            {
+                return Some(fits);
+            }
+        }
+        if is_maybe(what) { self.go_on(None, scope) } else { None }
+    }
+
+    fn go_on(&mut self, event: Option<usize>, scope: Scope) -> Option<Scope> {
+        self.taken.push(event);
+        let fits = self.fit(scope);
+        if fits.is_none() {
+            self.taken.pop();
+        }
+        fits
+    }
 }
 
 /// Finds a packet for `want`, moving others to other packets where that makes room.

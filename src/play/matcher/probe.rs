@@ -12,12 +12,23 @@ use crate::play::{Advice, FailureKind, Mismatch, Sought};
 
 /// The answer.
 #[derive(Debug)]
-pub enum Probe {
-    Met(Met),
+pub enum Probe<M = Met> {
+    Met(M),
     /// Not yet: why not, should the time run out.
     Pending(FailureKind),
     /// It can no longer be met.
     Failed(Refusal),
+}
+
+/// What the broker may say before it closes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Goodbye<'p> {
+    /// Nothing: `closed`.
+    No,
+    /// What the version permits: `refused`.
+    Any,
+    /// The same, and best with this code.
+    Coded(&'p Pattern),
 }
 
 /// What changes when an expectation is met.
@@ -66,8 +77,11 @@ impl Matcher {
         match what {
             Expect::Packet(pattern) => self.probe_packet(client, pattern, scope),
             Expect::Bytes { pattern, within } => self.probe_bytes(client, pattern, *within, scope),
-            Expect::Closed { within } => self.probe_closed(client, None, *within, scope),
-            Expect::Refused { code, within } => self.probe_closed(client, Some(code.as_ref()), *within, scope),
+            Expect::Closed { within } => self.probe_closed(client, Goodbye::No, *within, scope),
+            Expect::Refused { code, within } => {
+                let goodbye = code.as_ref().map_or(Goodbye::Any, Goodbye::Coded);
+                self.probe_closed(client, goodbye, *within, scope)
+            }
             // A fence decides; see `fence.rs`.
             Expect::Nothing { .. } => Probe::Pending(FailureKind::FenceUnderWay),
         }
@@ -213,8 +227,8 @@ impl Matcher {
         self.nothing_there(client, Sought::Bytes)
     }
 
-    /// `closed` (`goodbye` is `None`) and `refused`.
-    fn probe_closed(&self, client: usize, goodbye: Option<Option<&Pattern>>, within: Within, scope: &Scope) -> Probe {
+    /// `closed` and `refused`.
+    fn probe_closed(&self, client: usize, goodbye: Goodbye<'_>, within: Within, scope: &Scope) -> Probe {
         let left = self.leftovers(client, scope);
         let state = &self.clients[client];
         let mut takes = Vec::new();
@@ -222,15 +236,15 @@ impl Matcher {
         for &index in &left.events {
             let event = &self.events[index];
             let allowed =
-                goodbye.is_some() && takes.is_empty() && is_goodbye(event.packet(), self.version, state.connected);
+                goodbye != Goodbye::No && takes.is_empty() && is_goodbye(event.packet(), self.version, state.connected);
             if !allowed {
                 let came = name_of(event);
                 return Probe::Failed(Refusal::new(FailureKind::BeforeTheEnd(came), Some(index)));
             }
             takes.push(index);
         }
-        if let (Some(Some(code)), Some(said)) = (goodbye, Some(takes.first().copied())) {
-            advice.extend(self.other_code(code, said, scope));
+        if let Goodbye::Coded(code) = goodbye {
+            advice.extend(self.other_code(code, takes.first().copied(), scope));
         }
         let Some((index, _)) = state.end(&self.events) else {
             let open = if state.connection.is_some() {

@@ -1,6 +1,5 @@
 //! Which step comes next: levels of nested steps, turns of `repeat`, and the set-up that `clients:` asks for.
 
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +20,8 @@ pub(super) struct HeldStep {
     index: usize,
 }
 
-impl Deref for HeldStep {
-    type Target = Step;
-
-    fn deref(&self) -> &Step {
+impl HeldStep {
+    pub(super) fn step(&self) -> &Step {
         &self.steps[self.index]
     }
 }
@@ -110,11 +107,12 @@ impl Matcher {
 
     /// Begins the step at hand.
     pub(super) fn begin_step(&mut self) {
-        let Some(step) = self.step_held() else { return };
+        let Some(held) = self.step_held() else { return };
+        let step = held.step();
         match &step.what {
             StepKind::Send { client, what } => {
                 self.last_client = Some(Arc::clone(client));
-                self.send(client, what, &step);
+                self.send(client, what, step);
             }
             StepKind::Expect { client, what } => {
                 self.last_client = Some(Arc::clone(client));

@@ -270,3 +270,37 @@ fn a_maybe_in_any_order_may_come_after_the_others() {
     rig.says("c", Packet::PingResp);
     rig.met();
 }
+
+#[test]
+fn in_any_order_finds_the_packets_that_fit_the_variables_too() {
+    let steps = "  - c <- in any order:\n      - PUBLISH: { topic: $ns/a, payload: any, packet_id: $m, qos: 1 }\n      - PUBLISH: { topic: any, payload: $p, packet_id: any, qos: 1 }\n      - PUBLISH: { topic: $ns/b, payload: $p, packet_id: any, qos: 1 }\n";
+    let messages = [
+        delivery("a", "y", 1, 1),
+        delivery("a", "x", 1, 2),
+        delivery("b", "x", 1, 3),
+    ];
+    // Each order of arrival: whichever of the first two the first expectation is tried on, the second must get the other.
+    for order in [[0, 1, 2], [1, 0, 2], [2, 1, 0], [2, 0, 1], [0, 2, 1], [1, 2, 0]] {
+        let mut rig = Rig::new(V::V5, "c: { acks: auto }", steps);
+        let messages = order.map(|i: usize| messages[i].clone());
+        rig.all("c", &messages);
+        rig.met();
+    }
+    // No assignment fits: nothing else came with the payload of the message on `b`.
+    let mut rig = Rig::new(V::V5, "c: { acks: auto }", steps);
+    let others = [
+        delivery("a", "y", 1, 1),
+        delivery("a", "z", 1, 2),
+        delivery("b", "x", 1, 3),
+    ];
+    rig.all("c", &others);
+    rig.fails("none of 3 alternatives was met");
+}
+
+#[test]
+fn a_maybe_in_any_order_leaves_its_packet_to_one_that_needs_it() {
+    let steps = "  - c <- in any order:\n      - maybe PUBLISH: { topic: $ns/a, payload: any }\n      - PUBLISH: { topic: any, payload: $p }\n      - PUBLISH: { topic: $ns/b, payload: $p }\n";
+    let mut rig = Rig::new(V::V5, "c: {}", steps);
+    rig.all("c", &[delivery("a", "x", 0, 0), delivery("b", "x", 0, 0)]);
+    rig.met();
+}
