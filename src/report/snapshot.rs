@@ -7,7 +7,7 @@ use super::case::{self, breaches, transcript_of};
 use crate::scenario::SnapshotForm;
 use crate::suite::{CaseResult, RunResult, Verdict};
 use crate::sut::Kept;
-use crate::transcript::{Direction, Transcript, What, name, normalise, normalise_sent, printable};
+use crate::transcript::{Direction, Transcript, What, name, normalise, normalise_sent, printable, without_namespace};
 
 /// The snapshot that holds the verdict of every case, of targets that keep no more than that of cases that pass.
 pub const VERDICTS: &str = "verdicts";
@@ -343,12 +343,7 @@ pub(super) fn without_times(text: &str) -> String {
 
 /// One line of text with `$ns` for the namespace.
 pub(super) fn without(namespace: &str, text: &str) -> String {
-    let text = printable(text).replace('\n', " ");
-    if namespace.is_empty() {
-        text
-    } else {
-        text.replace(namespace, "$ns")
-    }
+    without_namespace(namespace, &printable(text).replace('\n', " "))
 }
 
 #[cfg(test)]
@@ -520,6 +515,10 @@ mod tests {
             "nothing of it came within <time>; 3 of 4 (after 12 ms) came".replace("(after 12 ms)", "(after <time>)")
         );
         assert_eq!(without("mqs0k3f9", "topic mqs0k3f9/a"), "topic $ns/a");
+        assert_eq!(
+            without("mqs0k3f9", "client mqs0k3f9pub and mqs0k3f9"),
+            "client ${ns}pub and $ns"
+        );
     }
 
     #[test]

@@ -18,5 +18,5 @@ pub use alias::Aliases;
 pub use event::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
 pub use hex::{HexLine, Mark, printable, secrets};
 pub use local::{Happened, Local, Stop};
-pub use normalise::{normalise, normalise_sent};
+pub use normalise::{normalise, normalise_sent, without_namespace};
 pub use text::{fields, line, name, seconds, shown, trace, value};

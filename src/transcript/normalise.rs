@@ -220,7 +220,7 @@ impl<'t> Names<'t> {
                     text
                 }
                 None if name == "password" => "<password>".to_owned(),
-                None => self.without_namespace(&value(name, &field.value)),
+                None => without_namespace(self.namespace, &value(name, &field.value)),
             };
             fields.push(format!("{name}: {shown}"));
         }
@@ -240,7 +240,11 @@ impl<'t> Names<'t> {
             let _ = writeln!(out, "    {}", fields.join(", "));
         }
         for breach in &decoded.breaches {
-            let _ = writeln!(out, "    ! {}", self.without_namespace(&printable(&breach.text)));
+            let _ = writeln!(
+                out,
+                "    ! {}",
+                without_namespace(self.namespace, &printable(&breach.text))
+            );
         }
         out
     }
@@ -276,13 +280,6 @@ impl<'t> Names<'t> {
         Some(dollar(name))
     }
 
-    fn without_namespace(&self, text: &str) -> String {
-        if self.namespace.is_empty() {
-            return text.to_owned();
-        }
-        text.replace(self.namespace, "$ns")
-    }
-
     fn namespace_marks(&self, raw: &Blob) -> Vec<Mark> {
         let ns = self.namespace.as_bytes();
         let head = raw.head();
@@ -297,6 +294,22 @@ impl<'t> Names<'t> {
             })
             .collect()
     }
+}
+
+/// The text with the namespace as a scenario writes it: `$ns/a`, and `${ns}pub` where what follows could be read as a part of
+/// the name. An empty namespace leaves the text as it is.
+pub fn without_namespace(namespace: &str, text: &str) -> String {
+    if namespace.is_empty() {
+        return text.to_owned();
+    }
+    let mut parts = text.split(namespace);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let goes_on = part.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        out.push_str(if goes_on { "${ns}" } else { "$ns" });
+        out.push_str(part);
+    }
+    out
 }
 
 fn dollar(name: &str) -> String {
