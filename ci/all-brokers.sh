@@ -8,7 +8,7 @@
 # no process of it may be left. MQTTSPEC names the program (target/release/mqttspec). The results lie in
 # target/all-brokers/NAME.json. The last lines are a table.
 set -u -o pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 
 program=${MQTTSPEC:-target/release/mqttspec}
 [ -x "$program" ] || { echo "$program is not there: cargo build --release" >&2; exit 2; }

