@@ -19,7 +19,7 @@ fn entries(case: &CaseResult) -> String {
                 .failure
                 .as_ref()
                 .and_then(|_| case.proves.first().map(ToString::to_string));
-            let found = crate::report::breaches(case).map(|(f, _)| f.statement.to_string());
+            let found = case.breaches().filter_map(|f| f.statement).map(|id| id.to_string());
             script.into_iter().chain(found).collect()
         }
         _ => Vec::new(),

@@ -10,7 +10,6 @@ use tokio::task::JoinSet;
 use super::ways;
 use crate::play::{Player, Settings, Stage};
 use crate::reference::{Disobedience, Disobey};
-use crate::rules::Outcome;
 use crate::scenario::Case;
 use crate::statements::{StatementId, catalogue};
 use crate::suite::{CaseResult, Session, Target, Verdict};
@@ -300,8 +299,8 @@ pub fn notices(result: &CaseResult) -> bool {
         .as_ref()
         .is_some_and(|f| matches!(f.stage, Stage::Script | Stage::Account));
     let claimed: BTreeSet<_> = result.proves.iter().collect();
-    let mut findings = result.findings.iter().chain(&result.control_findings);
-    let rule = findings.any(|f| f.outcome == Outcome::Breach && claimed.contains(&f.statement));
+    let mut found = result.findings.iter().filter(|f| f.rule.is_some());
+    let rule = found.any(|f| f.statement.is_some_and(|id| claimed.contains(&id)));
     result.verdict == Verdict::Fail && (script || rule)
 }
 

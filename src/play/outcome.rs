@@ -16,6 +16,8 @@ pub struct Played {
     pub end: PlayEnd,
     /// What is to be told though it is no failure, such as another reason code than the one that the script names.
     pub advice: Vec<Advice>,
+    /// The same of the control exchange.
+    pub control_advice: Vec<Advice>,
 }
 
 /// How the playing ended.
@@ -64,7 +66,7 @@ impl From<Stop> for PlayEnd {
 pub struct Advice {
     pub statement: Option<StatementId>,
     pub text: String,
-    /// Index of the event in the transcript.
+    /// Index of the event in the transcript of its exchange.
     pub event: Option<usize>,
 }
 

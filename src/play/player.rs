@@ -56,12 +56,13 @@ impl Player {
     /// Plays a case once.
     pub async fn play(&self, case: &Case, instance: &dyn Instance) -> Played {
         let began = Instant::now();
-        let (transcript, mut end, mut advice) = self.exchange(case, Which::Case, instance).await;
+        let (transcript, mut end, advice) = self.exchange(case, Which::Case, instance).await;
         let mut control = None;
+        let mut control_advice = Vec::new();
         if matches!(end, PlayEnd::Met) && case.script.control.is_some() {
-            let (transcript, control_end, more) = self.exchange(case, Which::Control, instance).await;
+            let (transcript, control_end, advice) = self.exchange(case, Which::Control, instance).await;
             control = Some(transcript);
-            advice.extend(more);
+            control_advice = advice;
             end = control_end;
         }
         if let Some(late) = self.void(case, &end, began) {
@@ -72,6 +73,7 @@ impl Player {
             control,
             end,
             advice,
+            control_advice,
         };
         let namespace = self.namespaces.next();
         let cleaned = clean_up(&played, instance, &self.settings, &namespace).await;

@@ -1,8 +1,6 @@
 //! What every report needs to know of a case.
 
-use crate::rules::{Finding, Outcome};
-use crate::statements::catalogue;
-use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
+use crate::suite::{CaseResult, Judged, RunResult, TargetInfo, Verdict};
 use crate::transcript::{Transcript, printable};
 
 /// How many cases have which verdict, and how much advice there is.
@@ -16,7 +14,7 @@ pub struct Counts {
 
 impl Counts {
     pub fn of(run: &RunResult) -> Counts {
-        Counts::tally(run.cases.iter().map(|c| (c.verdict, c.advice.len())))
+        Counts::tally(run.cases.iter().map(|c| (c.verdict, c.advice().count())))
     }
 
     /// The same of verdicts, each with how much advice came with it.
@@ -33,23 +31,6 @@ impl Counts {
     pub fn get(&self, verdict: Verdict) -> usize {
         self.verdicts[verdict as usize]
     }
-}
-
-/// The breaches that the rules found and that count: not those of a SHOULD, which are advice unless the run is strict.
-/// Each with whether it is in the control.
-pub fn breaches(case: &CaseResult) -> impl Iterator<Item = (&Finding, bool)> {
-    let is_advice = |f: &Finding| {
-        case.advice
-            .iter()
-            .any(|a| a.statement == Some(f.statement) && a.text == f.text)
-    };
-    let script = case.findings.iter().filter(move |f| !is_advice(f)).map(|f| (f, false));
-    let control = case.control_findings.iter().filter(|f| is_must(f)).map(|f| (f, true));
-    script.chain(control).filter(|(f, _)| f.outcome == Outcome::Breach)
-}
-
-fn is_must(finding: &Finding) -> bool {
-    catalogue().get(finding.statement).is_none_or(|s| s.level.is_must())
 }
 
 /// The verdict's word, with `(control)` where the control failed.
@@ -73,6 +54,18 @@ pub fn named(name: &str, version: Option<&str>) -> String {
     }
 }
 
+/// The reason as it is in every run in which the broker does the same, with the times out of it.
+pub fn steady_reason(case: &CaseResult) -> Option<&str> {
+    case.steady_reason.as_deref().or(case.reason.as_deref())
+}
+
+/// What a finding is about and where it is, as words that go on from another: ` v5:MQTT-3.1.0-1 in the control`.
+pub fn place(finding: &Judged) -> String {
+    let statement = finding.statement.map(|id| format!(" {id}")).unwrap_or_default();
+    let whose = if finding.in_control() { " in the control" } else { "" };
+    format!("{statement}{whose}")
+}
+
 /// The transcript in which a finding, or the failure, lies.
 pub fn transcript_of(case: &CaseResult, control: bool) -> Option<&Transcript> {
     if control {
@@ -87,5 +80,88 @@ pub fn plural(count: usize, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
         n => format!("{n} {what}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{failure, github, json, junit, snapshot, terminal, testing};
+    use super::*;
+    use crate::play::{PlayEnd, Played};
+    use crate::scenario::Files;
+    use crate::suite::{Judge, Weight};
+    use crate::transcript::testing::{NS, Talk};
+    use crate::transcript::{Author, End, What};
+    use crate::wire::{Connect, Packet, Version as V};
+
+    /// A broker that sets a bit which 3.1 reserves: a breach of a SHOULD.
+    fn odd_answer() -> Transcript {
+        Talk::at(V::V3_1)
+            .event("pub", None, Author::Setup, What::Open)
+            .packet("pub", None, Author::Setup, Packet::from(Connect::new(V::V3_1, NS)))
+            .bytes("pub", None, Author::Broker, &[0x20, 2, 1, 0])
+            .event("pub", None, Author::Cleanup, What::End(End::Fin))
+            .transcript()
+    }
+
+    /// A run of one case whose control shows the breach.
+    fn judged(strict: bool) -> RunResult {
+        let path = "limits/retain-publish";
+        let scenarios = Files::embedded().load(|p| p == path).unwrap();
+        let played = Played {
+            transcript: testing::talk("once").transcript(),
+            control: Some(odd_answer()),
+            end: PlayEnd::Met,
+            advice: Vec::new(),
+            control_advice: Vec::new(),
+        };
+        let target = testing::judged_against();
+        let judge = Judge {
+            target: &target,
+            strict,
+        };
+        RunResult {
+            cases: vec![judge.judge(&scenarios[0].cases[0], played, false)],
+            notes: Vec::new(),
+            crashes_under_load: Vec::new(),
+            ..testing::run()
+        }
+    }
+
+    /// What each report says of the run.
+    fn reports(run: &RunResult) -> String {
+        let case = &run.cases[0];
+        let options = failure::Options {
+            trace: false,
+            width: 80,
+        };
+        let mut model: serde_json::Value = serde_json::from_str(&json::run(run)).unwrap();
+        let model = model["cases"][0].take();
+        [
+            terminal::ended(case, &run.target, true, options),
+            terminal::last_line(run),
+            snapshot::text(case).lines().take(3).collect::<Vec<_>>().join("\n"),
+            github::annotations(run),
+            github::summary(run).lines().take(5).collect::<Vec<_>>().join("\n"),
+            junit::run(run).lines().skip(8).collect::<Vec<_>>().join("\n"),
+            format!("{:#}\n{:#}\n", model["breaches"], model["advice"]),
+        ]
+        .join("\n")
+    }
+
+    #[test]
+    fn a_should_in_the_control_is_advice() {
+        let run = judged(false);
+        assert_eq!(run.cases[0].verdict, Verdict::Pass);
+        assert_eq!(Counts::of(&run).advice, 1);
+        testing::golden!("should-in-control", &reports(&run));
+    }
+
+    #[test]
+    fn a_should_in_the_control_fails_a_strict_run_and_is_shown() {
+        let run = judged(true);
+        assert_eq!(run.cases[0].verdict, Verdict::Fail);
+        assert_eq!(run.cases[0].findings[0].weight, Weight::Fails);
+        testing::golden!("should-in-control-strict", &reports(&run));
     }
 }

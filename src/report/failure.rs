@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use super::case::{self, breaches, transcript_of};
+use super::case::{self, transcript_of};
 use super::style::{self, BOLD, CYAN, DIM, RED, paint};
 use crate::play::{Failure, Mismatch, Stage};
 use crate::source::{Diagnostic, Look, Place};
@@ -212,24 +212,23 @@ fn wrong(out: &mut String, m: &Mismatch, width: usize) {
 /// The statements breached, with level and text: what rules found, and where the script failed, what the case proves.
 fn statements(case: &CaseResult) -> String {
     let mut out = String::new();
-    for (finding, control) in breaches(case) {
-        let event = transcript_of(case, control).and_then(|t| t.events.get(finding.event));
-        out.push_str(&statement(
-            finding.statement,
-            if out.is_empty() { "breached" } else { "" },
-        ));
+    for finding in case.breaches() {
+        let control = finding.in_control();
+        let event = finding.event.and_then(|i| transcript_of(case, control)?.events.get(i));
+        let first = if out.is_empty() { "breached" } else { "" };
+        out.extend(finding.statement.map(|id| statement(id, first)));
         let whose = if control { " in the control" } else { "" };
         let _ = writeln!(
             out,
             "{INDENT}rule {}{whose}: {}",
-            paint(CYAN, finding.rule),
+            paint(CYAN, finding.rule.unwrap_or_default()),
             printable(&finding.text)
         );
         // What came was shown above already.
         let shown_before = case
             .failure
             .as_ref()
-            .is_some_and(|f| f.found == Some(finding.event) && f.control == control);
+            .is_some_and(|f| f.found == finding.event && f.control == control);
         if let Some(event) = event.filter(|_| !shown_before) {
             let spans: Vec<_> = finding.span.iter().cloned().collect();
             let shown = packet(event, &spans, &[]);

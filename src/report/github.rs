@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::case::{self, Counts};
 use super::failure::{self, Options};
 use super::junit::plain;
-use super::{breaches, scores};
+use super::scores;
 use crate::suite::{CaseResult, RunResult, Verdict};
 use crate::transcript::{printable, seconds};
 
@@ -22,8 +22,8 @@ pub fn annotations(run: &RunResult) -> String {
         let place = case.failure.as_ref().and_then(|f| f.place.as_ref());
         let (line, column) = place.map_or((1, 1), |p| (p.line, p.column));
         let mut text = case.reason.clone().unwrap_or_else(|| case.title.clone());
-        for (finding, _) in breaches(case) {
-            let _ = write!(text, "\n{}: {}", finding.statement, finding.text);
+        for (statement, finding) in case.breaches().filter_map(|f| Some((f.statement?, f))) {
+            let _ = write!(text, "\n{statement}: {}", finding.text);
         }
         let title = format!("{} {}", case::verdict(case), case.id);
         let _ = writeln!(

@@ -3,12 +3,12 @@
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::case::{self, Counts, breaches};
+use super::case::{self, Counts};
 use super::{Score, scores, snapshot};
-use crate::play::{Advice, Stage};
+use crate::play::Stage;
 use crate::secret::{is_password, redacted};
 use crate::statements::{StatementId, catalogue};
-use crate::suite::{CaseResult, RunResult, Verdict};
+use crate::suite::{CaseResult, Judged, RunResult, Verdict};
 use crate::transcript::{Author, Direction, End, Event, Lifecycle, Transcript, WebSocket, What, name, shown};
 use crate::wire::Value;
 
@@ -52,6 +52,9 @@ struct Case<'a> {
     /// The failure lies in the control.
     in_control: bool,
     reason: Option<&'a str>,
+    /// The reason with `<time>` for each span of time; absent where it holds none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steady_reason: Option<&'a str>,
     statements: Vec<String>,
     breaches: Vec<Breach>,
     advice: Vec<Breach>,
@@ -175,20 +178,10 @@ fn case_of(case: &CaseResult) -> Case<'_> {
         }),
         in_control: failure.is_some_and(|f| f.control),
         reason: case.reason.as_deref(),
+        steady_reason: case.steady_reason.as_deref(),
         statements: case.proves.iter().map(StatementId::to_string).collect(),
-        breaches: breaches(case)
-            .map(|(f, control)| Breach {
-                rule: Some(f.rule),
-                control,
-                span: f.span.as_ref().map(|s| [s.start, s.end]),
-                ..breach(Some(f.statement), &f.text, Some(f.event))
-            })
-            .collect(),
-        advice: case
-            .advice
-            .iter()
-            .map(|Advice { statement, text, event }| breach(*statement, text, *event))
-            .collect(),
+        breaches: case.breaches().map(breach).collect(),
+        advice: case.advice().map(breach).collect(),
         place: failure.and_then(|f| f.place.as_ref()).map(|p| Place {
             file: &case.header.source.file,
             line: p.line,
@@ -235,15 +228,18 @@ fn exchange(case: &CaseResult) -> String {
     }
 }
 
-fn breach(statement: Option<StatementId>, text: &str, event: Option<usize>) -> Breach {
+fn breach(judged: &Judged) -> Breach {
     Breach {
-        statement: statement.map(|s| s.to_string()),
-        level: statement.and_then(|s| catalogue().get(s)).map(|s| s.level.keyword()),
-        rule: None,
-        text: text.to_owned(),
-        event,
-        control: false,
-        span: None,
+        statement: judged.statement.map(|s| s.to_string()),
+        level: judged
+            .statement
+            .and_then(|s| catalogue().get(s))
+            .map(|s| s.level.keyword()),
+        rule: judged.rule,
+        text: judged.text.clone(),
+        event: judged.event,
+        control: judged.in_control(),
+        span: judged.span.as_ref().map(|s| [s.start, s.end]),
     }
 }
 

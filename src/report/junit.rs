@@ -67,10 +67,7 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
     if case.verdict == Verdict::Known {
         notes.push(format!("known deviation: {reason}"));
     }
-    notes.extend(case.advice.iter().map(|a| match a.statement {
-        Some(id) => format!("advice {id}: {}", a.text),
-        None => format!("advice: {}", a.text),
-    }));
+    notes.extend(case.advice().map(|a| format!("advice{}: {}", case::place(a), a.text)));
     if case.plays > 1 {
         notes.push(format!("played {} times, the machine was too slow before", case.plays));
     }

@@ -24,5 +24,5 @@ pub mod terminal;
 #[cfg(test)]
 mod testing;
 
-pub use case::{Counts, breaches, plural};
+pub use case::{Counts, plural};
 pub use score::{Score, scores};

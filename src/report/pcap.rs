@@ -7,9 +7,9 @@ use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::case::{self, breaches};
+use super::case;
 use crate::capture::write::{Dialogue, PcapngFile};
-use crate::suite::{CaseResult, RunResult, Verdict};
+use crate::suite::{CaseResult, Judged, RunResult, Verdict};
 use crate::transcript::{Author, Direction, Event, Lifecycle, StepId, Transcript, What, name};
 
 /// The broker's address, from the block that is kept for examples (RFC 5737), at the port by which Wireshark knows MQTT.
@@ -133,10 +133,11 @@ fn remarks(case: &CaseResult, control: bool, index: usize, event: &Event) -> Vec
         What::Gap(_) => remarks.push("before this bytes are missing".to_owned()),
         _ => {}
     }
+    let here = |finding: &&Judged| finding.event == Some(index) && finding.in_control() == control;
     remarks.extend(
-        breaches(case)
-            .filter(|(finding, in_control)| finding.event == index && *in_control == control)
-            .map(|(finding, _)| format!("breach of {}: {}", finding.statement, finding.text)),
+        case.breaches()
+            .filter(here)
+            .filter_map(|f| Some(format!("breach of {}: {}", f.statement?, f.text))),
     );
     let failure = case
         .failure
@@ -145,10 +146,7 @@ fn remarks(case: &CaseResult, control: bool, index: usize, event: &Event) -> Vec
     if let (Some(failure), Verdict::Fail | Verdict::Known) = (failure, case.verdict) {
         remarks.push(format!("{}: {failure}", case.verdict.name()));
     }
-    if !control {
-        let advice = case.advice.iter().filter(|a| a.event == Some(index));
-        remarks.extend(advice.map(|a| format!("advice: {}", a.text)));
-    }
+    remarks.extend(case.advice().filter(here).map(|a| format!("advice: {}", a.text)));
     remarks
 }
 

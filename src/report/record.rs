@@ -54,6 +54,8 @@ pub struct CaseRecord {
     #[serde(default)]
     pub in_control: bool,
     pub reason: Option<String>,
+    #[serde(default)]
+    pub steady_reason: Option<String>,
     pub statements: Vec<String>,
     #[serde(default)]
     pub breaches: Vec<BreachRecord>,
@@ -229,18 +231,15 @@ impl CaseRecord {
         self.statements.iter().filter_map(known).collect()
     }
 
-    /// The reason on one line, with `$ns` for the namespace and, but for a known deviation, `<time>` for spans of time:
-    /// the same in every run in which the broker does the same.
+    /// The reason on one line, with `$ns` for the namespace and `<time>` for spans of time that were measured: the same in
+    /// every run in which the broker does the same.
     pub fn steady_reason(&self) -> Option<String> {
         let namespaces = [&self.namespace, &self.control_namespace];
-        let mut text = self.reason.clone()?;
+        let mut text = self.steady_reason.as_ref().or(self.reason.as_ref())?.clone();
         for namespace in namespaces.into_iter().flatten() {
             text = snapshot::without(namespace, &text);
         }
-        match self.verdict {
-            Verdict::Known => Some(text),
-            _ => Some(snapshot::without_times(&text)),
-        }
+        Some(text)
     }
 }
 

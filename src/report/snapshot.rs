@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::case::{self, breaches, transcript_of};
+use super::case::{self, transcript_of};
 use crate::scenario::SnapshotForm;
-use crate::suite::{CaseResult, RunResult, Verdict};
+use crate::suite::{CaseResult, Judged, RunResult, Verdict};
 use crate::sut::Kept;
 use crate::transcript::{Direction, Transcript, What, name, normalise, normalise_sent, printable, without_namespace};
 
@@ -212,20 +212,14 @@ pub fn text(case: &CaseResult) -> String {
         .as_ref()
         .map(|t| t.namespace.as_str())
         .unwrap_or_default();
-    if let Some(reason) = &case.reason {
-        let reason = without(ns, reason);
-        // Of a known deviation it is what the profile says.
-        let reason = match case.verdict {
-            Verdict::Known => reason,
-            _ => without_times(&reason),
-        };
-        let _ = writeln!(out, "reason: {reason}");
+    if let Some(reason) = case::steady_reason(case) {
+        let _ = writeln!(out, "reason: {}", without(ns, reason));
     }
-    let mut breached: Vec<String> = breaches(case)
-        .filter(|(finding, control)| !is_behind_failure(case, finding.event, *control))
-        .map(|(finding, control)| {
-            let whose = if control { " in the control" } else { "" };
-            format!("breach: {} (rule {}{whose})\n", finding.statement, finding.rule)
+    let mut breached: Vec<String> = shown_breaches(case)
+        .filter_map(|finding| {
+            let whose = if finding.in_control() { " in the control" } else { "" };
+            let (statement, rule) = (finding.statement?, finding.rule?);
+            Some(format!("breach: {statement} (rule {rule}{whose})\n"))
         })
         .collect();
     // They were found in the order of arrival, which clients do not share.
@@ -249,16 +243,20 @@ pub fn text(case: &CaseResult) -> String {
 /// Events that are shown although no step took them: the one at which it failed, and those that breach a rule.
 fn kept(case: &CaseResult, control: bool) -> Vec<usize> {
     let failed = case.failure.as_ref().filter(|f| f.control == control);
-    let breached = breaches(case).filter(|(_, c)| *c == control).map(|(f, _)| f.event);
-    let breached = breached.filter(|event| !is_behind_failure(case, *event, control));
+    let breached = shown_breaches(case).filter(|f| f.in_control() == control);
+    let breached = breached.filter_map(|f| f.event);
     failed.and_then(|f| f.found).into_iter().chain(breached).collect()
 }
 
-/// Whether an event came after the packet at which the case had failed. The exchange was being ended by then, so that it is
-/// chance which of those that were on their way still came in.
-fn is_behind_failure(case: &CaseResult, event: usize, control: bool) -> bool {
-    let failed = case.failure.as_ref().filter(|f| f.control == control);
-    failed.and_then(|f| f.found).is_some_and(|found| event > found)
+/// The breaches but for those that came after the packet at which the case had failed. The exchange was being ended by then,
+/// so that it is chance which of those that were on their way still came in.
+fn shown_breaches(case: &CaseResult) -> impl Iterator<Item = &Judged> {
+    case.breaches().filter(|finding| {
+        let failed = case.failure.as_ref().filter(|f| f.control == finding.in_control());
+        failed
+            .and_then(|f| f.found)
+            .is_none_or(|found| finding.event <= Some(found))
+    })
 }
 
 /// The table of a grid: one line a case, with its verdict and how the broker answered.
@@ -315,32 +313,6 @@ fn answer(transcript: &Transcript) -> String {
     }
 }
 
-/// A sentence with `<time>` in place of every span of time: how long something took differs from run to run.
-pub(super) fn without_times(text: &str) -> String {
-    let is_number = |word: &str| word.parse::<f64>().is_ok();
-    let unit = |word: &str| {
-        let letters = word.trim_end_matches([',', ';', '.', ':', ')']);
-        matches!(letters, "s" | "ms" | "us" | "µs").then(|| word[letters.len()..].to_owned())
-    };
-    let words: Vec<&str> = text.split(' ').collect();
-    let mut out: Vec<String> = Vec::new();
-    let mut at = 0;
-    while at < words.len() {
-        let behind = words.get(at + 1).and_then(|next| unit(next));
-        match behind {
-            Some(rest) if is_number(words[at]) => {
-                out.push(format!("<time>{rest}"));
-                at += 2;
-            }
-            _ => {
-                out.push(words[at].to_owned());
-                at += 1;
-            }
-        }
-    }
-    out.join(" ")
-}
-
 /// One line of text with `$ns` for the namespace.
 pub(super) fn without(namespace: &str, text: &str) -> String {
     without_namespace(namespace, &printable(text).replace('\n', " "))
@@ -365,19 +337,14 @@ mod tests {
     fn what_came_in_behind_the_failing_packet_leaves_no_trace() {
         let mut case = testing::failed();
         let before = text(&case);
-        let mut finding = case
-            .findings
-            .iter()
-            .find(|f| f.outcome == crate::rules::Outcome::Breach)
-            .cloned()
-            .unwrap();
-        finding.event = case.failure.as_ref().and_then(|f| f.found).unwrap() + 1;
+        let mut finding = case.breaches().next().cloned().unwrap();
+        finding.event = case.failure.as_ref().and_then(|f| f.found).map(|found| found + 1);
         case.findings.push(finding.clone());
         assert_eq!(text(&case), before);
         // One that had come in before does.
         case.findings.clear();
         let without = text(&case);
-        finding.event = 0;
+        finding.event = Some(0);
         case.findings.push(finding);
         assert_ne!(text(&case), without);
     }
@@ -510,10 +477,10 @@ mod tests {
 
     #[test]
     fn a_reason_holds_neither_times_nor_the_namespace() {
-        assert_eq!(
-            without_times("nothing of it came within 2.013 s; 3 of 4 (after 12 ms) came"),
-            "nothing of it came within <time>; 3 of 4 (after 12 ms) came".replace("(after 12 ms)", "(after <time>)")
-        );
+        let mut case = testing::failed();
+        case.reason = Some("nothing of it came within 2.013 s".to_owned());
+        case.steady_reason = Some("nothing of it came within <time>".to_owned());
+        assert!(text(&case).contains("\nreason: nothing of it came within <time>\n"));
         assert_eq!(without("mqs0k3f9", "topic mqs0k3f9/a"), "topic $ns/a");
         assert_eq!(
             without("mqs0k3f9", "client mqs0k3f9pub and mqs0k3f9"),

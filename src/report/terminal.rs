@@ -45,12 +45,12 @@ pub fn ended(case: &CaseResult, target: &TargetInfo, verbose: bool, options: fai
         String::new()
     };
     if verbose {
-        for advice in &case.advice {
-            let statement = advice.statement.map(|s| format!(" {s}")).unwrap_or_default();
+        for advice in case.advice() {
             let _ = writeln!(
                 out,
-                "  {}{statement}: {}",
+                "  {}{}: {}",
                 paint(YELLOW, "advice"),
+                case::place(advice),
                 printable(&advice.text)
             );
         }

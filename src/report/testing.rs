@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::play::{Awaited, Failure, FailureKind, Mismatch, Stage};
-use crate::scenario::{Header, Place, ScenarioLevel, SnapshotForm, Source};
+use crate::scenario::{Header, Place, ScenarioLevel, SnapshotForm, Source, Which};
 use crate::statements::{StatementId, Version};
-use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
-use crate::sut::Kept;
+use crate::suite::{CaseResult, Judged, RunResult, Target, TargetInfo, Verdict, Weight};
+use crate::sut::{Fixed, Kept, Supports};
 use crate::transcript::testing::{NS, Talk};
 use crate::transcript::{Author, End, Transcript, What};
 use crate::wire::{Ack, ConnAck, Connect, Packet, Publish, SubAck, Subscribe, Subscription, Version as V};
@@ -119,6 +119,23 @@ pub fn target() -> TargetInfo {
     }
 }
 
+/// The same with nothing known of it, as a judge needs it. It is never started.
+pub fn judged_against() -> Target {
+    let address = "mqtt://127.0.0.1:1".parse().expect("an address");
+    Target {
+        info: target(),
+        launcher: Arc::new(Fixed::new(&address, &[Version::V3_1_1])),
+        supports: Supports::default(),
+        setups: Vec::new(),
+        known: Vec::new(),
+        broker_version: None,
+        not_offered: Default::default(),
+        jobs: 1,
+        instances: 1,
+        isolate: false,
+    }
+}
+
 /// A case that passes.
 pub fn passed() -> CaseResult {
     let transcript = talk("once")
@@ -136,7 +153,16 @@ pub fn failed() -> CaseResult {
         .packet("sub", None, Author::Broker, Packet::PubRel(Ack::new(2)))
         .event("sub", None, Author::Broker, What::End(End::Reset))
         .transcript();
-    let findings = crate::rules::check(&transcript);
+    let findings = crate::rules::check(&transcript).into_iter();
+    let findings = findings.map(|finding| Judged {
+        weight: Weight::Fails,
+        origin: Which::Case,
+        statement: Some(finding.statement),
+        rule: Some(finding.rule),
+        text: finding.text,
+        event: Some(finding.event),
+        span: finding.span,
+    });
     let step = "sub <- PUBREL:  { packet_id: $m }";
     let start = SCRIPT.find(step).expect("the step is in the script");
     let differs = Mismatch {
@@ -169,7 +195,7 @@ pub fn failed() -> CaseResult {
             mismatches: vec![differs],
         }),
         reason: Some("none of 2 alternatives was met".to_owned()),
-        findings,
+        findings: findings.collect(),
         ..result("qos2/dup-before-pubrel@v3.1.1", Verdict::Fail, transcript)
     }
 }
@@ -183,13 +209,12 @@ pub fn result(id: &str, verdict: Verdict, transcript: Transcript) -> CaseResult 
         version: Version::V3_1_1,
         verdict,
         reason: None,
+        steady_reason: None,
         sometimes: false,
         varies: false,
         proves: vec![StatementId::new(Version::V3_1_1, "MQTT-4.3.3-2")],
         failure: None,
         findings: Vec::new(),
-        control_findings: Vec::new(),
-        advice: Vec::new(),
         transcript: Some(Arc::new(transcript)),
         control: None,
         duration: Duration::from_millis(2013),
@@ -209,10 +234,14 @@ pub fn run() -> RunResult {
     let mut passed = passed();
     passed.id = "qos2/passes@v3.1.1".to_owned();
     passed.proves = vec![StatementId::new(Version::V3_1_1, "MQTT-4.3.3-1")];
-    passed.advice = vec![crate::play::Advice {
+    passed.findings = vec![Judged {
+        weight: Weight::Advice,
+        origin: Which::Case,
         statement: None,
+        rule: None,
         text: "the code is 0x80, the standard names 0x87".to_owned(),
         event: Some(3),
+        span: None,
     }];
     let mut crash = odd("connect/crash@v3.1.1", Verdict::Crash, "the broker ended");
     crash.log = Some("1: starting\n2: \u{1b}[31mabort\u{ffff}\n".to_owned());

@@ -145,6 +145,12 @@ impl Catalogue {
         self.by_id.get(&id)
     }
 
+    /// The level of a statement. One that the catalogue lacks would be a mistake of ours, which a test excludes; it counts
+    /// as a MUST.
+    pub fn level(&self, id: StatementId) -> Level {
+        self.get(id).map_or(Level::Must, |s| s.level)
+    }
+
     /// The statement of `version` that is written `id`, without the version.
     pub fn at(&self, version: Version, id: &str) -> Option<&Statement> {
         // The key borrows a 'static id, so the look-up goes by the order that it shares with any id.

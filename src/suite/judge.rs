@@ -1,14 +1,16 @@
 //! From what was played to a verdict: the script's end, the rules, and the deviations that the profile lists.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::play::{Advice, Failure, PlayEnd, Played, Stage};
 use crate::rules::{self, Finding, Outcome};
-use crate::scenario::{Case, ScenarioLevel};
+use crate::scenario::{Case, Place, ScenarioLevel, Which};
 use crate::statements::{StatementId, catalogue};
 use crate::sut::{Fails, Known};
+use crate::transcript::Transcript;
 
-use super::{CaseResult, Target, Verdict};
+use super::{CaseResult, Judged, Target, Verdict, Weight};
 
 /// How strictly and against what a case is judged.
 pub struct Judge<'t> {
@@ -23,8 +25,15 @@ enum Fault {
     Skip(String),
     Error(String),
     Crash(String),
-    /// The summary, and everything that would have to be known for the failure to be.
-    Fail(String, Vec<Failed>),
+    /// What is wrong, and everything that would have to be known for the failure to be.
+    Fail(Reason, Vec<Failed>),
+}
+
+/// A reason in words.
+struct Reason {
+    text: String,
+    /// The same without the spans of time in it; `None` where it holds none.
+    steady: Option<String>,
 }
 
 /// One thing that failed: what an entry of `known` names in `fails`.
@@ -34,99 +43,96 @@ struct Failed {
     step: Option<String>,
 }
 
+/// A verdict with what goes with it.
+struct Settled {
+    verdict: Verdict,
+    reason: Option<Reason>,
+    sometimes: bool,
+    varies: bool,
+}
+
 impl Judge<'_> {
     /// The result of a case that was not played.
     pub fn unplayed(&self, case: &Case, verdict: Verdict, reason: String) -> CaseResult {
-        CaseResult {
-            id: case.id.clone(),
-            header: case.header.clone(),
-            title: case.title.clone(),
-            version: case.version,
+        let settled = Settled {
             verdict,
-            reason: Some(reason),
+            reason: Some(Reason::of(reason)),
             sometimes: false,
             varies: false,
-            proves: case.proves.clone(),
-            failure: None,
-            findings: Vec::new(),
-            control_findings: Vec::new(),
-            advice: Vec::new(),
-            transcript: None,
-            control: None,
-            duration: std::time::Duration::ZERO,
-            plays: 0,
-            log: None,
-        }
+        };
+        result(case, settled)
     }
 
     /// The result of a case that was played. `crashed` says that it alone killed a fresh broker.
     pub fn judge(&self, case: &Case, played: Played, crashed: bool) -> CaseResult {
-        let findings = rules::check(&played.transcript);
-        let control_findings = played.control.as_ref().map(rules::check).unwrap_or_default();
-        let mut result = self.unplayed(case, Verdict::Pass, String::new());
-        result.advice = played.advice;
-        let must = |f: &&Finding| f.outcome == Outcome::Breach && (self.strict || is_must(f.statement));
-        let breaches: Vec<Finding> = findings.iter().filter(must).cloned().collect();
-        let control_breaches: Vec<Finding> = control_findings.iter().filter(must).cloned().collect();
-        let should = |f: &&Finding| f.outcome == Outcome::Breach && !must(f);
-        result.advice.extend(findings.iter().filter(should).map(|f| Advice {
-            statement: Some(f.statement),
-            text: f.text.clone(),
-            event: Some(f.event),
-        }));
+        let mut findings = advice(played.advice, Which::Case);
+        findings.extend(advice(played.control_advice, Which::Control));
+        findings.extend(self.found(&played.transcript, Which::Case));
+        findings.extend(played.control.iter().flat_map(|t| self.found(t, Which::Control)));
+        let mut failure = None;
         let fault = match played.end {
             _ if crashed => Fault::Crash("the broker ended".to_owned()),
             PlayEnd::Skipped(reason) => Fault::Skip(reason),
             PlayEnd::Late(why) => Fault::Error(format!("machine too slow: {why}")),
             PlayEnd::BrokerGone(why) | PlayEnd::Error(why) => Fault::Error(why),
-            PlayEnd::Met => from_breaches(&breaches, &control_breaches),
-            PlayEnd::Failed(failure) => {
-                let fault = self.failed(case, &failure, &breaches, &control_breaches, &mut result);
-                result.failure = Some(failure);
+            PlayEnd::Met => from_breaches(&findings),
+            PlayEnd::Failed(unmet) => {
+                let fault = if self.is_advice(case, &unmet) {
+                    findings.push(Judged {
+                        weight: Weight::Advice,
+                        origin: Which::Case,
+                        statement: case.proves.first().copied(),
+                        rule: None,
+                        text: unmet.to_string(),
+                        event: unmet.found,
+                        span: None,
+                    });
+                    from_breaches(&findings)
+                } else {
+                    from_failure(case, &unmet, &findings)
+                };
+                failure = Some(unmet);
                 fault
             }
         };
-        result.findings = findings;
-        result.control_findings = control_findings;
-        result.transcript = Some(Arc::new(played.transcript));
-        result.control = played.control.map(Arc::new);
-        self.settle(case, fault, &mut result);
-        result
-    }
-
-    fn failed(
-        &self,
-        case: &Case,
-        failure: &Failure,
-        breaches: &[Finding],
-        control_breaches: &[Finding],
-        result: &mut CaseResult,
-    ) -> Fault {
-        if case.header.level == ScenarioLevel::Should
-            && !self.strict
-            && !failure.control
-            && failure.stage == Stage::Script
-        {
-            result.advice.push(Advice {
-                statement: case.proves.first().copied(),
-                text: failure.to_string(),
-                event: failure.found,
-            });
-            return from_breaches(breaches, control_breaches);
+        CaseResult {
+            failure,
+            findings,
+            transcript: Some(Arc::new(played.transcript)),
+            control: played.control.map(Arc::new),
+            ..result(case, self.settle(case, fault))
         }
-        let mut failed = vec![Failed {
-            statements: case.proves.clone(),
-            step: failure
-                .place
-                .as_ref()
-                .map(|p| case.header.source.text[p.span.clone()].trim().to_owned()),
-        }];
-        failed.extend(breaches.iter().chain(control_breaches).map(of_finding));
-        Fault::Fail(failure.to_string(), failed)
     }
 
-    /// Asks the profile's list, and sets the verdict.
-    fn settle(&self, case: &Case, fault: Fault, result: &mut CaseResult) {
+    /// What the rules find in an exchange. What cannot be told is nothing to be judged.
+    fn found(&self, transcript: &Transcript, origin: Which) -> Vec<Judged> {
+        let breaches = rules::check(transcript).into_iter();
+        let breaches = breaches.filter(|finding| finding.outcome == Outcome::Breach);
+        breaches.map(|finding| self.weighed(finding, origin)).collect()
+    }
+
+    fn weighed(&self, finding: Finding, origin: Which) -> Judged {
+        Judged {
+            weight: match self.strict || catalogue().level(finding.statement).is_must() {
+                true => Weight::Fails,
+                false => Weight::Advice,
+            },
+            origin,
+            statement: Some(finding.statement),
+            rule: Some(finding.rule),
+            text: finding.text,
+            event: Some(finding.event),
+            span: finding.span,
+        }
+    }
+
+    /// Whether it is a SHOULD alone that the script of a case asks for.
+    fn is_advice(&self, case: &Case, failure: &Failure) -> bool {
+        case.header.level == ScenarioLevel::Should && !self.strict && !failure.control && failure.stage == Stage::Script
+    }
+
+    /// Asks the profile's list.
+    fn settle(&self, case: &Case, fault: Fault) -> Settled {
         let entries: Vec<&Known> = self
             .target
             .known
@@ -135,47 +141,109 @@ impl Judge<'_> {
             .filter(|k| k.holds_for(self.target.broker_version.as_ref()).unwrap_or(true))
             .collect();
         let (verdict, reason) = match fault {
-            Fault::Skip(reason) => (Verdict::Skip, Some(reason)),
-            Fault::Error(reason) => (Verdict::Error, Some(reason)),
+            Fault::Skip(reason) => (Verdict::Skip, Some(Reason::of(reason))),
+            Fault::Error(reason) => (Verdict::Error, Some(Reason::of(reason))),
             Fault::Crash(reason) => match entries.iter().find(|k| k.fails == Fails::Crash) {
-                Some(known) => (Verdict::Known, Some(known.because.clone())),
-                None => (Verdict::Crash, Some(reason)),
+                Some(known) => (Verdict::Known, Some(Reason::of(known.because.clone()))),
+                None => (Verdict::Crash, Some(Reason::of(reason))),
             },
-            Fault::Fail(summary, failed) => match covering(&entries, &failed) {
-                Some(because) => (Verdict::Known, Some(because)),
-                None => (Verdict::Fail, Some(summary)),
+            Fault::Fail(reason, failed) => match covering(&entries, &failed) {
+                Some(because) => (Verdict::Known, Some(Reason::of(because))),
+                None => (Verdict::Fail, Some(reason)),
             },
             Fault::None => match entries.iter().find(|k| !k.sometimes) {
-                Some(known) => (
-                    Verdict::Fixed,
-                    Some(format!("the profile lists it as failing: {}", known.because)),
-                ),
+                Some(known) => {
+                    let reason = format!("the profile lists it as failing: {}", known.because);
+                    (Verdict::Fixed, Some(Reason::of(reason)))
+                }
                 None => (Verdict::Pass, None),
             },
         };
-        result.sometimes = entries.iter().any(|k| k.sometimes) && matches!(verdict, Verdict::Pass | Verdict::Known);
-        result.varies = entries.iter().any(|k| k.varies) && verdict == Verdict::Known;
-        result.verdict = verdict;
-        result.reason = reason;
+        Settled {
+            sometimes: entries.iter().any(|k| k.sometimes) && matches!(verdict, Verdict::Pass | Verdict::Known),
+            varies: entries.iter().any(|k| k.varies) && verdict == Verdict::Known,
+            verdict,
+            reason,
+        }
     }
 }
 
-/// Whether breaking this statement is a failure; what the catalogue does not have is one of our own mistakes, and counts.
-fn is_must(statement: StatementId) -> bool {
-    catalogue().get(statement).is_none_or(|s| s.level.is_must())
+impl Reason {
+    /// One without a span of time that was measured.
+    fn of(text: String) -> Reason {
+        Reason { text, steady: None }
+    }
 }
 
-fn from_breaches(breaches: &[Finding], control_breaches: &[Finding]) -> Fault {
-    let all: Vec<Failed> = breaches.iter().chain(control_breaches).map(of_finding).collect();
-    match breaches.first().or(control_breaches.first()) {
+/// The result of a case as far as the case and its verdict say it.
+fn result(case: &Case, settled: Settled) -> CaseResult {
+    let (reason, steady_reason) = settled.reason.map(|r| (r.text, r.steady)).unzip();
+    CaseResult {
+        id: case.id.clone(),
+        header: case.header.clone(),
+        title: case.title.clone(),
+        version: case.version,
+        verdict: settled.verdict,
+        reason,
+        steady_reason: steady_reason.flatten(),
+        sometimes: settled.sometimes,
+        varies: settled.varies,
+        proves: case.proves.clone(),
+        failure: None,
+        findings: Vec::new(),
+        transcript: None,
+        control: None,
+        duration: Duration::ZERO,
+        plays: 0,
+        log: None,
+    }
+}
+
+/// What the matcher had to say though the script was met.
+fn advice(advice: Vec<Advice>, origin: Which) -> Vec<Judged> {
+    let judged = |Advice { statement, text, event }: Advice| Judged {
+        weight: Weight::Advice,
+        origin,
+        statement,
+        rule: None,
+        text,
+        event,
+        span: None,
+    };
+    advice.into_iter().map(judged).collect()
+}
+
+fn from_failure(case: &Case, failure: &Failure, findings: &[Judged]) -> Fault {
+    let step = |place: &Place| case.header.source.text[place.span.clone()].trim().to_owned();
+    let mut failed = vec![Failed {
+        statements: case.proves.clone(),
+        step: failure.place.as_ref().map(step),
+    }];
+    failed.extend(breaches(findings).map(of_breach));
+    let reason = Reason {
+        text: failure.to_string(),
+        steady: failure.steady(),
+    };
+    Fault::Fail(reason, failed)
+}
+
+fn from_breaches(findings: &[Judged]) -> Fault {
+    match breaches(findings).next() {
         None => Fault::None,
-        Some(first) => Fault::Fail(first.text.clone(), all),
+        Some(first) => Fault::Fail(
+            Reason::of(first.text.clone()),
+            breaches(findings).map(of_breach).collect(),
+        ),
     }
 }
 
-fn of_finding(finding: &Finding) -> Failed {
+fn breaches(findings: &[Judged]) -> impl Iterator<Item = &Judged> {
+    findings.iter().filter(|f| f.weight == Weight::Fails)
+}
+
+fn of_breach(breach: &Judged) -> Failed {
     Failed {
-        statements: vec![finding.statement],
+        statements: breach.statement.into_iter().collect(),
         step: None,
     }
 }

@@ -11,7 +11,7 @@ mod session;
 mod target;
 
 pub use judge::Judge;
-pub use result::{CaseResult, RunEvent, RunResult, TargetInfo, Verdict};
+pub use result::{CaseResult, Judged, RunEvent, RunResult, TargetInfo, Verdict, Weight};
 pub use run::{RunOptions, run};
 pub use select::{Selection, nearest};
 pub use session::{Ended, Session};

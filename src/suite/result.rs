@@ -1,11 +1,11 @@
 //! The results of a run, as reports read them.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::play::{Advice, Failure};
-use crate::rules::Finding;
-use crate::scenario::Header;
+use crate::play::Failure;
+use crate::scenario::{Header, Which};
 use crate::statements::{StatementId, Version};
 use crate::sut::Kept;
 use crate::transcript::Transcript;
@@ -71,6 +71,39 @@ pub struct TargetInfo {
     pub snapshots: Kept,
 }
 
+/// What a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// It fails the case: a MUST is breached, or in a strict run a SHOULD.
+    Fails,
+    /// A broker's author should know of it.
+    Advice,
+}
+
+/// Something that was found in an exchange of a case, with what it weighs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    pub weight: Weight,
+    /// The exchange in which it was found.
+    pub origin: Which,
+    pub statement: Option<StatementId>,
+    /// The rule that found it; `None` where the script did.
+    pub rule: Option<&'static str>,
+    /// One sentence for a person.
+    pub text: String,
+    /// Index of the event in the transcript of that exchange.
+    pub event: Option<usize>,
+    /// The bytes at fault within the event's packet, where it lies in some of them.
+    pub span: Option<Range<usize>>,
+}
+
+impl Judged {
+    /// Whether it was found in the control.
+    pub fn in_control(&self) -> bool {
+        self.origin == Which::Control
+    }
+}
+
 /// One case's result.
 #[derive(Debug, Clone)]
 pub struct CaseResult {
@@ -79,8 +112,11 @@ pub struct CaseResult {
     pub title: String,
     pub version: Version,
     pub verdict: Verdict,
-    /// Why, in one line: of a failure its summary, of a skip its reason, of a known deviation its `because`.
+    /// Why, in one line: of a failure its words, of a skip its reason, of a known deviation its `because`.
     pub reason: Option<String>,
+    /// The reason with `<time>` for each span of time that was measured: the same in every run in which the broker does the
+    /// same. `None` where it holds none.
+    pub steady_reason: Option<String>,
     /// The profile says that the verdict varies from run to run.
     pub sometimes: bool,
     /// The profile says that it always fails, and that what the broker sends then varies from run to run.
@@ -88,11 +124,8 @@ pub struct CaseResult {
     /// What the case proves.
     pub proves: Vec<StatementId>,
     pub failure: Option<Failure>,
-    /// What the rules found in the transcript; breaches of a SHOULD are advice.
-    pub findings: Vec<Finding>,
-    /// The rules' findings in the control's transcript.
-    pub control_findings: Vec<Finding>,
-    pub advice: Vec<Advice>,
+    /// What was found in its exchanges: by the matcher that is advice, then by the rules.
+    pub findings: Vec<Judged>,
     /// Shared: it is by far the largest part, and results are told and kept.
     pub transcript: Option<Arc<Transcript>>,
     pub control: Option<Arc<Transcript>>,
@@ -104,6 +137,16 @@ pub struct CaseResult {
 }
 
 impl CaseResult {
+    /// What fails the case.
+    pub fn breaches(&self) -> impl Iterator<Item = &Judged> {
+        self.findings.iter().filter(|f| f.weight == Weight::Fails)
+    }
+
+    /// What a broker's author should know though it fails nothing.
+    pub fn advice(&self) -> impl Iterator<Item = &Judged> {
+        self.findings.iter().filter(|f| f.weight == Weight::Advice)
+    }
+
     /// Whether a person must act: fail, crash, fixed or error.
     pub fn is_bad(&self) -> bool {
         matches!(

@@ -283,8 +283,7 @@ impl<W: Write> Recorder<W> {
 
     fn found(&mut self, connection: u32, at: Duration, findings: Vec<Finding>) {
         for finding in findings.into_iter().filter(|f| f.outcome == Outcome::Breach) {
-            let level = catalogue().get(finding.statement).map(|s| s.level);
-            match level.is_none_or(|l| l.is_must()) {
+            match catalogue().level(finding.statement).is_must() {
                 true => self.recorded.breaches += 1,
                 false => self.recorded.advice += 1,
             }

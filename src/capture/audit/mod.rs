@@ -173,8 +173,7 @@ fn found(finding: Finding, event: &Event, seen: Seen) -> Found {
         _ => None,
     };
     Found {
-        // A statement that the catalogue lacks would be a fault of ours, which a test excludes; it counts as a MUST.
-        level: catalogue().get(finding.statement).map_or(Level::Must, |s| s.level),
+        level: catalogue().level(finding.statement),
         frame: seen.frame,
         at: event.at,
         packet,
