@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::report::compare::changes;
-use crate::report::record::Record;
+use crate::report::model::Run;
 
 use super::args::CompareArgs;
 use super::run::{job_summary, worse, write};
@@ -26,9 +26,9 @@ pub fn compare(args: &CompareArgs) -> Exit {
 }
 
 /// Reads a run's JSON.
-pub fn record(file: &Path) -> Result<Record, Exit> {
+pub fn record(file: &Path) -> Result<Run, Exit> {
     let text = read(file)?;
-    Record::read(&text).map_err(|error| fail(Exit::Malformed, format!("{}: {error}", file.display())))
+    Run::read(&text).map_err(|error| fail(Exit::Malformed, format!("{}: {error}", file.display())))
 }
 
 /// Reads a file.

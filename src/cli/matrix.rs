@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use crate::play::Player;
 use crate::report::html::Scripts;
 use crate::report::matrix::Matrix;
-use crate::report::record::Record;
+use crate::report::model;
 use crate::report::{json, markdown, terminal};
 use crate::scenario::Case;
 use crate::suite::{self, RunEvent, RunOptions, RunResult};
@@ -53,7 +53,7 @@ pub fn matrix(args: &MatrixArgs) -> Exit {
 
 /// The results of every target in the order of the command line, but of those that could not be played, and the worst exit
 /// code.
-async fn all(args: &MatrixArgs, cases: &[Arc<Case>]) -> (Vec<Record>, Exit) {
+async fn all(args: &MatrixArgs, cases: &[Arc<Case>]) -> (Vec<model::Run>, Exit) {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         asked_to_end().await;
@@ -80,7 +80,7 @@ async fn all(args: &MatrixArgs, cases: &[Arc<Case>]) -> (Vec<Record>, Exit) {
             (place, record)
         });
     }
-    let mut records: Vec<Option<Record>> = args.targets.iter().map(|_| None).collect();
+    let mut records: Vec<Option<model::Run>> = args.targets.iter().map(|_| None).collect();
     let mut exit = Exit::Ok;
     let mut unplayed = Vec::new();
     while let Some(joined) = tasks.join_next().await {
@@ -93,7 +93,7 @@ async fn all(args: &MatrixArgs, cases: &[Arc<Case>]) -> (Vec<Record>, Exit) {
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     }
-    let records: Vec<Record> = records.into_iter().flatten().collect();
+    let records: Vec<model::Run> = records.into_iter().flatten().collect();
     match unplayed.first() {
         // There is no page without any of them, so the reason is all that there is to be said.
         Some(why) if records.is_empty() => exit = *why,
@@ -118,7 +118,7 @@ struct Run {
 
 impl Run {
     /// What came of it, read or played, with its exit code. What is wrong with it is said here.
-    async fn record(self) -> Result<(Record, Exit), Exit> {
+    async fn record(self) -> Result<(model::Run, Exit), Exit> {
         if *self.stopped.borrow() {
             return Err(Exit::Interrupted);
         }
@@ -133,7 +133,7 @@ impl Run {
             exit = worse(exit, keep(folder, &result));
         }
         // The transcripts of a run are large; what is kept of them is in the record.
-        Ok((Record::of(&result), exit))
+        Ok((model::Run::from(&*result), exit))
     }
 
     fn left_out(&self) {

@@ -2,7 +2,7 @@
 
 use crate::report::html::{Scripts, page};
 use crate::report::matrix::Matrix;
-use crate::report::record::Record;
+use crate::report::model::Run;
 use crate::report::{markdown, merge as parts};
 
 use super::args::{MatrixFiles, MergeArgs};
@@ -28,29 +28,25 @@ pub fn merge(args: &MergeArgs) -> Exit {
         Ok(merged) => merged,
         Err(message) => return fail(Exit::Malformed, message),
     };
-    let record = match Record::read(&merged) {
-        Ok(record) => record,
-        Err(message) => return fail(Exit::Malformed, message),
-    };
-    let mut exit = of(&record);
+    let mut exit = of(&merged);
     if let Some(file) = &args.json {
-        exit = worse(exit, write(file, &merged));
+        exit = worse(exit, write(file, &merged.write()));
     }
     let files = MatrixFiles {
         html: args.html.clone(),
         md: args.md.clone(),
         json: None,
     };
-    let matrix = Matrix::new(vec![record], cases().map(|c| c.id.as_str()));
+    let matrix = Matrix::new(vec![merged], cases().map(|c| c.id.as_str()));
     print(&markdown::counts(&matrix));
     job_summary(|| markdown::matrix(&matrix));
     worse(exit, write_all(&files, &matrix, &Scripts::of(cases())))
 }
 
 /// The exit code of a run that was read back.
-pub fn of(record: &Record) -> Exit {
-    let cut_short = record.interrupted || !record.crashes_under_load.is_empty();
-    of_verdicts(record.cases.iter().map(|c| c.verdict), cut_short)
+pub fn of(run: &Run) -> Exit {
+    let cut_short = run.interrupted || !run.crashes_under_load.is_empty();
+    of_verdicts(run.cases.iter().map(|c| c.verdict), cut_short)
 }
 
 /// Writes the reports of several runs that were asked for.

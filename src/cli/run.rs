@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use crate::play::Player;
 use crate::report::html::Scripts;
 use crate::report::matrix::Matrix;
-use crate::report::record::Record;
+use crate::report::model::Run;
 use crate::report::{self, failure, terminal};
 use crate::scenario::Case;
 use crate::suite::{self, RunEvent, RunOptions, RunResult, Target, Verdict};
@@ -252,7 +252,7 @@ fn report_all(args: &RunArgs, cases: &[Arc<Case>], result: &RunResult) -> Exit {
 
 /// The page with this run alone.
 fn page(file: &Path, cases: &[Arc<Case>], result: &RunResult) -> Exit {
-    let matrix = Matrix::new(vec![Record::of(result)], []);
+    let matrix = Matrix::new(vec![Run::from(result)], []);
     let scripts = Scripts::of(cases.iter().map(|c| &**c));
     write(file, &report::html::page(&matrix, &scripts))
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::failure::Failure;
 pub use crate::scenario::Mismatch;
 use crate::statements::StatementId;
@@ -38,7 +40,8 @@ pub enum PlayEnd {
 }
 
 /// Where in an exchange something failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// The connections and subscriptions that `clients:` asks for.
     Setup,

@@ -1,6 +1,6 @@
 //! What changed between two runs: the thing that a broker's pull request wants to know.
 //!
-//! In: two [`Record`]s, of one broker before and after, or of two brokers. Out: [`Changes`], as text and as Markdown.
+//! In: two [`Run`]s, of one broker before and after, or of two brokers. Out: [`Changes`], as text and as Markdown.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use similar::TextDiff;
 
 use super::case::plural;
 use super::github::markdown;
-use super::record::{CaseRecord, Record};
+use super::model::{Case, Run};
 use super::style::{self, BOLD, DIM, paint};
 use crate::suite::Verdict;
 use crate::transcript::printable;
@@ -86,23 +86,23 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub struct Change<'r> {
     pub kind: Kind,
-    pub old: Option<&'r CaseRecord>,
-    pub new: Option<&'r CaseRecord>,
+    pub old: Option<&'r Case>,
+    pub new: Option<&'r Case>,
 }
 
 /// All that changed.
 #[derive(Debug, Clone)]
 pub struct Changes<'r> {
-    old: &'r Record,
-    new: &'r Record,
+    old: &'r Run,
+    new: &'r Run,
     /// By kind, and then in the order of the new run.
     pub changes: Vec<Change<'r>>,
 }
 
 /// Compares two runs.
-pub fn changes<'r>(old: &'r Record, new: &'r Record) -> Changes<'r> {
-    let before: BTreeMap<&str, &CaseRecord> = old.cases.iter().map(|c| (c.id.as_str(), c)).collect();
-    let after: BTreeMap<&str, &CaseRecord> = new.cases.iter().map(|c| (c.id.as_str(), c)).collect();
+pub fn changes<'r>(old: &'r Run, new: &'r Run) -> Changes<'r> {
+    let before: BTreeMap<&str, &Case> = old.cases.iter().map(|c| (c.id.as_str(), c)).collect();
+    let after: BTreeMap<&str, &Case> = new.cases.iter().map(|c| (c.id.as_str(), c)).collect();
     let mut changes: Vec<Change<'_>> = Vec::new();
     for case in &new.cases {
         let old = before.get(case.id.as_str()).copied();
@@ -126,7 +126,7 @@ pub fn changes<'r>(old: &'r Record, new: &'r Record) -> Changes<'r> {
 }
 
 /// How a case changed; `None` where it did not.
-fn kind(old: Option<&CaseRecord>, new: &CaseRecord) -> Option<Kind> {
+fn kind(old: Option<&Case>, new: &Case) -> Option<Kind> {
     let Some(old) = old else {
         return Some(Kind::New);
     };
@@ -273,20 +273,20 @@ impl<'r> Changes<'r> {
 }
 
 impl Change<'_> {
-    fn case(&self) -> &CaseRecord {
+    fn case(&self) -> &Case {
         self.new.or(self.old).expect("a change is of a case")
     }
 
     /// What became of what, and why.
     fn words(&self) -> String {
-        let verdict = |case: Option<&CaseRecord>| case.map_or("–", |c| c.verdict.name());
+        let verdict = |case: Option<&Case>| case.map_or("–", |c| c.verdict.name());
         let (old, new) = (verdict(self.old), verdict(self.new));
         let mut text = if old == new {
             new.to_owned()
         } else {
             format!("{old} → {new}")
         };
-        let reason = self.new.and_then(CaseRecord::steady_reason);
+        let reason = self.new.and_then(Case::steady_reason);
         if let Some(reason) = reason {
             let _ = write!(text, ": {}", printable(&reason));
         }
@@ -301,7 +301,7 @@ impl Change<'_> {
 
     /// The difference of the exchanges, line by line; empty where one of them is not there.
     fn diff(&self) -> String {
-        let exchange = |case: Option<&CaseRecord>| case.and_then(|c| c.exchange.clone());
+        let exchange = |case: Option<&Case>| case.and_then(|c| c.exchange.clone());
         match (exchange(self.old), exchange(self.new)) {
             (Some(old), Some(new)) if old != new => {
                 let (old, new) = (printable(&old), printable(&new));
@@ -334,11 +334,11 @@ mod tests {
     use super::super::testing::{self, golden};
     use super::*;
 
-    fn record() -> Record {
-        Record::of(&testing::run())
+    fn record() -> Run {
+        Run::from(&testing::run())
     }
 
-    fn kinds(old: &Record, new: &Record) -> Vec<(Kind, String)> {
+    fn kinds(old: &Run, new: &Run) -> Vec<(Kind, String)> {
         let changes = changes(old, new);
         let kind = |c: &Change<'_>| (c.kind, c.case().id.clone());
         changes.changes.iter().map(kind).collect()

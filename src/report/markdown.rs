@@ -133,7 +133,7 @@ fn line(cells: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::Record;
+    use super::super::model::Run;
     use super::super::testing::{self, golden};
     use super::*;
 
@@ -144,7 +144,7 @@ mod tests {
         for case in &mut other.cases {
             case.verdict = Verdict::Pass;
         }
-        let records = vec![Record::of(&testing::run()), Record::of(&other)];
+        let records = vec![Run::from(&testing::run()), Run::from(&other)];
         golden!("markdown", &matrix(&Matrix::new(records, [])));
     }
 
@@ -152,7 +152,7 @@ mod tests {
     fn a_broker_that_passes_all_has_no_list() {
         let mut run = testing::run();
         run.cases.truncate(1);
-        let text = matrix(&Matrix::new(vec![Record::of(&run)], []));
+        let text = matrix(&Matrix::new(vec![Run::from(&run)], []));
         assert!(text.ends_with("Every case that was played passes.\n"), "{text}");
         assert!(text.contains("| qos2 | all 1 |"), "{text}");
     }

@@ -1,13 +1,12 @@
 //! Several runs side by side: cases as rows, brokers as columns.
 //!
-//! In: [`Record`]s, and the order of the suite. Out: a [`Matrix`], which the page, the Markdown and the JSON are made of.
+//! In: [`Run`]s, and the order of the suite. Out: a [`Matrix`], which the page, the Markdown and the JSON are made of.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::json::{score_of, summary_of};
-use super::record::{CaseRecord, Record, topic};
+use super::model::{Case, Run, score_of, summary_of, topic};
 use crate::statements::Version;
 use crate::suite::Verdict;
 
@@ -27,7 +26,7 @@ pub struct Matrix {
 pub struct Column {
     /// Its name; with its version, and then with a number, where two would be alike.
     pub label: String,
-    pub record: Record,
+    pub record: Run,
 }
 
 /// One case.
@@ -51,7 +50,7 @@ impl Row {
 impl Matrix {
     /// Puts runs side by side. `order` are the ids of the suite in its order; cases that it does not have come last, in the
     /// order of the runs.
-    pub fn new<'o>(records: Vec<Record>, order: impl IntoIterator<Item = &'o str>) -> Matrix {
+    pub fn new<'o>(records: Vec<Run>, order: impl IntoIterator<Item = &'o str>) -> Matrix {
         let mut place: BTreeMap<String, usize> = BTreeMap::new();
         for id in order {
             let next = place.len();
@@ -81,7 +80,7 @@ impl Matrix {
     }
 
     /// The result of a row at a column.
-    pub fn cell(&self, row: &Row, column: usize) -> Option<&CaseRecord> {
+    pub fn cell(&self, row: &Row, column: usize) -> Option<&Case> {
         row.cells[column].map(|index| &self.columns[column].record.cases[index])
     }
 
@@ -114,7 +113,7 @@ impl Matrix {
             .map(|row| {
                 let cells = || (0..self.columns.len()).map(|column| self.cell(row, column));
                 let verdicts: Vec<_> = cells().map(|c| c.map(|c| c.verdict.name())).collect();
-                let reasons: Vec<_> = cells().map(|c| c.and_then(CaseRecord::steady_reason)).collect();
+                let reasons: Vec<_> = cells().map(|c| c.and_then(Case::steady_reason)).collect();
                 json!({
                     "id": row.id, "title": row.title, "version": row.version.name(), "statements": row.statements,
                     "verdicts": verdicts, "reasons": reasons,
@@ -138,7 +137,7 @@ pub fn holds(verdict: Verdict) -> Option<bool> {
 }
 
 /// A name for each column, no two alike.
-fn labels(records: &[Record]) -> Vec<String> {
+fn labels(records: &[Run]) -> Vec<String> {
     let count = |names: &[String], name: &str| names.iter().filter(|n| *n == name).count();
     let names: Vec<String> = records.iter().map(|r| r.target.name.clone()).collect();
     let longer: Vec<String> = records
@@ -170,10 +169,10 @@ mod tests {
     use super::super::testing;
     use super::*;
 
-    fn record(version: &str) -> Record {
+    fn record(version: &str) -> Run {
         let mut run = testing::run();
         run.target.version = Some(version.to_owned());
-        Record::of(&run)
+        Run::from(&run)
     }
 
     #[test]
@@ -197,7 +196,7 @@ mod tests {
 
     #[test]
     fn columns_have_names_of_their_own() {
-        let label = |records: Vec<Record>| -> Vec<String> {
+        let label = |records: Vec<Run>| -> Vec<String> {
             let matrix = Matrix::new(records, []);
             matrix.columns.into_iter().map(|c| c.label).collect()
         };

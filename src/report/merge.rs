@@ -1,77 +1,75 @@
-//! Shards put together: the JSON of each part of a run becomes the JSON of the whole.
+//! Shards put together: the parts of a run become the whole.
 //!
-//! In: texts that `mqttspec run --shard K/N --json` wrote. Out: one such text, as if the parts had been one run.
+//! In: texts that `mqttspec run --shard K/N --json` wrote. Out: one run, as if the parts had been one.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value as Json, json};
-
-use super::json::{score_of, summary_of};
-use super::record::Record;
+use super::model::{Case, Run};
 
 /// Puts the parts of a run together, each with the name by which messages call it. `order` are the ids of the suite in its
-/// order; cases that it does not have come last, by id. Seconds are added up. Keys that are not known stay in the cases.
+/// order; cases that it does not have come last, by id. Seconds are added up.
 ///
 /// # Errors
 /// A message for the user: a part that is no JSON of a run, parts of different brokers or suites, or a case that two have.
-pub fn merge<'o>(parts: &[(String, String)], order: impl IntoIterator<Item = &'o str>) -> Result<String, String> {
-    let mut read: Vec<(&str, Record, Json)> = Vec::new();
+pub fn merge<'o>(parts: &[(String, String)], order: impl IntoIterator<Item = &'o str>) -> Result<Run, String> {
+    let mut read: Vec<(&str, Run)> = Vec::new();
     for (name, text) in parts {
-        let record = Record::read(text).map_err(|error| format!("{name}: {error}"))?;
-        let json = serde_json::from_str(text).map_err(|error| format!("{name}: {error}"))?;
-        read.push((name, record, json));
+        read.push((name, Run::read(text).map_err(|error| format!("{name}: {error}"))?));
     }
-    let Some((first, model, _)) = read.first() else {
+    are_of_one_run(&read)?;
+    let places: BTreeMap<&str, usize> = order.into_iter().enumerate().map(|(i, id)| (id, i)).collect();
+    let mut read = read.into_iter();
+    let Some((first, mut whole)) = read.next() else {
         return Err("there is nothing to be merged".to_owned());
     };
-    for (name, record, _) in &read {
-        let (a, b) = (&model.target, &record.target);
+    let mut cases: BTreeMap<(usize, String), (&str, Case)> = BTreeMap::new();
+    let mut gather = |name, part: Vec<Case>| {
+        for case in part {
+            let place = places.get(case.id.as_str()).copied().unwrap_or(usize::MAX);
+            if let Some((other, case)) = cases.insert((place, case.id.clone()), (name, case)) {
+                return Err(format!("{other} and {name} both have {}", case.id));
+            }
+        }
+        Ok(())
+    };
+    gather(first, std::mem::take(&mut whole.cases))?;
+    for (name, part) in read {
+        gather(name, part.cases)?;
+        whole.seconds += part.seconds;
+        whole.interrupted |= part.interrupted;
+        whole.crashes_under_load.extend(part.crashes_under_load);
+        for note in part.notes {
+            if !whole.notes.contains(&note) {
+                whole.notes.push(note);
+            }
+        }
+    }
+    whole.seconds = (whole.seconds * 1000.0).round() / 1000.0;
+    whole.cases = cases.into_values().map(|(_, case)| case).collect();
+    Ok(whole)
+}
+
+fn are_of_one_run(parts: &[(&str, Run)]) -> Result<(), String> {
+    let Some((first, model)) = parts.first() else {
+        return Ok(());
+    };
+    for (name, run) in parts {
+        let (a, b) = (&model.target, &run.target);
         if (&a.name, &a.version) != (&b.name, &b.version) {
             return Err(format!(
                 "{first} is of {}, {name} of {}: these are no parts of one run",
                 model.label(),
-                record.label()
+                run.label()
             ));
         }
-        if model.mqttspec != record.mqttspec {
+        if model.mqttspec != run.mqttspec {
             return Err(format!(
                 "{first} was written by mqttspec {}, {name} by {}: these are no parts of one run",
-                model.mqttspec, record.mqttspec
+                model.mqttspec, run.mqttspec
             ));
         }
     }
-    let places: BTreeMap<&str, usize> = order.into_iter().enumerate().map(|(i, id)| (id, i)).collect();
-    let mut cases: BTreeMap<(usize, String), Json> = BTreeMap::new();
-    let mut owner: BTreeMap<String, &str> = BTreeMap::new();
-    for (name, record, json) in &read {
-        let values = json["cases"].as_array().map(Vec::as_slice).unwrap_or_default();
-        for (case, value) in record.cases.iter().zip(values) {
-            if let Some(other) = owner.insert(case.id.clone(), name) {
-                return Err(format!("{other} and {name} both have {}", case.id));
-            }
-            let place = places.get(case.id.as_str()).copied().unwrap_or(usize::MAX);
-            cases.insert((place, case.id.clone()), value.clone());
-        }
-    }
-    let mut notes: Vec<&str> = Vec::new();
-    for note in read.iter().flat_map(|(_, record, _)| &record.notes) {
-        if !notes.contains(&note.as_str()) {
-            notes.push(note);
-        }
-    }
-    let under_load: Vec<&String> = read.iter().flat_map(|(_, r, _)| &r.crashes_under_load).collect();
-    let seconds: f64 = read.iter().map(|(_, r, _)| r.seconds).sum();
-    let mut whole = read[0].2.clone();
-    whole["seconds"] = json!((seconds * 1000.0).round() / 1000.0);
-    whole["interrupted"] = read.iter().any(|(_, r, _)| r.interrupted).into();
-    whole["notes"] = json!(notes);
-    whole["crashes_under_load"] = json!(under_load);
-    whole["cases"] = cases.into_values().collect();
-    // Counted over all, from what the cases say.
-    let record: Record = serde_json::from_value(whole.clone()).map_err(|error| error.to_string())?;
-    whole["summary"] = summary_of(&record.counts()).into();
-    whole["scores"] = record.scores().iter().map(score_of).collect();
-    Ok(format!("{whole:#}\n"))
+    Ok(())
 }
 
 #[cfg(test)]
@@ -93,15 +91,15 @@ mod tests {
     fn the_parts_give_the_whole() {
         let mut run = testing::run();
         run.crashes_under_load.clear();
-        let whole = json::run(&run);
+        let whole = Run::from(&run);
         let order: Vec<&str> = run.cases.iter().map(|c| c.id.as_str()).collect();
         let parts = [part("a", &[7, 4, 0]), part("b", &[5, 6, 1, 2, 3])];
-        let mut merged: Json = serde_json::from_str(&merge(&parts, order).unwrap()).unwrap();
-        let whole: Json = serde_json::from_str(&whole).unwrap();
+        let mut merged = merge(&parts, order).unwrap();
         // Halves of milliseconds are lost.
-        assert!((merged["seconds"].as_f64().unwrap() - whole["seconds"].as_f64().unwrap()).abs() < 0.002);
-        merged["seconds"] = whole["seconds"].clone();
+        assert!((merged.seconds - whole.seconds).abs() < 0.002);
+        merged.seconds = whole.seconds;
         assert_eq!(merged, whole);
+        assert_eq!(merged.write(), json::run(&run));
     }
 
     #[test]

@@ -3,14 +3,19 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A version of the MQTT protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Version {
     /// MQTT 3.1 (2010): protocol name `MQIsdp`, level 3.
+    #[serde(rename = "v3.1")]
     V3_1,
     /// MQTT 3.1.1 (OASIS, 2014): protocol name `MQTT`, level 4.
+    #[serde(rename = "v3.1.1")]
     V3_1_1,
     /// MQTT 5.0 (OASIS, 2019): protocol name `MQTT`, level 5.
+    #[serde(rename = "v5")]
     V5,
 }
 

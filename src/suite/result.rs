@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::play::Failure;
 use crate::scenario::{Header, Which};
 use crate::statements::{StatementId, Version};
@@ -12,7 +14,8 @@ use crate::transcript::Transcript;
 use crate::transport::Transport;
 
 /// What is said of a case in the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Pass,
     /// The script or a rule is not met; `fail (control)` where it is the control.

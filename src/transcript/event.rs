@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::wire::{Blob, Decoded, Text, Version};
 
@@ -23,7 +24,8 @@ pub struct StepId {
 }
 
 /// Who caused an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Author {
     /// A step of the script, or the other side of a capture.
     Script,
@@ -40,13 +42,27 @@ pub enum Author {
 }
 
 /// Which way bytes went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Direction {
+    #[serde(rename = "to")]
     ToBroker,
+    #[serde(rename = "from")]
     FromBroker,
 }
 
 impl Author {
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Author::Script => "script",
+            Author::Setup => "setup",
+            Author::Fence => "fence",
+            Author::Auto => "auto",
+            Author::Cleanup => "cleanup",
+            Author::Broker => "broker",
+        }
+    }
+
     /// Which way this author's bytes go.
     pub fn direction(self) -> Direction {
         match self {

@@ -7,9 +7,9 @@ use serde_json::{Value as Json, json};
 
 use super::scripts::Scripts;
 use super::talk::{Entry, Packet, Tables, Talk};
-use crate::report::json::score_of;
+use crate::play::Stage;
 use crate::report::matrix::{Column, Matrix, Row};
-use crate::report::record::{BreachRecord, CaseRecord};
+use crate::report::model::{self, score_of};
 use crate::statements::catalogue;
 use crate::suite::Verdict;
 use crate::transcript::printable;
@@ -72,7 +72,7 @@ struct Cell {
 
 #[derive(Serialize)]
 struct Fault {
-    stage: String,
+    stage: Stage,
     control: bool,
     /// File, line, column, text.
     place: Option<(String, u32, u32, String)>,
@@ -151,8 +151,8 @@ struct Build<'s> {
 
 impl Build<'_> {
     fn case(&mut self, matrix: &Matrix, row: &Row) -> Case {
-        let cases: Vec<Option<&CaseRecord>> = (0..matrix.columns.len()).map(|c| matrix.cell(row, c)).collect();
-        let path = cases.iter().flatten().next().map(|c| c.scenario().to_owned());
+        let cases: Vec<Option<&model::Case>> = (0..matrix.columns.len()).map(|c| matrix.cell(row, c)).collect();
+        let path = cases.iter().flatten().next().map(|c| c.scenario.clone());
         Case {
             id: row.id.clone(),
             title: row.title.clone(),
@@ -195,7 +195,7 @@ impl Build<'_> {
         Some(at)
     }
 
-    fn cell(&mut self, case: &CaseRecord) -> Cell {
+    fn cell(&mut self, case: &model::Case) -> Cell {
         let namespaces = [&case.namespace, &case.control_namespace];
         let clean = |text: &str| {
             let mut text = text.to_owned();
@@ -219,8 +219,8 @@ impl Build<'_> {
         let control = self
             .tables
             .talk(&case.control, case.control_namespace.as_deref(), &named(true));
-        let fault = case.stage.as_ref().map(|stage| Fault {
-            stage: stage.clone(),
+        let fault = case.stage.map(|stage| Fault {
+            stage,
             control: case.in_control,
             place: case
                 .place
@@ -250,7 +250,7 @@ impl Build<'_> {
         }
     }
 
-    fn breach(&mut self, breach: &BreachRecord, text: String) -> Breach {
+    fn breach(&mut self, breach: &model::Breach, text: String) -> Breach {
         Breach {
             statement: breach.statement.as_deref().map(|token| self.statement(token)),
             rule: breach.rule.clone(),

@@ -78,7 +78,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use serde_json::Value as Json;
 
-    use super::super::record::Record;
+    use super::super::model::Run;
     use super::super::testing;
     use super::*;
 
@@ -89,13 +89,13 @@ mod tests {
         serde_json::from_reader(flate2::read::GzDecoder::new(bytes.as_slice())).unwrap()
     }
 
-    fn of(records: Vec<Record>) -> String {
+    fn of(records: Vec<Run>) -> String {
         page(&Matrix::new(records, []), &Scripts::default())
     }
 
     #[test]
     fn everything_is_in_the_file() {
-        let text = of(vec![Record::of(&testing::run())]);
+        let text = of(vec![Run::from(&testing::run())]);
         assert!(text.starts_with("<!doctype html>"));
         // Nothing is fetched: addresses of other places occur in the words of the standard's SVG name alone.
         for outside in ["src=", "@import", "url(", "<link", "fetch(", "XMLHttpRequest"] {
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_same_results_give_the_same_page() {
-        let record = Record::of(&testing::run());
+        let record = Run::from(&testing::run());
         assert_eq!(
             of(vec![record.clone(), record.clone()]),
             of(vec![record.clone(), record])
@@ -128,7 +128,7 @@ mod tests {
             case.log = Some(evil.to_owned());
             case.title = evil.to_owned();
         }
-        let text = of(vec![Record::of(&run)]);
+        let text = of(vec![Run::from(&run)]);
         // The page's own two scripts are all there is.
         assert_eq!(text.matches("<script").count(), 2);
         assert_eq!(text.matches("</script").count(), 2);
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn two_brokers_that_do_the_same_cost_hardly_more_than_one() {
-        let record = Record::of(&testing::run());
+        let record = Run::from(&testing::run());
         let one = data_of(&of(vec![record.clone()]));
         let two = data_of(&of(vec![record.clone(), record]));
         for table in ["talks", "entries", "packets", "words"] {
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn no_password_is_in_the_page() {
-        let text = data_of(&of(vec![Record::of(&testing::run())])).to_string();
+        let text = data_of(&of(vec![Run::from(&testing::run())])).to_string();
         assert!(text.contains("CONNECT"));
         assert!(!text.contains("secret") && !text.contains(&hex::encode("secret")));
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::pool::Pool;
-use crate::report::record::EventRecord;
+use crate::report::model::Event;
 
 /// Stands for the namespace in text; a character for private use.
 const MARK: char = '\u{e000}';
@@ -36,7 +36,7 @@ pub struct Packet {
     name: String,
     hex: String,
     length: u64,
-    fields: Vec<(u32, String)>,
+    fields: Vec<(u32, Json)>,
 }
 
 /// The tables that exchanges share.
@@ -44,7 +44,6 @@ pub struct Packet {
 pub struct Tables {
     /// Names of clients, authors, kinds and fields, and whatever else occurs often.
     pub words: Pool<String>,
-    /// Serialised, as JSON has no order of its own to compare by.
     pub packets: Pool<Packet>,
     pub entries: Pool<Entry>,
     pub talks: Pool<Vec<u32>>,
@@ -77,7 +76,7 @@ impl Tables {
     }
 
     /// An exchange; `None` where nothing was played. `named` are the events that the report points at.
-    pub fn talk(&mut self, events: &[EventRecord], namespace: Option<&str>, named: &BTreeSet<usize>) -> Option<Talk> {
+    pub fn talk(&mut self, events: &[Event], namespace: Option<&str>, named: &BTreeSet<usize>) -> Option<Talk> {
         if events.is_empty() {
             return None;
         }
@@ -111,7 +110,7 @@ impl Tables {
         })
     }
 
-    fn entry(&mut self, event: &EventRecord, namespace: &str) -> Entry {
+    fn entry(&mut self, event: &Event, namespace: &str) -> Entry {
         let what = match &event.bytes {
             Some(_) => u64::from(self.packet(event, namespace)) + 1,
             None => event.length.unwrap_or(0),
@@ -119,22 +118,17 @@ impl Tables {
         [
             self.word(&event.client).into(),
             event.connection.into(),
-            self.word(&event.author).into(),
+            self.word(event.author.name()).into(),
             event.step.map_or(0, |s| u64::from(s) + 1),
-            self.word(&event.kind).into(),
+            self.word(event.kind.name()).into(),
             what,
         ]
     }
 
-    fn packet(&mut self, event: &EventRecord, namespace: &str) -> u32 {
+    fn packet(&mut self, event: &Event, namespace: &str) -> u32 {
         let fields = event.packet.iter().flat_map(|p| &p.fields);
         let fields = fields
-            .map(|f| {
-                (
-                    self.words.number(f.name.clone()),
-                    value(&f.value, namespace).to_string(),
-                )
-            })
+            .map(|f| (self.words.number(f.name.clone()), value(&f.value, namespace)))
             .collect();
         let hex = event.bytes.as_deref().unwrap_or_default();
         let packet = Packet {
@@ -225,21 +219,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::report::record::{FieldRecord, PacketRecord};
+    use crate::report::model::{self, EventKind, Field};
+    use crate::transcript::Author;
 
-    fn event(at: f64, namespace: &str) -> EventRecord {
-        EventRecord {
+    fn event(at: f64, namespace: &str) -> Event {
+        Event {
             client: "pub".to_owned(),
             connection: 1,
-            author: "script".to_owned(),
+            direction: Author::Script.direction(),
+            author: Author::Script,
             step: Some(1),
             at,
-            kind: "packet".to_owned(),
+            kind: EventKind::Packet,
             bytes: Some(format!("30{}2f", hex::encode(namespace))),
             length: Some(10),
-            packet: Some(PacketRecord {
+            packet: Some(model::Packet {
                 name: "PUBLISH".to_owned(),
-                fields: vec![FieldRecord {
+                fields: vec![Field {
                     name: "topic".to_owned(),
                     value: json!(format!("{namespace}/t")),
                 }],
@@ -258,7 +254,7 @@ mod tests {
         let packets = tables.packets.into_items();
         assert_eq!(packets.len(), 1);
         assert_eq!(packets[0].hex, "30~2f");
-        assert_eq!(packets[0].fields[0].1, format!("\"{MARK}/t\""));
+        assert_eq!(packets[0].fields[0].1, format!("{MARK}/t"));
     }
 
     #[test]
@@ -278,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_long_exchange_keeps_what_is_named() {
-        let events: Vec<EventRecord> = (0..1000).map(|_| event(0.0, "x")).collect();
+        let events: Vec<Event> = (0..1000).map(|_| event(0.0, "x")).collect();
         let mut tables = Tables::new();
         let talk = tables.talk(&events, None, &BTreeSet::from([500])).unwrap();
         // Two gaps, and one that is named with its neighbours.

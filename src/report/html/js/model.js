@@ -185,7 +185,7 @@ function packet(stored, namespace) {
     name: stored.name || "bytes",
     bytes, names,
     length: stored.length,
-    fields: stored.fields.map(([name, value]) => ({ name: words[name], value: JSON.parse(value) })),
+    fields: stored.fields.map(([name, value]) => ({ name: words[name], value })),
   };
 }
 

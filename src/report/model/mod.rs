@@ -1,0 +1,424 @@
+//! A run as files and reports have it: what `--json` writes and what is read back (`docs/json.md`).
+//!
+//! In: a [`RunResult`](crate::suite::RunResult), or the text of a file. Out: the same data, from which the page, the matrix,
+//! Markdown and the comparison are made. Keys that are not known are ignored, so that a file of a newer mqttspec is read as
+//! long as its format has the same number.
+
+mod of;
+
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value as Json, json};
+
+use super::case::{self, Counts};
+use super::score::{Score, tally};
+use super::snapshot;
+use crate::play::Stage;
+use crate::statements::{Level, StatementId, Version, catalogue};
+use crate::suite::Verdict;
+use crate::transcript::{Author, Direction};
+use crate::transport::Transport;
+
+/// The number of the format.
+pub const FORMAT: u32 = 1;
+
+/// One run. What follows from its cases, the summary and the scores, is written and not read.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Run {
+    pub format: u32,
+    /// The version of mqttspec that wrote it.
+    pub mqttspec: String,
+    pub target: Target,
+    pub seconds: f64,
+    pub interrupted: bool,
+    #[serde(default)]
+    pub notes: Vec<String>,
+    #[serde(default)]
+    pub crashes_under_load: Vec<String>,
+    pub cases: Vec<Case>,
+}
+
+/// The broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    pub name: String,
+    pub version: Option<String>,
+    pub address: String,
+    #[serde(default)]
+    pub transport: Transport,
+    /// The argument that names this target on the command line.
+    #[serde(default)]
+    pub argument: Option<String>,
+}
+
+/// One case's result; see `docs/json.md` for what each value means.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    pub id: String,
+    pub scenario: String,
+    pub title: String,
+    pub version: Version,
+    pub verdict: Verdict,
+    /// Where a failure lies.
+    pub stage: Option<Stage>,
+    /// The failure lies in the control.
+    #[serde(default)]
+    pub in_control: bool,
+    pub reason: Option<String>,
+    /// The reason with `<time>` for each span of time; absent where it holds none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady_reason: Option<String>,
+    /// Tokens, of which this mqttspec need not know all.
+    pub statements: Vec<String>,
+    #[serde(default)]
+    pub breaches: Vec<Breach>,
+    #[serde(default)]
+    pub advice: Vec<Breach>,
+    pub place: Option<Place>,
+    /// The event that stands in the way, as its index in the transcript.
+    #[serde(default)]
+    pub found: Option<usize>,
+    #[serde(default)]
+    pub expected: Vec<Expected>,
+    #[serde(default)]
+    pub mismatches: Vec<Mismatch>,
+    pub seconds: f64,
+    #[serde(default = "once")]
+    pub plays: u32,
+    #[serde(default)]
+    pub namespace: Option<String>,
+    #[serde(default)]
+    pub transcript: Vec<Event>,
+    #[serde(default)]
+    pub control_namespace: Option<String>,
+    #[serde(default)]
+    pub control: Vec<Event>,
+    #[serde(default)]
+    pub exchange: Option<String>,
+    #[serde(default)]
+    pub log: Option<String>,
+}
+
+/// What was found in an exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Breach {
+    pub statement: Option<String>,
+    pub level: Option<Level>,
+    pub rule: Option<String>,
+    pub text: String,
+    pub event: Option<usize>,
+    /// Whether the event is one of the control.
+    #[serde(default)]
+    pub control: bool,
+    /// The bytes of the event's packet in which the breach lies: the first, and the one behind the last.
+    #[serde(default)]
+    pub span: Option<[usize; 2]>,
+}
+
+/// A step in its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub file: String,
+    pub line: u32,
+    pub column: u32,
+    /// What stands there.
+    #[serde(default)]
+    pub text: String,
+}
+
+/// A permitted alternative, and why it was not met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expected {
+    pub what: String,
+    pub why: String,
+}
+
+/// A field that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mismatch {
+    pub field: String,
+    pub expected: String,
+    pub found: String,
+    #[serde(default)]
+    pub span: Option<[usize; 2]>,
+}
+
+/// One event of an exchange.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub client: String,
+    pub connection: u32,
+    pub direction: Direction,
+    pub author: Author,
+    /// The step that caused or took it: its number in the order of the file from 1; 0 is the set-up.
+    pub step: Option<u32>,
+    /// Seconds since the case began.
+    pub at: f64,
+    pub kind: EventKind,
+    /// In hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packet: Option<Packet>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    Open,
+    Upgrade,
+    #[serde(rename = "text frame")]
+    TextFrame,
+    Packet,
+    Fragment,
+    Fin,
+    Reset,
+    #[serde(rename = "half close")]
+    HalfClose,
+    Gap,
+    Restart,
+    Kill,
+}
+
+impl EventKind {
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            EventKind::Open => "open",
+            EventKind::Upgrade => "upgrade",
+            EventKind::TextFrame => "text frame",
+            EventKind::Packet => "packet",
+            EventKind::Fragment => "fragment",
+            EventKind::Fin => "fin",
+            EventKind::Reset => "reset",
+            EventKind::HalfClose => "half close",
+            EventKind::Gap => "gap",
+            EventKind::Restart => "restart",
+            EventKind::Kill => "kill",
+        }
+    }
+}
+
+/// A packet as it was decoded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packet {
+    pub name: String,
+    pub fields: Vec<Field>,
+}
+
+/// A field of a packet. What its value may be, `docs/json.md` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    pub name: String,
+    pub value: Json,
+}
+
+fn once() -> u32 {
+    1
+}
+
+impl Serialize for Run {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut run = serializer.serialize_struct("Run", 10)?;
+        run.serialize_field("format", &self.format)?;
+        run.serialize_field("mqttspec", &self.mqttspec)?;
+        run.serialize_field("target", &self.target)?;
+        run.serialize_field("seconds", &self.seconds)?;
+        run.serialize_field("interrupted", &self.interrupted)?;
+        run.serialize_field("summary", &summary_of(&self.counts()))?;
+        run.serialize_field("scores", &self.scores().iter().map(score_of).collect::<Vec<_>>())?;
+        run.serialize_field("notes", &self.notes)?;
+        run.serialize_field("crashes_under_load", &self.crashes_under_load)?;
+        run.serialize_field("cases", &self.cases)?;
+        run.end()
+    }
+}
+
+/// How many cases have which verdict, as an object.
+pub(super) fn summary_of(counts: &Counts) -> Map<String, Json> {
+    let mut summary: Map<String, Json> = Verdict::ALL
+        .into_iter()
+        .map(|v| (v.name().to_owned(), counts.get(v).into()))
+        .collect();
+    summary.insert("advice".to_owned(), counts.advice.into());
+    summary
+}
+
+/// A version's score as an object.
+pub(super) fn score_of(score: &Score) -> Json {
+    json!({ "version": score.version.name(), "held": score.held, "tried": score.tried,
+            "own_held": score.own_held, "own_tried": score.own_tried })
+}
+
+impl Run {
+    /// Reads what `mqttspec run --json` wrote.
+    ///
+    /// # Errors
+    /// A message for the user where the text is no such JSON, or one of another format.
+    pub fn read(text: &str) -> Result<Run, String> {
+        #[derive(Deserialize)]
+        struct Numbered {
+            format: Option<u32>,
+        }
+        let other = |number| format!("its format is {number}, this mqttspec reads {FORMAT}");
+        match serde_json::from_str::<Run>(text) {
+            Ok(run) if run.format == FORMAT => Ok(run),
+            Ok(run) => Err(other(run.format)),
+            // Another format may well have other keys.
+            Err(error) => Err(match serde_json::from_str::<Numbered>(text) {
+                Ok(Numbered { format: Some(number) }) if number != FORMAT => other(number),
+                Ok(Numbered { format: None }) => "this is no JSON of a run: it has no `format`".to_owned(),
+                Ok(_) | Err(_) => format!("this is no JSON of a run: {error}"),
+            }),
+        }
+    }
+
+    /// The text that [`Run::read`] reads.
+    pub fn write(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("strings, numbers and lists always serialise");
+        text.push('\n');
+        text
+    }
+
+    /// How many cases have which verdict.
+    pub fn counts(&self) -> Counts {
+        Counts::tally(self.cases.iter().map(|c| (c.verdict, c.advice.len())))
+    }
+
+    /// The scores of each version. Statements that this mqttspec does not know are left out.
+    pub fn scores(&self) -> Vec<Score> {
+        let proves: Vec<Vec<StatementId>> = self.cases.iter().map(Case::proves).collect();
+        tally(
+            self.cases
+                .iter()
+                .map(|c| c.verdict)
+                .zip(proves.iter().map(Vec::as_slice)),
+        )
+    }
+
+    /// The broker's name with its version.
+    pub fn label(&self) -> String {
+        case::named(&self.target.name, self.target.version.as_deref())
+    }
+}
+
+impl Case {
+    /// What the case proves, as far as the catalogue has it.
+    pub fn proves(&self) -> Vec<StatementId> {
+        let known = |token: &String| catalogue().resolve(token).ok().map(|s| s.id);
+        self.statements.iter().filter_map(known).collect()
+    }
+
+    /// The reason on one line, with `$ns` for the namespace and `<time>` for spans of time that were measured: the same in
+    /// every run in which the broker does the same.
+    pub fn steady_reason(&self) -> Option<String> {
+        let namespaces = [&self.namespace, &self.control_namespace];
+        let mut text = self.steady_reason.as_ref().or(self.reason.as_ref())?.clone();
+        for namespace in namespaces.into_iter().flatten() {
+            text = snapshot::without(namespace, &text);
+        }
+        Some(text)
+    }
+}
+
+/// The first part of a case's path; of a case at the top, its path.
+pub fn topic(id: &str) -> &str {
+    let end = id.find(['/', '[', '@']).unwrap_or(id.len());
+    &id[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::html::{Scripts, page};
+    use super::super::matrix::Matrix;
+    use super::super::{compare, json, markdown, testing};
+    use super::*;
+
+    #[test]
+    fn a_run_is_read_as_it_was_written() {
+        let run = testing::run();
+        let record = Run::read(&json::run(&run)).unwrap();
+        assert_eq!(record.counts(), Counts::of(&run));
+        assert_eq!(record.scores(), super::super::scores(&run));
+        assert_eq!(record.label(), "mosquitto 2.0.11");
+        assert_eq!(record.cases.len(), run.cases.len());
+        let failed = &record.cases[1];
+        assert_eq!(failed.scenario, "qos2/dup-before-pubrel");
+        assert_eq!(failed.stage, Some(Stage::Script));
+        assert_eq!(failed.found, Some(12));
+        assert_eq!(failed.mismatches[0].span, Some([2, 4]));
+        assert_eq!(failed.place.as_ref().unwrap().text, "sub <- PUBREL:  { packet_id: $m }");
+        assert_eq!(failed.transcript.len(), 14);
+    }
+
+    #[test]
+    fn a_run_that_is_read_back_is_the_run() {
+        let played = Run::from(&testing::run());
+        let read = Run::read(&played.write()).unwrap();
+        assert_eq!(read, played);
+        assert_eq!(read.write(), played.write());
+        assert!(compare::changes(&played, &read).changes.is_empty());
+        assert!(compare::changes(&read, &played).changes.is_empty());
+        let (one, other) = (Matrix::new(vec![played], []), Matrix::new(vec![read], []));
+        assert_eq!(one.json(), other.json());
+        assert_eq!(markdown::matrix(&one), markdown::matrix(&other));
+        let scripts = Scripts::default();
+        assert!(page(&one, &scripts) == page(&other, &scripts));
+    }
+
+    #[test]
+    fn every_kind_of_event_is_read_as_it_is_written() {
+        let kinds = "[\"open\",\"upgrade\",\"text frame\",\"packet\",\"fragment\",\"fin\",\"reset\",\"half close\",\"gap\",\
+            \"restart\",\"kill\"]";
+        let read: Vec<EventKind> = serde_json::from_str(kinds).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), kinds);
+        let names: Vec<&str> = read.into_iter().map(EventKind::name).collect();
+        assert_eq!(serde_json::to_string(&names).unwrap(), kinds);
+    }
+
+    #[test]
+    fn what_an_older_mqttspec_did_not_write_has_its_default() {
+        let mut run: Json = serde_json::from_str(&json::run(&testing::run())).unwrap();
+        run["target"].as_object_mut().unwrap().remove("transport");
+        for case in run["cases"].as_array_mut().unwrap() {
+            let case = case.as_object_mut().unwrap();
+            for key in ["exchange", "control", "control_namespace", "plays", "mismatches"] {
+                case.remove(key);
+            }
+        }
+        let read = Run::read(&run.to_string()).unwrap();
+        assert_eq!(read.cases[1].plays, 1);
+        assert_eq!(read.cases[1].exchange, None);
+        assert_eq!(read.target.transport, Transport::Mqtt);
+    }
+
+    #[test]
+    fn another_format_is_refused_and_so_is_what_is_none() {
+        let text = json::run(&testing::run());
+        let other = text.replacen("\"format\": 1", "\"format\": 2", 1);
+        assert_eq!(Run::read(&other).unwrap_err(), "its format is 2, this mqttspec reads 1");
+        for wrong in [
+            "",
+            "[]",
+            "{}",
+            "{\"format\": 1}",
+            &text.replace("\"pass\",", "\"passed\","),
+        ] {
+            let message = Run::read(wrong).unwrap_err();
+            assert!(message.starts_with("this is no JSON of a run"), "{message}");
+        }
+        // A newer one may have more.
+        let newer = text.replacen("\"format\": 1,", "\"format\": 1, \"colour\": \"red\",", 1);
+        assert!(Run::read(&newer).is_ok());
+    }
+
+    #[test]
+    fn a_path_ends_where_a_row_or_version_begins() {
+        assert_eq!(topic("qos2/a@v5"), "qos2");
+        assert_eq!(topic("ping@v5"), "ping");
+        assert_eq!(topic("ping[a/b]@v5"), "ping");
+    }
+}

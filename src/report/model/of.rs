@@ -1,0 +1,220 @@
+//! The model of a run that was just played.
+
+use serde_json::{Value as Json, json};
+
+use super::{Breach, Case, Event, EventKind, Expected, FORMAT, Field, Mismatch, Packet, Place, Run, Target};
+use crate::play::Failure;
+use crate::report::{case, snapshot};
+use crate::secret::{is_password, redacted};
+use crate::statements::{StatementId, catalogue};
+use crate::suite::{CaseResult, Judged, RunResult};
+use crate::transcript::{self, End, Lifecycle, Transcript, WebSocket, What, name, shown};
+use crate::wire::Value;
+
+/// How many bytes of a packet are kept at most.
+const BYTES: usize = 4096;
+
+impl From<&RunResult> for Run {
+    fn from(run: &RunResult) -> Run {
+        Run {
+            format: FORMAT,
+            mqttspec: env!("CARGO_PKG_VERSION").to_owned(),
+            target: Target {
+                name: run.target.name.clone(),
+                version: run.target.version.clone(),
+                address: run.target.address.clone(),
+                transport: run.target.transport,
+                argument: run.target.argument.clone(),
+            },
+            seconds: seconds(run.duration),
+            interrupted: run.interrupted,
+            notes: run.notes.clone(),
+            crashes_under_load: run.crashes_under_load.clone(),
+            cases: run.cases.iter().map(Case::from).collect(),
+        }
+    }
+}
+
+impl From<&CaseResult> for Case {
+    fn from(case: &CaseResult) -> Case {
+        let failure = case.failure.as_ref();
+        Case {
+            id: case.id.clone(),
+            scenario: case.header.path.clone(),
+            title: case.title.clone(),
+            version: case.version,
+            verdict: case.verdict,
+            stage: failure.map(|f| f.stage),
+            in_control: failure.is_some_and(|f| f.control),
+            reason: case.reason.clone(),
+            steady_reason: case.steady_reason.clone(),
+            statements: case.proves.iter().map(StatementId::to_string).collect(),
+            breaches: case.breaches().map(Breach::from).collect(),
+            advice: case.advice().map(Breach::from).collect(),
+            place: failure.and_then(|f| place(case, f)),
+            found: failure.and_then(|f| f.found),
+            expected: failure.map(expected).unwrap_or_default(),
+            mismatches: failure.map(mismatches).unwrap_or_default(),
+            seconds: seconds(case.duration),
+            plays: case.plays,
+            namespace: case.transcript.as_ref().map(|t| t.namespace.clone()),
+            transcript: events(case::transcript_of(case, false)),
+            control_namespace: case.control.as_ref().map(|t| t.namespace.clone()),
+            control: events(case::transcript_of(case, true)),
+            exchange: snapshot::is_kept(case).then(|| exchange(case)),
+            log: case.log.clone(),
+        }
+    }
+}
+
+impl From<&Judged> for Breach {
+    fn from(judged: &Judged) -> Breach {
+        Breach {
+            statement: judged.statement.map(|s| s.to_string()),
+            level: judged.statement.and_then(|s| catalogue().get(s)).map(|s| s.level),
+            rule: judged.rule.map(str::to_owned),
+            text: judged.text.clone(),
+            event: judged.event,
+            control: judged.in_control(),
+            span: judged.span.as_ref().map(|s| [s.start, s.end]),
+        }
+    }
+}
+
+fn place(case: &CaseResult, failure: &Failure) -> Option<Place> {
+    let source = &case.header.source;
+    failure.place.as_ref().map(|p| Place {
+        file: source.file.clone(),
+        line: p.line,
+        column: p.column,
+        text: source
+            .text
+            .get(p.span.clone())
+            .unwrap_or_default()
+            .trim_end()
+            .to_owned(),
+    })
+}
+
+fn expected(failure: &Failure) -> Vec<Expected> {
+    let expected = failure.awaited.iter().map(|a| Expected {
+        what: a.what.clone(),
+        why: a.why.to_string(),
+    });
+    expected.collect()
+}
+
+fn mismatches(failure: &Failure) -> Vec<Mismatch> {
+    let mismatches = failure.mismatches.iter().map(|m| Mismatch {
+        field: m.field.clone(),
+        expected: m.expected.clone(),
+        found: m.found.clone(),
+        span: m.span.as_ref().map(|s| [s.start, s.end]),
+    });
+    mismatches.collect()
+}
+
+/// What stays the same from run to run. Of a grid that is the line in its table: rows that cut or change the bytes of a
+/// namespace are different each time.
+fn exchange(case: &CaseResult) -> String {
+    match snapshot::is_grid(case) {
+        true => snapshot::grid(&[case]),
+        false => snapshot::text(case),
+    }
+}
+
+fn events(transcript: Option<&Transcript>) -> Vec<Event> {
+    transcript.iter().flat_map(|t| &t.events).map(Event::from).collect()
+}
+
+impl From<&transcript::Event> for Event {
+    fn from(event: &transcript::Event) -> Event {
+        let (bytes, length, packet) = match &event.what {
+            What::Packet { raw, decoded, .. } => {
+                let shown = shown(decoded);
+                let fields = shown.iter().map(|f| Field {
+                    name: f.name.to_string(),
+                    value: typed(&f.name, &f.value),
+                });
+                let packet = Packet {
+                    name: name(decoded).to_owned(),
+                    fields: fields.collect(),
+                };
+                (Some(hex_of(&redacted(raw, decoded))), Some(raw.len()), Some(packet))
+            }
+            What::Fragment(bytes) => (Some(hex_of(bytes)), Some(bytes.len() as u64), None),
+            What::Gap(bytes) => (None, Some(*bytes), None),
+            _ => (None, None, None),
+        };
+        Event {
+            client: event.client.to_string(),
+            connection: event.connection,
+            direction: event.author.direction(),
+            author: event.author,
+            step: event.step.as_ref().map(|s| s.number),
+            at: seconds(event.at),
+            kind: EventKind::from(&event.what),
+            bytes,
+            length,
+            packet,
+        }
+    }
+}
+
+impl From<&What> for EventKind {
+    fn from(what: &What) -> EventKind {
+        match what {
+            What::Open => EventKind::Open,
+            What::Packet { .. } => EventKind::Packet,
+            What::Fragment(_) => EventKind::Fragment,
+            What::End(End::Fin) => EventKind::Fin,
+            What::End(End::Reset) => EventKind::Reset,
+            What::End(End::HalfClose) => EventKind::HalfClose,
+            What::WebSocket(WebSocket::Upgraded { .. } | WebSocket::Refused(_)) => EventKind::Upgrade,
+            What::WebSocket(WebSocket::TextFrame) => EventKind::TextFrame,
+            What::Gap(_) => EventKind::Gap,
+            What::Lifecycle(Lifecycle::Restart) => EventKind::Restart,
+            What::Lifecycle(Lifecycle::Kill) => EventKind::Kill,
+        }
+    }
+}
+
+fn hex_of(bytes: &[u8]) -> String {
+    hex::encode(&bytes[..bytes.len().min(BYTES)])
+}
+
+/// A field's value as JSON: text as a string, bytes that are no text as `{"hex"}`, a password by its length alone.
+fn typed(name: &str, value: &Value) -> Json {
+    let bytes = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.len() <= BYTES => json!(text),
+        _ => json!({ "hex": hex::encode(&bytes[..bytes.len().min(BYTES)]), "length": bytes.len() }),
+    };
+    match value {
+        Value::Text(secret) if is_password(name) => json!({ "length": secret.len() }),
+        Value::Binary(secret) if is_password(name) => json!({ "length": secret.len() }),
+        Value::Bool(flag) => json!(flag),
+        Value::Int(number) => json!(number),
+        Value::Text(text) => bytes(text.as_bytes()),
+        Value::Binary(binary) => bytes(binary),
+        Value::Payload(payload) => match payload.bytes() {
+            Some(payload) => bytes(payload),
+            None => json!({ "length": payload.len(), "digest": format!("{:016x}", payload.hash()) }),
+        },
+        Value::Ints(numbers) => json!(numbers),
+        Value::Texts(texts) => texts.iter().map(|t| bytes(t.as_bytes())).collect(),
+        Value::Pairs(pairs) => pairs
+            .iter()
+            .map(|(k, v)| json!([bytes(k.as_bytes()), bytes(v.as_bytes())]))
+            .collect(),
+        Value::Map(parts) => parts
+            .iter()
+            .map(|(name, part)| ((*name).to_owned(), typed(name, part)))
+            .collect(),
+        Value::List(items) => items.iter().map(|item| typed("", item)).collect(),
+    }
+}
+
+/// Seconds, to the millisecond.
+fn seconds(duration: std::time::Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}
