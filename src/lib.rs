@@ -10,9 +10,11 @@
 #![forbid(unsafe_code)]
 
 pub mod capture;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod conversation;
 pub mod coverage;
+pub mod harness;
 pub mod play;
 pub mod reference;
 pub mod replay;
@@ -28,3 +30,6 @@ pub mod tap;
 pub mod transcript;
 pub mod transport;
 pub mod wire;
+
+pub use harness::{Suite, TargetBuilder};
+pub use suite::Target;

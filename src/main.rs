@@ -7,5 +7,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    mqttspec::cli::main()
+    let ended = mqttspec::cli::main();
+    // The process ends here, and takes them with it at once.
+    std::mem::forget(ended.cases);
+    ended.exit.into()
 }

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use mqttspec::cli::reference_that;
 use mqttspec::coverage::{Exceptions, walk};
+use mqttspec::harness::reference_that;
 use mqttspec::scenario::{Case, Files};
 
 /// `STATEMENT SCENARIO` pairs that are not noticed, and `TOKEN *` for ways that no scenario notices.

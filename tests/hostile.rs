@@ -4,16 +4,15 @@
 #[path = "support/peers.rs"]
 mod peers;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use mqttspec::cli::reference;
+use mqttspec::Target;
+use mqttspec::harness::{Ready, reference};
 use mqttspec::play::{Player, Settings};
 use mqttspec::scenario::{Case, Files};
 use mqttspec::statements::Version;
-use mqttspec::suite::{CaseResult, Session, Target, TargetInfo, Verdict};
-use mqttspec::sut::{Address, Fixed, Kept, Supports};
+use mqttspec::suite::{CaseResult, Session, Verdict};
 use peers::{Kind, Peer};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -47,28 +46,14 @@ fn cases() -> Vec<Arc<Case>> {
     cases
 }
 
-fn target(peer: &Peer) -> Target {
-    let address: Address = peer.url().parse().expect("a peer's address");
-    Target {
-        info: TargetInfo {
-            name: "hostile".to_owned(),
-            version: None,
-            address: peer.url(),
-            transport: Default::default(),
-            argument: None,
-            options: Vec::new(),
-            snapshots: Kept::All,
-        },
-        launcher: Arc::new(Fixed::new(&address, &Version::ALL)),
-        supports: Supports::of(&["exclusive"], &[]),
-        setups: Vec::new(),
-        known: Vec::new(),
-        broker_version: None,
-        not_offered: BTreeMap::new(),
-        jobs: 8,
-        instances: 1,
-        isolate: false,
-    }
+async fn target(peer: &Peer) -> Target {
+    let described = Target::at(peer.url())
+        .name("hostile")
+        .versions(Version::ALL)
+        .exclusive()
+        .jobs(8);
+    let Ready { target, .. } = described.ready(|_| ()).await.expect("a peer's address");
+    target
 }
 
 /// Plays the cases side by side.
@@ -127,7 +112,7 @@ fn meet(kind: Kind, most: u64) {
     let measured = forget_peak();
 
     let peer = Peer::start(kind);
-    let (target, good) = (target(&peer), reference());
+    let (target, good) = (runtime.block_on(target(&peer)), reference());
     let (hostile, beside) = runtime.block_on(async {
         let both = async {
             tokio::join!(

@@ -6,10 +6,11 @@
 mod lists;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
-use mqttspec::cli::{disobeying, of_profile};
 use mqttspec::coverage::{Walker, walk_with, ways};
+use mqttspec::harness::{Ready, disobeying};
 use mqttspec::play::{Player, Settings};
 use mqttspec::reference::{Disobedience, Disobey};
 use mqttspec::scenario::{Case, Files};
@@ -30,12 +31,11 @@ const A_FEW: usize = 4;
 #[test]
 #[ignore = "needs mosquitto"]
 fn the_suite_notices_in_front_of_mosquitto_what_it_notices_of_the_embedded_broker() {
-    let profile = format!("{}/{PROFILE}", env!("CARGO_MANIFEST_DIR"));
+    let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join(PROFILE);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
     runtime.block_on(async {
-        let Ok((target, settings)) = of_profile(&profile).await else {
-            panic!("{PROFILE} is no target");
-        };
+        let ready = Target::of_profile(&profile).ready(|_| ()).await;
+        let Ready { target, settings } = ready.expect("the profile names a target");
         let front = Front {
             target: Target { jobs: JOBS, ..target },
             settings,

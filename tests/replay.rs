@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use mqttspec::cli::reference_that;
+use mqttspec::harness::reference_that;
 use mqttspec::play::{PlayEnd, Player, Settings, replay};
 use mqttspec::reference::Disobey;
 use mqttspec::scenario::{Case, Files, Which};

@@ -195,7 +195,11 @@ fn beside_traffic<T>(address: SocketAddr, what: impl FnOnce() -> T) -> T {
 
 fn mqttspec(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mqttspec"));
-    command.args(args).current_dir(folder).stdin(Stdio::null());
+    command
+        .args(args)
+        .current_dir(folder)
+        .env("MQTTSPEC_STATE", folder.join("state"))
+        .stdin(Stdio::null());
     command
 }
 
@@ -304,7 +308,7 @@ fn what_no_diary_names_is_removed_by_its_namespace() {
 
 /// The files of runs that have left something.
 fn diaries(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder.join("target/mqttspec/left")) else {
+    let Ok(entries) = std::fs::read_dir(folder.join("state/left")) else {
         return Vec::new();
     };
     let file = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("an entry").path();

@@ -1,6 +1,6 @@
 //! The snapshot of a case says the same in two runs against the embedded broker.
 
-use mqttspec::cli::reference_that;
+use mqttspec::harness::reference_that;
 use mqttspec::play::{Player, Settings};
 use mqttspec::reference::Disobey;
 use mqttspec::report::snapshot;

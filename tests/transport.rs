@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use mqttspec::cli::reference_over;
+use mqttspec::harness::reference_over;
 use mqttspec::play::{Player, Settings};
 use mqttspec::reference::{Config, Disobey, Listen, Server};
 use mqttspec::scenario::{Case, Files};

@@ -9,11 +9,10 @@ mod peers;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mqttspec::play::{Player, Settings};
-use mqttspec::scenario::{Case, Files};
 use mqttspec::statements::Version;
-use mqttspec::suite::{self, RunOptions, Setup, Target, TargetInfo, Verdict};
-use mqttspec::sut::{Address, Fixed, Kept, Supports};
+use mqttspec::suite::{Setup, Verdict};
+use mqttspec::sut::{Address, Fixed};
+use mqttspec::{Suite, Target};
 use peers::{Kind, Peer};
 
 /// Of a hundred cases that are played, fewer than so many may pass against a peer that is no broker.
@@ -58,7 +57,7 @@ fn check(kind: Kind, list: &str, few: bool) {
 
 /// The peers as brokers that are equipped in every way: what a case asks for must not keep it from being played.
 fn setups(address: &Address) -> Vec<Setup> {
-    let equipped = mqttspec::cli::reference().setups.into_iter();
+    let equipped = mqttspec::harness::reference().setups.into_iter();
     let of_the_peer = |setup: Setup| Setup {
         launcher: Arc::new(Fixed::new(address, &Version::ALL)),
         supports: setup.supports.without(&["restart", "persistence", "durable"]),
@@ -71,46 +70,14 @@ fn setups(address: &Address) -> Vec<Setup> {
 fn passing(kind: Kind) -> (Vec<String>, usize) {
     let peer = Peer::start(kind);
     let address = Address::new(peer.address().ip().to_string(), peer.address().port());
-    let target = Target {
-        info: TargetInfo {
-            name: format!("{kind:?}"),
-            version: None,
-            address: address.to_string(),
-            transport: Default::default(),
-            argument: None,
-            options: Vec::new(),
-            snapshots: Kept::All,
-        },
-        launcher: Arc::new(Fixed::new(&address, &Version::ALL)),
-        supports: Supports::of(&["exclusive"], &[]),
-        setups: setups(&address),
-        known: Vec::new(),
-        broker_version: None,
-        not_offered: Default::default(),
-        jobs: 64,
-        instances: 1,
-        isolate: false,
-    };
-    let cases: Vec<Arc<Case>> = Files::embedded()
-        .load_all()
-        .expect("the embedded scenarios are well-formed")
-        .into_iter()
-        .flat_map(|s| s.cases)
-        .map(Arc::new)
-        .collect();
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-    let result = runtime.block_on(async {
-        let settings = Settings {
-            patience: Duration::from_millis(300),
-            ..Settings::default()
-        };
-        let player = Player::new(settings, 1);
-        let (events, _) = tokio::sync::mpsc::unbounded_channel();
-        let (_stop, stopped) = tokio::sync::watch::channel(false);
-        suite::run(&cases, &target, &player, &RunOptions::default(), events, stopped)
-            .await
-            .expect("an address starts nothing")
-    });
+    let target = Target::at(&address)
+        .versions(Version::ALL)
+        .exclusive()
+        .setups(setups(&address));
+    let result = Suite::embedded()
+        .patience(Duration::from_millis(300))
+        .run(target)
+        .expect("an address starts nothing");
     let played = result.cases.iter().filter(|c| c.verdict != Verdict::Skip).count();
     let passed = result.cases.iter().filter(|c| c.verdict == Verdict::Pass);
     (passed.map(|c| c.id.clone()).collect(), played)

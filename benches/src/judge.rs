@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use divan::{Bencher, black_box};
-use mqttspec::cli::reference_that;
+use mqttspec::harness::reference_that;
 use mqttspec::play::{PlayEnd, Player, Settings, replay};
 use mqttspec::rules::check;
 use mqttspec::scenario::{Case, Files, Which, declared_waits};

@@ -278,11 +278,11 @@ pub struct DecodeArgs {
     pub mqtt: Version,
     /// Who sent it; without it, whoever may
     #[arg(long, value_name = "SIDE")]
-    pub from: Option<From>,
+    pub from: Option<Sender>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum From {
+pub enum Sender {
     Client,
     Server,
 }

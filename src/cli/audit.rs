@@ -6,8 +6,9 @@ use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use crate::capture::audit::{Json, Report, Totals, audit as read_and_judge, head_text, stream_text, summary_text};
 use crate::capture::{Error, Settings, Summary};
 
+use super::Exit;
 use super::args::AuditArgs;
-use super::{Exit, fail, print, print_error};
+use super::out::{fail, print, print_error};
 
 /// Tells what the clients and brokers of a capture did against the standard.
 pub fn audit(args: &AuditArgs) -> Exit {

@@ -4,8 +4,9 @@ use crate::reference::{self, Config, Disobey, Listen, Server};
 use crate::transport::Transport;
 use crate::transport::tls::{self, Certificates};
 
+use super::Exit;
 use super::args::BrokerArgs;
-use super::{Exit, fail, print};
+use super::out::{fail, print};
 
 /// Runs the reference broker by itself, until it is ended.
 pub fn broker(args: &BrokerArgs) -> Exit {

@@ -3,7 +3,8 @@
 use crate::scenario::Files;
 
 use super::args::CheckArgs;
-use super::{Exit, print, set};
+use super::out::print;
+use super::{Exit, set};
 
 /// Reads scenario files and says all that is wrong with them.
 pub fn check(args: &CheckArgs) -> Exit {

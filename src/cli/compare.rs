@@ -1,17 +1,16 @@
 //! `mqttspec compare`
 
-use std::path::Path;
-
 use crate::report::compare::changes;
-use crate::report::model::Run;
 
+use super::Exit;
 use super::args::CompareArgs;
-use super::run::{job_summary, worse, write};
-use super::{Exit, fail, print};
+use super::exit::worse;
+use super::files::{job_summary, run, write};
+use super::out::print;
 
 /// Says what changed between two runs.
 pub fn compare(args: &CompareArgs) -> Exit {
-    let (old, new) = match (record(&args.old), record(&args.new)) {
+    let (old, new) = match (run(&args.old), run(&args.new)) {
         (Ok(old), Ok(new)) => (old, new),
         (Err(exit), _) | (_, Err(exit)) => return exit,
     };
@@ -23,15 +22,4 @@ pub fn compare(args: &CompareArgs) -> Exit {
     }
     job_summary(|| changes.markdown());
     exit
-}
-
-/// Reads a run's JSON.
-pub fn record(file: &Path) -> Result<Run, Exit> {
-    let text = read(file)?;
-    Run::read(&text).map_err(|error| fail(Exit::Malformed, format!("{}: {error}", file.display())))
-}
-
-/// Reads a file.
-pub fn read(file: &Path) -> Result<String, Exit> {
-    std::fs::read_to_string(file).map_err(|e| fail(Exit::Usage, format!("cannot read {}: {e}", file.display())))
 }

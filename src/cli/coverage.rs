@@ -4,10 +4,12 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use crate::coverage::{self, Coverage, Evidence, Exceptions};
+use crate::harness;
 use crate::scenario::Case;
 
 use super::args::CoverageArgs;
-use super::{Exit, fail, print, print_error, reference_that, set};
+use super::out::{fail, print, print_error};
+use super::{Exit, set};
 
 /// Prints which statements the cases prove, and which of their breaches they notice.
 pub fn coverage(args: &CoverageArgs) -> Exit {
@@ -56,6 +58,6 @@ fn walk(cases: &[Arc<Case>]) -> Result<coverage::Walk, Exit> {
         }
     };
     runtime
-        .block_on(coverage::walk(cases, reference_that, progress))
+        .block_on(coverage::walk(cases, harness::reference_that, progress))
         .map_err(|e| fail(Exit::Unreachable, e))
 }

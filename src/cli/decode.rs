@@ -2,8 +2,9 @@
 
 use crate::wire::{PacketType, Side, describe_bytes};
 
-use super::args::{DecodeArgs, From};
-use super::{Exit, fail, print};
+use super::Exit;
+use super::args::{DecodeArgs, Sender};
+use super::out::{fail, print};
 
 /// Decodes bytes and names every breach in them.
 pub fn decode(args: &DecodeArgs) -> Exit {
@@ -20,8 +21,8 @@ pub fn decode(args: &DecodeArgs) -> Exit {
         Err(error) => return fail(Exit::Usage, format!("this is no hex: {error}")),
     };
     let side = match args.from {
-        Some(From::Client) => Side::Client,
-        Some(From::Server) => Side::Server,
+        Some(Sender::Client) => Side::Client,
+        Some(Sender::Server) => Side::Server,
         // Who may send it at all; of what both may send, the server's side is what is looked at more often.
         None => match PacketType::from_number(bytes[0] >> 4) {
             Some(kind) if !kind.from_server(args.mqtt) => Side::Client,

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use crate::report::model::Run;
+use crate::suite::{RunResult, Verdict};
+
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -64,6 +67,40 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit.code())
     }
+}
+
+/// The exit code of a run's results alone.
+pub fn verdict_of(result: &RunResult) -> Exit {
+    let cut_short = result.interrupted || !result.crashes_under_load.is_empty();
+    of_verdicts(result.cases.iter().map(|c| c.verdict), cut_short)
+}
+
+/// The exit code of verdicts. `cut_short` says that the run is bad whatever they are.
+pub fn of_verdicts(verdicts: impl Iterator<Item = Verdict>, cut_short: bool) -> Exit {
+    let of = |verdict| match verdict {
+        Verdict::Error => Exit::Unreachable,
+        Verdict::Fail | Verdict::Crash | Verdict::Fixed => Exit::Bad,
+        Verdict::Pass | Verdict::Known | Verdict::Skip => Exit::Ok,
+    };
+    let begin = if cut_short { Exit::Bad } else { Exit::Ok };
+    verdicts.map(of).fold(begin, worse)
+}
+
+/// 130 before 5 before 1 before 0.
+pub fn worse(a: Exit, b: Exit) -> Exit {
+    let rank = |exit| match exit {
+        Exit::Interrupted => 3,
+        Exit::Unreachable => 2,
+        Exit::Ok => 0,
+        _ => 1,
+    };
+    if rank(b) > rank(a) { b } else { a }
+}
+
+/// The exit code of a run that was read back.
+pub fn of_run(run: &Run) -> Exit {
+    let cut_short = run.interrupted || !run.crashes_under_load.is_empty();
+    of_verdicts(run.cases.iter().map(|c| c.verdict), cut_short)
 }
 
 #[cfg(test)]

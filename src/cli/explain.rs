@@ -4,7 +4,8 @@ use crate::reference::{Disobey, honoured_at};
 use crate::statements::{Binds, Observe, Statement, catalogue};
 
 use super::args::ExplainArgs;
-use super::{Exit, fail, print, set};
+use super::out::{fail, print};
+use super::{Exit, set};
 
 /// Prints a statement, how an exchange shows it, and the cases that prove it.
 pub fn explain(args: &ExplainArgs) -> Exit {

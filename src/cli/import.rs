@@ -7,7 +7,8 @@ use crate::capture::{self, Recorded};
 use crate::scenario::{Source, is_name, load};
 
 use super::args::ImportArgs;
-use super::{Exit, fail, print, replay, set};
+use super::out::{fail, print};
+use super::{Exit, files, set};
 
 /// Writes the scenario of a connection. What is written is well-formed, or nothing is.
 pub fn import(args: &ImportArgs) -> Exit {
@@ -20,7 +21,7 @@ pub fn import(args: &ImportArgs) -> Exit {
         stream: args.stream,
         ..capture::Settings::default()
     };
-    let (streams, _) = match replay::read(&args.file, &settings) {
+    let (streams, _) = match files::capture(&args.file, &settings) {
         Ok(read) => read,
         Err(exit) => return exit,
     };

@@ -1,12 +1,12 @@
 //! What the last run found bad, for `--failed`.
 
-use std::path::PathBuf;
-
 use crate::suite::RunResult;
+
+use super::state;
 
 /// Keeps the ids of the bad cases. That it cannot be kept is no reason to fail: `--failed` then says so.
 pub fn keep(result: &RunResult) {
-    let file = file();
+    let Some(file) = state::last_bad() else { return };
     let ids: String = result
         .cases
         .iter()
@@ -24,16 +24,12 @@ pub fn keep(result: &RunResult) {
 /// # Errors
 /// There was no run, or nothing was bad in it.
 pub fn bad() -> Result<Vec<String>, String> {
-    let file = file();
-    let text =
-        std::fs::read_to_string(&file).map_err(|_| "there was no run here yet, so nothing has failed".to_owned())?;
+    let text = state::last_bad()
+        .and_then(|file| std::fs::read_to_string(file).ok())
+        .ok_or("there was no run here yet, so nothing has failed")?;
     let ids: Vec<String> = text.lines().map(str::to_owned).collect();
     if ids.is_empty() {
         return Err("nothing was bad in the last run".to_owned());
     }
     Ok(ids)
-}
-
-fn file() -> PathBuf {
-    PathBuf::from("target").join("mqttspec").join("last-bad")
 }

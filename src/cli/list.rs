@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::args::ListArgs;
-use super::{Exit, print, set};
+use super::out::print;
+use super::{Exit, set};
 
 /// Lists the cases that are selected.
 pub fn list(args: &ListArgs) -> Exit {

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Exit, fail, help, print};
+use super::out::{fail, print};
+use super::{Exit, help};
 
 /// Prints a completion script.
 pub fn completions(shell: clap_complete::Shell) -> Exit {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::harness;
 use crate::play::Player;
 use crate::report::html::Scripts;
 use crate::report::matrix::Matrix;
@@ -16,8 +17,10 @@ use crate::scenario::Case;
 use crate::suite::{self, RunEvent, RunOptions, RunResult};
 
 use super::args::{MatrixArgs, ReachArgs};
-use super::run::{asked_to_end, check_known, job_summary, start_tracing, worse, write};
-use super::{Exit, compare, fail, is_terminal, print, print_error, report, set, target};
+use super::exit::{of_run, verdict_of, worse};
+use super::files::{self, job_summary, write};
+use super::out::{fail, is_terminal, print, print_error, start_tracing};
+use super::{Exit, interrupt, set, target};
 
 /// What stands for the embedded reference broker among targets.
 const REFERENCE: &str = "reference";
@@ -48,19 +51,13 @@ pub fn matrix(args: &MatrixArgs) -> Exit {
     let matrix = Matrix::new(records, suite().map(|c| c.id.as_str()));
     print(&format!("\n{}", markdown::counts(&matrix)));
     job_summary(|| markdown::matrix(&matrix));
-    worse(exit, report::write_all(&args.files, &matrix, &Scripts::of(suite())))
+    worse(exit, files::write_matrix(&args.files, &matrix, &Scripts::of(suite())))
 }
 
 /// The results of every target in the order of the command line, but of those that could not be played, and the worst exit
 /// code.
 async fn all(args: &MatrixArgs, cases: &[Arc<Case>]) -> (Vec<model::Run>, Exit) {
-    let (stop, stopped) = watch::channel(false);
-    tokio::spawn(async move {
-        asked_to_end().await;
-        stop.send_replace(true);
-        // The channel stays open as long as the runs.
-        std::future::pending::<()>().await;
-    });
+    let stopped = interrupt::watch();
     let beside = Arc::new(Semaphore::new(args.jobs_brokers as usize));
     let mut tasks = JoinSet::new();
     for (place, argument) in args.targets.iter().enumerate() {
@@ -123,12 +120,12 @@ impl Run {
             return Err(Exit::Interrupted);
         }
         if self.argument.ends_with(".json") {
-            let record = compare::record(Path::new(&self.argument)).inspect_err(|_| self.left_out())?;
-            let exit = report::of(&record);
-            return Ok((record, exit));
+            let run = files::run(Path::new(&self.argument)).inspect_err(|_| self.left_out())?;
+            let exit = of_run(&run);
+            return Ok((run, exit));
         }
         let result = self.play().await.inspect_err(|_| self.left_out())?;
-        let mut exit = super::run::verdict_of(&result);
+        let mut exit = verdict_of(&result);
         if let Some(folder) = &self.runs {
             exit = worse(exit, keep(folder, &result));
         }
@@ -143,9 +140,9 @@ impl Run {
     async fn play(&self) -> Result<Arc<RunResult>, Exit> {
         let argument = Some(self.argument.as_str()).filter(|a| *a != REFERENCE);
         let (mut target, settings) = target::target(argument, &[], &ReachArgs::default()).await?;
-        check_known(&target, &self.set, None).map_err(|message| fail(Exit::Malformed, message))?;
+        set::check_known(&target, &self.set, None).map_err(|message| fail(Exit::Malformed, message))?;
         target.jobs = self.jobs.unwrap_or(target.jobs);
-        let player = Player::new(settings, super::seed());
+        let player = Player::new(settings, harness::seed());
         let (sender, events) = mpsc::unbounded_channel();
         let teller = tokio::spawn(tell(events));
         let options = RunOptions::default();

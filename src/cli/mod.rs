@@ -7,20 +7,19 @@ mod check;
 mod compare;
 mod coverage;
 mod decode;
-mod diaries;
-mod embedded;
-mod equipped;
 mod exit;
 mod explain;
+mod files;
 mod help;
 mod import;
+mod interrupt;
 mod known;
 mod last;
 mod list;
 mod manual;
 mod matrix;
 mod new;
-mod proxied;
+mod out;
 mod record;
 mod replay;
 mod report;
@@ -28,26 +27,47 @@ mod run;
 mod set;
 mod show;
 mod snapshots;
+mod state;
 mod sweep;
 mod target;
-mod trials;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
 use clap::FromArgMatches;
 
+use crate::scenario::Case;
 pub use args::Cli;
 use args::Command;
-pub use embedded::Embedded;
 pub use exit::Exit;
-pub use proxied::disobeying;
-pub use target::{is_installed, of_profile, reference, reference_over, reference_that};
-pub use trials::trials;
 
-/// Reads the command line, does what it says, and gives the exit code.
-pub fn main() -> ExitCode {
+/// How the program ended, and what it still held then.
+#[derive(Debug)]
+#[must_use]
+pub struct Ended {
+    pub exit: Exit,
+    /// The cases that were played. To give back all that they are made of takes longer than to end the process, so a
+    /// caller that ends it may [forget](std::mem::forget) them.
+    pub cases: Vec<Arc<Case>>,
+}
+
+impl From<Exit> for Ended {
+    fn from(exit: Exit) -> Ended {
+        Ended {
+            exit,
+            cases: Vec::new(),
+        }
+    }
+}
+
+impl From<Ended> for ExitCode {
+    fn from(ended: Ended) -> ExitCode {
+        ended.exit.into()
+    }
+}
+
+/// Reads the command line, and does what it says.
+pub fn main() -> Ended {
     let cli = match help::command()
         .try_get_matches()
         .and_then(|matches| Cli::from_arg_matches(&matches))
@@ -61,7 +81,7 @@ pub fn main() -> ExitCode {
         }
     };
     let exit = match cli.command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => return run::run(&args),
         Command::List(args) => list::list(&args),
         Command::Check(args) => check::check(&args),
         Command::Show(args) => show::show(&args),
@@ -76,7 +96,7 @@ pub fn main() -> ExitCode {
         Command::Audit(args) => audit::audit(&args),
         Command::Sweep(args) => sweep::sweep(&args),
         Command::Schema => {
-            print(&crate::scenario::schema_text());
+            out::print(&crate::scenario::schema_text());
             Exit::Ok
         }
         Command::Review(args) => snapshots::review(&args),
@@ -89,50 +109,4 @@ pub fn main() -> ExitCode {
         Command::Man { dir } => manual::man(dir.as_deref()),
     };
     exit.into()
-}
-
-/// Prints to standard output; styles only where they belong. That nobody reads any more is no reason to fail.
-fn print(text: &str) {
-    use std::io::Write;
-    let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// Prints to standard error.
-fn print_error(text: &str) {
-    use std::io::Write;
-    let mut out = anstream::stderr().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// One error for the user, and the exit code that goes with it.
-fn fail(exit: Exit, message: impl std::fmt::Display) -> Exit {
-    let style = anstyle::AnsiColor::Red.on_default().bold();
-    print_error(&format!("{style}error{style:#}: {message}\n"));
-    exit
-}
-
-/// Whether standard error takes colours.
-fn colour() -> bool {
-    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
-}
-
-/// Whether a person looks on.
-fn is_terminal() -> bool {
-    std::io::stderr().is_terminal()
-}
-
-/// Where this run's namespaces begin. Two runs on one broker at one time must not meet.
-fn seed() -> u64 {
-    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    time.as_nanos() as u64 ^ (u64::from(std::process::id()) << 32)
-}
-
-/// Columns of the terminal, where they are known.
-fn width() -> usize {
-    std::env::var("COLUMNS")
-        .ok()
-        .and_then(|c| c.parse().ok())
-        .filter(|c| *c >= 40)
-        .unwrap_or(120)
 }

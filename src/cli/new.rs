@@ -4,8 +4,9 @@ use std::io::Write;
 
 use crate::statements::{Statement, Version, catalogue};
 
+use super::Exit;
 use super::args::NewArgs;
-use super::{Exit, fail, print};
+use super::out::{fail, print};
 
 /// Writes a scenario to begin with. It is well-formed, and plays.
 pub fn new(args: &NewArgs) -> Exit {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufWriter;
 
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::report::plural;
 use crate::statements::catalogue;
@@ -14,7 +14,8 @@ use crate::transport::Transport;
 use crate::wire::Side;
 
 use super::args::RecordArgs;
-use super::{Exit, fail, print, run};
+use super::out::{fail, print};
+use super::{Exit, interrupt};
 
 /// Stands between clients and a broker until Ctrl-C.
 pub fn record(args: &RecordArgs) -> Exit {
@@ -42,13 +43,7 @@ async fn record_until_told(args: &RecordArgs) -> Exit {
         Ok(file) => BufWriter::new(file),
         Err(error) => return cannot_write(error),
     };
-    let (stop, stopped) = watch::channel(false);
-    tokio::spawn(async move {
-        run::asked_to_end().await;
-        stop.send_replace(true);
-        // The channel stays open as long as the recording.
-        std::future::pending::<()>().await;
-    });
+    let stopped = interrupt::watch();
     let here = listener.local_addr().unwrap_or(args.listen);
     print(&format!(
         "listening on mqtt://{here} for {}, writing {}; Ctrl-C ends\n",

@@ -1,17 +1,15 @@
 //! `mqttspec replay`
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::Path;
-
 use crate::capture::{self, Recorded, Summary};
+use crate::harness;
 use crate::play::Namespaces;
 use crate::replay::{self, Difference, Login, Options, Replayed};
 use crate::report::plural;
 use crate::transcript::{printable, seconds};
 
 use super::args::ReplayArgs;
-use super::{Exit, fail, print, print_error, target};
+use super::out::{fail, print};
+use super::{Exit, files, target};
 
 /// Plays the clients of a capture against a broker.
 pub fn replay(args: &ReplayArgs) -> Exit {
@@ -19,7 +17,7 @@ pub fn replay(args: &ReplayArgs) -> Exit {
         ports: args.port.clone(),
         ..capture::Settings::default()
     };
-    let (streams, summary) = match read(&args.file, &settings) {
+    let (streams, summary) = match files::capture(&args.file, &settings) {
         Ok(read) => read,
         Err(exit) => return exit,
     };
@@ -40,24 +38,6 @@ pub fn replay(args: &ReplayArgs) -> Exit {
     exit
 }
 
-/// Reads a capture, and says on standard error what of it could not be read.
-pub fn read(file: &Path, settings: &capture::Settings) -> Result<(Vec<Recorded>, Summary), Exit> {
-    let shown = file.display();
-    let opened = File::open(file).map_err(|e| fail(Exit::Usage, format!("cannot open {shown}: {e}")))?;
-    let (streams, summary) = capture::read_streams(BufReader::new(opened), settings).map_err(|error| {
-        let exit = match error {
-            // The format is what is wrong with the file; that it cannot be read is not its fault.
-            capture::Error::Io(_) => Exit::Unreachable,
-            _ => Exit::Malformed,
-        };
-        fail(exit, format!("cannot read {shown}: {error}"))
-    })?;
-    if let Some(damage) = &summary.damage {
-        print_error(&format!("note: {shown}: {damage}\n"));
-    }
-    Ok((streams, summary))
-}
-
 fn is_chosen(args: &ReplayArgs, recorded: &Recorded) -> bool {
     let stream = &recorded.stream;
     let id = stream.client_id.as_ref().and_then(|id| id.as_str());
@@ -76,7 +56,7 @@ async fn play(args: &ReplayArgs, streams: &[Recorded], summary: &Summary) -> Exi
     };
     let options = Options {
         speed: args.speed,
-        rename: args.rename.then(|| Namespaces::new(super::seed()).next()),
+        rename: args.rename.then(|| Namespaces::new(harness::seed()).next()),
         login: settings.login.map(|login| Login {
             username: login.username,
             password: login.password,

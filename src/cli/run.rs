@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use crate::harness::{self, Broom, Open};
 use crate::play::Player;
 use crate::report::html::Scripts;
 use crate::report::matrix::Matrix;
@@ -15,21 +16,30 @@ use crate::report::{self, failure, terminal};
 use crate::scenario::Case;
 use crate::suite::{self, RunEvent, RunOptions, RunResult, Target, Verdict};
 
-use super::args::{RunArgs, SelectArgs, Trace};
-use super::{Exit, diaries, fail, is_terminal, known, last, print, print_error, set, snapshots, sweep, target, width};
+use super::args::{RunArgs, Trace};
+use super::exit::{verdict_of, worse};
+use super::files::{job_summary, write};
+use super::out::{error_width, fail, is_terminal, print, print_error, start_tracing, width};
+use super::{Ended, Exit, interrupt, known, last, set, snapshots, state, target};
 
 /// Plays the suite.
-pub fn run(args: &RunArgs) -> Exit {
+pub fn run(args: &RunArgs) -> Ended {
+    let (exit, cases) = match cases(args) {
+        Ok(cases) => (play(args, &cases), cases),
+        Err(exit) => (exit, Vec::new()),
+    };
+    Ended { exit, cases }
+}
+
+/// The cases that are asked for.
+fn cases(args: &RunArgs) -> Result<Vec<Arc<Case>>, Exit> {
     start_tracing(args.verbose);
-    let only = match args.failed.then(last::bad) {
-        None => None,
-        Some(Ok(ids)) => Some(ids),
-        Some(Err(message)) => return fail(Exit::Nothing, message),
-    };
-    let cases = match set::cases(&args.set, &args.select, only) {
-        Ok(cases) => cases,
-        Err(exit) => return exit,
-    };
+    let only = args.failed.then(last::bad).transpose();
+    let only = only.map_err(|message| fail(Exit::Nothing, message))?;
+    set::cases(&args.set, &args.select, only)
+}
+
+fn play(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
     // A run mostly waits, and one thread that nobody has to wake takes a fifth less processor time than several. The
     // embedded broker is a party of its own.
     let mut builder = match args.target.is_some() {
@@ -47,32 +57,14 @@ pub fn run(args: &RunArgs) -> Exit {
     exit
 }
 
-/// Logs to standard error, as `MQTTSPEC_LOG` asks for.
-pub(super) fn start_tracing(verbose: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MQTTSPEC_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(if verbose { "mqttspec=info" } else { "off" }));
-    // A second call in one process keeps the first; nothing is lost by that.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(super::colour())
-        .try_init();
-}
-
-async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
-    let (stop, stopped) = watch::channel(false);
-    tokio::spawn(async move {
-        asked_to_end().await;
-        stop.send_replace(true);
-        // The channel stays open as long as the run.
-        std::future::pending::<()>().await;
-    });
+async fn run_all(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
+    let stopped = interrupt::watch();
     let (mut target, mut settings) = match target::target(args.target.as_deref(), &args.disobey, &args.reach).await {
         Ok(target) => target,
         Err(exit) => return exit,
     };
     let whole = is_whole(args).then(|| cases.iter().map(|case| case.id.clone()).collect());
-    if let Err(message) = check_known(&target, &args.set, whole) {
+    if let Err(message) = set::check_known(&target, &args.set, whole) {
         return fail(Exit::Malformed, message);
     }
     if args.exclusive {
@@ -80,9 +72,9 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
     }
     target.jobs = args.jobs.unwrap_or(target.jobs);
     settings.patience = args.patience.unwrap_or(settings.patience);
-    let seed = super::seed();
+    let seed = harness::seed();
     // What a broker of our own holds goes with it.
-    let kept = (!target.launcher.starts_its_own()).then(|| diaries::begin(&target.info.address, seed));
+    let kept = (!target.launcher.starts_its_own()).then(|| state::diaries().begin(&target.info.address, seed));
     settings.diary = kept.as_ref().map(|kept| Arc::clone(&kept.diary));
     let player = Player::new(settings, seed);
     let options = RunOptions {
@@ -91,12 +83,10 @@ async fn run_all(args: &RunArgs, cases: Vec<Arc<Case>>) -> Exit {
         total_timeout: args.total_timeout,
         forgets: args.json.is_none() && args.html.is_none() && args.pcap.is_none() && args.snapshots.is_none(),
     };
-    let exit = turns(args, &cases, &target, &player, &options, stopped, kept.as_ref()).await;
+    let exit = turns(args, cases, &target, &player, &options, stopped, kept.as_ref()).await;
     if let Some(kept) = &kept {
         kept.end();
     }
-    // The process ends here, and takes them with it at once: to give back all that they are made of takes longer.
-    std::mem::forget(cases);
     exit
 }
 
@@ -108,7 +98,7 @@ async fn turns(
     player: &Player,
     options: &RunOptions,
     stopped: watch::Receiver<bool>,
-    kept: Option<&diaries::Kept>,
+    kept: Option<&Open>,
 ) -> Exit {
     let mut exit = Exit::Ok;
     let mut before: Option<Arc<RunResult>> = None;
@@ -118,7 +108,7 @@ async fn turns(
         }
         let played = one_run(args, cases, target, player, options, stopped.clone()).await;
         if let Some(kept) = kept {
-            sweep::after_run(target, &player.settings, kept).await;
+            clean_up(target, player, kept).await;
         }
         let result = match played {
             Ok(result) => result,
@@ -136,17 +126,13 @@ async fn turns(
     exit
 }
 
-/// Waits for Ctrl-C, or for SIGTERM as `timeout` and CI servers send it: both end a run with everything put away.
-pub(super) async fn asked_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
+/// Removes what aborted cases left.
+async fn clean_up(target: &Target, player: &Player, kept: &Open) {
+    if !Broom::after_run(target, &player.settings, kept).await {
+        let argument = target.info.argument.as_deref().unwrap_or_default();
+        print_error(&format!(
+            "note: something is left at the broker; `mqttspec sweep {argument}` removes it\n"
+        ));
     }
 }
 
@@ -185,7 +171,7 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, verbo
                 about = Some(target);
             }
             RunEvent::CaseBegan { id } if live => {
-                let width = width().saturating_sub(1);
+                let width = error_width().saturating_sub(1);
                 print_error(&format!("{clear}{}", terminal::progress(done, all, bad, &id, width)));
             }
             RunEvent::CaseEnded(case) => {
@@ -257,34 +243,12 @@ fn page(file: &Path, cases: &[Arc<Case>], result: &RunResult) -> Exit {
     write(file, &report::html::page(&matrix, &scripts))
 }
 
-/// Writes a report; says where it cannot.
-pub(super) fn write(file: &Path, text: &str) -> Exit {
-    match std::fs::write(file, text) {
-        Ok(()) => Exit::Ok,
-        Err(error) => fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
-    }
-}
-
 /// Writes the run as a capture. The times in it begin when the run did.
 fn write_pcap(file: &Path, result: &RunResult) -> std::io::Result<()> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let began = now.unwrap_or_default().saturating_sub(result.duration);
     let out = std::io::BufWriter::new(std::fs::File::create(file)?);
     report::pcap::write(result, began, out)
-}
-
-/// Appends to the summary of a job on GitHub, where there is one.
-pub(super) fn job_summary(text: impl FnOnce() -> String) {
-    use std::io::Write;
-    let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|_| std::env::var_os("GITHUB_ACTIONS").is_some())
-    else {
-        return;
-    };
-    let file = Path::new(&file);
-    let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
-    if let Err(error) = opened.and_then(|mut f| f.write_all(text().as_bytes())) {
-        print_error(&format!("note: cannot write {}: {error}\n", file.display()));
-    }
 }
 
 /// Whether the run plays the whole set: only then can it be told which snapshots no case has any more.
@@ -296,34 +260,6 @@ fn is_whole(args: &RunArgs) -> bool {
         && select.tag.is_empty()
         && select.shard.is_none()
         && !args.failed
-}
-
-/// The exit code of a run's results alone.
-pub(super) fn verdict_of(result: &RunResult) -> Exit {
-    let cut_short = result.interrupted || !result.crashes_under_load.is_empty();
-    of_verdicts(result.cases.iter().map(|c| c.verdict), cut_short)
-}
-
-/// The exit code of verdicts. `cut_short` says that the run is bad whatever they are.
-pub(super) fn of_verdicts(verdicts: impl Iterator<Item = Verdict>, cut_short: bool) -> Exit {
-    let of = |verdict| match verdict {
-        Verdict::Error => Exit::Unreachable,
-        Verdict::Fail | Verdict::Crash | Verdict::Fixed => Exit::Bad,
-        Verdict::Pass | Verdict::Known | Verdict::Skip => Exit::Ok,
-    };
-    let begin = if cut_short { Exit::Bad } else { Exit::Ok };
-    verdicts.map(of).fold(begin, worse)
-}
-
-/// 130 before 5 before 1 before 0.
-pub(super) fn worse(a: Exit, b: Exit) -> Exit {
-    let rank = |exit| match exit {
-        Exit::Interrupted => 3,
-        Exit::Unreachable => 2,
-        Exit::Ok => 0,
-        _ => 1,
-    };
-    if rank(b) > rank(a) { b } else { a }
 }
 
 /// Tells every case whose verdict is not that of the first run.
@@ -343,29 +279,4 @@ fn changed_verdicts(first: &RunResult, now: &RunResult) -> Exit {
         }
     }
     exit
-}
-
-/// An entry of `known` that no case has is an error: most likely a slip, or a case that was renamed. `whole`
-/// has the identifiers of all cases of the set, where they are at hand; a case that is not selected counts too.
-pub(super) fn check_known(
-    target: &Target,
-    args: &super::args::SetArgs,
-    whole: Option<Vec<String>>,
-) -> Result<(), String> {
-    if target.known.is_empty() || args.scenarios.is_some() {
-        return Ok(());
-    }
-    let read = || set::outlines(args, &SelectArgs::default()).map(|all| all.into_iter().map(|case| case.id).collect());
-    // What is wrong with the set is told where it is played.
-    let Ok(all): Result<Vec<String>, Exit> = whole.map_or_else(read, Ok) else {
-        return Ok(());
-    };
-    match target.known.iter().find(|k| !all.iter().any(|id| k.case.matches(id))) {
-        None => Ok(()),
-        Some(known) => Err(format!(
-            "{}: `known` names `{}`, which no case has",
-            target.info.argument.as_deref().unwrap_or_default(),
-            known.case
-        )),
-    }
 }

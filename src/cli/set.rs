@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::harness::{self, check_pattern};
 use crate::scenario::{Case, Diagnostic, Files, Outline, Scenario, render_all};
-use crate::suite::{Selection, nearest};
+use crate::suite::{Selection, Target};
 
+use super::Exit;
 use super::args::{SelectArgs, SetArgs};
-use super::{Exit, colour, fail, print_error};
+use super::out::{colour, fail, print_error};
 
 /// Reads every scenario that the arguments name.
 pub fn scenarios(args: &SetArgs) -> Result<Vec<Scenario>, Exit> {
@@ -51,18 +53,8 @@ pub fn outlines(set: &SetArgs, select: &SelectArgs) -> Result<Vec<Outline>, Exit
 
 fn taken<T: AsRef<Outline>>(all: Vec<T>, select: &SelectArgs, only: Option<Vec<String>>) -> Result<Vec<T>, Exit> {
     let selection = selection(select, only).map_err(|message| fail(Exit::Usage, message))?;
-    // A pattern that fits nothing is most likely a slip, also where others fit.
     for glob in &selection.globs {
-        let alone = Selection {
-            globs: vec![glob.trim_start_matches('!').to_owned()],
-            ..Selection::default()
-        };
-        if !all.iter().any(|case| alone.takes(case.as_ref())) {
-            let hint = nearest(glob, &all)
-                .map(|n| format!("; the nearest is `{n}`"))
-                .unwrap_or_default();
-            return Err(fail(Exit::Nothing, format!("no case fits `{glob}`{hint}")));
-        }
+        check_pattern(glob, &all).map_err(|error| fail(Exit::Nothing, error))?;
     }
     let taken: Vec<T> = all.into_iter().filter(|case| selection.takes(case.as_ref())).collect();
     if taken.is_empty() {
@@ -93,5 +85,22 @@ fn selection(args: &SelectArgs, only: Option<Vec<String>>) -> Result<Selection, 
         tags: args.tag.clone(),
         shard: args.shard,
         only,
+    })
+}
+
+/// Checks the entries of a target's `known` against the cases of the set. `whole` has the identifiers of all of them, where
+/// they are at hand; a case that is not selected counts too.
+pub fn check_known(target: &Target, args: &SetArgs, whole: Option<Vec<String>>) -> Result<(), String> {
+    if target.known.is_empty() || args.scenarios.is_some() {
+        return Ok(());
+    }
+    let read = || outlines(args, &SelectArgs::default()).map(|all| all.into_iter().map(|case| case.id).collect());
+    // What is wrong with the set is told where it is played.
+    let Ok(all): Result<Vec<String>, Exit> = whole.map_or_else(read, Ok) else {
+        return Ok(());
+    };
+    harness::check_known(&target.known, all.iter().map(String::as_str)).map_err(|error| {
+        let profile = target.info.argument.as_deref().unwrap_or_default();
+        format!("{profile}: {error}")
     })
 }

@@ -5,7 +5,8 @@ use crate::statements::catalogue;
 use crate::suite::nearest;
 
 use super::args::ShowArgs;
-use super::{Exit, fail, print, set};
+use super::out::{fail, print};
+use super::{Exit, set};
 
 /// Shows a scenario's file, and what its cases prove.
 pub fn show(args: &ShowArgs) -> Exit {

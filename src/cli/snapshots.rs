@@ -7,8 +7,9 @@ use crate::report::review::{self, Pending};
 use crate::report::snapshot::{self, Snapshot};
 use crate::suite::RunResult;
 
+use super::Exit;
 use super::args::SnapshotArgs;
-use super::{Exit, fail, print};
+use super::out::{fail, print};
 
 /// Compares every snapshot of a run with the accepted one in `folder`, in the sub-folder of the target's name. `whole`
 /// says that every case of the set was played: only then is it

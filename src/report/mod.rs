@@ -7,9 +7,12 @@ pub mod accepted;
 mod case;
 pub mod compare;
 pub mod failure;
+#[cfg(feature = "cli")]
 pub mod github;
+#[cfg(feature = "cli")]
 pub mod html;
 pub mod json;
+#[cfg(feature = "cli")]
 pub mod junit;
 pub mod markdown;
 pub mod matrix;

@@ -12,8 +12,13 @@ use crate::transport::Address;
 pub enum StartError {
     #[error("cannot make a folder for the broker: {0}")]
     Folder(io::Error),
-    #[error("the reference broker cannot be started: {0}")]
-    Reference(io::Error),
+    /// A launcher outside this module could not start its broker.
+    #[error("{broker} cannot be started: {error}")]
+    Own {
+        /// What messages call it.
+        broker: &'static str,
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("cannot write {}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
     #[error("no free loopback port is left for the broker")]

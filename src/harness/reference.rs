@@ -1,17 +1,69 @@
-//! The embedded reference broker as a target.
+//! The reference broker inside this process as a target.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-use crate::reference::{Config, Listen, Server};
+use crate::play::Settings;
+use crate::reference::{Config, Disobey, Listen, Server};
 use crate::statements::Version;
-use crate::sut::{Address, BoxFuture, Instance, Launcher, Port, StartError};
+use crate::suite::{Target, TargetInfo};
+use crate::sut::{Address, BoxFuture, Instance, Kept, Launcher, Port, StartError, Supports};
 use crate::transport::Transport;
 use crate::transport::tls::{self, Certificates};
+
+use super::equipped;
+use super::target::{EMBEDDED_INSTANCES, JOBS};
+
+/// The embedded reference broker, breaking what `disobey` says.
+pub fn reference_that(disobey: Disobey) -> Target {
+    reference_over(disobey, Transport::Mqtt).0
+}
+
+/// The same, to be reached over `transport`; the settings have what that needs.
+pub fn reference_over(disobey: Disobey, transport: Transport) -> (Target, Settings) {
+    let settings = Settings {
+        dialer: equipped::dialer(),
+        ..Settings::default()
+    };
+    let target = Target {
+        info: TargetInfo {
+            name: "reference".to_owned(),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            address: "127.0.0.1 (embedded)".to_owned(),
+            transport,
+            argument: None,
+            options: Vec::new(),
+            snapshots: Kept::All,
+        },
+        launcher: Arc::new(Embedded::new(
+            Config {
+                disobey: disobey.clone(),
+                ..Config::default()
+            },
+            transport,
+        )),
+        supports: Supports::of(&equipped::ALWAYS, &[("in_flight", 65_535)]),
+        setups: equipped::setups(&disobey, transport),
+        known: Vec::new(),
+        broker_version: None,
+        not_offered: BTreeMap::new(),
+        jobs: JOBS,
+        instances: EMBEDDED_INSTANCES,
+        isolate: false,
+    };
+    (target, settings)
+}
+
+/// The embedded reference broker, obeying everything.
+pub fn reference() -> Target {
+    reference_that(Disobey::default())
+}
 
 /// Starts reference brokers inside this process.
 #[derive(Debug)]
@@ -67,7 +119,7 @@ impl Launcher for Embedded {
                 listeners: self.listeners(&store, &mut ports)?,
                 ..self.config.clone()
             };
-            let server = Server::start(config.clone()).await.map_err(StartError::Reference)?;
+            let server = Server::start(config.clone()).await.map_err(cannot_start)?;
             let websocket = match self.transport.is_websocket() {
                 true => self.transport,
                 false => Transport::Ws,
@@ -103,11 +155,7 @@ struct Running {
 
 impl Running {
     async fn start_again(&self, slot: &mut Option<Server>) -> Result<(), StartError> {
-        *slot = Some(
-            Server::start(self.config.clone())
-                .await
-                .map_err(StartError::Reference)?,
-        );
+        *slot = Some(Server::start(self.config.clone()).await.map_err(cannot_start)?);
         Ok(())
     }
 }
@@ -181,8 +229,15 @@ fn free(ports: &mut Vec<Port>) -> Result<SocketAddr, StartError> {
     Ok(address)
 }
 
+fn cannot_start(error: io::Error) -> StartError {
+    StartError::Own {
+        broker: "the reference broker",
+        error: error.into(),
+    }
+}
+
 fn not_listening() -> StartError {
-    StartError::Reference(io::ErrorKind::AddrNotAvailable.into())
+    cannot_start(io::ErrorKind::AddrNotAvailable.into())
 }
 
 fn fresh_folder() -> std::io::Result<PathBuf> {

@@ -1,0 +1,58 @@
+//! A broker's own test: it is started inside the test's process, restarted, killed, and judged.
+//!
+//! The crate's reference server plays somebody's broker here; `start` is all that such a broker has to offer. Run it with
+//! `cargo run --example in_process`; `tests/in_process.rs` runs it as a test.
+
+use std::net::SocketAddr;
+
+use mqttspec::harness::{Home, Running};
+use mqttspec::reference::{Config, Server};
+use mqttspec::suite::RunResult;
+use mqttspec::{Suite, Target};
+
+/// Somebody's broker, with what the harness has to know of it.
+struct Broker(Server);
+
+impl Running for Broker {
+    fn address(&self) -> SocketAddr {
+        self.0.address()
+    }
+
+    async fn stop(self) {
+        self.0.stop().await;
+    }
+
+    async fn kill(self) {
+        self.0.kill().await;
+    }
+}
+
+/// Starts the broker where the harness says, with its state in the folder that a restart finds again.
+async fn start(home: Home) -> std::io::Result<Broker> {
+    let config = Config {
+        address: home.address(),
+        store: Some(home.folder().to_owned()),
+        ..Config::default()
+    };
+    Server::start(config).await.map(Broker)
+}
+
+/// Plays the cases about retained messages and sessions, some of which restart the broker.
+pub fn run() -> Result<RunResult, Box<dyn std::error::Error>> {
+    let broker = Target::restarting(start)
+        .name("in-process")
+        .supports(&["persistence", "durable"]);
+    let result = Suite::embedded()
+        .select("retain/outlives-a-restart")?
+        .select("session/restart-*")?
+        .select("qos2/dup-before-pubrel")?
+        .run(broker)?;
+    Ok(RunResult::clone(&result))
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let result = run()?;
+    print!("{}", result.report());
+    result.assert_conforms();
+    Ok(())
+}

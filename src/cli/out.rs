@@ -1,0 +1,88 @@
+//! What is written to the terminal, and what is known of it.
+
+use std::io::{IsTerminal, Write};
+
+use super::Exit;
+
+/// Columns where the terminal's are not known.
+const WIDTH: usize = 120;
+/// Fewer columns than these are taken for a mistake.
+const NARROWEST: usize = 40;
+
+/// Prints to standard output; styles only where they belong. That nobody reads any more is no reason to fail.
+pub fn print(text: &str) {
+    let mut out = anstream::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Prints to standard error.
+pub fn print_error(text: &str) {
+    let mut out = anstream::stderr().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// One error for the user, and the exit code that goes with it.
+pub fn fail(exit: Exit, message: impl std::fmt::Display) -> Exit {
+    let style = anstyle::AnsiColor::Red.on_default().bold();
+    print_error(&format!("{style}error{style:#}: {message}\n"));
+    exit
+}
+
+/// Whether standard error takes colours.
+pub fn colour() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
+}
+
+/// Whether a person looks on.
+pub fn is_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Columns of the terminal that standard output goes to; 120 where it goes to none. `COLUMNS` comes first.
+pub fn width() -> usize {
+    columns(terminal_size::terminal_size_of(std::io::stdout()))
+}
+
+/// Columns of the terminal that standard error goes to.
+pub fn error_width() -> usize {
+    columns(terminal_size::terminal_size_of(std::io::stderr()))
+}
+
+fn columns(size: Option<(terminal_size::Width, terminal_size::Height)>) -> usize {
+    let stated = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    chosen(stated, size.map(|(width, _)| usize::from(width.0)))
+}
+
+fn chosen(stated: Option<usize>, measured: Option<usize>) -> usize {
+    let usable = |columns: &usize| *columns >= NARROWEST;
+    stated
+        .filter(usable)
+        .or_else(|| measured.filter(usable))
+        .unwrap_or(WIDTH)
+}
+
+/// Logs to standard error, as `MQTTSPEC_LOG` asks for.
+pub fn start_tracing(verbose: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MQTTSPEC_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(if verbose { "mqttspec=info" } else { "off" }));
+    // A second call in one process keeps the first; nothing is lost by that.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour())
+        .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_width_is_the_stated_one_before_the_measured_one() {
+        assert_eq!(chosen(Some(50), Some(80)), 50);
+        assert_eq!(chosen(None, Some(80)), 80);
+        assert_eq!(chosen(Some(0), Some(80)), 80);
+        assert_eq!(chosen(None, Some(3)), WIDTH);
+        assert_eq!(chosen(None, None), WIDTH);
+    }
+}

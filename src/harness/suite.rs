@@ -1,0 +1,294 @@
+//! A suite of cases that is selected, played and judged from Rust.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::play::{Player, Settings};
+use crate::scenario::{Case, Files, Outline};
+use crate::statements::Version;
+use crate::suite::{self, RunOptions, RunResult, Selection, Target, nearest};
+use crate::sut::{Known, Profile};
+
+use super::{Broom, Diaries, RunError, SuiteError, TargetBuilder, seed};
+
+/// Cases to play, and how they are judged.
+#[derive(Debug, Clone)]
+#[must_use = "a suite does nothing before it is run"]
+pub struct Suite {
+    files: Files,
+    selection: Selection,
+    known: Vec<Known>,
+    patience: Option<Duration>,
+    options: RunOptions,
+}
+
+impl Suite {
+    /// The scenarios that the crate carries.
+    pub fn embedded() -> Suite {
+        Suite::of(Files::embedded())
+    }
+
+    /// The scenarios in a folder of the caller's own.
+    pub fn of_dir(folder: impl AsRef<Path>) -> Suite {
+        Suite::of(Files::of_dir(folder.as_ref()))
+    }
+
+    fn of(files: Files) -> Suite {
+        Suite {
+            files,
+            selection: Selection::default(),
+            known: Vec::new(),
+            patience: None,
+            options: RunOptions::default(),
+        }
+    }
+
+    /// Adds the scenarios in a folder.
+    pub fn also_dir(mut self, folder: impl AsRef<Path>) -> Self {
+        self.files = self.files.also_dir(folder.as_ref());
+        self
+    }
+
+    /// Selects cases by their id, their scenario or a folder, as `mqttspec run -e` does: `qos2/*`, `retain/`,
+    /// `connect/basic@v5`. Several calls add up; with a leading `!` cases are taken out again.
+    ///
+    /// # Errors
+    /// No case fits the pattern, or the scenarios are malformed.
+    pub fn select(mut self, pattern: &str) -> Result<Self, SuiteError> {
+        let outlines = self.outlines()?;
+        check_pattern(pattern, &outlines)?;
+        self.selection.globs.push(pattern.to_owned());
+        Ok(self)
+    }
+
+    /// Only cases of these versions of MQTT.
+    pub fn versions(mut self, versions: impl IntoIterator<Item = Version>) -> Self {
+        self.selection.versions.extend(versions);
+        self
+    }
+
+    /// Only cases with one of these tags.
+    pub fn tags<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
+        self.selection.tags.extend(tags.into_iter().map(Into::into));
+        self
+    }
+
+    /// Only cases that prove one of these statements; globs such as `MQTT-3.1.*` or `v5:MQTT-4.3.3-10`.
+    pub fn statements<S: Into<String>>(mut self, statements: impl IntoIterator<Item = S>) -> Self {
+        self.selection.statements.extend(statements.into_iter().map(Into::into));
+        self
+    }
+
+    /// The deviations that are known: YAML text with the key `known`, as in a profile and as `mqttspec run --write-known`
+    /// writes it. A case that fails as listed is no failure; one that is listed and passes is.
+    ///
+    /// # Errors
+    /// The text is malformed, or an entry names no case of the set.
+    pub fn known(mut self, yaml: &str) -> Result<Self, SuiteError> {
+        let known = parse_known(yaml)?;
+        let outlines = self.outlines()?;
+        check_known(&known, outlines.iter().map(|case| case.id.as_str()))?;
+        self.known.extend(known);
+        Ok(self)
+    }
+
+    /// A breach of a SHOULD is a failure too.
+    pub fn strict(mut self) -> Self {
+        self.options.strict = true;
+        self
+    }
+
+    /// Ends the run after so many bad results.
+    pub fn max_fail(mut self, count: usize) -> Self {
+        self.options.max_fail = Some(count);
+        self
+    }
+
+    /// How long a case waits for what must come.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
+    }
+
+    /// The selected cases with their scripts, in the order of the set.
+    ///
+    /// # Errors
+    /// The scenarios are malformed, or nothing is selected.
+    pub fn cases(&self) -> Result<Vec<Arc<Case>>, SuiteError> {
+        self.cases_of(|_| true)
+    }
+
+    /// The selected cases of the scenarios whose path is `wanted`.
+    pub(super) fn cases_of(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Arc<Case>>, SuiteError> {
+        let scenarios = self.files.load(wanted).map_err(SuiteError::Scenarios)?;
+        let cases = scenarios.into_iter().flat_map(|s| s.cases);
+        let taken: Vec<Arc<Case>> = cases.filter(|case| self.selection.takes(case)).map(Arc::new).collect();
+        match taken.is_empty() {
+            true => Err(SuiteError::Nothing),
+            false => Ok(taken),
+        }
+    }
+
+    /// The selected cases without their scripts, which costs a tenth.
+    ///
+    /// # Errors
+    /// The scenarios are malformed, or nothing is selected.
+    pub fn list(&self) -> Result<Vec<Outline>, SuiteError> {
+        let mut outlines = self.outlines()?;
+        outlines.retain(|case| self.selection.takes(case));
+        match outlines.is_empty() {
+            true => Err(SuiteError::Nothing),
+            false => Ok(outlines),
+        }
+    }
+
+    fn outlines(&self) -> Result<Vec<Outline>, SuiteError> {
+        self.files.outlines().map_err(SuiteError::Scenarios)
+    }
+
+    /// Plays the cases against a target, on a runtime of its own, and waits for the end. Not to be called inside a
+    /// runtime: see [`Suite::run_async`].
+    ///
+    /// # Errors
+    /// The selection holds no case, or the target cannot be used. A case that fails is no error.
+    pub fn run(&self, target: TargetBuilder) -> Result<Arc<RunResult>, RunError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let result = runtime.block_on(self.run_async(target));
+        // What removes folders of brokers may end; nothing else is waited for.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        result
+    }
+
+    /// Plays the cases against a target, inside a tokio runtime with its timers and sockets enabled.
+    ///
+    /// # Errors
+    /// As [`Suite::run`].
+    pub async fn run_async(&self, target: TargetBuilder) -> Result<Arc<RunResult>, RunError> {
+        let cases = self.cases()?;
+        let (target, player) = self.prepare(target).await?;
+        // What a broker of our own holds goes with it.
+        let open =
+            (!target.launcher.starts_its_own()).then(|| Diaries::in_folder(None).begin(&target.info.address, seed()));
+        let settings = Settings {
+            diary: open.as_ref().map(|open| Arc::clone(&open.diary)),
+            ..Settings::clone(&player.settings)
+        };
+        let player = player.with(settings);
+        let (events, _) = tokio::sync::mpsc::unbounded_channel();
+        let (_stop, stopped) = tokio::sync::watch::channel(false);
+        let result = suite::run(&cases, &target, &player, &self.options, events, stopped).await;
+        if let Some(open) = &open {
+            // What cannot be removed is in no other test's way: each run has names of its own.
+            Broom::after_run(&target, &player.settings, open).await;
+        }
+        result.map_err(RunError::Start)
+    }
+
+    /// The target with what this suite knows of it, and who plays against it.
+    pub(super) async fn prepare(&self, target: TargetBuilder) -> Result<(Target, Player), RunError> {
+        let mut ready = target.ready(|_| ()).await?;
+        let transport = ready.target.info.transport;
+        let shown = self.known.iter().filter(|known| known.shows_over(transport));
+        ready.target.known.extend(shown.cloned());
+        ready.settings.patience = self.patience.unwrap_or(ready.settings.patience);
+        Ok((ready.target, Player::new(ready.settings, seed())))
+    }
+
+    /// Whether a breach of a SHOULD is a failure.
+    pub(super) fn is_strict(&self) -> bool {
+        self.options.strict
+    }
+}
+
+/// Checks that a pattern fits a case: one that fits none is most likely a slip, also where others fit.
+///
+/// # Errors
+/// [`SuiteError::NoSuchCase`] with the nearest id.
+pub fn check_pattern(pattern: &str, cases: &[impl AsRef<Outline>]) -> Result<(), SuiteError> {
+    let alone = Selection {
+        globs: vec![pattern.trim_start_matches('!').to_owned()],
+        ..Selection::default()
+    };
+    match cases.iter().any(|case| alone.takes(case.as_ref())) {
+        true => Ok(()),
+        false => Err(SuiteError::NoSuchCase {
+            pattern: pattern.to_owned(),
+            nearest: nearest(pattern, cases),
+        }),
+    }
+}
+
+/// Checks that each entry of `known` names a case: most likely a slip otherwise, or a case that was renamed.
+///
+/// # Errors
+/// The first entry that names none.
+pub fn check_known<'c>(known: &[Known], ids: impl IntoIterator<Item = &'c str> + Clone) -> Result<(), SuiteError> {
+    match known
+        .iter()
+        .find(|k| !ids.clone().into_iter().any(|id| k.case.matches(id)))
+    {
+        None => Ok(()),
+        Some(known) => Err(SuiteError::UnknownCase(known.case.to_string())),
+    }
+}
+
+/// Reads a list of known deviations.
+fn parse_known(yaml: &str) -> Result<Vec<Known>, SuiteError> {
+    // The rest of a profile stands behind it, so that errors in the list have their own lines.
+    let text = format!("{yaml}\nname: known\nmqtt: mqtt://127.0.0.1:1883\n");
+    Ok(Profile::parse(&text, Path::new("known"))?.known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: &str =
+        "known:\n  - case: qos2/dup-before-pubrel@*\n    fails: v5:MQTT-4.3.3-10\n    untriaged: true\n";
+
+    #[test]
+    fn a_pattern_that_fits_nothing_names_the_nearest() {
+        let error = Suite::embedded().select("qos2/dup-before-pubre").unwrap_err();
+        let SuiteError::NoSuchCase { pattern, nearest } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(pattern, "qos2/dup-before-pubre");
+        assert!(nearest.is_some_and(|n| n.starts_with("qos2/dup-before-pubrel")));
+    }
+
+    #[test]
+    fn a_selection_without_a_case_is_an_error() {
+        let suite = Suite::embedded().tags(["no-such-tag"]);
+        assert!(matches!(suite.cases(), Err(SuiteError::Nothing)));
+        assert!(matches!(suite.list(), Err(SuiteError::Nothing)));
+    }
+
+    #[test]
+    fn the_outlines_are_those_of_the_cases() {
+        let suite = Suite::embedded().select("qos1/").unwrap().versions([Version::V5]);
+        let outlines: Vec<String> = suite.list().unwrap().into_iter().map(|case| case.id).collect();
+        let cases: Vec<String> = suite.cases().unwrap().iter().map(|case| case.id.clone()).collect();
+        assert_eq!(outlines, cases);
+        assert!(cases.iter().all(|id| id.starts_with("qos1/") && id.ends_with("@v5")));
+    }
+
+    #[test]
+    fn a_known_list_has_to_name_cases() {
+        assert!(Suite::embedded().known(KNOWN).is_ok());
+        let other = KNOWN.replace("dup-before", "no-such");
+        assert!(matches!(
+            Suite::embedded().known(&other),
+            Err(SuiteError::UnknownCase(case)) if case == "qos2/no-such-pubrel@*"
+        ));
+    }
+
+    #[test]
+    fn a_malformed_known_list_is_an_error_at_its_line() {
+        let text = KNOWN.replace("fails:", "fials:");
+        let Err(SuiteError::Known(error)) = Suite::embedded().known(&text) else {
+            panic!("it is no list");
+        };
+        assert_eq!(error.place.map(|place| place.line), Some(3));
+    }
+}

@@ -1,0 +1,406 @@
+//! How a target is described, and made ready to be played against.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Display;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::play::Settings;
+use crate::reference::Disobey;
+use crate::statements::Version;
+use crate::suite::{Setup, Target, TargetInfo};
+use crate::sut::{self, Address, Answer, Dialer, Fixed, Instance, Kept, Launcher, Supports};
+use crate::transport::Transport;
+use crate::transport::tls::TlsOptions;
+
+use super::own::Own;
+use super::{Home, Running, TargetError, Warning, disobeying, profile, reference_over};
+
+/// Cases side by side, unless the profile or the caller says otherwise.
+pub(super) const JOBS: usize = 64;
+/// Brokers side by side, for cases that restart theirs.
+pub(super) const INSTANCES: usize = 4;
+/// A broker inside a process costs next to nothing.
+pub(super) const EMBEDDED_INSTANCES: usize = 32;
+/// How long a broker may take to answer the CONNECTs that ask for its versions.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// Looks a secret of a profile up by the name of its environment variable.
+type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// A description of a broker to test. [`Target`] has the constructors; nothing is opened, read or started before
+/// [`TargetBuilder::ready`].
+#[derive(Clone)]
+#[must_use = "a description does nothing by itself"]
+pub struct TargetBuilder {
+    source: Source,
+    name: Option<String>,
+    transport: Option<Transport>,
+    tls: TlsOptions,
+    disobey: Disobey,
+    versions: Option<Vec<Version>>,
+    supports: Vec<(String, bool)>,
+    setups: Vec<Setup>,
+    jobs: Option<usize>,
+    lookup: Lookup,
+}
+
+#[derive(Clone)]
+enum Source {
+    Reference,
+    At(String),
+    Profile(PathBuf),
+    Own(Arc<dyn Launcher>),
+}
+
+/// A target that cases can be played against, and how they are played.
+#[derive(Clone)]
+pub struct Ready {
+    pub target: Target,
+    pub settings: Settings,
+}
+
+/// Constructors of descriptions.
+impl Target {
+    /// The broker at an address: a [`SocketAddr`](std::net::SocketAddr), `host:port`, or a URL (`mqtt:`, `mqtts:`, `ws:`,
+    /// `wss:`, `unix:`). Others may use it: cases that touch the whole broker are skipped unless it is
+    /// [exclusive](TargetBuilder::exclusive). It is neither restarted nor killed.
+    pub fn at(address: impl Display) -> TargetBuilder {
+        let text = address.to_string();
+        TargetBuilder::of(Source::At(match Address::is_address(&text) {
+            true => text,
+            false => format!("mqtt://{text}"),
+        }))
+    }
+
+    /// The target that a profile describes (`docs/profiles.md`).
+    pub fn of_profile(file: impl Into<PathBuf>) -> TargetBuilder {
+        TargetBuilder::of(Source::Profile(file.into()))
+    }
+
+    /// The reference broker inside this process.
+    pub fn reference() -> TargetBuilder {
+        TargetBuilder::of(Source::Reference)
+    }
+
+    /// A broker of the caller's own. `start` starts a fresh one at each call and gives its address, or a
+    /// [`Running`] that ends it. Cases that restart the broker are skipped; see [`Target::restarting`].
+    pub fn launching<F, Fut, B, E>(start: F) -> TargetBuilder
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<B, E>> + Send + 'static,
+        B: Running,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        TargetBuilder::of(Source::Own(Arc::new(Own::new(move |_| start()))))
+    }
+
+    /// A broker of the caller's own that can be restarted. `start` has to listen at [`Home::address`], and may keep its
+    /// state in [`Home::folder`]: a restart is [`Running::stop`], then `start` with the same home. Say with
+    /// [`TargetBuilder::supports`] whether its state survives: `persistence` a stop, `durable` a kill.
+    pub fn restarting<F, Fut, B, E>(start: F) -> TargetBuilder
+    where
+        F: Fn(Home) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<B, E>> + Send + 'static,
+        B: Running,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        TargetBuilder::of(Source::Own(Arc::new(Own::new(start)))).supports(&["restart"])
+    }
+}
+
+impl TargetBuilder {
+    fn of(source: Source) -> TargetBuilder {
+        TargetBuilder {
+            source,
+            name: None,
+            transport: None,
+            tls: TlsOptions::default(),
+            disobey: Disobey::default(),
+            versions: None,
+            supports: Vec::new(),
+            setups: Vec::new(),
+            jobs: None,
+            lookup: Arc::new(|_| None),
+        }
+    }
+
+    /// What reports call it.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Nobody else uses the broker: cases that touch all of it are played too.
+    pub fn exclusive(self) -> Self {
+        self.supports(&["exclusive"])
+    }
+
+    /// The broker has these features (`docs/profiles.md`, `supports`).
+    ///
+    /// # Panics
+    /// When the target is made ready, if a name is no feature.
+    pub fn supports(mut self, features: &[&str]) -> Self {
+        self.supports.extend(features.iter().map(|f| ((*f).to_owned(), true)));
+        self
+    }
+
+    /// The broker lacks these features, such as `retain` or `shared`.
+    ///
+    /// # Panics
+    /// When the target is made ready, if a name is no feature.
+    pub fn lacks(mut self, features: &[&str]) -> Self {
+        self.supports.extend(features.iter().map(|f| ((*f).to_owned(), false)));
+        self
+    }
+
+    /// The versions that the broker speaks. Without this the broker is asked; a profile's `versions` come first.
+    pub fn versions(mut self, versions: impl IntoIterator<Item = Version>) -> Self {
+        self.versions = Some(versions.into_iter().collect());
+        self
+    }
+
+    /// More ways in which the broker can be had, for cases with needs that it does not meet itself.
+    pub fn setups(mut self, setups: impl IntoIterator<Item = Setup>) -> Self {
+        self.setups.extend(setups);
+        self
+    }
+
+    /// How many cases are played side by side; 64 unless a profile says otherwise.
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.jobs = Some(jobs);
+        self
+    }
+
+    /// What to play over, where a profile or the reference broker offers several transports.
+    pub fn transport(mut self, transport: Option<Transport>) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// What TLS clients trust and show.
+    pub fn tls(mut self, options: TlsOptions) -> Self {
+        self.tls = options;
+        self
+    }
+
+    /// Breaks statements on purpose: the reference broker itself, any other with a proxy in front of it.
+    pub fn disobeying(mut self, disobey: Disobey) -> Self {
+        self.disobey = disobey;
+        self
+    }
+
+    /// Where a profile's `$env:NAME` comes from. Without this no such variable is set.
+    pub fn secrets(mut self, lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.lookup = Arc::new(lookup);
+        self
+    }
+
+    /// Reads the profile, asks the broker which versions it speaks, and finds out how cases are played against it. Must
+    /// be called inside a tokio runtime. `warn` gets what the caller should know, before anything is opened.
+    ///
+    /// # Errors
+    /// The target cannot be made: see [`TargetError`].
+    pub async fn ready(self, mut warn: impl FnMut(Warning)) -> Result<Ready, TargetError> {
+        let is_reference = matches!(self.source, Source::Reference);
+        if !is_reference && let Some(token) = self.disobey.needs_the_core() {
+            return Err(TargetError::NeedsReference(token.to_owned()));
+        }
+        let mut ready = match &self.source {
+            Source::Reference => self.of_reference()?,
+            Source::At(text) => self.of_address(text, &mut warn).await?,
+            Source::Profile(file) => profile::ready(file, self.transport, &self.tls, &*self.lookup, &mut warn).await?,
+            Source::Own(launcher) => self.of_own(launcher).await?,
+        };
+        self.adapt(&mut ready.target);
+        if !is_reference && !self.disobey.is_empty() {
+            let transport = ready.target.info.transport;
+            if transport != Transport::Mqtt {
+                return Err(TargetError::NeedsPlainTcp(transport));
+            }
+            ready.target = disobeying(&ready.target, &self.disobey);
+        }
+        Ok(ready)
+    }
+
+    /// What is known of the target before anything is opened or started; `None` where that is nothing.
+    pub(super) fn foreseen(&self) -> Option<Target> {
+        let mut target = match &self.source {
+            Source::Reference => self.of_reference().ok()?.target,
+            Source::Own(launcher) => own(launcher, BTreeMap::new()),
+            Source::At(_) | Source::Profile(_) => return None,
+        };
+        self.adapt(&mut target);
+        Some(target)
+    }
+
+    /// Everything that the caller says of the target itself.
+    fn adapt(&self, target: &mut Target) {
+        if let Some(name) = &self.name {
+            target.info.name.clone_from(name);
+        }
+        for (feature, has) in &self.supports {
+            let supports = std::mem::take(&mut target.supports);
+            target.supports = match has {
+                true => supports.and(feature),
+                false => supports.without(&[feature]),
+            };
+        }
+        for version in self.silent_about() {
+            let why = format!("the target is said not to offer {version}");
+            target.not_offered.entry(version).or_insert(why);
+        }
+        target.setups.extend(self.setups.iter().cloned());
+        target.jobs = self.jobs.unwrap_or(target.jobs);
+    }
+
+    /// The versions that the caller leaves out; none where all are to be asked for.
+    fn silent_about(&self) -> Vec<Version> {
+        let Some(versions) = &self.versions else {
+            return Vec::new();
+        };
+        Version::ALL.into_iter().filter(|v| !versions.contains(v)).collect()
+    }
+
+    fn of_reference(&self) -> Result<Ready, TargetError> {
+        if self.tls != TlsOptions::default() {
+            return Err(TargetError::ReferenceTls);
+        }
+        let (target, settings) = reference_over(self.disobey.clone(), self.transport.unwrap_or_default());
+        Ok(Ready { target, settings })
+    }
+
+    async fn of_address(&self, text: &str, warn: &mut impl FnMut(Warning)) -> Result<Ready, TargetError> {
+        let address: Address = text.parse()?;
+        let transport = address.transport();
+        if self.transport.is_some_and(|asked| asked != transport) {
+            return Err(TargetError::OtherTransport { address });
+        }
+        if self.tls != TlsOptions::default() && !transport.is_encrypted() {
+            return Err(TargetError::NotEncrypted);
+        }
+        let dialer = dialer(self.tls.clone(), transport.is_encrypted(), warn)?;
+        let (offered, not_offered) = self.ask(&dialer, &address).await?;
+        let target = Target {
+            info: TargetInfo {
+                name: address.to_string(),
+                version: None,
+                address: address.to_string(),
+                transport,
+                argument: Some(text.to_owned()),
+                options: Vec::new(),
+                snapshots: Kept::All,
+            },
+            launcher: Arc::new(Fixed::new(&address, &offered)),
+            supports: match (transport.is_websocket(), transport.is_encrypted()) {
+                (true, true) => Supports::of(&["websocket", "tls"], &[]),
+                (true, false) => Supports::of(&["websocket"], &[]),
+                (false, true) => Supports::of(&["tls"], &[]),
+                (false, false) => Supports::default(),
+            },
+            setups: Vec::new(),
+            known: Vec::new(),
+            broker_version: None,
+            not_offered,
+            jobs: JOBS,
+            instances: 1,
+            isolate: false,
+        };
+        let settings = Settings {
+            dialer,
+            ..Settings::default()
+        };
+        Ok(Ready { target, settings })
+    }
+
+    async fn of_own(&self, launcher: &Arc<dyn Launcher>) -> Result<Ready, TargetError> {
+        let settings = Settings::default();
+        let mut not_offered = BTreeMap::new();
+        if self.versions.is_none() {
+            let instance = launcher.launch().await.map_err(TargetError::Start)?;
+            if let Some(address) = Instance::address(&*instance, Version::V5) {
+                let asked = self.ask(&settings.dialer, &address).await;
+                instance.stop().await;
+                not_offered = asked?.1;
+            }
+        }
+        Ok(Ready {
+            target: own(launcher, not_offered),
+            settings,
+        })
+    }
+
+    /// Which versions the broker at an address offers, and why it does not offer the others.
+    async fn ask(
+        &self,
+        dialer: &Dialer,
+        address: &Address,
+    ) -> Result<(Vec<Version>, BTreeMap<Version, String>), TargetError> {
+        if let Some(versions) = &self.versions {
+            return Ok((versions.clone(), BTreeMap::new()));
+        }
+        let spoken = sut::probe(dialer, address, None, PROBE).await?;
+        let not_offered = spoken
+            .answers
+            .iter()
+            .filter_map(|(v, answer)| Some((*v, why_not(*v, answer)?)))
+            .collect();
+        Ok((spoken.offered(), not_offered))
+    }
+}
+
+/// A broker of the caller's own.
+fn own(launcher: &Arc<dyn Launcher>, not_offered: BTreeMap<Version, String>) -> Target {
+    Target {
+        info: TargetInfo {
+            name: "broker".to_owned(),
+            version: None,
+            address: "started by the caller".to_owned(),
+            transport: Transport::Mqtt,
+            argument: None,
+            options: Vec::new(),
+            snapshots: Kept::All,
+        },
+        launcher: Arc::clone(launcher),
+        supports: Supports::default(),
+        setups: Vec::new(),
+        known: Vec::new(),
+        broker_version: None,
+        not_offered,
+        jobs: JOBS,
+        instances: EMBEDDED_INSTANCES,
+        isolate: false,
+    }
+}
+
+/// A dialer with these options. That certificates are not checked is warned of, each time.
+pub(super) fn dialer(
+    options: TlsOptions,
+    needs_tls: bool,
+    warn: &mut impl FnMut(Warning),
+) -> Result<Dialer, TargetError> {
+    if options.insecure {
+        warn(Warning::Insecure);
+    }
+    let dialer = Dialer::new(options);
+    if needs_tls {
+        dialer.prepare()?;
+    }
+    Ok(dialer)
+}
+
+/// Why a version is not played; `None` where it is.
+fn why_not(version: Version, answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Offered { .. } => None,
+        Answer::NotOffered { code } => Some(format!("the broker does not offer {version} (CONNACK 0x{code:02x})")),
+        Answer::Refused { code } => Some(format!("the broker refuses us at {version} (CONNACK 0x{code:02x})")),
+        Answer::Closed => Some(format!(
+            "the broker does not offer {version} (closed without a CONNACK)"
+        )),
+        Answer::Silent => Some(format!("the broker does not answer a CONNECT of {version}")),
+    }
+}

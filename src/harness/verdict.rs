@@ -1,0 +1,67 @@
+//! The verdict on a whole run, for tests in Rust.
+
+use crate::report::{failure, terminal};
+use crate::suite::{CaseResult, RunResult, Verdict};
+
+/// What a test asks of a run.
+impl RunResult {
+    /// Whether nothing is left for a person to act on: at least one case was played, none is bad, the broker did not go
+    /// away, and the run was not cut short.
+    pub fn conforms(&self) -> bool {
+        self.cases.iter().all(|case| !case.is_bad())
+            && self.cases.iter().any(|case| case.verdict != Verdict::Skip)
+            && self.crashes_under_load.is_empty()
+            && !self.interrupted
+    }
+
+    /// The reports on bad cases and the summary, as the terminal shows them.
+    pub fn report(&self) -> String {
+        let bad = self.cases.iter().filter(|case| case.is_bad());
+        let mut text: String = bad
+            .map(|case| terminal::ended(case, &self.target, false, failure::Options::default()))
+            .collect();
+        text.push_str(&terminal::summary(self));
+        text
+    }
+
+    /// Holds a test to the run.
+    ///
+    /// # Panics
+    /// With [`RunResult::report`], unless the broker [conforms](RunResult::conforms).
+    #[track_caller]
+    pub fn assert_conforms(&self) {
+        assert!(
+            self.conforms(),
+            "{} does not conform\n{}",
+            self.target.name,
+            plain(&self.report())
+        );
+    }
+
+    /// The bad cases.
+    pub fn bad(&self) -> impl Iterator<Item = &CaseResult> {
+        self.cases.iter().filter(|case| case.is_bad())
+    }
+}
+
+/// The text without colours: a panic's message is no terminal.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("\u{1b}[") {
+        out.push_str(before);
+        rest = after.split_once('m').map_or("", |(_, rest)| rest);
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_go() {
+        assert_eq!(plain("a\u{1b}[1;31mb\u{1b}[0mc"), "abc");
+        assert_eq!(plain("abc"), "abc");
+    }
+}
