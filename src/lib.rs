@@ -1,11 +1,36 @@
-//! mqttspec: plays scripted byte-level MQTT exchanges against any broker, judges every byte that comes back, and keeps a
-//! snapshot of each exchange for review.
+//! mqttspec tests MQTT brokers: it plays scripted byte-level exchanges against any broker, judges every byte that comes
+//! back by the standards (3.1, 3.1.1 and 5.0), and says which statement was broken, with the bytes that show it.
 //!
-//! The modules form a pipeline, and each knows only those before it, as `tests/layers.rs` checks:
+//! As a program it is `mqttspec run mqtt://localhost:1883`. As a library it is a dev-dependency of a broker, whose tests
+//! play the suite against the broker in their own process:
+//!
+//! ```
+//! use mqttspec::{Suite, Target};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! Suite::embedded()
+//!     .select("qos2/dup-before-pubrel")?
+//!     .run(Target::reference())? // or Target::at("127.0.0.1:1883"), Target::launching(start)
+//!     .assert_conforms();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Target`] has the constructors of targets, [`Suite`] what is played, [`harness`](mod@harness) the rest of that door.
+//! `docs/embedding.md` shows more of it. The types behind it serve the program first, and change with it.
+//!
+//! # Modules
+//!
+//! They form a pipeline, and each knows only those before it, as `tests/layers.rs` checks:
 //! `source` → `statements` → `wire` → `transport` → `secret` → `transcript` → `conversation` → `rules` → `capture` →
-//! `reference` → `scenario` → `sut` → `play` → `suite` → `tap` → `replay` → `report` → `coverage` → `cli`. Not each knows all
-//! of those: `source` and `transport` know none, and `reference` (the embedded broker) only `statements`, `wire` and
-//! `transport`.
+//! `reference` → `scenario` → `sut` → `play` → `suite` → `tap` → `replay` → `report` → `coverage` → `harness` → `cli`. Not each
+//! knows all of those: `source` and `transport` know none, and `reference` (the embedded broker) only `statements`, `wire` and
+//! `transport`. `docs/design.md` says what each is.
+//!
+//! # Features
+//!
+//! - `cli` (default): the program, and the reports that only it writes;
+//! - `harness` (default): [`harness!`], which makes each case a test of its own. It needs libtest-mimic.
 
 #![forbid(unsafe_code)]
 
@@ -31,5 +56,12 @@ pub mod transcript;
 pub mod transport;
 pub mod wire;
 
+#[doc(inline)]
 pub use harness::{Suite, TargetBuilder};
+#[doc(inline)]
 pub use suite::Target;
+
+/// The code of `docs/embedding.md`, which runs as tests.
+#[cfg(all(doctest, feature = "harness"))]
+#[doc = include_str!("../docs/embedding.md")]
+struct Embedding;

@@ -196,6 +196,7 @@ impl Suite {
     }
 
     /// Whether a breach of a SHOULD is a failure.
+    #[cfg(feature = "harness")]
     pub(super) fn is_strict(&self) -> bool {
         self.options.strict
     }

@@ -227,6 +227,7 @@ impl TargetBuilder {
     }
 
     /// What is known of the target before anything is opened or started; `None` where that is nothing.
+    #[cfg(feature = "harness")]
     pub(super) fn foreseen(&self) -> Option<Target> {
         let mut target = match &self.source {
             Source::Reference => self.of_reference().ok()?.target,

@@ -1,6 +1,6 @@
 //! The verdict on a whole run, for tests in Rust.
 
-use crate::report::{failure, terminal};
+use crate::report::{failure, plain, terminal};
 use crate::suite::{CaseResult, RunResult, Verdict};
 
 /// What a test asks of a run.
@@ -41,27 +41,5 @@ impl RunResult {
     /// The bad cases.
     pub fn bad(&self) -> impl Iterator<Item = &CaseResult> {
         self.cases.iter().filter(|case| case.is_bad())
-    }
-}
-
-/// The text without colours: a panic's message is no terminal.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("\u{1b}[") {
-        out.push_str(before);
-        rest = after.split_once('m').map_or("", |(_, rest)| rest);
-    }
-    out + rest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn colours_go() {
-        assert_eq!(plain("a\u{1b}[1;31mb\u{1b}[0mc"), "abc");
-        assert_eq!(plain("abc"), "abc");
     }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::case::{self, Counts};
 use super::failure::{self, Options};
-use super::junit::plain;
 use super::scores;
+use super::style::plain;
 use crate::suite::{CaseResult, RunResult, Verdict};
 use crate::transcript::{printable, seconds};
 

@@ -4,6 +4,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::case;
 use super::failure::{self, Options};
+use super::style::plain;
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
 
 /// The whole document.
@@ -90,11 +91,6 @@ fn name_of(case: &CaseResult) -> (String, &str) {
         }
         _ => ("scenarios".to_owned(), &case.id),
     }
-}
-
-/// Without the styles of a terminal.
-pub(super) fn plain(text: &str) -> String {
-    anstream::adapter::strip_str(text).to_string()
 }
 
 /// Only what XML 1.0 can hold (section 2.2, production 2).

@@ -7,7 +7,6 @@ pub mod accepted;
 mod case;
 pub mod compare;
 pub mod failure;
-#[cfg(feature = "cli")]
 pub mod github;
 #[cfg(feature = "cli")]
 pub mod html;
@@ -29,3 +28,4 @@ mod testing;
 
 pub use case::{Counts, plural};
 pub use score::{Score, scores};
+pub use style::plain;

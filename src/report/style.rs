@@ -27,3 +27,25 @@ pub fn of(verdict: Verdict) -> Style {
         Verdict::Skip => DIM,
     }
 }
+
+/// `text` without styles. These are the only escapes in a report: what a broker sends is printed without any.
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("\u{1b}[") {
+        out.push_str(before);
+        rest = after.split_once('m').map_or("", |(_, rest)| rest);
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn styles_go() {
+        assert_eq!(plain(&format!("a{}c", paint(RED, "b"))), "abc");
+        assert_eq!(plain("abc"), "abc");
+    }
+}
