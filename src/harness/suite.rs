@@ -290,6 +290,6 @@ mod tests {
         let Err(SuiteError::Known(error)) = Suite::embedded().known(&text) else {
             panic!("it is no list");
         };
-        assert_eq!(error.place.map(|place| place.line), Some(3));
+        assert!(error.to_string().contains("known:3:"), "{error}");
     }
 }
