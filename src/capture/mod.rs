@@ -67,6 +67,16 @@ pub struct Seen {
     pub crossed: bool,
 }
 
+/// Where in a capture something of a connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    /// The packet of the file, from 1.
+    frame: u64,
+    at: Duration,
+    /// The sender had everything of the other direction that came out before this.
+    heard: bool,
+}
+
 /// What was in a file besides MQTT.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {

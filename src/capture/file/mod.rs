@@ -45,8 +45,8 @@ enum Format {
 
 /// What a format finds next.
 enum Next {
-    /// So many bytes of the window are the record that `Found` describes.
-    Packet(Found),
+    /// So many bytes of the window are the record that `Framed` describes.
+    Packet(Framed),
     /// Something else of so many bytes.
     Skip(usize),
     End,
@@ -54,7 +54,7 @@ enum Next {
 }
 
 /// Where in the window the next packet lies.
-struct Found {
+struct Framed {
     /// The whole record.
     len: usize,
     data: std::ops::Range<usize>,

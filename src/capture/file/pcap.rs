@@ -7,7 +7,7 @@ use pcap_file::pcap::{PcapHeader, RawPcapPacket};
 use pcap_file::{Endianness, PcapError, TsResolution};
 
 use super::window::{LONGEST, Window};
-use super::{Error, Found, Next, time};
+use super::{Error, Framed, Next, time};
 
 /// Bytes of a record before its data.
 const RECORD: usize = 16;
@@ -79,7 +79,7 @@ impl Pcap {
             }
             Err(error) => return Ok(Next::Damaged(error.to_string())),
         };
-        Ok(Next::Packet(Found {
+        Ok(Next::Packet(Framed {
             len: RECORD + length,
             data: RECORD..RECORD + length,
             at: time(raw.ts_sec.into(), u64::from(raw.ts_frac) * self.unit),

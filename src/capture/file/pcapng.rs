@@ -9,7 +9,7 @@ use pcap_file::PcapError;
 use pcap_file::pcapng::RawBlock;
 
 use super::window::{LONGEST, Window};
-use super::{Error, Found, Next, time};
+use super::{Error, Framed, Next, time};
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
@@ -165,7 +165,7 @@ impl Pcapng {
         let units = u64::from(body.u32(4)?) << 32 | u64::from(body.u32(8)?);
         let kept = body.u32(12)? as usize;
         body.bytes.get(data..data.checked_add(kept)?)?;
-        Some(Next::Packet(Found {
+        Some(Next::Packet(Framed {
             len: length,
             data: BEFORE + data..BEFORE + data + kept,
             at: interface.time(units),
@@ -184,7 +184,7 @@ impl Pcapng {
         let wire_len = body.u32(0)?;
         let limit = if interface.snap == 0 { u32::MAX } else { interface.snap };
         let kept = (wire_len.min(limit) as usize).min(body.bytes.len() - 4);
-        Some(Next::Packet(Found {
+        Some(Next::Packet(Framed {
             len: length,
             data: BEFORE + 4..BEFORE + 4 + kept,
             at: Duration::ZERO,

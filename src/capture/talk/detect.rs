@@ -23,7 +23,7 @@ pub enum Speech {
 
 /// What was seen of a connection so far.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct Beginnings {
     /// For each direction the pieces that came; a hole ends what can be joined.
     ways: [Vec<Vec<u8>>; 2],
     holes: [bool; 2],
@@ -43,7 +43,7 @@ pub struct Context {
     pub last: bool,
 }
 
-impl Seen {
+impl Beginnings {
     pub fn add(&mut self, way: Way, bytes: &[u8]) {
         self.bytes += bytes.len();
         self.ways[way as usize].push(bytes.to_vec());
@@ -171,8 +171,8 @@ mod tests {
         last: false,
     };
 
-    fn seen(pieces: &[(Way, &[u8])]) -> Seen {
-        let mut seen = Seen::default();
+    fn seen(pieces: &[(Way, &[u8])]) -> Beginnings {
+        let mut seen = Beginnings::default();
         for (way, bytes) in pieces {
             seen.add(*way, bytes);
         }

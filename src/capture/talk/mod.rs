@@ -9,12 +9,12 @@ mod websocket;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use self::detect::{Context, Seen, Speech};
-use self::mqtt::{Mqtt, Place};
+use self::detect::{Beginnings, Context, Speech};
+use self::mqtt::Mqtt;
 use self::websocket::{Unreadable, Unwrap};
 use super::stream::{Holes, Stream, Transport};
-use super::tcp::{Item, Way, What};
-use super::{Other, Settings, Watch};
+use super::tcp::{Item, Part, Way};
+use super::{Other, Place, Settings, Watch};
 use crate::statements::Version;
 use crate::transcript::End;
 use crate::wire::Side;
@@ -45,7 +45,7 @@ enum State {
 
 #[derive(Default)]
 struct Undecided {
-    seen: Seen,
+    seen: Beginnings,
     items: Vec<(Way, Place, Kept)>,
 }
 
@@ -79,12 +79,8 @@ impl Talk {
 
     /// What came on the connection.
     pub fn item(&mut self, opener: Option<Way>, item: Item<'_>, settings: &Settings, watch: &mut impl Watch) {
-        self.last = self.last.max(item.at);
-        let place = Place {
-            frame: item.frame,
-            at: item.at,
-            heard: item.heard,
-        };
+        let place = item.place;
+        self.last = self.last.max(place.at);
         match &mut self.state {
             State::Other(_) => {}
             State::Mqtt(talk) => {
@@ -99,14 +95,14 @@ impl Talk {
             State::WebSocket(wrapped) => {
                 if let Some(other) = wrapped.item(opener, item, settings, watch) {
                     if wrapped.inner.has_spoken() {
-                        wrapped.inner.end(opener, item.at, settings, watch);
+                        wrapped.inner.end(opener, place.at, settings, watch);
                     }
                     self.state = State::Other(other);
                 }
             }
             State::Undecided(undecided) => {
                 // Nearly every connection begins so.
-                if let (true, What::Bytes(bytes)) = (undecided.items.is_empty(), item.what)
+                if let (true, Part::Bytes(bytes)) = (undecided.items.is_empty(), item.what)
                     && shape::is_connect(bytes) == Some(true)
                 {
                     let client = item.way;
@@ -115,7 +111,7 @@ impl Talk {
                     self.state = State::Mqtt(Box::new((mqtt, client)));
                     return;
                 }
-                undecided.keep(item, place);
+                undecided.keep(item);
                 self.decide(opener, false, settings, watch);
             }
         }
@@ -169,12 +165,9 @@ impl Talk {
             Speech::Mqtt { client } => State::Mqtt(Box::new((self.mqtt(client, opener), client))),
         };
         for (way, place, kept) in items {
-            let Place { frame, at, heard } = place;
             let item = Item {
                 way,
-                frame,
-                at,
-                heard,
+                place,
                 what: kept.what(),
             };
             self.item(opener, item, settings, watch);
@@ -252,20 +245,20 @@ impl Facts {
 }
 
 impl Undecided {
-    fn keep(&mut self, item: Item<'_>, place: Place) {
+    fn keep(&mut self, item: Item<'_>) {
         let kept = match item.what {
-            What::Bytes(bytes) => {
+            Part::Bytes(bytes) => {
                 self.seen.add(item.way, bytes);
                 Kept::Bytes(bytes.to_vec())
             }
-            What::Gap(missing) => {
+            Part::Gap(missing) => {
                 self.seen.hole(item.way);
                 Kept::Gap(missing)
             }
-            What::Fin => Kept::Fin,
-            What::Reset => Kept::Reset,
+            Part::Fin => Kept::Fin,
+            Part::Reset => Kept::Reset,
         };
-        self.items.push((item.way, place, kept));
+        self.items.push((item.way, item.place, kept));
     }
 
     /// So many holes and ends without a byte are nothing.
@@ -275,12 +268,12 @@ impl Undecided {
 }
 
 impl Kept {
-    fn what(&self) -> What<'_> {
+    fn what(&self) -> Part<'_> {
         match self {
-            Kept::Bytes(bytes) => What::Bytes(bytes),
-            Kept::Gap(missing) => What::Gap(*missing),
-            Kept::Fin => What::Fin,
-            Kept::Reset => What::Reset,
+            Kept::Bytes(bytes) => Part::Bytes(bytes),
+            Kept::Gap(missing) => Part::Gap(*missing),
+            Kept::Fin => Part::Fin,
+            Kept::Reset => Part::Reset,
         }
     }
 }
@@ -296,11 +289,11 @@ impl Wrapped {
     ) -> Option<Other> {
         let unwrap = &mut self.ways[item.way as usize];
         let what = match item.what {
-            What::Bytes(bytes) => match unwrap.push(bytes) {
+            Part::Bytes(bytes) => match unwrap.push(bytes) {
                 Ok(plain) if plain.is_empty() => return None,
                 Ok(plain) => {
                     let item = Item {
-                        what: What::Bytes(&plain),
+                        what: Part::Bytes(&plain),
                         ..item
                     };
                     self.inner.item(opener, item, settings, watch);
@@ -309,10 +302,10 @@ impl Wrapped {
                 Err(Unreadable::Refused) => return Some(Other::Unknown),
                 Err(Unreadable::Extended) => return Some(Other::CompressedWebSocket),
             },
-            What::Gap(missing) => match unwrap.gap(missing) {
+            Part::Gap(missing) => match unwrap.gap(missing) {
                 Some(0) => return None,
-                Some(missing) => What::Gap(missing),
-                None => What::Gap(missing),
+                Some(missing) => Part::Gap(missing),
+                None => Part::Gap(missing),
             },
             end => end,
         };
@@ -321,11 +314,11 @@ impl Wrapped {
     }
 }
 
-fn give(mqtt: &mut Mqtt, side: Side, what: What<'_>, place: Place, watch: &mut impl Watch) {
+fn give(mqtt: &mut Mqtt, side: Side, what: Part<'_>, place: Place, watch: &mut impl Watch) {
     match what {
-        What::Bytes(bytes) => mqtt.bytes(side, bytes, place, watch),
-        What::Gap(missing) => mqtt.gap(side, missing, place, watch),
-        What::Fin => mqtt.end(side, End::Fin, place, watch),
-        What::Reset => mqtt.end(side, End::Reset, place, watch),
+        Part::Bytes(bytes) => mqtt.bytes(side, bytes, place, watch),
+        Part::Gap(missing) => mqtt.gap(side, missing, place, watch),
+        Part::Fin => mqtt.end(side, End::Fin, place, watch),
+        Part::Reset => mqtt.end(side, End::Reset, place, watch),
     }
 }

@@ -2,14 +2,13 @@
 //! resolved, holes named and, where that can be done safely, passed over.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::shape::{Shape, shape};
 use super::version::Guess;
 use crate::capture::stream::{Holes, Stream};
-use crate::capture::{Seen, Watch};
+use crate::capture::{Place, Seen, Watch};
 use crate::conversation::Decoder;
 use crate::secret::has_a_name_in_place;
 use crate::transcript::{Author, ClientName, End, Event, What};
@@ -58,14 +57,6 @@ enum Sync {
     After(u64),
     /// Not before a piece that begins with a packet.
     Lost,
-}
-
-/// Where in the capture something was found.
-#[derive(Debug, Clone, Copy)]
-pub struct Place {
-    pub frame: u64,
-    pub at: Duration,
-    pub heard: bool,
 }
 
 impl Mqtt {

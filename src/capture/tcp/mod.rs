@@ -8,7 +8,7 @@ mod half;
 mod pair;
 mod table;
 
-pub use pair::{Item, What};
+pub use pair::{Item, Part};
 pub use table::{Table, User};
 
 /// One of the two directions of a connection: from its first address, or from its second.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Way;
 use super::half::{Half, Held};
+use crate::capture::Place;
 use crate::capture::link::Segment;
 
 /// So much may wait for a lost segment, in bytes of one connection. What waits longer was lost by the capture.
@@ -22,16 +23,14 @@ const FAR: u64 = 1 << 26;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Item<'a> {
     pub way: Way,
-    /// The packet of the capture that it came with, from 1; of a gap, the packet that showed it.
-    pub frame: u64,
-    pub at: Duration,
-    /// The sender had everything of the other direction that came out before this.
-    pub heard: bool,
-    pub what: What<'a>,
+    /// That of the packet that it came with; of a gap, of the packet that showed it.
+    pub place: Place,
+    pub what: Part<'a>,
 }
 
+/// The next of a direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What<'a> {
+pub enum Part<'a> {
     Bytes(&'a [u8]),
     /// So many bytes are missing. 0: some are, how many cannot be told yet or at all, and the next bytes may follow
     /// the last ones without a hole.
@@ -57,14 +56,6 @@ pub struct Pair {
 struct Stuck {
     frames: u32,
     since: Duration,
-}
-
-/// Where a segment stands among those of the file.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    frame: u64,
-    at: Duration,
-    heard: bool,
 }
 
 impl Pair {
@@ -119,7 +110,7 @@ impl Pair {
         }
         if segment.rst {
             self.force_all(place, out);
-            out(item(way, place, What::Reset));
+            out(item(way, place, Part::Reset));
             self.closed = true;
             return;
         }
@@ -138,7 +129,7 @@ impl Pair {
             let half = &mut self.halves[way.index()];
             if let (Some(next), Some(end)) = (half.next, half.unseen()) {
                 half.next = Some(end);
-                out(item(way, place, What::Gap(end - next)));
+                out(item(way, place, Part::Gap(end - next)));
             }
         }
         self.closed = true;
@@ -174,7 +165,7 @@ impl Pair {
             self.halves[way.index()].next = Some(bytes_end);
             let heard = self.has_heard(way, after);
             let place = Place { heard, ..place };
-            out(item(way, place, What::Bytes(&s.payload[(next - start) as usize..])));
+            out(item(way, place, Part::Bytes(&s.payload[(next - start) as usize..])));
             return;
         }
         let held = Held {
@@ -202,7 +193,7 @@ impl Pair {
         match (other.seen, other.next) {
             (false, Some(next)) => {
                 other.next = Some(after);
-                out(item(way.other(), place, What::Gap(after - next)));
+                out(item(way.other(), place, Part::Gap(after - next)));
                 true
             }
             _ => false,
@@ -255,15 +246,15 @@ impl Pair {
         half.next = Some(held.end(start));
         let bytes_end = start + held.bytes.len() as u64;
         if next < bytes_end {
-            out(item(way, place, What::Bytes(&held.bytes[(next - start) as usize..])));
+            out(item(way, place, Part::Bytes(&held.bytes[(next - start) as usize..])));
         }
         if held.cut > 0 {
             let missing = bytes_end + u64::from(held.cut) - next.max(bytes_end);
-            out(item(way, place, What::Gap(missing)));
+            out(item(way, place, Part::Gap(missing)));
         }
         if held.fin {
             half.fin_done = true;
-            out(item(way, place, What::Fin));
+            out(item(way, place, Part::Fin));
         }
     }
 
@@ -314,7 +305,7 @@ impl Pair {
         if let Some((_, end, way)) = holes.into_iter().flatten().min() {
             let half = &mut self.halves[way.index()];
             let next = half.next.replace(end).unwrap_or(end);
-            out(item(way, place, What::Gap(end - next)));
+            out(item(way, place, Part::Gap(end - next)));
             return true;
         }
         // The other side has bytes of which nothing is here, not even what follows them.
@@ -322,7 +313,7 @@ impl Pair {
             let half = &mut self.halves[way.index()];
             if let Some(end) = half.unseen().filter(|end| *end > half.excused) {
                 half.excused = end;
-                out(item(way, place, What::Gap(0)));
+                out(item(way, place, Part::Gap(0)));
                 return true;
             }
         }
@@ -341,12 +332,6 @@ impl Pair {
     }
 }
 
-fn item(way: Way, place: Place, what: What<'_>) -> Item<'_> {
-    Item {
-        way,
-        frame: place.frame,
-        at: place.at,
-        heard: place.heard,
-        what,
-    }
+fn item(way: Way, place: Place, what: Part<'_>) -> Item<'_> {
+    Item { way, place, what }
 }
