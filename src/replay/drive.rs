@@ -205,7 +205,7 @@ impl Player<'_> {
         let chunks = [Chunk::Bytes(bytes)];
         self.states[line].dialogue.chunks(Side::Client, &chunks);
         let writing = tokio::time::timeout(self.options.patience, connection.write(&chunks, false));
-        // A broker that does not read is told of where an answer is missing.
+        // A write that does not end shows later, where its answer is missing.
         let _ = meanwhile(self, writing).await;
         self.states[line].connection = Some(connection);
     }
