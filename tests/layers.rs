@@ -82,7 +82,21 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "coverage",
-        &["statements", "rules", "reference", "scenario", "sut", "play", "suite"],
+        &["statements", "reference", "scenario", "sut", "play", "suite"],
+    ),
+    (
+        "harness",
+        &[
+            "statements",
+            "wire",
+            "transport",
+            "reference",
+            "scenario",
+            "sut",
+            "play",
+            "suite",
+            "report",
+        ],
     ),
     (
         "cli",
@@ -102,6 +116,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "replay",
             "report",
             "coverage",
+            "harness",
         ],
     ),
 ];
