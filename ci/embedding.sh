@@ -11,7 +11,7 @@ crates() {
 }
 library=$(crates --no-default-features)
 echo "crates: $(crates | wc -l) with the command line, $(wc -l <<<"$library") without"
-for unwanted in clap clap_complete clap_mangen mimalloc tracing-subscriber anstream base64 flate2 quick-junit libtest-mimic; do
+for unwanted in clap clap_complete clap_mangen mimalloc tracing-subscriber anstream flate2 quick-junit libtest-mimic; do
     if grep -qx "$unwanted" <<<"$library"; then
         echo "the library needs $unwanted without the command line" >&2
         exit 1
