@@ -135,6 +135,7 @@ const FUNCTIONS: &[Function] = functions! {
     "core/publish.rs" retain: [
         "v3.1:§2.1/retain-stored", "v3.1:§2.1/retain-none", "v3.1.1:MQTT-3.3.1-7", "v3.1.1:MQTT-3.3.1-10",
         "v3.1.1:MQTT-3.3.1-12", "v3.1.1:§3.3.1.3/qos-0-stored", "v5:MQTT-3.3.1-6", "v5:MQTT-3.3.1-8",
+        "v5:§3.3.1.3/qos-0-stored",
     ];
     "core/publish.rs" subscribers: ["v5:MQTT-3.3.4-5"];
     "core/publish.rs" delivery_for: ["v3.1:§2.1/retain-live", "v5:MQTT-3.3.1-13"];

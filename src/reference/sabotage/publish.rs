@@ -16,7 +16,10 @@ pub const ACTS: &[Act] = &[
         }))
     ),
     act!(
-        ids![v3_1_1: ["MQTT-3.3.1-7", "§3.3.1.3/qos-0-stored"]],
+        ids![
+            v3_1_1: ["MQTT-3.3.1-7", "§3.3.1.3/qos-0-stored"],
+            v5: ["MQTT-3.3.1-5/b", "§3.3.1.3/qos-0-stored"],
+        ],
         "keeps the older retained message when one of QoS 0 comes",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Publish(publish) = packet
