@@ -9,6 +9,7 @@ use super::core::offence::Fault;
 use super::core::{Received, named_version, reason};
 use super::disobey::Disobey;
 use super::duty::Duty;
+use super::tolerance::REFUSED;
 use crate::statements::{StatementId, Version};
 use crate::wire::{Blob, Breach, FixedHeader, Frame, Packet, PacketType, ReadHeader, Side, check, read_header};
 
@@ -181,9 +182,7 @@ fn is_held_against(breach: &Breach) -> bool {
         StatementId::new(Version::V3_1, "§3.1/client-id-length"),
         StatementId::new(Version::V3_1_1, "MQTT-3.1.3-7"),
     ];
-    // Of the SHOULDs this one says what to do (3.1, section 3.8).
-    let closes = StatementId::new(Version::V3_1, "§3.8/qos-3");
-    (breach.is_must() || breach.statement == closes) && !not_ours.contains(&breach.statement)
+    (breach.is_must() || REFUSED.contains(&breach.statement)) && !not_ours.contains(&breach.statement)
 }
 
 fn fault(breach: &Breach) -> Fault {

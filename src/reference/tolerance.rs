@@ -42,6 +42,13 @@ const NOT_REFUSED: &[&str] = &[
     "§3.1/client-id-length",
 ];
 
+/// Of the SHOULDs those that a client is refused for: one says what to do (3.1, section 3.8); the values of the other's field are
+/// no data that the protocol allows (5.0, section 1.2), so that a server may take them for a Protocol Error.
+pub const REFUSED: &[StatementId] = &[
+    StatementId::new(Version::V3_1, "§3.8/qos-3"),
+    StatementId::new(Version::V5, "§3.3.2.3.2/values"),
+];
+
 /// What an act breaks for a client that is let through: the act alone would be played to one that is refused.
 const BEFORE_AN_ACT: &[StatementId] = &[StatementId::new(Version::V3_1, "§A/single-level")];
 
@@ -65,7 +72,7 @@ pub fn all() -> Vec<StatementId> {
         ) || matches!((id.version, id.id), (Version::V3_1_1, "MQTT-3.14.1-1"));
         catalogue()
             .get(*id)
-            .is_some_and(|s| (s.level.is_must() || s.id.id == "§3.8/qos-3") && (s.binds != Binds::Server || refuses))
+            .is_some_and(|s| (s.level.is_must() || REFUSED.contains(&s.id)) && (s.binds != Binds::Server || refuses))
     });
     let is_refused = |id: &StatementId| {
         let is_client_id = *id == StatementId::new(Version::V3_1_1, "MQTT-3.1.3-7");
