@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::source::{Place, Source};
-use crate::statements::{StatementId, Version};
+use crate::statements::{StatementId, Version, catalogue};
 use crate::wire::PacketType;
 
 /// One scenario file.
@@ -122,6 +122,18 @@ pub struct Outline {
     pub proves: Vec<StatementId>,
     /// The title with the row's values filled in.
     pub title: String,
+}
+
+impl Outline {
+    /// What a failure of the case is: of a SHOULD where the scenario says so, and where every statement that the case proves is a
+    /// SHOULD by the catalogue (those of 3.1 above all). A case that proves nothing has the level of its scenario.
+    pub fn level(&self) -> ScenarioLevel {
+        let is_should = |id: &StatementId| catalogue().get(*id).is_some_and(|s| !s.level.is_must());
+        if !self.proves.is_empty() && self.proves.iter().all(is_should) {
+            return ScenarioLevel::Should;
+        }
+        self.header.level
+    }
 }
 
 impl Case {

@@ -128,7 +128,9 @@ impl Judge<'_> {
 
     /// Whether it is a SHOULD alone that the script of a case asks for.
     fn is_advice(&self, case: &Case, failure: &Failure) -> bool {
-        case.header.level == ScenarioLevel::Should && !self.strict && !failure.control && failure.stage == Stage::Script
+        // Of what only should not come, the account at the end is the one that tells.
+        let by_script = matches!(failure.stage, Stage::Script | Stage::Account);
+        case.level() == ScenarioLevel::Should && !self.strict && !failure.control && by_script
     }
 
     /// Asks the profile's list.
