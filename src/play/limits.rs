@@ -1,10 +1,12 @@
 //! What a broker states that it does not go beyond: a case that does is skipped, with the figure, unless its step says
 //! `probe: true`.
 
+use std::time::Duration;
+
 use crate::scenario::{Built, BuiltPart, Facts, Scope};
 use crate::statements::Version;
 use crate::wire::property::id;
-use crate::wire::{self, Packet, Publish, Subscribe, Will};
+use crate::wire::{self, ConnAck, Connect, Packet, Publish, Subscribe, Will};
 
 use super::matcher::Client;
 use super::{Limits, Settings};
@@ -45,6 +47,47 @@ pub fn beyond(built: &Built, version: Version, client: &Client, scope: &Scope, s
         }
     }
     None
+}
+
+/// Why a broker's answer to CONNECT leaves no case to be played: it takes back what the client asked for, as 5.0 lets it.
+/// `silence` is how long the steps are silent by themselves.
+///
+/// - Session Expiry Interval (3.2.2.3.2): a shorter one than was asked for, which the steps may outlast.
+/// - Server Keep Alive (3.2.2.3.14): the client has to send something within that time, and the steps do not (MQTT-3.2.2-21).
+/// - 0x9A and 0x9B: the will's RETAIN or QoS is what the broker does not offer (MQTT-3.2.2-12, MQTT-3.2.2-13), unless the profile
+///   says that it does.
+pub fn taken_back(connect: &Connect, connack: &ConnAck, silence: Duration, settings: &Settings) -> Option<String> {
+    let number = |id| connack.properties.number(id);
+    match (connack.reason_code, &connect.will) {
+        (0, _) => {}
+        (0x9a, Some(will)) if will.retain && settings.limits.retain_available != Some(true) => {
+            return Some("the broker takes no retained will (0x9a)".to_owned());
+        }
+        (0x9b, Some(will)) if settings.limits.maximum_qos.is_none_or(|most| most < will.qos) => {
+            return Some(format!("the broker takes no will of QoS {} (0x9b)", will.qos));
+        }
+        _ => return None,
+    }
+    let asked = connect.properties.number(id::SESSION_EXPIRY_INTERVAL).unwrap_or(0);
+    // What the steps take on a slow machine is no more than a broker's patience twice: an answer before the end, one after.
+    let needed = (silence + settings.patience * 2).as_secs();
+    if let Some(granted) = number(id::SESSION_EXPIRY_INTERVAL).filter(|granted| *granted < asked)
+        && u64::from(granted) < needed
+    {
+        return Some(format!(
+            "the broker keeps a session for {granted} s where {asked} s are asked for, this needs {needed}"
+        ));
+    }
+    let stated = number(id::SERVER_KEEP_ALIVE)
+        .filter(|s| *s > 0 && (connect.keep_alive == 0 || *s < u32::from(connect.keep_alive)));
+    stated
+        .filter(|stated| silence >= Duration::from_secs(u64::from(*stated)))
+        .map(|stated| {
+            format!(
+                "the broker's Keep Alive is {stated} s, and the steps are silent for {} s",
+                silence.as_secs_f32()
+            )
+        })
 }
 
 /// The length in bytes of one part of a write.

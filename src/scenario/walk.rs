@@ -108,6 +108,27 @@ pub fn every(steps: &[Step]) -> impl Iterator<Item = &Step> {
     })
 }
 
+/// How long nothing happens in the steps of an exchange at least, by what they say themselves: pauses, spans of silence, and what
+/// may not come before its time. An answer is not reckoned to take any.
+pub fn silence(steps: &[Step]) -> Duration {
+    let silent = |step: &Step| match &step.what {
+        StepKind::Wait(time) => *time,
+        StepKind::Repeat { times, steps } => silence(steps) * *times,
+        StepKind::Expect {
+            what: Expect::Nothing { quiet },
+            ..
+        } => quiet.unwrap_or_default(),
+        StepKind::Expect { what, .. } => what.within().from.unwrap_or_default(),
+        _ => step
+            .children()
+            .iter()
+            .map(|steps| silence(steps))
+            .max()
+            .unwrap_or_default(),
+    };
+    steps.iter().map(silent).sum()
+}
+
 /// How long the steps of an exchange ask to wait at most: the deadline of the case comes on top.
 pub fn declared_waits(steps: &[Step]) -> Duration {
     steps.iter().map(waits).sum()

@@ -27,6 +27,10 @@ pub struct Client {
     pub muted: bool,
     /// The last CONNECT of the current connection.
     pub connect: Option<Connect>,
+    /// That CONNECT has no breach, and its step is no probe: what the broker takes back of it is believed.
+    pub connect_is_plain: bool,
+    /// The step that is being played is a probe.
+    pub probing: bool,
     /// A CONNECT went out, well-formed or not.
     pub connect_sent: bool,
     /// The current connection has a CONNACK with code 0.
@@ -110,6 +114,8 @@ impl Client {
             finished: false,
             muted: false,
             connect: None,
+            connect_is_plain: false,
+            probing: false,
             connect_sent: false,
             connected: false,
             disconnect_sent: false,

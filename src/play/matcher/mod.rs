@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::scenario::{Case, Outside, PacketPattern, Place, Scope, Step, Which, declared_waits};
+use crate::scenario::{Case, Outside, PacketPattern, Place, Scope, Step, Which, declared_waits, silence};
 use crate::statements::Version;
 use crate::transcript::{ClientName, Event, Happened, Local, StepId, Transcript};
 
@@ -90,6 +90,8 @@ pub struct Matcher {
     ticked: Option<Duration>,
     /// When the exchange must have ended.
     deadline: Duration,
+    /// How long the steps are silent by themselves.
+    silence: Duration,
     /// The time of the last event or timer.
     now: Duration,
     /// When the last step ended; what `within` counts from.
@@ -181,6 +183,7 @@ impl Matcher {
             clock: Duration::ZERO,
             ticked: None,
             deadline: case.header.timeout + declared_waits(steps),
+            silence: silence(steps),
             now: Duration::ZERO,
             since: Duration::ZERO,
             asked: Duration::ZERO,

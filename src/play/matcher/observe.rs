@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::statements::Version;
 use crate::transcript::{Author, End, Event, Happened, Local, Stop, What};
-use crate::wire::{Ack, Packet, Publish};
+use crate::wire::{Ack, ConnAck, Packet, Publish};
 
 use super::client::{Arrived, Incoming, is_fence_message};
 use super::{Doing, Input, Matcher};
-use crate::play::{FailureKind, PlayEnd};
+use crate::play::{FailureKind, PlayEnd, limits};
 
 /// What becomes of a packet that the broker sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +142,12 @@ impl Matcher {
                         });
                     }
                 } else if let Some(packet) = &decoded.packet {
+                    let first = self.clients[client].connect.is_none();
                     self.clients[client].sent(packet, event.author);
+                    if first && self.clients[client].connect.is_some() {
+                        let plain = decoded.breaches.is_empty() && !self.clients[client].probing;
+                        self.clients[client].connect_is_plain = plain;
+                    }
                 } else {
                     self.clients[client].asked_last = false;
                     self.clients[client].connect_sent |= decoded.packet_type == Some(crate::wire::PacketType::Connect);
@@ -226,7 +231,24 @@ impl Matcher {
             let connect = self.clients[index].connect.clone();
             self.scope.connected(&name, connect.as_ref(), connack);
         }
+        if let Packet::ConnAck(connack) = packet {
+            self.believe(index, connack);
+        }
         role
+    }
+
+    /// Leaves a case that the broker's CONNACK takes the ground from. Before 5.0 a CONNACK says nothing of the kind.
+    fn believe(&mut self, index: usize, connack: &ConnAck) {
+        let client = &self.clients[index];
+        let taken_back = match &client.connect {
+            Some(connect) if client.connect_is_plain && self.version == Version::V5 => {
+                limits::taken_back(connect, connack, self.silence, &self.settings)
+            }
+            _ => None,
+        };
+        if let Some(reason) = taken_back {
+            self.skip(reason);
+        }
     }
 
     fn publish_came(

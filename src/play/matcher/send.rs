@@ -99,6 +99,7 @@ impl Matcher {
             self.skip(reason);
             return;
         }
+        self.clients[index].probing = write.probe;
         let says_goodbye = built.parts.iter().any(|part| match part {
             BuiltPart::Packet { packet, overrides } => {
                 matches!(packet, Packet::Disconnect(_)) && *overrides == Overrides::default()
