@@ -10,6 +10,10 @@ use super::client::{Arrived, Incoming, is_fence_message};
 use super::{Doing, Input, Matcher};
 use crate::play::{FailureKind, PlayEnd, limits};
 
+/// Why a broker that stops may send its clients away: unspecified error, implementation specific error, busy, shutting down,
+/// administrative action, use another server, server moved.
+const PARTING_CODES: [u8; 7] = [0x80, 0x83, 0x89, 0x8b, 0x98, 0x9c, 0x9d];
+
 /// What becomes of a packet that the broker sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
@@ -168,10 +172,11 @@ impl Matcher {
         for client in &mut self.clients {
             client.finished = client.connection.is_some();
             client.end_settled = true;
-            // A 5.0 broker may say DISCONNECT 0x8B, server shutting down; what was on its way is nobody's fault.
+            // A 5.0 broker may say why it goes, with any code that the table has for a server (3.14.2.1): it shuts down, is
+            // busy, hands its clients over to another one. What was on its way is nobody's fault.
             for arrived in &mut client.inbox {
                 arrived.needless |= matches!(self.events[arrived.event].packet().and_then(|d| d.packet.as_ref()),
-                    Some(Packet::Disconnect(d)) if d.reason_code == 0x8b);
+                    Some(Packet::Disconnect(d)) if PARTING_CODES.contains(&d.reason_code));
             }
         }
     }

@@ -155,11 +155,13 @@ fn settle_is_waited_after_a_close() {
 
 #[test]
 fn a_restart_ends_every_connection_and_allows_the_goodbye_of_a_shutdown() {
-    let mut rig = Rig::v5("  - wait: 1ms\n");
-    rig.says("c", goodbye(0x8b));
-    rig.note_at("", 0, None, Author::Script, What::Lifecycle(Lifecycle::Restart));
-    rig.run();
-    rig.met();
+    for code in [0x80, 0x89, 0x8b, 0x98, 0x9c, 0x9d] {
+        let mut rig = Rig::v5("  - wait: 1ms\n");
+        rig.says("c", goodbye(code));
+        rig.note_at("", 0, None, Author::Script, What::Lifecycle(Lifecycle::Restart));
+        rig.run();
+        rig.met();
+    }
 }
 
 #[test]
