@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::scenario::{Case, Which};
+use crate::scenario::{Case, ScenarioLevel, Which};
 use crate::sut::Instance;
 
 use super::cleanup::Lost;
@@ -59,11 +59,16 @@ impl Player {
         let (transcript, mut end, advice) = self.exchange(case, Which::Case, instance).await;
         let mut control = None;
         let mut control_advice = Vec::new();
-        if matches!(end, PlayEnd::Met) && case.script.control.is_some() {
+        // What only should be may be missing, and then too the control says whether this is a broker at all.
+        let met = matches!(end, PlayEnd::Met);
+        let is_should = case.level() == ScenarioLevel::Should && matches!(end, PlayEnd::Failed(_));
+        if (met || is_should) && case.script.control.is_some() {
             let (transcript, control_end, advice) = self.exchange(case, Which::Control, instance).await;
             control = Some(transcript);
             control_advice = advice;
-            end = control_end;
+            if met || !matches!(control_end, PlayEnd::Met) {
+                end = control_end;
+            }
         }
         if let Some(late) = self.void(case, &end, began) {
             end = PlayEnd::Late(late);
