@@ -82,11 +82,37 @@ fn both_sides_are_judged() {
         found(&by_client.pcap()),
         (1, vec!["breach client v3.1.1:MQTT-3.3.1-4".to_owned()])
     );
-    let by_broker = begun(v).from(&publish(v, 0, 0, "unasked")).close();
+    let by_broker = begun(v).to(&[0xc0, 0]).from(&[0xd1, 0]).close();
     assert_eq!(
         found(&by_broker.pcap()),
-        (1, vec!["breach broker v3.1.1:MQTT-3.3.2-3".to_owned()])
+        (1, vec!["breach broker v3.1.1:MQTT-2.2.2-1".to_owned()])
     );
+}
+
+/// Before 5.0 a client with Clean Session 0 goes on with its session though the server has lost its own (3.1.1, MQTT-4.4.0-1).
+#[test]
+fn a_client_goes_on_with_a_session_that_the_server_lost() {
+    let connect = [0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 0, 0, 60, 0, 1, b'c'];
+    // A PUBLISH of QoS 1 with DUP 1, and a PUBREL.
+    let again = [0x3a, 6, 0, 1, b'a', 0, 7, b'x', 0x62, 2, 0, 8];
+    let lost = Connection::new()
+        .handshake()
+        .to(&connect)
+        .from(&[0x20, 2, 0, 0])
+        .to(&again)
+        .from(&[0x40, 2, 0, 7, 0x70, 2, 0, 8]);
+    let (code, said) = found(&lost.close().pcap());
+    assert_eq!((code, said), (0, vec![]));
+}
+
+/// A server may make subscriptions by itself (3.1.1 and 5.0, section 4.5).
+#[test]
+fn a_delivery_that_nobody_asked_for_is_a_doubt() {
+    let v = Version::V3_1_1;
+    let unasked = begun(v).from(&publish(v, 0, 0, "unasked")).close();
+    let (code, said) = found(&unasked.pcap());
+    assert_eq!(code, 0, "{said:?}");
+    assert!(said.iter().all(|line| !line.starts_with("breach")), "{said:?}");
 }
 
 #[test]

@@ -223,7 +223,7 @@ fn of_audit(file: &Path) -> BTreeMap<String, BTreeSet<(String, String)>> {
 
 /// Whether a rule looks at more than one connection: an audit judges each by itself.
 fn looks_further(rule: &str) -> bool {
-    rules::all().any(|r| r.name == rule && r.needs == Needs::Session)
+    rules::all().any(|r| r.name == rule && matches!(r.needs, Needs::Session | Needs::Subscriptions))
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub const RULES: &[RuleInfo] = &[
         name: "topic-matches-filter",
         about: "The topic of a delivery matches a filter that this client id has sent.",
         ids: &[MATCHING, DOLLAR],
-        needs: Needs::Session,
+        needs: Needs::Subscriptions,
         check: topic_matches_filter,
     },
     RuleInfo {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::rule::Needs;
 use crate::statements::StatementId;
 use crate::wire::Side;
 
@@ -20,6 +21,13 @@ pub struct Finding {
     pub span: Option<Range<usize>>,
     /// One sentence for a person: what was found and what is allowed.
     pub text: String,
+}
+
+impl Finding {
+    /// Whether no capture settles it, however much was seen: it rests on what a server may do by itself.
+    pub fn is_open_in_captures(&self) -> bool {
+        super::all().any(|rule| rule.name == self.rule && rule.needs == Needs::Subscriptions)
+    }
 }
 
 /// A rule's answer where it has one; a rule that holds says nothing.

@@ -18,7 +18,7 @@ pub struct History {
     version: Version,
     namespace: String,
     /// The clients are judged too: nobody makes them do wrong on purpose.
-    both: bool,
+    pub(super) both: bool,
     pub conns: BTreeMap<u32, Conn>,
     /// By client id; for a client without one, a key that no client id can be.
     pub clients: BTreeMap<Bytes, Client>,

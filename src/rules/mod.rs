@@ -140,9 +140,9 @@ fn judge(watched: &Watched, moment: &Moment, found: rule::Found) -> Option<Findi
             (false, lost || conn.hole && conn.connects == 0)
         }
         Needs::Connection => (other_wrong, conn.hole),
-        Needs::Session => (
+        Needs::Session | Needs::Subscriptions => (
             other_wrong || *by == Side::Server && moment.client().is_some_and(|c| c.wrong),
-            conn.hole || conn.session_hole,
+            conn.hole || conn.session_hole || rule.needs == Needs::Subscriptions && moment.history.both,
         ),
     };
     if wrong {
