@@ -18,7 +18,7 @@ const LARGEST: u64 = crate::wire::VARIABLE_MAX as u64 + 5;
 pub fn beyond(built: &Built, version: Version, client: &Client, scope: &Scope, settings: &Settings) -> Option<String> {
     let stated = Stated::new(
         &settings.limits,
-        client.connected.then(|| scope.facts(&client.name)).flatten(),
+        client.is_connected().then(|| scope.facts(&client.name)).flatten(),
         version,
     );
     let mut open = client.outgoing.len() as u64;

@@ -1,6 +1,6 @@
 //! What the matcher knows of one client: its connection, what it holds, and what has come and is not yet taken.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,45 +10,19 @@ use crate::wire::filter::{self, Match};
 use crate::wire::property::id;
 use crate::wire::{Connect, Packet, Publish, Subscribe, Subscription, Text, Version};
 
+use super::connection::Connection;
+
 /// One named client of a case.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub name: ClientName,
     pub auto_acks: bool,
-    /// Number of the current connection; `None` before the first.
-    pub connection: Option<u32>,
-    /// How the broker ended the current connection, as the index of the event.
-    pub ended: Option<usize>,
-    /// A step took that end, or we caused it.
-    pub end_settled: bool,
-    /// Our FIN or RST is out.
-    pub finished: bool,
-    /// Our FIN is out, so nothing more can be said.
-    pub muted: bool,
-    /// The last CONNECT of the current connection.
-    pub connect: Option<Connect>,
-    /// That CONNECT has no breach, and its step is no probe: what the broker takes back of it is believed.
-    pub connect_is_plain: bool,
+    /// The last connection; `None` before the first.
+    connection: Option<Connection>,
     /// The step that is being played is a probe.
     pub probing: bool,
-    /// A CONNECT went out, well-formed or not.
-    pub connect_sent: bool,
-    /// The current connection has a CONNACK with code 0.
-    pub connected: bool,
-    pub disconnect_sent: bool,
-    /// The broker sent DISCONNECT: nothing that we say is answered any more.
-    pub sent_away: bool,
-    /// One side sent AUTH and the exchange has not ended.
-    pub authenticating: bool,
-    pub reading: bool,
-    /// Our last packet is not whole.
-    pub incomplete: bool,
-    /// When the last byte of an unfinished packet came.
-    pub progress: Option<Duration>,
     /// The broker's events that nothing has taken yet.
     pub inbox: Vec<Arrived>,
-    /// Who asked for the PINGRESPs that are to come.
-    pub pings: VecDeque<Author>,
     /// Messages of ours that are not acknowledged: identifier → QoS.
     pub outgoing: BTreeMap<u16, Outgoing>,
     /// Messages of the broker that we have not acknowledged: identifier → how far.
@@ -60,12 +34,6 @@ pub struct Client {
     unsubscribing: BTreeMap<u16, Vec<Text>>,
     /// Every filter that this client has ever asked for in the case.
     pub asked: Vec<Text>,
-    /// Topic and QoS of each message that it published on the current connection, once each.
-    pub published: Vec<(Text, u8)>,
-    /// Anything at all was sent on the current connection behind its CONNECT.
-    pub spoke: bool,
-    /// The last packet that was sent on it is one that the broker answers, whatever else it does.
-    pub asked_last: bool,
 }
 
 /// An event of the broker that waits to be taken.
@@ -109,98 +77,90 @@ impl Client {
             name: Arc::clone(&spec.name),
             auto_acks: spec.acks == Acks::Auto,
             connection: None,
-            ended: None,
-            end_settled: false,
-            finished: false,
-            muted: false,
-            connect: None,
-            connect_is_plain: false,
             probing: false,
-            connect_sent: false,
-            connected: false,
-            disconnect_sent: false,
-            sent_away: false,
-            authenticating: false,
-            reading: true,
-            incomplete: false,
-            progress: None,
             inbox: Vec::new(),
-            pings: VecDeque::new(),
             outgoing: BTreeMap::new(),
             incoming: BTreeMap::new(),
             subscriptions: Vec::new(),
             subscribing: BTreeMap::new(),
             unsubscribing: BTreeMap::new(),
             asked: Vec::new(),
-            published: Vec::new(),
-            spoke: false,
-            asked_last: false,
         }
     }
 
-    /// Whether there is a connection that neither side has ended.
-    pub fn is_open(&self) -> bool {
-        self.connection.is_some() && self.ended.is_none() && !self.finished
+    /// A new connection begins.
+    pub fn opened(&mut self, number: u32) {
+        self.connection = Some(Connection::new(number));
+    }
+
+    /// The last connection, ended or not; `None` before the first.
+    pub fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
+    }
+
+    pub fn connection_mut(&mut self) -> Option<&mut Connection> {
+        self.connection.as_mut()
+    }
+
+    /// The number of the last connection.
+    pub fn number(&self) -> Option<u32> {
+        self.connection.as_ref().map(|c| c.number)
+    }
+
+    /// The first CONNECT of the last connection.
+    pub fn connect(&self) -> Option<&Connect> {
+        self.connection.as_ref()?.connect.as_ref()
+    }
+
+    /// Whether the last CONNACK of the last connection had code 0.
+    pub fn is_connected(&self) -> bool {
+        self.connection.as_ref().is_some_and(Connection::is_connected)
     }
 
     /// Whether a PINGREQ would be answered by a broker that keeps to the standard, and disturbs nothing.
     pub fn may_ping(&self) -> bool {
-        self.is_open()
-            && self.connected
-            && !self.disconnect_sent
-            && !self.sent_away
-            && !self.muted
-            && !self.authenticating
-            && self.reading
-            && !self.incomplete
+        self.connection.as_ref().is_some_and(Connection::may_ping)
     }
 
-    /// A new connection begins.
-    pub fn opened(&mut self, connection: u32) {
-        self.connection = Some(connection);
-        self.ended = None;
-        self.end_settled = false;
-        self.finished = false;
-        self.muted = false;
-        self.connect = None;
-        self.connect_sent = false;
-        self.connected = false;
-        self.disconnect_sent = false;
-        self.sent_away = false;
-        self.authenticating = false;
-        self.reading = true;
-        self.incomplete = false;
-        self.progress = None;
-        self.pings.clear();
-        self.published.clear();
-        self.spoke = false;
-        self.asked_last = false;
+    /// How the broker ended the last connection, as the index of the event.
+    pub fn ended(&self) -> Option<usize> {
+        self.connection.as_ref()?.ended()
+    }
+
+    /// The broker's end of the last connection, where no step took it and we did not cause it.
+    pub fn unsettled_end(&self) -> Option<usize> {
+        self.connection.as_ref()?.unsettled_end()
+    }
+
+    /// When the last byte of an unfinished packet came.
+    pub fn progress(&self) -> Option<Duration> {
+        self.connection.as_ref()?.progress
+    }
+
+    /// The end by the broker is taken, or will be of our making.
+    pub fn settle(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.settle();
+        }
     }
 
     /// Whether the broker has dealt with all that was sent on the connection, as far as its answers tell.
     pub fn is_answered(&self) -> bool {
-        let open = !self.subscribing.is_empty() || !self.unsubscribing.is_empty() || !self.pings.is_empty();
-        self.connected && self.asked_last && !open
+        let asks = !self.subscribing.is_empty() || !self.unsubscribing.is_empty();
+        !asks
+            && self
+                .connection
+                .as_ref()
+                .is_some_and(|c| c.is_connected() && c.asked_last() && !c.awaits_pings())
     }
 
     /// Takes note of what we sent.
     pub fn sent(&mut self, packet: &Packet, author: Author) {
-        self.spoke |= !matches!(packet, Packet::Connect(_));
-        self.asked_last = matches!(
-            packet,
-            Packet::Connect(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_) | Packet::PingReq
-        );
+        if let Some(connection) = &mut self.connection {
+            connection.sent(packet, author);
+        }
         match packet {
-            Packet::Connect(connect) => {
-                // A second one on a connection is a fault (3.1.0-2), and changes nothing.
-                self.connect.get_or_insert_with(|| Connect::clone(connect));
-                self.connect_sent = true;
-            }
             Packet::Publish(publish) => {
-                let key = (publish.topic.clone(), publish.qos);
-                if author != Author::Fence && !key.0.is_empty() && !self.published.contains(&key) {
-                    self.published.push(key);
-                }
                 if let Some(id) = publish.packet_id.filter(|_| publish.qos > 0) {
                     let fence = author == Author::Fence;
                     self.outgoing.insert(
@@ -227,34 +187,28 @@ impl Client {
                 self.unsubscribing
                     .insert(unsubscribe.packet_id, unsubscribe.filters.clone());
             }
-            // A fence's was noted when it was asked for.
-            Packet::PingReq if author != Author::Fence => self.pings.push_back(author),
-            Packet::Disconnect(_) => self.disconnect_sent = true,
-            // Until the broker answers, the exchange is open (5.0, 4.12 and 4.12.1).
-            Packet::Auth(_) => self.authenticating = true,
             _ => {}
         }
     }
 
     /// Takes note of what the broker sent. Called before it is decided who takes it.
     pub fn received(&mut self, packet: &Packet, version: Version) {
+        if let Some(connection) = &mut self.connection {
+            connection.received(packet);
+        }
         match packet {
             Packet::ConnAck(connack) => {
-                self.connected = connack.reason_code == 0;
-                self.authenticating = false;
                 // 3.1 does not say whether there was a session.
                 let anew = match version {
-                    Version::V3_1 => self.connect.as_ref().is_none_or(|c| c.clean_start),
+                    Version::V3_1 => self.connect().is_none_or(|c| c.clean_start),
                     Version::V3_1_1 | Version::V5 => !connack.session_present,
                 };
-                if self.connected && anew {
+                if connack.reason_code == 0 && anew {
                     self.incoming.clear();
                     self.outgoing.clear();
                     self.subscriptions.clear();
                 }
             }
-            Packet::Disconnect(_) => self.sent_away = true,
-            Packet::Auth(auth) => self.authenticating = auth.reason_code == 0x18,
             Packet::PubAck(ack) | Packet::PubComp(ack) => {
                 self.outgoing.remove(&ack.packet_id);
             }
@@ -314,8 +268,8 @@ impl Client {
     /// Whether its CONNECT limits what the broker may send: Receive Maximum, Maximum Packet Size, Topic Alias Maximum.
     pub fn is_limited(&self) -> bool {
         let limits = [id::RECEIVE_MAXIMUM, id::MAXIMUM_PACKET_SIZE, id::TOPIC_ALIAS_MAXIMUM];
-        let connect = self.connect.as_ref();
-        connect.is_some_and(|c| limits.iter().any(|limit| c.properties.get(*limit).is_some()))
+        self.connect()
+            .is_some_and(|c| limits.iter().any(|limit| c.properties.get(*limit).is_some()))
     }
 
     /// Whether an exchange with this packet identifier is open on our side.
@@ -332,7 +286,7 @@ impl Client {
 
     /// How the broker ended the connection, where it did.
     pub fn end<'e>(&self, events: &'e [Event]) -> Option<(usize, End)> {
-        let index = self.ended?;
+        let index = self.ended()?;
         match events.get(index).map(|e: &'e Event| &e.what) {
             Some(What::End(end)) => Some((index, *end)),
             _ => None,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::scenario::{Expect, Step, StepKind, Steps, Take, print};
 use crate::transcript::StepId;
 
+use super::client::Client;
 use super::fence::Fence;
 use super::probe::{Met, Probe, Refusal};
 use super::{Matcher, Maybe, Waiting};
@@ -165,7 +166,7 @@ impl Matcher {
             return None;
         };
         // A packet that is still coming in keeps the patience up, unless the script names the time.
-        let until = match (what.within().to, self.clients[client].progress) {
+        let until = match (what.within().to, self.clients[client].progress()) {
             (None, Some(at)) => until.max(at + self.settings.patience),
             _ => until,
         };
@@ -187,7 +188,7 @@ impl Matcher {
         let Waiting::Step { until } = self.waiting else {
             return None;
         };
-        let progress = self.clients.iter().filter_map(|c| c.progress).max();
+        let progress = self.clients.iter().filter_map(Client::progress).max();
         let until = progress.map_or(until, |at| until.max(at + self.settings.patience));
         if self.clock < until {
             return Some(until);
@@ -217,8 +218,8 @@ impl Matcher {
             self.maybes.remove(maybe);
         }
         if met.ends {
-            self.clients[client].end_settled = true;
-            if let Some(end) = self.clients[client].ended {
+            self.clients[client].settle();
+            if let Some(end) = self.clients[client].ended() {
                 self.events[end].step = step;
             }
         }

@@ -86,7 +86,7 @@ impl Matcher {
                     client: client.name.clone(),
                     came: name_of(&self.events[event]),
                 },
-                None if client.ended.is_some() && !client.end_settled => FailureKind::LeftoverEnd {
+                None if client.unsettled_end().is_some() => FailureKind::LeftoverEnd {
                     client: client.name.clone(),
                 },
                 None => {
@@ -101,7 +101,7 @@ impl Matcher {
                     continue;
                 }
             };
-            let found = found.or(client.ended);
+            let found = found.or(client.ended());
             self.fail(Failure {
                 control: self.control,
                 stage: Stage::Account,

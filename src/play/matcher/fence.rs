@@ -13,6 +13,7 @@ use crate::scenario::{Expect, StepKind};
 use crate::transcript::Author;
 use crate::wire::{Chunk, Packet, Publish, Text, encode_bytes};
 
+use super::connection::Connection;
 use super::probe::{Met, Refusal, name_of};
 use super::{Matcher, Waiting};
 use crate::play::{Action, FailureKind, Stage};
@@ -145,12 +146,12 @@ impl Matcher {
         };
         let left = self.leftovers(client, &self.scope);
         let state = &self.clients[client];
-        let (why, found) = match left.events.first() {
-            Some(&event) => (FailureKind::Came(name_of(&self.events[event])), Some(event)),
-            None if state.ended.is_some() && !state.end_settled => (FailureKind::Closed, state.ended),
-            None => return false,
+        let (why, found) = match (left.events.first(), state.unsettled_end()) {
+            (Some(&event), _) => (FailureKind::Came(name_of(&self.events[event])), event),
+            (None, Some(end)) => (FailureKind::Closed, end),
+            (None, None) => return false,
         };
-        let failure = self.failure_at(step, Refusal::new(why, found));
+        let failure = self.failure_at(step, Refusal::new(why, Some(found)));
         self.fail(failure);
         true
     }
@@ -184,7 +185,7 @@ impl Matcher {
                 .facts(&publisher.name)
                 .map_or(usize::MAX, |f| f.receive_maximum.into());
             let mut open = publisher.outgoing.len();
-            for (topic, qos) in &publisher.published {
+            for (topic, qos) in publisher.connection().map_or(&[][..], Connection::published) {
                 let disturbs = self.clients.iter().any(|c| c.is_disturbed_by(topic));
                 open += usize::from(*qos > 0);
                 if !disturbs && open <= quota && receiver.must_get(topic, &publisher.name).is_some() {
@@ -234,7 +235,7 @@ impl Matcher {
             // They prove what they were sent behind; the answers to other things that were sent come before PINGRESPs.
             return self.ping_others(client);
         }
-        if now < until && self.clients[client].ended.is_none() {
+        if now < until && self.clients[client].ended().is_none() {
             let wait = Next::Wait(until);
             if let Waiting::Fence(fence) = &mut self.waiting {
                 fence.phase = Phase::Messages { awaited: left };
@@ -249,7 +250,7 @@ impl Matcher {
     fn ping_others(&mut self, client: usize) -> Next {
         for index in 0..self.clients.len() {
             let other = &self.clients[index];
-            if index != client && other.may_ping() && other.spoke {
+            if index != client && other.may_ping() && other.connection().is_some_and(Connection::spoke) {
                 self.answer(index, &Packet::PingReq, Author::Fence);
             }
         }
@@ -294,8 +295,9 @@ impl Matcher {
 
     /// Whether a PINGREQ of a fence is open on a connection that is still there.
     pub(super) fn awaits_fence_ping(&self, index: usize) -> bool {
-        let client = &self.clients[index];
-        client.ended.is_none() && !client.finished && client.pings.contains(&Author::Fence)
+        self.clients[index]
+            .connection()
+            .is_some_and(Connection::awaits_fence_ping)
     }
 
     pub(super) fn no_pingresp(&self, index: usize) -> FailureKind {
@@ -325,9 +327,7 @@ impl Matcher {
         };
         let left = self.leftovers(client, &self.scope);
         if let Some(alternative) = alternative {
-            let state = &self.clients[client];
-            let closed = state.ended.is_some() && !state.end_settled;
-            if left.events.is_empty() && !closed {
+            if left.events.is_empty() && self.clients[client].unsettled_end().is_none() {
                 self.since = self.now;
                 self.enter(&alternative);
             } else {
@@ -352,9 +352,12 @@ impl Matcher {
 
     /// Has the harness itself send a packet on a client's connection.
     pub(super) fn answer(&mut self, index: usize, packet: &Packet, author: Author) {
-        if author == Author::Fence && matches!(packet, Packet::PingReq) {
+        if author == Author::Fence
+            && matches!(packet, Packet::PingReq)
+            && let Some(connection) = self.clients[index].connection_mut()
+        {
             // Noted here and not when it is sent, so that nobody waits for an answer to a PINGREQ that is yet to go out.
-            self.clients[index].pings.push_back(Author::Fence);
+            connection.ping(Author::Fence);
         }
         self.outbox.push_back(Action::Write {
             client: self.clients[index].name.clone(),

@@ -6,6 +6,7 @@
 //! transcript: given again in its order, it leads to the same end.
 
 mod client;
+mod connection;
 mod expect;
 mod farewell;
 mod fence;
@@ -249,7 +250,7 @@ impl Matcher {
             }
             Waiting::Drain { client, until } => {
                 let (client, until) = (*client, *until);
-                let over = self.clients[client].ended.is_some();
+                let over = self.clients[client].ended().is_some();
                 if !over && self.clock < until {
                     return Some(until);
                 }

@@ -6,7 +6,8 @@ use crate::statements::Version;
 use crate::transcript::{Author, End, Event, Happened, Local, Stop, What};
 use crate::wire::{Ack, ConnAck, Packet, Publish};
 
-use super::client::{Arrived, Incoming, is_fence_message};
+use super::client::{Arrived, Client, Incoming, is_fence_message};
+use super::connection::Connection;
 use super::{Doing, Input, Matcher};
 use crate::play::{FailureKind, PlayEnd, limits};
 
@@ -72,7 +73,9 @@ impl Matcher {
         match what {
             Happened::Done { whole } => {
                 if let Doing::Write(client) = self.doing {
-                    self.clients[client].incomplete = !whole;
+                    if let Some(connection) = self.clients[client].connection_mut() {
+                        connection.written(*whole);
+                    }
                     // A write may take its time.
                     self.now = self.now.max(at);
                 }
@@ -82,9 +85,9 @@ impl Matcher {
                 }
             }
             Happened::Partial { connection } => {
-                let client = self.clients.iter_mut().find(|c| c.connection == Some(*connection));
-                if let Some(client) = client {
-                    client.progress = Some(at);
+                let mut connections = self.clients.iter_mut().filter_map(Client::connection_mut);
+                if let Some(connection) = connections.find(|c| c.number == *connection) {
+                    connection.progress = Some(at);
                 }
             }
             Happened::Clock => {}
@@ -114,27 +117,27 @@ impl Matcher {
         if ours && event.author != Author::Fence {
             self.spoke_last = Some(client);
         }
-        let replaced = event.from_broker() && self.clients[client].connection != Some(event.connection);
+        let replaced = event.from_broker() && self.clients[client].number() != Some(event.connection);
         match &event.what {
             // What still comes on a connection that the client has left behind says nothing of the present one, and nobody
             // can take it any more: rules judge it.
             _ if replaced => {}
             What::Open => self.clients[client].opened(event.connection),
-            What::End(_) if event.from_broker() => {
-                self.clients[client].ended = Some(index);
-                self.clients[client].progress = None;
-            }
             What::End(end) => {
-                // A broker may close when it sees our FIN, also while we go on reading.
-                self.clients[client].end_settled = true;
-                self.clients[client].muted = true;
-                self.clients[client].finished = *end != End::HalfClose;
+                if let Some(connection) = self.clients[client].connection_mut() {
+                    match event.from_broker() {
+                        true => connection.end(index),
+                        false => connection.close(*end),
+                    }
+                }
             }
             What::Packet { decoded, topic, .. } => {
                 let decoded = std::sync::Arc::clone(decoded);
                 let topic = topic.clone();
                 if event.from_broker() {
-                    self.clients[client].progress = None;
+                    if let Some(connection) = self.clients[client].connection_mut() {
+                        connection.progress = None;
+                    }
                     let role = match &decoded.packet {
                         Some(packet) => self.received(client, packet, topic.as_ref(), !decoded.breaches.is_empty()),
                         None => Use::Step,
@@ -146,32 +149,39 @@ impl Matcher {
                         });
                     }
                 } else if let Some(packet) = &decoded.packet {
-                    let first = self.clients[client].connect.is_none();
+                    let first = self.clients[client].connect().is_none();
                     self.clients[client].sent(packet, event.author);
-                    if first && self.clients[client].connect.is_some() {
-                        let plain = decoded.breaches.is_empty() && !self.clients[client].probing;
-                        self.clients[client].connect_is_plain = plain;
+                    let plain = decoded.breaches.is_empty() && !self.clients[client].probing;
+                    if first && let Some(connection) = self.clients[client].connection_mut() {
+                        connection.connect_is_plain = plain;
                     }
                 } else {
-                    self.clients[client].asked_last = false;
-                    self.clients[client].connect_sent |= decoded.packet_type == Some(crate::wire::PacketType::Connect);
+                    self.sent_bytes(client);
                 }
             }
             What::Fragment(_) if event.from_broker() => self.clients[client].inbox.push(Arrived {
                 event: index,
                 needless: false,
             }),
-            What::Fragment(_) => self.clients[client].asked_last = false,
+            What::Fragment(_) => self.sent_bytes(client),
             What::WebSocket(_) | What::Gap(_) | What::Lifecycle(_) => {}
         }
         self.events.push(event);
     }
 
+    /// Bytes went out that are no packet.
+    fn sent_bytes(&mut self, client: usize) {
+        if let Some(connection) = self.clients[client].connection_mut() {
+            connection.sent_bytes();
+        }
+    }
+
     /// The broker was stopped and started: every connection has ended by our doing.
     fn broker_was_away(&mut self) {
         for client in &mut self.clients {
-            client.finished = client.connection.is_some();
-            client.end_settled = true;
+            if let Some(connection) = client.connection_mut() {
+                connection.close(End::Fin);
+            }
             // A 5.0 broker may say why it goes, with any code that the table has for a server (3.14.2.1): it shuts down, is
             // busy, hands its clients over to another one. What was on its way is nobody's fault.
             for arrived in &mut client.inbox {
@@ -222,7 +232,7 @@ impl Matcher {
                     (false, false) => Use::Step,
                 }
             }
-            Packet::PingResp => match client.pings.pop_front() {
+            Packet::PingResp => match client.connection_mut().and_then(Connection::pinged) {
                 Some(Author::Fence) => Use::Absorbed,
                 _ => Use::Step,
             },
@@ -233,8 +243,7 @@ impl Matcher {
             && connack.reason_code == 0
         {
             let name = self.clients[index].name.clone();
-            let connect = self.clients[index].connect.clone();
-            self.scope.connected(&name, connect.as_ref(), connack);
+            self.scope.connected(&name, self.clients[index].connect(), connack);
         }
         if let Packet::ConnAck(connack) = packet {
             self.believe(index, connack);
@@ -245,8 +254,9 @@ impl Matcher {
     /// Leaves a case that the broker's CONNACK takes the ground from. Before 5.0 a CONNACK says nothing of the kind.
     fn believe(&mut self, index: usize, connack: &ConnAck) {
         let client = &self.clients[index];
-        let taken_back = match &client.connect {
-            Some(connect) if client.connect_is_plain && self.version == Version::V5 => {
+        let plain = client.connection().is_some_and(|c| c.connect_is_plain);
+        let taken_back = match client.connect() {
+            Some(connect) if plain && self.version == Version::V5 => {
                 limits::taken_back(connect, connack, self.silence, &self.settings)
             }
             _ => None,
@@ -266,7 +276,7 @@ impl Matcher {
     ) -> Use {
         // In 3.x a sender may repeat what is not acknowledged at any time (3.1.1, 4.4: only in 5.0 is it forbidden). But what
         // comes first in a resumed session is what 3.1.1 demands (MQTT-4.4.0-1), in the order that it demands.
-        let connection = self.clients[index].connection;
+        let connection = self.clients[index].number();
         let repeat = publish.dup
             && match self.version {
                 Version::V3_1 => known.is_some(),

@@ -53,7 +53,7 @@ impl Matcher {
             let (client, what, _) = wanted[first];
             // A packet that no expectation takes stands in the way for good; else the right one may still come.
             let taken = |event: usize| holder.iter().any(|(e, _)| *e == event);
-            let ended = self.clients[client].ended.is_some();
+            let ended = self.clients[client].ended().is_some();
             return match self.probe(client, what, &self.scope) {
                 Probe::Failed(refusal)
                     if ended || refusal.found.is_some_and(|e| !taken(e) && !self.fits_any(e, &wanted)) =>

@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::transcript::Author;
 use crate::wire::{Disconnect, Packet};
 
+use super::client::Client;
+use super::connection::Connection;
 use super::{Matcher, Poll};
 use crate::play::Action;
 
@@ -28,7 +30,7 @@ impl Matcher {
         if self.parting.is_none() {
             self.outbox.clear();
             let mut clients: Vec<usize> = (0..self.clients.len()).collect();
-            clients.retain(|&index| self.clients[index].connection.is_some());
+            clients.retain(|&index| self.clients[index].connection().is_some());
             clients.sort_by(|&a, &b| self.clients[a].name.cmp(&self.clients[b].name));
             self.parting = Some(Parting::Leaving(clients.into()));
         }
@@ -58,7 +60,10 @@ impl Matcher {
 
     /// Asks for what a client says when it leaves. The driver passes over a connection that is not there any more.
     fn leave(&mut self, index: usize) {
-        if self.may_say_goodbye(index) {
+        if self.clients[index]
+            .connection()
+            .is_some_and(Connection::may_say_goodbye)
+        {
             self.answer(index, &Packet::Disconnect(Disconnect::default()), Author::Cleanup);
         }
         self.outbox.push_back(Action::Finish {
@@ -69,16 +74,11 @@ impl Matcher {
         });
     }
 
-    /// Whether DISCONNECT can still be said on this client's connection.
-    fn may_say_goodbye(&self, index: usize) -> bool {
-        let client = &self.clients[index];
-        client.is_open() && !client.muted && client.connected && !client.disconnect_sent && !client.incomplete
-    }
-
     /// Whether a connection that we have ended is not yet ended by the broker.
     fn awaits_ends(&self) -> bool {
         self.clients
             .iter()
-            .any(|c| c.finished && c.connection.is_some() && c.ended.is_none())
+            .filter_map(Client::connection)
+            .any(Connection::awaits_end)
     }
 }

@@ -235,8 +235,9 @@ impl Matcher {
         let mut advice = Vec::new();
         for &index in &left.events {
             let event = &self.events[index];
-            let allowed =
-                goodbye != Goodbye::No && takes.is_empty() && is_goodbye(event.packet(), self.version, state.connected);
+            let allowed = goodbye != Goodbye::No
+                && takes.is_empty()
+                && is_goodbye(event.packet(), self.version, state.is_connected());
             if !allowed {
                 let came = name_of(event);
                 return Probe::Failed(Refusal::new(FailureKind::BeforeTheEnd(came), Some(index)));
@@ -247,7 +248,7 @@ impl Matcher {
             advice.extend(self.other_code(code, takes.first().copied(), scope));
         }
         let Some((index, _)) = state.end(&self.events) else {
-            let open = if state.connection.is_some() {
+            let open = if state.connection().is_some() {
                 FailureKind::StillOpen
             } else {
                 FailureKind::NoConnection
@@ -356,7 +357,7 @@ impl Matcher {
                 FailureKind::MissingAtEnd(sought, end),
                 Some(self.last_word(client).unwrap_or(index)),
             )),
-            None if state.connection.is_none() => Probe::Failed(Refusal::new(FailureKind::NoConnection, None)),
+            None if state.connection().is_none() => Probe::Failed(Refusal::new(FailureKind::NoConnection, None)),
             None => Probe::Pending(FailureKind::Missing(sought)),
         }
     }
@@ -381,7 +382,7 @@ impl Matcher {
     /// What has come on the present connection of `client` and is not taken.
     pub(super) fn inbox(&self, client: usize) -> impl Iterator<Item = &Arrived> {
         let state = &self.clients[client];
-        let present = |a: &&Arrived| Some(self.events[a.event].connection) == state.connection;
+        let present = |a: &&Arrived| Some(self.events[a.event].connection) == state.number();
         state.inbox.iter().filter(present)
     }
 

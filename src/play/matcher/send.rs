@@ -6,6 +6,7 @@ use crate::scenario::{BuiltPart, Send, Step, StepKind, Write};
 use crate::transcript::Author;
 use crate::wire::{Overrides, Packet};
 
+use super::connection::Connection;
 use super::{Matcher, Waiting};
 use crate::play::limits;
 use crate::play::{Action, PlayEnd};
@@ -38,8 +39,8 @@ impl Matcher {
                 self.after_change();
             }
             Send::Close => {
-                self.clients[index].end_settled = true;
-                if !self.clients[index].finished {
+                self.clients[index].settle();
+                if !self.clients[index].connection().is_some_and(Connection::has_left) {
                     self.outbox.push_back(finish(false));
                 }
                 self.drain(index);
@@ -49,13 +50,15 @@ impl Matcher {
                 self.step_done();
             }
             Send::Reset => {
-                self.clients[index].end_settled = true;
+                self.clients[index].settle();
                 self.outbox.push_back(Action::Reset { client, step: id });
                 self.after_change();
             }
             Send::StopReading | Send::Read => {
                 let on = matches!(what, Send::Read);
-                self.clients[index].reading = on;
+                if let Some(connection) = self.clients[index].connection_mut() {
+                    connection.set_reading(on);
+                }
                 self.outbox.push_back(Action::Reading { client, on });
                 self.step_done();
             }
@@ -118,7 +121,7 @@ impl Matcher {
         if says_goodbye && !self.goes_on_sending(&name) {
             // A client closes after its DISCONNECT (3.1.1 MQTT-3.14.4-1, 5.0 MQTT-3.14.4-1), and only when the broker
             // has closed too has it seen the DISCONNECT for sure.
-            self.clients[index].end_settled = true;
+            self.clients[index].settle();
             self.outbox.push_back(Action::Finish {
                 client: name,
                 step: id,
