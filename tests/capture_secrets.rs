@@ -65,7 +65,11 @@ fn told(file: &[u8]) -> Vec<(&'static str, String)> {
 fn written(recorded: &Recorded) -> Vec<u8> {
     let mut dialogue = Dialogue::new([10, 0, 0, 1].into(), ([192, 0, 2, 1], 1883).into());
     let events = &recorded.transcript.events;
-    events.iter().flat_map(|e| dialogue.draw(e).frames).flatten().collect()
+    events
+        .iter()
+        .flat_map(|e| dialogue.draw(e, recorded.transcript.scripted).frames)
+        .flatten()
+        .collect()
 }
 
 fn check(file: &[u8], what: &str) {

@@ -5,6 +5,7 @@ use std::io::Read;
 
 use super::{Error, Recorded, Seen, Settings, Stream, Summary, Watch, read};
 use crate::transcript::{Event, Transcript};
+use crate::wire::Side;
 
 /// Reads every MQTT connection that is wanted, with all its events, in the order of their first packets. Packets of more
 /// than a MiB are kept as their beginning, end and digest (see [`Blob`](crate::wire::Blob)); all else is in memory.
@@ -37,6 +38,7 @@ impl Watch for Collect {
         self.done.push(Recorded {
             stream: stream.clone(),
             transcript: Transcript {
+                scripted: Side::Client,
                 version: stream.version.unwrap_or(stream.read_as),
                 namespace: String::new(),
                 events,

@@ -61,7 +61,7 @@ impl Tracer {
             return;
         };
         match &decoded.packet {
-            Some(Packet::Connect(connect)) if !event.from_broker() => {
+            Some(Packet::Connect(connect)) if !event.is_from_peer() => {
                 self.outlive.insert(event.connection, outlives(connect));
                 if outlives(connect) && !connect.client_id.is_empty() {
                     self.traces.client_ids.insert(connect.client_id.clone());
@@ -78,7 +78,7 @@ impl Tracer {
                     self.traces.client_ids.insert(assigned.clone());
                 }
             }
-            Some(Packet::Publish(publish)) if !event.from_broker() && publish.retain => {
+            Some(Packet::Publish(publish)) if !event.is_from_peer() && publish.retain => {
                 // The one after a Topic Alias is resolved.
                 self.retained(topic.as_ref().unwrap_or(&publish.topic));
             }
@@ -106,10 +106,10 @@ pub fn heard_last(transcript: &Transcript) -> bool {
             (Author::Cleanup, _) => {
                 closed.remove(&event.connection);
             }
-            (Author::Broker, What::End(_)) => {
+            (Author::Peer, What::End(_)) => {
                 closed.insert(event.connection);
             }
-            (Author::Broker, _) if packet_type == Some(PacketType::PingResp) => {
+            (Author::Peer, _) if packet_type == Some(PacketType::PingResp) => {
                 answered.insert(event.connection);
             }
             (Author::Fence, _) if packet_type == Some(PacketType::PingReq) && answered.contains(&event.connection) => {
@@ -289,7 +289,7 @@ mod tests {
     fn event(author: Author, packet: Packet, topic: Option<&str>) -> Event {
         let frame = Frame::loose(encode_bytes(&packet, Version::V5).to_vec()).unwrap();
         let side = match author {
-            Author::Broker => Side::Server,
+            Author::Peer => Side::Server,
             _ => Side::Client,
         };
         let decoded = std::sync::Arc::new(decode(&frame, Version::V5, side));
@@ -317,11 +317,11 @@ mod tests {
         let on = |connection, event: Event| Event { connection, ..event };
         let end = |connection| Event {
             what: What::End(End::Fin),
-            ..on(connection, event(Author::Broker, Packet::PingResp, None))
+            ..on(connection, event(Author::Peer, Packet::PingResp, None))
         };
         let script = || event(Author::Script, Packet::PingReq, None);
         let ask = || event(Author::Fence, Packet::PingReq, None);
-        let answer = || event(Author::Broker, Packet::PingResp, None);
+        let answer = || event(Author::Peer, Packet::PingResp, None);
         let leave = || event(Author::Cleanup, Packet::Disconnect(Disconnect::default()), None);
         let heard = |events| heard_last(&transcript(events));
         assert!(heard(vec![script(), ask(), answer()]));
@@ -338,6 +338,7 @@ mod tests {
 
     fn transcript(events: Vec<Event>) -> Transcript {
         Transcript {
+            scripted: Side::Client,
             version: Version::V5,
             namespace: "ms00abcd".to_owned(),
             events,
@@ -380,7 +381,7 @@ mod tests {
         for (expiry, ids) in [(Some(60), vec!["given"]), (None, vec![])] {
             let found = of(vec![
                 event(Author::Script, Packet::from(connect("", expiry)), None),
-                event(Author::Broker, Packet::ConnAck(connack.clone()), None),
+                event(Author::Peer, Packet::ConnAck(connack.clone()), None),
             ]);
             assert_eq!(texts(&found.client_ids), ids);
         }
@@ -413,7 +414,7 @@ mod tests {
             event(Author::Script, Packet::Publish(publish("")), Some("aliased")),
             event(Author::Script, Packet::Publish(publish("no/#")), Some("no/#")),
             event(Author::Script, Packet::Publish(not_kept), Some("passing")),
-            event(Author::Broker, Packet::Publish(publish("theirs")), Some("theirs")),
+            event(Author::Peer, Packet::Publish(publish("theirs")), Some("theirs")),
         ]);
         assert_eq!(texts(&found.topics), ["aliased", "ours", "will"]);
     }

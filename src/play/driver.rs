@@ -35,7 +35,7 @@ pub async fn play_exchange(
     instance: &dyn Instance,
     settings: &Arc<Settings>,
 ) -> (Transcript, PlayEnd, Vec<Advice>) {
-    let mut matcher = Matcher::new(case, which, namespace, settings);
+    let mut matcher = Matcher::new(case, which, Side::Client, namespace, settings);
     let steps = case.script.exchange(which);
     let websocket = case.needs("websocket");
     let address = match address_for(case, steps, instance, websocket) {
@@ -259,7 +259,7 @@ impl Driver<'_> {
                 self.note_at(client.clone(), number, step, Author::Script, What::Open);
                 if let Some(Upgrade { offered, chosen }) = upgrade {
                     let what = What::WebSocket(WebSocket::Upgraded { offered, chosen });
-                    self.note_at(client, number, None, Author::Broker, what);
+                    self.note_at(client, number, None, Author::Peer, what);
                 }
             }
             // Where the script says what is offered, a refusal is an answer. Elsewhere it is a wrong address.
@@ -267,7 +267,7 @@ impl Driver<'_> {
                 self.note_at(client.clone(), number, step, Author::Script, What::Open);
                 let refused = What::WebSocket(WebSocket::Refused(error.to_string()));
                 for what in [refused, What::End(End::Fin)] {
-                    self.note_at(client.clone(), number, None, Author::Broker, what);
+                    self.note_at(client.clone(), number, None, Author::Peer, what);
                 }
             }
             Err(error) => {
@@ -377,7 +377,7 @@ impl Listener for Driver<'_> {
                 client: Arc::clone(&arrival.client),
                 connection: arrival.connection,
                 step: None,
-                author: Author::Broker,
+                author: Author::Peer,
                 what,
             })
         };

@@ -15,7 +15,7 @@ pub fn replay(
     transcript: &Transcript,
     settings: &Arc<Settings>,
 ) -> (Transcript, PlayEnd, Vec<Advice>) {
-    let mut matcher = Matcher::new(case, which, &transcript.namespace, settings);
+    let mut matcher = Matcher::new(case, which, transcript.scripted, &transcript.namespace, settings);
     for input in inputs(transcript) {
         matcher.input(Input::Local(input.at(), Happened::Clock));
         // What is to be done was done: its events and that it is done come next.
@@ -41,6 +41,6 @@ fn inputs(transcript: &Transcript) -> impl Iterator<Item = Input> {
 
 /// An event as the driver first told it: nothing has taken it.
 fn untaken(event: &Event) -> Event {
-    let step = if event.from_broker() { None } else { event.step.clone() };
+    let step = if event.is_from_peer() { None } else { event.step.clone() };
     Event { step, ..event.clone() }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{Line, Options};
 use crate::capture::Recorded;
-use crate::transcript::{Direction, End, Event, What};
+use crate::transcript::{End, Event, Transcript, What};
 use crate::wire::{Blob, Connect, Decoded, Frame, Packet, PacketType, Side, Text, Version, decode, encode_bytes};
 
 /// One thing to do or to wait for.
@@ -80,7 +80,7 @@ pub fn plan(streams: &[Recorded], options: &Options, offered: &dyn Fn(Version) -
         let midway = !stream.from_connect;
         plan.turns
             .extend(events.iter().zip(&recorded.frames).filter_map(|(event, frame)| {
-                let act = act(event)?;
+                let act = act(&recorded.transcript, event)?;
                 // A stream that gets a CONNECT of ours has its opening and its CONNACK from that.
                 let ours = matches!(&act, Act::Open)
                     || matches!(&act, Act::Expect { decoded, .. } if decoded.packet_type == Some(PacketType::ConnAck));
@@ -100,7 +100,7 @@ pub fn plan(streams: &[Recorded], options: &Options, offered: &dyn Fn(Version) -
 /// Why a stream cannot be played.
 fn why_not(recorded: &Recorded, options: &Options) -> Option<String> {
     let events = &recorded.transcript.events;
-    let ours = |event: &&Event| event.author.direction() == Direction::ToBroker;
+    let ours = |event: &&Event| !event.is_from_peer();
     let said = |event: &Event| matches!(event.what, What::Packet { .. } | What::Fragment(_));
     if !events.iter().filter(ours).any(said) {
         return Some("the client's side is not in the capture".to_owned());
@@ -165,9 +165,8 @@ pub fn decoded(bytes: &Bytes, version: Version, from: Side) -> Arc<Decoded> {
     Arc::new(decode(&frame, version, from))
 }
 
-fn act(event: &Event) -> Option<Act> {
-    let from_broker = event.author.direction() == Direction::FromBroker;
-    Some(match (&event.what, from_broker) {
+fn act(transcript: &Transcript, event: &Event) -> Option<Act> {
+    Some(match (&event.what, transcript.is_from_broker(event)) {
         (What::Open, _) => Act::Open,
         (What::Packet { raw, decoded, .. }, false) => Act::Send {
             bytes: raw.bytes()?.clone(),
@@ -243,7 +242,7 @@ mod tests {
         Talk::new()
             .event("c", None, Author::Script, What::Open)
             .packet("c", None, Author::Script, connect())
-            .packet("c", None, Author::Broker, Packet::ConnAck(ConnAck::default()))
+            .packet("c", None, Author::Peer, Packet::ConnAck(ConnAck::default()))
     }
 
     #[test]
@@ -262,7 +261,7 @@ mod tests {
     #[test]
     fn what_cannot_be_played_is_named() {
         let midway = || Talk::new().packet("c", None, Author::Script, Packet::PingReq);
-        let answer = || Talk::new().packet("c", None, Author::Broker, Packet::PingResp);
+        let answer = || Talk::new().packet("c", None, Author::Peer, Packet::PingResp);
         for (talk, why) in [(midway(), "begin with a CONNECT"), (answer(), "client's side")] {
             let plan = plan(&[source(7, 0, false, talk)], &options(), &|_| true);
             assert!(plan.turns.is_empty());
@@ -288,7 +287,7 @@ mod tests {
 
     #[test]
     fn after_a_hole_of_the_broker_nothing_is_compared() {
-        let talk = whole().event("c", None, Author::Broker, What::Gap(0));
+        let talk = whole().event("c", None, Author::Peer, What::Gap(0));
         let plan = plan(&[source(1, 0, true, talk)], &options(), &|_| true);
         assert!(matches!(plan.turns.last().map(|t| &t.act), Some(Act::Blind)));
     }

@@ -99,7 +99,7 @@ mod tests {
         Talk::at(V::V3_1)
             .event("pub", None, Author::Setup, What::Open)
             .packet("pub", None, Author::Setup, Packet::from(Connect::new(V::V3_1, NS)))
-            .bytes("pub", None, Author::Broker, &[0x20, 2, 1, 0])
+            .bytes("pub", None, Author::Peer, &[0x20, 2, 1, 0])
             .event("pub", None, Author::Cleanup, What::End(End::Fin))
             .transcript()
     }

@@ -145,24 +145,32 @@ fn expected(failure: &Failure) -> String {
 
 /// What came instead, field by field, with the wrong bytes underlined.
 fn came(case: &CaseResult, failure: &Failure) -> String {
-    let transcript = transcript_of(case, failure.control);
-    let event = failure.found.and_then(|i| transcript?.events.get(i));
-    match event {
-        Some(event) => {
+    match event_of(case, failure.control, failure.found) {
+        Some((transcript, event)) => {
             let spans: Vec<_> = failure.mismatches.iter().filter_map(|m| m.span.clone()).collect();
-            format!("{}{}", label("came"), packet(event, &spans, &failure.mismatches))
+            format!(
+                "{}{}",
+                label("came"),
+                packet(transcript, event, &spans, &failure.mismatches)
+            )
         }
         None if failure.mismatches.is_empty() => String::new(),
         None => format!("{}{}", label("came"), fields(&[], &failure.mismatches)),
     }
 }
 
+/// An event of the exchange or of its control, and the transcript that it is in.
+fn event_of(case: &CaseResult, control: bool, index: Option<usize>) -> Option<(&Transcript, &Event)> {
+    let transcript = transcript_of(case, control)?;
+    Some((transcript, transcript.events.get(index?)?))
+}
+
 /// An event with its bytes underlined and its fields one a line. The first line goes on after a label.
-fn packet(event: &Event, spans: &[Range<usize>], mismatches: &[Mismatch]) -> String {
+fn packet(transcript: &Transcript, event: &Event, spans: &[Range<usize>], mismatches: &[Mismatch]) -> String {
     let What::Packet { raw, decoded, .. } = &event.what else {
-        return format!("{}\n", line(event, 0).trim_start());
+        return format!("{}\n", line(event, transcript.scripted, 0).trim_start());
     };
-    let arrow = if event.from_broker() { '←' } else { '→' };
+    let arrow = if transcript.is_from_broker(event) { '←' } else { '→' };
     let mut out = format!("{} {arrow} {} at {}\n", event.client, name(decoded), seconds(event.at));
     let hex = HexLine::new(raw, &secrets(decoded), spans, HEX);
     let _ = writeln!(out, "{INDENT}{}", hex.text());
@@ -214,7 +222,7 @@ fn statements(case: &CaseResult) -> String {
     let mut out = String::new();
     for finding in case.breaches() {
         let control = finding.in_control();
-        let event = finding.event.and_then(|i| transcript_of(case, control)?.events.get(i));
+        let found = event_of(case, control, finding.event);
         let first = if out.is_empty() { "breached" } else { "" };
         out.extend(finding.statement.map(|id| statement(id, first)));
         let whose = if control { " in the control" } else { "" };
@@ -229,9 +237,9 @@ fn statements(case: &CaseResult) -> String {
             .failure
             .as_ref()
             .is_some_and(|f| f.found == finding.event && f.control == control);
-        if let Some(event) = event.filter(|_| !shown_before) {
+        if let Some((transcript, event)) = found.filter(|_| !shown_before) {
             let spans: Vec<_> = finding.span.iter().cloned().collect();
-            let shown = packet(event, &spans, &[]);
+            let shown = packet(transcript, event, &spans, &[]);
             // The fields are in the trace; here the bytes say it.
             for part in shown.lines().take(if spans.is_empty() { 2 } else { 3 }) {
                 let _ = writeln!(out, "{INDENT}{}", part.trim_start_matches(INDENT).trim_end());

@@ -60,13 +60,17 @@ fn exchange(
     let mut said = Vec::new();
     for (index, event) in transcript.events.iter().enumerate() {
         now = now.max(event.at);
-        let drawn = dialogue.draw(event);
+        let drawn = dialogue.draw(event, transcript.scripted);
         said.extend(drawn.notes);
         said.extend(remarks(case, control, index, event));
         if drawn.frames.is_empty() {
             continue;
         }
-        let comment = [vec![heading(case, control, event)], std::mem::take(&mut said)].concat();
+        let comment = [
+            vec![heading(case, control, transcript, event)],
+            std::mem::take(&mut said),
+        ]
+        .concat();
         let comment = comment.join("\n");
         for frame in &drawn.frames {
             file.frame(began + now, frame, &comment)?;
@@ -76,7 +80,7 @@ fn exchange(
 }
 
 /// `qos2/dup@v5 step 3: pub → PUBLISH`
-fn heading(case: &CaseResult, control: bool, event: &Event) -> String {
+fn heading(case: &CaseResult, control: bool, transcript: &Transcript, event: &Event) -> String {
     let control = if control { " (control)" } else { "" };
     let step = match (&event.step, event.author) {
         (Some(StepId { number: 0, .. }), _) | (None, Author::Setup) => " set-up".to_owned(),
@@ -84,9 +88,9 @@ fn heading(case: &CaseResult, control: bool, event: &Event) -> String {
         (None, Author::Fence) => " fence".to_owned(),
         (None, Author::Auto) => " automatic answer".to_owned(),
         (None, Author::Cleanup) => " farewell".to_owned(),
-        (None, Author::Script | Author::Broker) => " no step".to_owned(),
+        (None, Author::Script | Author::Peer) => " no step".to_owned(),
     };
-    let arrow = match event.author.direction() {
+    let arrow = match transcript.direction(event) {
         Direction::ToBroker => "→",
         Direction::FromBroker => "←",
     };
@@ -115,7 +119,7 @@ fn numbered(step: &StepId) -> String {
 fn remarks(case: &CaseResult, control: bool, index: usize, event: &Event) -> Vec<String> {
     let mut remarks = Vec::new();
     match &event.what {
-        What::Packet { decoded, .. } if !event.from_broker() => {
+        What::Packet { decoded, .. } if !event.is_from_peer() => {
             remarks.extend(
                 decoded
                     .breaches
@@ -123,7 +127,7 @@ fn remarks(case: &CaseResult, control: bool, index: usize, event: &Event) -> Vec
                     .map(|b| format!("wrong on purpose: {}", b.text)),
             );
         }
-        What::Fragment(_) if !event.from_broker() => {
+        What::Fragment(_) if !event.is_from_peer() => {
             remarks.push("wrong on purpose: nothing behind these bytes can be read as packets".to_owned());
         }
         What::Lifecycle(Lifecycle::Restart) => remarks.push("before this the broker was restarted".to_owned()),

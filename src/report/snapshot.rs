@@ -7,7 +7,7 @@ use super::case::{self, transcript_of};
 use crate::scenario::SnapshotForm;
 use crate::suite::{CaseResult, Judged, RunResult, Verdict};
 use crate::sut::Kept;
-use crate::transcript::{Direction, Transcript, What, name, normalise, normalise_sent, printable, without_namespace};
+use crate::transcript::{Transcript, What, name, normalise, normalise_sent, printable, without_namespace};
 
 /// The snapshot that holds the verdict of every case, of targets that keep no more than that of cases that pass.
 pub const VERDICTS: &str = "verdicts";
@@ -284,7 +284,7 @@ fn answer(transcript: &Transcript) -> String {
     let mut events: Vec<_> = transcript
         .events
         .iter()
-        .filter(|e| e.author.direction() == Direction::FromBroker && e.step.is_some())
+        .filter(|e| transcript.is_from_broker(e) && e.step.is_some())
         .collect();
     events.sort_by_key(|e| e.step.clone());
     let words: Vec<String> = events

@@ -77,13 +77,13 @@ pub fn talk(payload: &str) -> Talk {
         )
         .event("pub", None, Author::Setup, What::Open)
         .packet("pub", None, Author::Setup, Packet::from(login))
-        .packet("pub", None, Author::Broker, connack())
-        .packet("sub", None, Author::Broker, connack())
+        .packet("pub", None, Author::Peer, connack())
+        .packet("sub", None, Author::Peer, connack())
         .packet("sub", None, Author::Setup, Packet::Subscribe(subscribe))
-        .packet("sub", None, Author::Broker, Packet::SubAck(suback))
+        .packet("sub", None, Author::Peer, Packet::SubAck(suback))
         .packet("pub", Some(1), Author::Script, publish(7))
-        .packet("sub", Some(3), Author::Broker, publish(1))
-        .packet("pub", Some(2), Author::Broker, Packet::PubRec(Ack::new(7)))
+        .packet("sub", Some(3), Author::Peer, publish(1))
+        .packet("pub", Some(2), Author::Peer, Packet::PubRec(Ack::new(7)))
         .packet("sub", Some(4), Author::Script, Packet::PubRec(Ack::new(1)))
 }
 
@@ -139,9 +139,9 @@ pub fn judged_against() -> Target {
 /// A case that passes.
 pub fn passed() -> CaseResult {
     let transcript = talk("once")
-        .packet("sub", Some(5), Author::Broker, Packet::PubRel(Ack::new(1)))
+        .packet("sub", Some(5), Author::Peer, Packet::PubRel(Ack::new(1)))
         .packet("pub", None, Author::Fence, Packet::PingReq)
-        .packet("pub", None, Author::Broker, Packet::PingResp)
+        .packet("pub", None, Author::Peer, Packet::PingResp)
         .event("pub", None, Author::Cleanup, What::End(End::Fin))
         .transcript();
     result("qos2/dup-before-pubrel@v3.1.1", Verdict::Pass, transcript)
@@ -150,8 +150,8 @@ pub fn passed() -> CaseResult {
 /// A case that fails: PUBREL comes with a wrong identifier.
 pub fn failed() -> CaseResult {
     let transcript = talk("once")
-        .packet("sub", None, Author::Broker, Packet::PubRel(Ack::new(2)))
-        .event("sub", None, Author::Broker, What::End(End::Reset))
+        .packet("sub", None, Author::Peer, Packet::PubRel(Ack::new(2)))
+        .event("sub", None, Author::Peer, What::End(End::Reset))
         .transcript();
     let findings = crate::rules::check(&transcript).into_iter();
     let findings = findings.map(|finding| Judged {

@@ -92,7 +92,7 @@ fn connack_seen(m: &Moment) -> Vec<Found> {
         return vec![];
     };
     let conn = m.conn;
-    let goes_on = !m.event.from_broker() && conn.connects == 1 && conn.said_since_connect == 0;
+    let goes_on = !m.is_from_broker() && conn.connects == 1 && conn.said_since_connect == 0;
     if !goes_on || conn.connacks > 0 || !conn.hole {
         return vec![];
     }

@@ -85,7 +85,7 @@ fn receive_maximum(m: &Moment) -> Vec<Found> {
 }
 
 fn maximum_packet_size(m: &Moment) -> Vec<Found> {
-    let (Some(limit), true) = (m.conn.asked(MAXIMUM_PACKET_SIZE), m.event.from_broker()) else {
+    let (Some(limit), true) = (m.conn.asked(MAXIMUM_PACKET_SIZE), m.is_from_broker()) else {
         return vec![];
     };
     let What::Packet { raw, .. } = &m.event.what else {

@@ -10,13 +10,15 @@ use super::conn::{Conn, version_of};
 use super::published::Published;
 use crate::transcript::{Event, What};
 use crate::wire::property::id;
-use crate::wire::{ConnAck, Connect, Decoded, Packet, PacketType, PropertyValue, Publish, Text, Version};
+use crate::wire::{ConnAck, Connect, Decoded, Packet, PacketType, PropertyValue, Publish, Side, Text, Version};
 
 /// All that was said before some event.
 pub struct History {
     /// Of the case; a connection's own is that of its last CONNECT.
     version: Version,
     namespace: String,
+    /// The side that the script plays, or that a capture is read from.
+    scripted: Side,
     /// The clients are judged too: nobody makes them do wrong on purpose.
     pub(super) both: bool,
     pub conns: BTreeMap<u32, Conn>,
@@ -45,9 +47,14 @@ pub struct Moment<'a> {
 }
 
 impl<'a> Moment<'a> {
+    /// Whether the event came from the broker.
+    pub fn is_from_broker(&self) -> bool {
+        self.history.is_from_broker(self.event)
+    }
+
     /// The decoded packet, where the event is one from the broker.
     pub fn decoded(&self) -> Option<&'a Decoded> {
-        self.event.packet().filter(|_| self.event.from_broker())
+        self.event.packet().filter(|_| self.is_from_broker())
     }
 
     /// The packet, where the event is one from the broker that could be read.
@@ -87,11 +94,13 @@ impl<'a> Moment<'a> {
 }
 
 impl History {
-    /// At the beginning of a transcript of this version and namespace. `both` where the clients are judged too.
-    pub fn new(version: Version, namespace: &str, both: bool) -> History {
+    /// At the beginning of a transcript of this version and namespace, in which `scripted` is played. `both` where the
+    /// clients are judged too.
+    pub fn new(version: Version, namespace: &str, scripted: Side, both: bool) -> History {
         History {
             version,
             namespace: namespace.to_owned(),
+            scripted,
             both,
             conns: BTreeMap::new(),
             clients: BTreeMap::new(),
@@ -103,6 +112,10 @@ impl History {
                 ..Conn::default()
             },
         }
+    }
+
+    fn is_from_broker(&self, event: &Event) -> bool {
+        event.side(self.scripted) == Side::Server
     }
 
     /// An event, with what was said before it.
@@ -127,6 +140,7 @@ impl History {
             }
             return;
         }
+        let from_broker = self.is_from_broker(event);
         let conn = self.conns.entry(event.connection).or_insert_with(|| Conn {
             number: event.connection,
             opened: matches!(event.what, What::Open),
@@ -135,9 +149,9 @@ impl History {
             ..Conn::default()
         });
         if self.both {
-            conn.sent.apply(event);
+            conn.sent.apply(event, from_broker);
         }
-        match (&event.what, event.from_broker()) {
+        match (&event.what, from_broker) {
             (What::Packet { decoded, topic, .. }, true) => self.broker_says(event.connection, decoded, topic.as_ref()),
             (What::Packet { decoded, topic, .. }, false) => self.client_says(index, event, decoded, topic.as_ref()),
             (What::Fragment(_), false) => self.taint(event.connection),

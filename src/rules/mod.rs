@@ -62,7 +62,7 @@ const MOST: usize = 20;
 
 /// What the rules find in a transcript of a case, in the order of its events.
 pub fn check(transcript: &Transcript) -> Vec<Finding> {
-    let mut judge = Judge::of_case(transcript.version, &transcript.namespace);
+    let mut judge = Judge::of_case(transcript.version, &transcript.namespace, transcript.scripted);
     transcript.events.iter().flat_map(|e| judge.take(e, false)).collect()
 }
 
@@ -82,10 +82,10 @@ struct Watched {
 }
 
 impl Judge {
-    /// For a case that is played: the broker is judged.
-    pub fn of_case(version: Version, namespace: &str) -> Judge {
+    /// For a case in which `scripted` is played: the broker is judged.
+    pub fn of_case(version: Version, namespace: &str, scripted: Side) -> Judge {
         Judge::new(
-            History::new(version, namespace, false),
+            History::new(version, namespace, scripted, false),
             all().map(|r| (r, Side::Server)).collect(),
         )
     }
@@ -94,7 +94,7 @@ impl Judge {
     pub fn of_capture(version: Version) -> Judge {
         let of_broker = all().map(|r| (r, Side::Server));
         let rules = of_broker.chain(of_clients().map(|r| (r, Side::Client)));
-        Judge::new(History::new(version, "", true), rules.collect())
+        Judge::new(History::new(version, "", Side::Client, true), rules.collect())
     }
 
     fn new(history: History, rules: Vec<(&'static RuleInfo, Side)>) -> Judge {

@@ -56,7 +56,7 @@ fn right_in_another_form(m: &Moment) -> bool {
 }
 
 fn nothing_after_disconnect(m: &Moment) -> Vec<Found> {
-    if !m.conn.broker_left || !m.event.from_broker() {
+    if !m.conn.broker_left || !m.is_from_broker() {
         return vec![];
     }
     let what = match &m.event.what {

@@ -63,11 +63,11 @@ pub struct Owed {
 
 impl Sent {
     /// Takes an event of the connection in.
-    pub fn apply(&mut self, event: &Event) {
+    pub fn apply(&mut self, event: &Event, from_broker: bool) {
         if self.silence(event.at).is_some() {
             self.overdue = true;
         }
-        match (&event.what, event.from_broker()) {
+        match (&event.what, from_broker) {
             (What::Packet { decoded, .. }, true) => self.broker(decoded),
             (What::Packet { decoded, .. }, false) => {
                 self.spoken = true;

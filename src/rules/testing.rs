@@ -29,6 +29,7 @@ impl Talk {
     pub fn new(version: Version) -> Talk {
         Talk {
             transcript: Transcript {
+                scripted: Side::Client,
                 version,
                 namespace: NS.to_owned(),
                 events: Vec::new(),
@@ -80,7 +81,7 @@ impl Talk {
     }
 
     fn raw(self, connection: u32, author: Author, bytes: impl Into<bytes::Bytes>) -> Talk {
-        let side = if author == Author::Broker {
+        let side = if author == Author::Peer {
             Side::Server
         } else {
             Side::Client
@@ -102,15 +103,15 @@ impl Talk {
 
     /// The broker's side of WebSocket.
     pub fn websocket(self, connection: u32, event: WebSocket) -> Talk {
-        self.push(connection, Author::Broker, What::WebSocket(event))
+        self.push(connection, Author::Peer, What::WebSocket(event))
     }
 
     pub fn gap(self, connection: u32) -> Talk {
-        self.push(connection, Author::Broker, What::Gap(0))
+        self.push(connection, Author::Peer, What::Gap(0))
     }
 
     pub fn broker_closes(self, connection: u32) -> Talk {
-        self.push(connection, Author::Broker, What::End(End::Fin))
+        self.push(connection, Author::Peer, What::End(End::Fin))
     }
 
     pub fn restart(self) -> Talk {
@@ -132,7 +133,7 @@ impl Talk {
     pub fn from(self, connection: u32, packet: Packet) -> Talk {
         let version = self.level.get(&connection).copied().unwrap_or(self.transcript.version);
         let bytes = encode_bytes(&packet, version);
-        self.raw(connection, Author::Broker, bytes)
+        self.raw(connection, Author::Peer, bytes)
     }
 
     pub fn bytes_to(self, connection: u32, bytes: &[u8]) -> Talk {
@@ -140,7 +141,7 @@ impl Talk {
     }
 
     pub fn bytes_from(self, connection: u32, bytes: &[u8]) -> Talk {
-        self.raw(connection, Author::Broker, bytes.to_vec())
+        self.raw(connection, Author::Peer, bytes.to_vec())
     }
 
     /// A connection of `client`, clean and accepted.

@@ -29,7 +29,7 @@ pub const RULES: &[RuleInfo] = &[
 
 fn event<'m>(m: &'m Moment) -> Option<&'m WebSocket> {
     match &m.event.what {
-        What::WebSocket(event) if m.event.from_broker() => Some(event),
+        What::WebSocket(event) if m.is_from_broker() => Some(event),
         _ => None,
     }
 }

@@ -53,7 +53,7 @@ impl Audit {
     pub fn happened(&mut self, at: Duration, from: Side, what: What) -> Vec<Finding> {
         let author = match from {
             Side::Client => Author::Script,
-            Side::Server => Author::Broker,
+            Side::Server => Author::Peer,
         };
         let crossed = from == Side::Client && self.spoke.is_some_and(|spoke| at < spoke + CROSSING);
         if from == Side::Server {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{Blob, Decoded, Text, Version};
+use crate::wire::{Blob, Decoded, Side, Text, Version};
 
 use super::local::Local;
 
@@ -37,8 +37,9 @@ pub enum Author {
     Auto,
     /// The farewell at the end, and what removes the traces of a case.
     Cleanup,
-    /// The broker.
-    Broker,
+    /// The side that is judged: the broker, where the script plays the client. Reports write `broker` for either.
+    #[serde(rename = "broker")]
+    Peer,
 }
 
 /// Which way bytes went.
@@ -50,6 +51,16 @@ pub enum Direction {
     FromBroker,
 }
 
+impl From<Side> for Direction {
+    /// The way of what this side sends.
+    fn from(sender: Side) -> Direction {
+        match sender {
+            Side::Client => Direction::ToBroker,
+            Side::Server => Direction::FromBroker,
+        }
+    }
+}
+
 impl Author {
     /// The word in reports.
     pub fn name(self) -> &'static str {
@@ -59,15 +70,7 @@ impl Author {
             Author::Fence => "fence",
             Author::Auto => "auto",
             Author::Cleanup => "cleanup",
-            Author::Broker => "broker",
-        }
-    }
-
-    /// Which way this author's bytes go.
-    pub fn direction(self) -> Direction {
-        match self {
-            Author::Broker => Direction::FromBroker,
-            _ => Direction::ToBroker,
+            Author::Peer => "broker",
         }
     }
 }
@@ -160,9 +163,18 @@ impl Event {
         }
     }
 
-    /// Whether it came from the broker.
-    pub fn from_broker(&self) -> bool {
-        self.author == Author::Broker
+    /// Whether it came from the side that is judged.
+    pub fn is_from_peer(&self) -> bool {
+        self.author == Author::Peer
+    }
+
+    /// Which side it came from, where the script plays `scripted`.
+    pub fn side(&self, scripted: Side) -> Side {
+        match (self.is_from_peer(), scripted) {
+            (false, side) => side,
+            (true, Side::Client) => Side::Server,
+            (true, Side::Server) => Side::Client,
+        }
     }
 }
 
@@ -193,6 +205,8 @@ pub enum What {
 /// All that crossed the wire in one case, or in one stream of a capture.
 #[derive(Debug, Clone)]
 pub struct Transcript {
+    /// The side that the script plays, or that a capture is read from; the other one is the peer.
+    pub scripted: Side,
     /// The version that the case is played at; a connection's own is that of its last CONNECT.
     pub version: Version,
     /// The namespace of the case (`$ns`); empty for a capture.
@@ -202,4 +216,51 @@ pub struct Transcript {
     pub local: Vec<Local>,
     /// `$name` → the value it was bound to, in the order of binding.
     pub bindings: Vec<(String, String)>,
+}
+
+impl Transcript {
+    /// Whether the broker sent this event of it.
+    pub fn is_from_broker(&self, event: &Event) -> bool {
+        event.side(self.scripted) == Side::Server
+    }
+
+    /// Which way this event of it went.
+    pub fn direction(&self, event: &Event) -> Direction {
+        event.side(self.scripted).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Author, Direction};
+    use crate::transcript::testing::Talk;
+    use crate::wire::{Packet, Side};
+
+    #[test]
+    fn who_is_the_broker_depends_on_who_is_scripted() {
+        let mut transcript = Talk::new()
+            .packet("c", None, Author::Script, Packet::PingReq)
+            .packet("c", None, Author::Peer, Packet::PingResp)
+            .transcript();
+        for (scripted, from_broker) in [(Side::Client, [false, true]), (Side::Server, [true, false])] {
+            transcript.scripted = scripted;
+            let of_broker = transcript.events.iter().map(|event| transcript.is_from_broker(event));
+            assert!(of_broker.eq(from_broker), "{scripted}");
+            let ways = transcript.events.iter().map(|event| transcript.direction(event));
+            let expected = from_broker.map(|from| {
+                if from {
+                    Direction::FromBroker
+                } else {
+                    Direction::ToBroker
+                }
+            });
+            assert!(ways.eq(expected), "{scripted}");
+        }
+    }
+
+    #[test]
+    fn reports_keep_their_word_for_the_peer() {
+        assert_eq!(serde_json::to_string(&Author::Peer).unwrap(), "\"broker\"");
+        assert_eq!(Author::Peer.name(), "broker");
+    }
 }

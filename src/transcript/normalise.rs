@@ -11,8 +11,8 @@ use std::ops::Range;
 use super::hex::{HexLine, Mark, printable, secrets};
 use super::order::by_identifier;
 use super::text::{name, shown, value};
-use super::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
-use crate::wire::{Blob, Decoded, Packet, PacketType, Value};
+use super::{Author, ClientName, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
+use crate::wire::{Blob, Decoded, Packet, PacketType, Side, Value};
 
 /// How much of a packet's hex is kept, in bytes.
 const HEX: usize = 96;
@@ -38,7 +38,7 @@ pub fn normalise(transcript: &Transcript, keep: &[usize]) -> String {
 
 /// The normalised text of what the script sent alone, for exchanges in which the broker may answer in many ways.
 pub fn normalise_sent(transcript: &Transcript) -> String {
-    chosen(transcript, &[], |event| !event.from_broker())
+    chosen(transcript, &[], |event| !event.is_from_peer())
 }
 
 fn chosen(transcript: &Transcript, keep: &[usize], wanted: impl Fn(&Event) -> bool) -> String {
@@ -81,10 +81,10 @@ fn place(transcript: &Transcript, index: usize, keep: &[usize]) -> Option<Place>
     match (&event.step, event.author) {
         // The set-up is under one number, and its clients are ready in any order.
         (Some(step), _) if step.number == 0 => event.packet().map(|_| Place::Setup(event.client.clone())),
-        (Some(step), Author::Script | Author::Broker) => Some(Place::Step(step.clone())),
+        (Some(step), Author::Script | Author::Peer) => Some(Place::Step(step.clone())),
         (None, Author::Setup) if event.packet().is_some() => Some(Place::Setup(event.client.clone())),
-        (None, Author::Broker) if keep.contains(&index) => Some(Place::Kept(event.client.clone())),
-        (None, Author::Broker) if answers_setup(transcript, index) => Some(Place::Setup(event.client.clone())),
+        (None, Author::Peer) if keep.contains(&index) => Some(Place::Kept(event.client.clone())),
+        (None, Author::Peer) if answers_setup(transcript, index) => Some(Place::Setup(event.client.clone())),
         _ => None,
     }
 }
@@ -121,6 +121,7 @@ fn answers_setup(transcript: &Transcript, index: usize) -> bool {
 
 /// The names by which values go.
 struct Names<'t> {
+    scripted: Side,
     namespace: &'t str,
     bindings: &'t [(String, String)],
     taken: Vec<bool>,
@@ -133,6 +134,7 @@ struct Names<'t> {
 impl<'t> Names<'t> {
     fn new(transcript: &'t Transcript) -> Names<'t> {
         Names {
+            scripted: transcript.scripted,
             namespace: &transcript.namespace,
             bindings: &transcript.bindings,
             taken: vec![false; transcript.bindings.len()],
@@ -142,18 +144,19 @@ impl<'t> Names<'t> {
     }
 
     fn show(&mut self, event: &Event) -> String {
-        let arrow = match event.author.direction() {
-            Direction::ToBroker => "->",
-            Direction::FromBroker => "<-",
+        let side = event.side(self.scripted);
+        let arrow = match side {
+            Side::Client => "->",
+            Side::Server => "<-",
         };
         let client = &event.client;
         match &event.what {
             What::Packet { raw, decoded, .. } => {
-                let sorted = event.from_broker().then(|| by_identifier(raw, decoded)).flatten();
+                let sorted = (side == Side::Server).then(|| by_identifier(raw, decoded)).flatten();
                 let (raw, decoded) = sorted
                     .as_ref()
                     .map_or((raw, &**decoded), |(raw, decoded)| (raw, decoded));
-                self.packet(event, arrow, raw, decoded)
+                self.packet(event, side, arrow, raw, decoded)
             }
             What::Fragment(bytes) => {
                 let raw = Blob::Whole(bytes.clone());
@@ -161,7 +164,7 @@ impl<'t> Names<'t> {
                 format!("{client} {arrow} bytes\n    {}\n", printable(&hex))
             }
             What::Open => format!("{client} -> open\n"),
-            What::End(_) if event.from_broker() => format!("{client} <- closed\n"),
+            What::End(_) if side == Side::Server => format!("{client} <- closed\n"),
             What::End(End::Fin) => format!("{client} -> close\n"),
             What::End(End::Reset) => format!("{client} -> reset\n"),
             What::End(End::HalfClose) => format!("{client} -> half close\n"),
@@ -174,8 +177,8 @@ impl<'t> Names<'t> {
         }
     }
 
-    fn packet(&mut self, event: &Event, arrow: &str, raw: &Blob, decoded: &Decoded) -> String {
-        let from_broker = event.from_broker();
+    fn packet(&mut self, event: &Event, side: Side, arrow: &str, raw: &Blob, decoded: &Decoded) -> String {
+        let from_broker = side == Side::Server;
         let id_name = decoded
             .packet
             .as_ref()
@@ -362,10 +365,10 @@ mod tests {
     #[test]
     fn steps_are_in_the_order_of_the_script() {
         let t = Talk::new()
-            .packet("b", Some(3), Author::Broker, Packet::PubAck(Ack::new(7)))
+            .packet("b", Some(3), Author::Peer, Packet::PubAck(Ack::new(7)))
             .packet("a", Some(1), Author::Script, message(0, 0, false))
             .packet("b", Some(2), Author::Script, message(1, 7, false))
-            .event("a", Some(4), Author::Broker, What::End(End::Reset));
+            .event("a", Some(4), Author::Peer, What::End(End::Reset));
         let expected = "\
 a -> PUBLISH
     30 0d 00 0a \"$ns\" 2f 61 78
@@ -385,8 +388,8 @@ a <- closed
     fn what_no_step_took_is_left_out_unless_it_is_kept() {
         let t = Talk::new()
             .packet("a", None, Author::Fence, Packet::PingReq)
-            .packet("a", None, Author::Broker, Packet::PingResp)
-            .packet("a", None, Author::Broker, message(0, 0, false))
+            .packet("a", None, Author::Peer, Packet::PingResp)
+            .packet("a", None, Author::Peer, message(0, 0, false))
             .packet("a", None, Author::Auto, Packet::PubAck(Ack::new(1)))
             .event("a", None, Author::Cleanup, What::End(End::Fin))
             .transcript();
@@ -403,9 +406,9 @@ a <- closed
             })
         };
         let t = Talk::new()
-            .packet("a", None, Author::Broker, about("$MQTT/sess/x".to_owned()))
-            .packet("a", None, Author::Broker, about("$MQTT/sess/y".to_owned()))
-            .packet("a", None, Author::Broker, about(format!("$t/{NS}")))
+            .packet("a", None, Author::Peer, about("$MQTT/sess/x".to_owned()))
+            .packet("a", None, Author::Peer, about("$MQTT/sess/y".to_owned()))
+            .packet("a", None, Author::Peer, about(format!("$t/{NS}")))
             .transcript();
         let text = normalise(&t, &[0, 1, 2]);
         assert!(
@@ -419,10 +422,10 @@ a <- closed
     /// The same exchange, with whatever identifier the broker takes.
     fn chosen(id: u16) -> String {
         let mut t = Talk::new()
-            .packet("a", Some(1), Author::Broker, message(2, id, false))
+            .packet("a", Some(1), Author::Peer, message(2, id, false))
             .packet("a", Some(2), Author::Script, Packet::PubRec(Ack::new(id)))
-            .packet("a", Some(3), Author::Broker, Packet::PubRel(Ack::new(id)))
-            .packet("b", Some(4), Author::Broker, message(1, id + 1, false))
+            .packet("a", Some(3), Author::Peer, Packet::PubRel(Ack::new(id)))
+            .packet("b", Some(4), Author::Peer, message(1, id + 1, false))
             .transcript();
         t.bindings = vec![("m".to_owned(), id.to_string())];
         normalise(&t, &[])
@@ -454,7 +457,7 @@ a <- closed
             .bytes(
                 "a",
                 Some(1),
-                Author::Broker,
+                Author::Peer,
                 &encode_bytes(&Packet::ConnAck(connack), Version::V5),
             )
             .bytes(
@@ -484,7 +487,7 @@ a <- closed
         let one = |t: Talk, client: &str| {
             t.event(client, Some(0), Author::Script, What::Open)
                 .packet(client, Some(0), Author::Setup, connect(client))
-                .packet(client, Some(0), Author::Broker, Packet::ConnAck(ConnAck::default()))
+                .packet(client, Some(0), Author::Peer, Packet::ConnAck(ConnAck::default()))
         };
         let text = normalise(&one(one(Talk::new(), "a"), "b").transcript(), &[]);
         assert_eq!(text, normalise(&one(one(Talk::new(), "b"), "a").transcript(), &[]));
@@ -497,7 +500,7 @@ a <- closed
     fn of_a_varied_exchange_only_what_was_sent_is_kept() {
         let t = Talk::new()
             .packet("a", Some(1), Author::Script, message(0, 0, false))
-            .packet("b", Some(2), Author::Broker, message(0, 0, false))
+            .packet("b", Some(2), Author::Peer, message(0, 0, false))
             .transcript();
         let text = normalise_sent(&t);
         assert!(text.starts_with("a -> PUBLISH\n") && !text.contains("<-"), "{text}");
@@ -507,7 +510,7 @@ a <- closed
     fn a_fin_and_a_reset_are_the_same_close() {
         let closed = |end| {
             let t = Talk::new()
-                .event("a", Some(1), Author::Broker, What::End(end))
+                .event("a", Some(1), Author::Peer, What::End(end))
                 .transcript();
             normalise(&t, &[])
         };

@@ -61,18 +61,18 @@ mod tests {
 
     #[test]
     fn properties_are_by_identifier_and_those_of_one_keep_their_order() {
-        let text = connack(Author::Broker, &[Z, NO_RETAIN, A, RECEIVE_MAXIMUM]);
-        assert_eq!(text, connack(Author::Broker, &[RECEIVE_MAXIMUM, NO_RETAIN, Z, A]));
+        let text = connack(Author::Peer, &[Z, NO_RETAIN, A, RECEIVE_MAXIMUM]);
+        assert_eq!(text, connack(Author::Peer, &[RECEIVE_MAXIMUM, NO_RETAIN, Z, A]));
         assert!(
             text.contains("21 00 09 25 00 26 00 01 6b 00 01 7a 26 00 01 6b 00 01 61"),
             "{text}"
         );
-        assert_ne!(text, connack(Author::Broker, &[A, NO_RETAIN, Z, RECEIVE_MAXIMUM]));
+        assert_ne!(text, connack(Author::Peer, &[A, NO_RETAIN, Z, RECEIVE_MAXIMUM]));
     }
 
     #[test]
     fn what_breaks_the_standard_is_shown_as_it_came() {
-        let twice = connack(Author::Broker, &[NO_RETAIN, RECEIVE_MAXIMUM, NO_RETAIN]);
+        let twice = connack(Author::Peer, &[NO_RETAIN, RECEIVE_MAXIMUM, NO_RETAIN]);
         assert!(twice.contains("25 00 21 00 09 25 00"), "{twice}");
     }
 

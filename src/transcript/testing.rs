@@ -53,7 +53,7 @@ impl Talk {
     }
 
     pub fn bytes(self, client: &str, step: Option<u32>, author: Author, bytes: &[u8]) -> Talk {
-        let side = if author == Author::Broker {
+        let side = if author == Author::Peer {
             Side::Server
         } else {
             Side::Client
@@ -70,6 +70,7 @@ impl Talk {
 
     pub fn transcript(self) -> Transcript {
         Transcript {
+            scripted: Side::Client,
             version: self.version,
             namespace: NS.to_owned(),
             events: self.events,

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::hex::{HexLine, Mark, printable, secrets};
-use super::{Author, Direction, End, Event, Transcript, What};
+use super::{Author, End, Event, Transcript, What};
 use crate::secret::{PASSWORD, is_password, is_secret, part_of_connect};
-use crate::wire::{Decoded, Field, Value};
+use crate::wire::{Decoded, Field, Side, Value};
 
 /// How much of a packet's hex a line of the trace holds, in bytes.
 const HEX: usize = 24;
@@ -26,17 +26,17 @@ pub fn trace(transcript: &Transcript, limit: usize) -> String {
             let _ = writeln!(out, "  … {left_out} events are left out …");
         }
         if left_out == 0 || i < head || i >= head + left_out {
-            let _ = writeln!(out, "{}", line(event, width));
+            let _ = writeln!(out, "{}", line(event, transcript.scripted, width));
         }
     }
     out
 }
 
-/// One line of the trace, with the client's name padded to `width`.
-pub fn line(event: &Event, width: usize) -> String {
-    let arrow = match event.author.direction() {
-        Direction::ToBroker => '→',
-        Direction::FromBroker => '←',
+/// One line of the trace, in which `scripted` is played, with the client's name padded to `width`.
+pub fn line(event: &Event, scripted: Side, width: usize) -> String {
+    let arrow = match event.side(scripted) {
+        Side::Client => '→',
+        Side::Server => '←',
     };
     let mut out = format!("{:>8}  {:<width$} ", seconds(event.at), event.client);
     let by = match event.author {
@@ -44,7 +44,7 @@ pub fn line(event: &Event, width: usize) -> String {
         Author::Fence => "  (fence)",
         Author::Auto => "  (auto)",
         Author::Cleanup => "  (cleanup)",
-        Author::Script | Author::Broker => "",
+        Author::Script | Author::Peer => "",
     };
     match &event.what {
         What::Open => out.push_str("  connection opened"),
@@ -221,15 +221,15 @@ mod tests {
         Talk::new()
             .event("publisher", None, Author::Setup, What::Open)
             .packet("publisher", None, Author::Setup, Packet::from(login))
-            .packet("publisher", None, Author::Broker, Packet::ConnAck(ConnAck::default()))
-            .packet("sub", Some(1), Author::Broker, message("short\n"))
-            .packet("sub", Some(1), Author::Broker, message(&"long ".repeat(50)))
-            .bytes("sub", None, Author::Broker, &[0xd1, 0x00])
+            .packet("publisher", None, Author::Peer, Packet::ConnAck(ConnAck::default()))
+            .packet("sub", Some(1), Author::Peer, message("short\n"))
+            .packet("sub", Some(1), Author::Peer, message(&"long ".repeat(50)))
+            .bytes("sub", None, Author::Peer, &[0xd1, 0x00])
             .packet("publisher", None, Author::Fence, Packet::PingReq)
-            .event("sub", None, Author::Broker, What::Fragment(vec![0x30, 0xff].into()))
-            .event("sub", None, Author::Broker, What::Gap(12))
+            .event("sub", None, Author::Peer, What::Fragment(vec![0x30, 0xff].into()))
+            .event("sub", None, Author::Peer, What::Gap(12))
             .event("publisher", None, Author::Script, What::End(End::HalfClose))
-            .event("sub", None, Author::Broker, What::End(End::Reset))
+            .event("sub", None, Author::Peer, What::End(End::Reset))
             .event("", Some(2), Author::Script, What::Lifecycle(Lifecycle::Kill))
     }
 

@@ -357,7 +357,7 @@ pub fn one(file: &[u8]) -> Recorded {
 pub fn sides(recorded: &Recorded) -> [Vec<String>; 2] {
     let mut sides = [Vec::new(), Vec::new()];
     for event in &recorded.transcript.events {
-        let side = &mut sides[usize::from(event.from_broker())];
+        let side = &mut sides[usize::from(recorded.transcript.is_from_broker(event))];
         match &event.what {
             What::Packet { raw, .. } => side.push(hex::encode(raw.head())),
             What::Fragment(bytes) => side.push(format!("fragment {}", hex::encode(bytes))),

@@ -84,7 +84,7 @@ impl Script<'_> {
     }
 
     fn event(&mut self, event: &Event, frame: u64) -> Result<(), String> {
-        match (&event.what, event.from_broker()) {
+        match (&event.what, self.recorded.transcript.is_from_broker(event)) {
             // What a WebSocket connection is carried by is not in the packets; the address says it when they are played.
             (What::Open | What::Lifecycle(_) | What::WebSocket(_), _) => {}
             (What::Packet { raw, decoded, topic }, false) => {

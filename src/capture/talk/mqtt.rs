@@ -314,7 +314,7 @@ impl Mqtt {
             step: None,
             author: match side {
                 Side::Client => Author::Script,
-                Side::Server => Author::Broker,
+                Side::Server => Author::Peer,
             },
             what,
         };

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::stream::Stream;
 use crate::secret::{MASK, fragment, shown};
-use crate::transcript::{Direction, End, Event, What};
+use crate::transcript::{End, Event, What};
 use crate::wire::{PacketType, Side};
 
 /// Client ports count from here, so that they are none that a service is known by.
@@ -41,17 +41,14 @@ impl Dialogue {
         }
     }
 
-    /// Draws an event.
-    pub fn draw(&mut self, event: &Event) -> Drawn {
+    /// Draws an event of a transcript in which `scripted` is played.
+    pub fn draw(&mut self, event: &Event, scripted: Side) -> Drawn {
         let mut drawn = Drawn::default();
         if let What::Lifecycle(_) = event.what {
             // Nothing that crosses a wire.
             return drawn;
         }
-        let from = match event.author.direction() {
-            Direction::ToBroker => Side::Client,
-            Direction::FromBroker => Side::Server,
-        };
+        let from = event.side(scripted);
         let port = PORTS.wrapping_add((event.connection % u32::from(u16::MAX - PORTS)) as u16);
         let (client, server) = (SocketAddr::new(self.clients, port), self.server);
         let stream = self.streams.entry(event.connection).or_insert_with(|| {
@@ -120,7 +117,7 @@ mod tests {
         let events = talk.transcript().events;
         events
             .iter()
-            .map(|event| dialogue.draw(event))
+            .map(|event| dialogue.draw(event, Side::Client))
             .map(|d| (d.frames.len(), d.notes))
             .collect()
     }
@@ -134,11 +131,11 @@ mod tests {
         let talk = Talk::new()
             .event("pub", None, Author::Setup, What::Open)
             .packet("pub", None, Author::Setup, Packet::from(login))
-            .packet("pub", None, Author::Broker, Packet::ConnAck(ConnAck::default()))
+            .packet("pub", None, Author::Peer, Packet::ConnAck(ConnAck::default()))
             .event("", Some(1), Author::Script, What::Lifecycle(Lifecycle::Kill))
-            .event("pub", None, Author::Broker, What::End(End::Fin))
+            .event("pub", None, Author::Peer, What::End(End::Fin))
             .event("pub", None, Author::Cleanup, What::End(End::Fin))
-            .event("pub", None, Author::Broker, What::End(End::Reset));
+            .event("pub", None, Author::Peer, What::End(End::Reset));
         assert_eq!(
             frames(talk),
             [

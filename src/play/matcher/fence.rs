@@ -225,7 +225,7 @@ impl Matcher {
         let arrived = |payload: &Bytes| {
             self.events.iter().any(|event| {
                 event.client == self.clients[client].name
-                    && event.from_broker()
+                    && event.is_from_peer()
                     && matches!(event.packet().and_then(|d| d.packet.as_ref()),
                         Some(Packet::Publish(p)) if p.payload.bytes() == Some(payload))
             })

@@ -26,6 +26,7 @@ use std::time::Duration;
 use crate::scenario::{Case, Outside, PacketPattern, Place, Scope, Step, Which, declared_waits, silence};
 use crate::statements::Version;
 use crate::transcript::{ClientName, Event, Happened, Local, StepId, Transcript};
+use crate::wire::Side;
 
 use super::{Action, Advice, Failure, FailureKind, PlayEnd, Settings, Stage};
 pub use client::Client;
@@ -67,6 +68,8 @@ pub enum Poll {
 /// One exchange being played.
 #[derive(Debug)]
 pub struct Matcher {
+    /// The side whose part the script is; the other one is judged.
+    scripted: Side,
     version: Version,
     settings: Arc<Settings>,
     scope: Scope,
@@ -157,8 +160,9 @@ struct Maybe {
 }
 
 impl Matcher {
-    /// The matcher at the beginning of an exchange. `namespace` is what `$ns` stands for.
-    pub fn new(case: &Case, which: Which, namespace: &str, settings: &Arc<Settings>) -> Matcher {
+    /// The matcher at the beginning of an exchange. `scripted` is the side whose part the script is, `namespace` what `$ns`
+    /// stands for.
+    pub fn new(case: &Case, which: Which, scripted: Side, namespace: &str, settings: &Arc<Settings>) -> Matcher {
         let scope = Scope::new(namespace)
             .with_login(settings.login.clone())
             .with_auth(settings.auth.clone())
@@ -167,6 +171,7 @@ impl Matcher {
         let steps = script.exchange(which);
         let setup: Arc<[Step]> = program::setup(&script.clients, case.version, &scope).into();
         Matcher {
+            scripted,
             version: case.version,
             settings: Arc::clone(settings),
             scope,
@@ -278,6 +283,7 @@ impl Matcher {
     pub fn finish(mut self) -> (Transcript, PlayEnd, Vec<Advice>) {
         self.keep_tick();
         let transcript = Transcript {
+            scripted: self.scripted,
             version: self.version,
             namespace: self.scope.namespace().to_owned(),
             bindings: self.scope.bindings(),

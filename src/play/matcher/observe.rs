@@ -113,11 +113,11 @@ impl Matcher {
         }
         let index = self.events.len();
         let client = self.client(&event.client.clone());
-        let ours = matches!(event.what, What::Packet { .. } | What::Fragment(_)) && !event.from_broker();
+        let ours = matches!(event.what, What::Packet { .. } | What::Fragment(_)) && !event.is_from_peer();
         if ours && event.author != Author::Fence {
             self.spoke_last = Some(client);
         }
-        let replaced = event.from_broker() && self.clients[client].number() != Some(event.connection);
+        let replaced = event.is_from_peer() && self.clients[client].number() != Some(event.connection);
         match &event.what {
             // What still comes on a connection that the client has left behind says nothing of the present one, and nobody
             // can take it any more: rules judge it.
@@ -125,7 +125,7 @@ impl Matcher {
             What::Open => self.clients[client].opened(event.connection),
             What::End(end) => {
                 if let Some(connection) = self.clients[client].connection_mut() {
-                    match event.from_broker() {
+                    match event.is_from_peer() {
                         true => connection.end(index),
                         false => connection.close(*end),
                     }
@@ -134,7 +134,7 @@ impl Matcher {
             What::Packet { decoded, topic, .. } => {
                 let decoded = std::sync::Arc::clone(decoded);
                 let topic = topic.clone();
-                if event.from_broker() {
+                if event.is_from_peer() {
                     if let Some(connection) = self.clients[client].connection_mut() {
                         connection.progress = None;
                     }
@@ -159,7 +159,7 @@ impl Matcher {
                     self.sent_bytes(client);
                 }
             }
-            What::Fragment(_) if event.from_broker() => self.clients[client].inbox.push(Arrived {
+            What::Fragment(_) if event.is_from_peer() => self.clients[client].inbox.push(Arrived {
                 event: index,
                 needless: false,
             }),

@@ -322,7 +322,7 @@ impl Matcher {
     /// something began to, or when a `wait` after it ended. The end of the last step is later where that step awaited an
     /// answer, by as long as the answer took to reach us, and a broker that is on time would look early.
     fn since_at_the_broker(&self, index: usize) -> Duration {
-        let ours = |e: &&Event| !e.from_broker() && e.author != Author::Cleanup;
+        let ours = |e: &&Event| !e.is_from_peer() && e.author != Author::Cleanup;
         let before = &self.events[..index];
         let Some(last) = before.iter().rev().find(ours) else {
             return self.since;

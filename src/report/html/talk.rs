@@ -220,13 +220,13 @@ mod tests {
 
     use super::*;
     use crate::report::model::{self, EventKind, Field};
-    use crate::transcript::Author;
+    use crate::transcript::{Author, Direction};
 
     fn event(at: f64, namespace: &str) -> Event {
         Event {
             client: "pub".to_owned(),
             connection: 1,
-            direction: Author::Script.direction(),
+            direction: Direction::ToBroker,
             author: Author::Script,
             step: Some(1),
             at,

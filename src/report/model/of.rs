@@ -124,11 +124,14 @@ fn exchange(case: &CaseResult) -> String {
 }
 
 fn events(transcript: Option<&Transcript>) -> Vec<Event> {
-    transcript.iter().flat_map(|t| &t.events).map(Event::from).collect()
+    let events = transcript
+        .iter()
+        .flat_map(|t| t.events.iter().map(|event| Event::of(t, event)));
+    events.collect()
 }
 
-impl From<&transcript::Event> for Event {
-    fn from(event: &transcript::Event) -> Event {
+impl Event {
+    fn of(transcript: &Transcript, event: &transcript::Event) -> Event {
         let (bytes, length, packet) = match &event.what {
             What::Packet { raw, decoded, .. } => {
                 let shown = shown(decoded);
@@ -149,7 +152,7 @@ impl From<&transcript::Event> for Event {
         Event {
             client: event.client.to_string(),
             connection: event.connection,
-            direction: event.author.direction(),
+            direction: transcript.direction(event),
             author: event.author,
             step: event.step.as_ref().map(|s| s.number),
             at: seconds(event.at),

@@ -22,5 +22,5 @@ pub fn all() -> impl Iterator<Item = &'static RuleInfo> {
 
 /// The packet, where the event is one from the client that could be read.
 fn said<'a>(m: &Moment<'a>) -> Option<&'a Packet> {
-    m.event.packet().filter(|_| !m.event.from_broker())?.packet.as_ref()
+    m.event.packet().filter(|_| !m.is_from_broker())?.packet.as_ref()
 }

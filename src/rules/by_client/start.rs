@@ -52,7 +52,7 @@ pub const RULES: &[RuleInfo] = &[
 ];
 
 fn decodes(m: &Moment) -> Vec<Found> {
-    let Some(decoded) = m.event.packet().filter(|_| !m.event.from_broker()) else {
+    let Some(decoded) = m.event.packet().filter(|_| !m.is_from_broker()) else {
         return vec![];
     };
     decoded
@@ -68,7 +68,7 @@ fn connect_first(m: &Moment) -> Vec<Found> {
     };
     let is_connect = decoded.packet_type == Some(PacketType::Connect);
     // Without its beginning a connection says nothing. The first packet alone is told.
-    if m.event.from_broker() || is_connect || !m.conn.opened || m.conn.connects > 0 || m.conn.sent.spoken {
+    if m.is_from_broker() || is_connect || !m.conn.opened || m.conn.connects > 0 || m.conn.sent.spoken {
         return vec![];
     }
     let name = decoded
@@ -90,7 +90,7 @@ fn connect_once(m: &Moment) -> Vec<Found> {
 }
 
 fn silent_after_disconnect(m: &Moment) -> Vec<Found> {
-    if !m.conn.client_left || m.event.from_broker() {
+    if !m.conn.client_left || m.is_from_broker() {
         return vec![];
     }
     let what = match &m.event.what {

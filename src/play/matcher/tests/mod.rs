@@ -76,7 +76,7 @@ impl Rig {
     pub fn idle(version: V, clients: &str, steps: &str, settings: Settings) -> Rig {
         let case = case(version, clients, steps);
         Rig {
-            matcher: Matcher::new(&case, Which::Case, NS, &Arc::new(settings)),
+            matcher: Matcher::new(&case, Which::Case, Side::Client, NS, &Arc::new(settings)),
             version,
             now: Duration::ZERO,
             connections: BTreeMap::new(),
@@ -223,7 +223,7 @@ impl Rig {
         let (number, dialogue) = self.connections.get_mut(client).expect("the client is connected");
         let number = *number;
         for what in dialogue.bytes(Side::Server, bytes) {
-            self.note_at(client, number, None, Author::Broker, what);
+            self.note_at(client, number, None, Author::Peer, what);
         }
     }
 
@@ -257,7 +257,7 @@ impl Rig {
 
     /// The broker closes the connection with this number.
     pub fn closes_old(&mut self, client: &str, number: u32) -> &mut Rig {
-        self.note_at(client, number, None, Author::Broker, What::End(End::Fin));
+        self.note_at(client, number, None, Author::Peer, What::End(End::Fin));
         self.run();
         self
     }

@@ -220,7 +220,7 @@ fn what_comes_late_on_a_connection_that_was_left_needs_no_step() {
         "c",
         1,
         None,
-        Author::Broker,
+        Author::Peer,
         What::Fragment(bytes::Bytes::from_static(b"0")),
     );
     // The end of the old connection is not taken for that of the new one.
