@@ -16,7 +16,7 @@ impl Matcher {
     pub(super) fn begin_expectation(&mut self, what: &Expect) {
         match what {
             Expect::Packet(pattern) if pattern.how == Take::Maybe => {
-                if let (Some(step), Some(client)) = (self.step_id(), self.expecting_client()) {
+                if let (Some(step), Some(client)) = (self.program.step_id(), self.expecting_client()) {
                     self.maybes.push(Maybe {
                         client,
                         pattern: pattern.clone(),
@@ -58,7 +58,7 @@ impl Matcher {
     }
 
     fn expecting_client(&self) -> Option<usize> {
-        match &self.step()?.what {
+        match &self.program.step()?.what {
             StepKind::Expect { client, .. } => Some(self.client(client)),
             _ => None,
         }
@@ -66,14 +66,14 @@ impl Matcher {
 
     /// Looks whether the step at hand is met, and says until when to wait where it is not.
     pub(super) fn expectation(&mut self) -> Option<Duration> {
-        let held = self.step_held()?;
+        let held = self.program.step_held()?;
         let step = held.step();
         let refusal = match &step.what {
             StepKind::Expect { client, what } => {
                 let client = self.client(client);
                 match self.probe(client, what, &self.scope) {
                     Probe::Met(met) => {
-                        let id = self.step_id();
+                        let id = self.program.step_id();
                         self.take(client, met, id);
                         self.step_done();
                         return None;
@@ -128,7 +128,7 @@ impl Matcher {
             let name = std::sync::Arc::clone(client);
             let client = self.client(client);
             if let Probe::Met(met) = self.probe(client, what, &self.scope) {
-                let id = Some(self.id_of(first));
+                let id = Some(self.program.id_of(first));
                 self.take(client, met, id);
                 self.last_client = Some(name);
                 self.since = self.now;
@@ -177,7 +177,7 @@ impl Matcher {
             awaited: Box::new(why),
             waited: until.saturating_sub(self.since),
         };
-        let step = self.step()?;
+        let step = self.program.step()?;
         let found = self.clients[client].inbox.iter().find(|a| !a.needless).map(|a| a.event);
         let failure = self.failure_at(step, Refusal::new(why, found));
         self.fail(failure);
@@ -231,7 +231,7 @@ impl Matcher {
         let awaited = self.awaited(step, &refusal.why);
         Failure {
             control: self.control,
-            stage: self.stage,
+            stage: self.program.stage(),
             kind: refusal.why,
             place: Some(step.place.clone()),
             awaited,
@@ -242,7 +242,7 @@ impl Matcher {
 
     /// The failure of the step at hand because `why`.
     pub(super) fn unmet(&self, why: FailureKind) -> Failure {
-        match self.step() {
+        match self.program.step() {
             Some(step) => {
                 let found = self
                     .clients
@@ -254,7 +254,7 @@ impl Matcher {
             }
             None => Failure {
                 control: self.control,
-                stage: self.stage,
+                stage: self.program.stage(),
                 kind: why,
                 place: None,
                 awaited: Vec::new(),

@@ -71,7 +71,7 @@ enum Next {
 impl Matcher {
     /// Begins the fence of a `nothing` step, after `quiet` of silence.
     pub(super) fn begin_fence(&mut self, quiet: Option<Duration>) {
-        let Some(StepKind::Expect { client, .. }) = self.step().map(|s| &s.what) else {
+        let Some(StepKind::Expect { client, .. }) = self.program.step().map(|s| &s.what) else {
             return;
         };
         let client = self.client(&client.clone());
@@ -90,7 +90,7 @@ impl Matcher {
             return None;
         };
         let client = fence.client;
-        if let Some(held) = self.step_held()
+        if let Some(held) = self.program.step_held()
             && let StepKind::OneOf(alternatives) = &held.step().what
             && self.choose(alternatives)
         {
@@ -124,7 +124,7 @@ impl Matcher {
         match next {
             Next::Wait(until) => Some(until),
             Next::Fail(why) => {
-                let mut failure = self.failure_at(self.step()?, Refusal::new(why, None));
+                let mut failure = self.failure_at(self.program.step()?, Refusal::new(why, None));
                 failure.stage = Stage::Fence;
                 self.fail(failure);
                 None
@@ -141,7 +141,11 @@ impl Matcher {
     /// Fails where something came that no step takes, or the connection ended: then the fence need not go on. Says whether
     /// it did.
     fn disturbed(&mut self, client: usize) -> bool {
-        let Some(step) = self.step().filter(|step| matches!(step.what, StepKind::Expect { .. })) else {
+        let Some(step) = self
+            .program
+            .step()
+            .filter(|step| matches!(step.what, StepKind::Expect { .. }))
+        else {
             return false;
         };
         let left = self.leftovers(client, &self.scope);
@@ -308,7 +312,7 @@ impl Matcher {
     }
 
     fn fence_is_through(&mut self) {
-        let alternative = match self.step().map(|s| &s.what) {
+        let alternative = match self.program.step().map(|s| &s.what) {
             Some(StepKind::OneOf(alternatives)) => alternatives.iter().find(|a| {
                 matches!(
                     a.first().map(|s| &s.what),

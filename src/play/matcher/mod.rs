@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::scenario::{Case, Outside, PacketPattern, Place, Scope, Step, Which, declared_waits, silence};
+use crate::scenario::{Case, Outside, PacketPattern, Scope, Step, Which, declared_waits, silence};
 use crate::statements::Version;
 use crate::transcript::{ClientName, Event, Happened, Local, StepId, Transcript};
 use crate::wire::Side;
@@ -33,7 +33,7 @@ pub use client::Client;
 use farewell::Farewell;
 use fence::Fence;
 use parting::Parting;
-use program::Level;
+use program::Program;
 
 /// What the matcher is told. Times count from the beginning of the exchange.
 #[derive(Debug, Clone)]
@@ -76,11 +76,7 @@ pub struct Matcher {
     clients: Vec<Client>,
     events: Vec<Event>,
     local: Vec<Local>,
-    /// The steps that are open, the innermost last.
-    levels: Vec<Level>,
-    /// What comes after the set-up.
-    script: Option<Arc<[Step]>>,
-    stage: Stage,
+    program: Program,
     control: bool,
     /// What is to be done before any step: answers of `acks: auto` and of fences.
     outbox: VecDeque<Action>,
@@ -178,9 +174,7 @@ impl Matcher {
             clients: script.clients.iter().map(Client::new).collect(),
             events: Vec::new(),
             local: Vec::new(),
-            levels: vec![Level::new(setup)],
-            script: Some(Arc::clone(steps)),
-            stage: Stage::Setup,
+            program: Program::new(setup, Arc::clone(steps)),
             control: which == Which::Control,
             outbox: VecDeque::new(),
             doing: Doing::Nothing,
@@ -312,18 +306,13 @@ impl Matcher {
     fn fail_plainly(&mut self, kind: FailureKind, found: Option<usize>) {
         let failure = Failure {
             control: self.control,
-            stage: self.stage,
+            stage: self.program.stage(),
             kind,
-            place: self.place(),
+            place: self.program.place(),
             awaited: Vec::new(),
             found,
             mismatches: Vec::new(),
         };
         self.fail(failure);
-    }
-
-    fn place(&self) -> Option<Place> {
-        let level = self.levels.last()?;
-        level.current().map(|step| step.place.clone())
     }
 }

@@ -94,11 +94,11 @@ impl Matcher {
         };
         for (&(client, what, step), event) in wanted.iter().zip(taken) {
             match (event, what) {
-                (Some(event), _) => several.takes.push((client, *event, self.id_of(step))),
+                (Some(event), _) => several.takes.push((client, *event, self.program.id_of(step))),
                 (None, Expect::Packet(pattern)) => several.maybes.push(Maybe {
                     client,
                     pattern: pattern.clone(),
-                    step: self.id_of(step),
+                    step: self.program.id_of(step),
                     reached: several.scope.enter_repeat(),
                 }),
                 (None, _) => {}

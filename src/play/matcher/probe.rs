@@ -409,7 +409,7 @@ impl Matcher {
         if self.maybes.is_empty() {
             return None;
         }
-        let turns = self.turns();
+        let turns = self.program.turns();
         // A `repeat` can leave hundreds of them, which are asked again at each arrival.
         let mut taken = vec![false; if used.is_empty() { 0 } else { self.maybes.len() }];
         used.iter().for_each(|(_, i)| taken[*i] = true);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scenario::{
-    ClientSpec, Expect, Expr, FieldPattern, Outside, PacketPattern, PacketTemplate, Part, Pattern, Scope, Send, Split,
-    Start, Step, StepKind, Steps, Take, Within, Write,
+    ClientSpec, Expect, Expr, FieldPattern, Outside, PacketPattern, PacketTemplate, Part, Pattern, Place, Scope, Send,
+    Split, Start, Step, StepKind, Steps, Take, Within, Write,
 };
 use crate::transcript::{Author, StepId};
 use crate::wire::{Packet, PacketType, Version};
@@ -28,7 +28,7 @@ impl HeldStep {
 
 /// Steps at one depth of nesting.
 #[derive(Debug)]
-pub struct Level {
+struct Level {
     steps: Steps,
     next: usize,
     turn: Option<Turn>,
@@ -42,7 +42,7 @@ struct Turn {
 }
 
 impl Level {
-    pub fn new(steps: Arc<[Step]>) -> Level {
+    fn new(steps: Arc<[Step]>) -> Level {
         Level {
             steps,
             next: 0,
@@ -50,36 +50,59 @@ impl Level {
         }
     }
 
-    pub fn current(&self) -> Option<&Step> {
+    fn current(&self) -> Option<&Step> {
         self.steps.get(self.next)
     }
 }
 
-impl Matcher {
-    /// Finds the next step and begins it.
-    pub(super) fn next_step(&mut self) {
+/// The steps of an exchange, and which of them is at hand: first those of the set-up, then those of the script.
+#[derive(Debug)]
+pub struct Program {
+    /// The steps that are open, the innermost last.
+    levels: Vec<Level>,
+    /// What comes after the set-up.
+    script: Option<Arc<[Step]>>,
+    stage: Stage,
+}
+
+impl Program {
+    /// At the beginning of the set-up.
+    pub fn new(setup: Arc<[Step]>, script: Arc<[Step]>) -> Program {
+        Program {
+            levels: vec![Level::new(setup)],
+            script: Some(script),
+            stage: Stage::Setup,
+        }
+    }
+
+    /// How far the exchange is.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Goes on to the next step, through the turns of `repeat`s, of which `scope` has to know. Says whether there is one.
+    fn find_next(&mut self, scope: &mut Scope) -> bool {
         loop {
             let Some(level) = self.levels.last_mut() else {
                 let Some(steps) = self.script.take() else {
                     self.stage = Stage::Fence;
-                    self.waiting = Waiting::Farewell(Farewell::default());
-                    return;
+                    return false;
                 };
                 self.stage = Stage::Script;
                 self.levels.push(Level::new(steps));
                 continue;
             };
             if level.current().is_some() {
-                return self.settle_first();
+                return true;
             }
             match &mut level.turn {
                 Some(turn) if turn.now < turn.of => {
                     turn.now += 1;
-                    self.scope.turn(&turn.outside, turn.now);
+                    scope.turn(&turn.outside, turn.now);
                     level.next = 0;
                 }
                 Some(turn) => {
-                    self.scope.leave_repeat(&turn.outside);
+                    scope.leave_repeat(&turn.outside);
                     self.levels.pop();
                 }
                 None => {
@@ -89,97 +112,44 @@ impl Matcher {
         }
     }
 
-    /// Waits for `settle` where a send follows a step on another connection.
-    fn settle_first(&mut self) {
-        let settle = self.settings.settle;
-        let crosses = match self.step().map(|s| &s.what) {
-            Some(StepKind::Send { client, .. }) => self.last_client.as_ref().is_some_and(|last| last != client),
-            _ => false,
-        };
-        if crosses && settle > Duration::ZERO {
-            self.waiting = Waiting::Settle {
-                until: self.now + settle,
-            };
-        } else {
-            self.begin_step();
-        }
-    }
-
-    /// Begins the step at hand.
-    pub(super) fn begin_step(&mut self) {
-        let Some(held) = self.step_held() else { return };
-        let step = held.step();
-        match &step.what {
-            StepKind::Send { client, what } => {
-                self.last_client = Some(Arc::clone(client));
-                self.send(client, what, step);
-            }
-            StepKind::Expect { client, what } => {
-                self.last_client = Some(Arc::clone(client));
-                self.begin_expectation(what);
-            }
-            StepKind::OneOf(_) | StepKind::InAnyOrder(_) => self.begin_alternatives(&step.what),
-            StepKind::Repeat { times: 0, .. } => self.step_done(),
-            StepKind::Repeat { times, steps } => {
-                let outside = self.scope.enter_repeat();
-                self.scope.turn(&outside, 1);
-                self.advance();
-                self.levels.push(Level {
-                    steps: Arc::clone(steps),
-                    next: 0,
-                    turn: Some(Turn {
-                        now: 1,
-                        of: *times,
-                        outside,
-                    }),
-                });
-                self.waiting = Waiting::Ready;
-            }
-            StepKind::Wait(time) => {
-                self.waiting = Waiting::Pause {
-                    until: self.now + *time + self.settings.settle,
-                }
-            }
-            StepKind::Broker(action) => {
-                let step = self.step_id();
-                self.outbox.push_back(Action::Broker { action: *action, step });
-                self.waiting = Waiting::Pause { until: self.now };
-            }
-            StepKind::Note(_) => self.step_done(),
-        }
-    }
-
-    /// Goes into an alternative that was chosen, behind its first step, which has been met.
-    pub(super) fn enter(&mut self, alternative: &Steps) {
-        self.advance();
-        let mut level = Level::new(Arc::clone(alternative));
-        level.next = 1;
-        self.levels.push(level);
-        self.waiting = Waiting::Ready;
-    }
-
-    /// The step at hand is done.
-    pub(super) fn step_done(&mut self) {
-        if matches!(self.step().map(|s| &s.what), Some(StepKind::Wait(_))) {
-            self.waited = self.now;
-        }
-        self.advance();
-        self.since = self.now;
-        self.waiting = Waiting::Ready;
-    }
-
+    /// Goes past the step at hand.
     fn advance(&mut self) {
         if let Some(level) = self.levels.last_mut() {
             level.next += 1;
         }
     }
 
-    pub(super) fn step(&self) -> Option<&Step> {
+    /// Goes into an alternative of the step at hand, behind its first step.
+    fn enter(&mut self, alternative: &Steps) {
+        self.advance();
+        let mut level = Level::new(Arc::clone(alternative));
+        level.next = 1;
+        self.levels.push(level);
+    }
+
+    /// Goes into the first turn of the `repeat` at hand.
+    fn repeat(&mut self, steps: &Steps, times: u32, scope: &mut Scope) {
+        let outside = scope.enter_repeat();
+        scope.turn(&outside, 1);
+        self.advance();
+        self.levels.push(Level {
+            steps: Arc::clone(steps),
+            next: 0,
+            turn: Some(Turn {
+                now: 1,
+                of: times,
+                outside,
+            }),
+        });
+    }
+
+    /// The step at hand.
+    pub fn step(&self) -> Option<&Step> {
         self.levels.last()?.current()
     }
 
     /// The step at hand, to be held while the matcher changes.
-    pub(super) fn step_held(&self) -> Option<HeldStep> {
+    pub fn step_held(&self) -> Option<HeldStep> {
         let level = self.levels.last()?;
         level.current()?;
         Some(HeldStep {
@@ -190,7 +160,7 @@ impl Matcher {
 
     /// What is ahead of the step at hand, the nearest first: the rest of its level, the next turn where there is one, and
     /// so on outwards. Each is a run of steps.
-    pub(super) fn ahead(&self) -> Vec<&[Step]> {
+    pub fn ahead(&self) -> Vec<&[Step]> {
         let mut runs = Vec::new();
         for (depth, level) in self.levels.iter().rev().enumerate() {
             // The outer levels already stand behind the step that opened the inner one.
@@ -209,12 +179,13 @@ impl Matcher {
     }
 
     /// The number and turns of the step at hand; 0 in the set-up, `None` in the farewell.
-    pub(super) fn step_id(&self) -> Option<StepId> {
+    pub fn step_id(&self) -> Option<StepId> {
         let step = self.step()?;
         Some(self.id_of(step))
     }
 
-    pub(super) fn id_of(&self, step: &Step) -> StepId {
+    /// The number and turns of a step that is open.
+    pub fn id_of(&self, step: &Step) -> StepId {
         if self.stage == Stage::Setup {
             return StepId {
                 number: 0,
@@ -228,15 +199,97 @@ impl Matcher {
     }
 
     /// The turns of the `repeat`s that are open, the outermost first.
-    pub(super) fn turns(&self) -> Vec<u32> {
+    pub fn turns(&self) -> Vec<u32> {
         self.levels.iter().filter_map(|l| Some(l.turn.as_ref()?.now)).collect()
     }
 
-    pub(super) fn author(&self) -> Author {
+    /// Who writes what the step at hand sends.
+    pub fn author(&self) -> Author {
         match self.stage {
             Stage::Setup => Author::Setup,
             _ => Author::Script,
         }
+    }
+
+    /// Where the step at hand is written.
+    pub fn place(&self) -> Option<Place> {
+        self.step().map(|step| step.place.clone())
+    }
+}
+
+impl Matcher {
+    /// Finds the next step and begins it.
+    pub(super) fn next_step(&mut self) {
+        if self.program.find_next(&mut self.scope) {
+            self.settle_first();
+        } else {
+            self.waiting = Waiting::Farewell(Farewell::default());
+        }
+    }
+
+    /// Waits for `settle` where a send follows a step on another connection.
+    fn settle_first(&mut self) {
+        let settle = self.settings.settle;
+        let crosses = match self.program.step().map(|s| &s.what) {
+            Some(StepKind::Send { client, .. }) => self.last_client.as_ref().is_some_and(|last| last != client),
+            _ => false,
+        };
+        if crosses && settle > Duration::ZERO {
+            self.waiting = Waiting::Settle {
+                until: self.now + settle,
+            };
+        } else {
+            self.begin_step();
+        }
+    }
+
+    /// Begins the step at hand.
+    pub(super) fn begin_step(&mut self) {
+        let Some(held) = self.program.step_held() else { return };
+        let step = held.step();
+        match &step.what {
+            StepKind::Send { client, what } => {
+                self.last_client = Some(Arc::clone(client));
+                self.send(client, what, step);
+            }
+            StepKind::Expect { client, what } => {
+                self.last_client = Some(Arc::clone(client));
+                self.begin_expectation(what);
+            }
+            StepKind::OneOf(_) | StepKind::InAnyOrder(_) => self.begin_alternatives(&step.what),
+            StepKind::Repeat { times: 0, .. } => self.step_done(),
+            StepKind::Repeat { times, steps } => {
+                self.program.repeat(steps, *times, &mut self.scope);
+                self.waiting = Waiting::Ready;
+            }
+            StepKind::Wait(time) => {
+                self.waiting = Waiting::Pause {
+                    until: self.now + *time + self.settings.settle,
+                }
+            }
+            StepKind::Broker(action) => {
+                let step = self.program.step_id();
+                self.outbox.push_back(Action::Broker { action: *action, step });
+                self.waiting = Waiting::Pause { until: self.now };
+            }
+            StepKind::Note(_) => self.step_done(),
+        }
+    }
+
+    /// Goes into an alternative that was chosen, behind its first step, which has been met.
+    pub(super) fn enter(&mut self, alternative: &Steps) {
+        self.program.enter(alternative);
+        self.waiting = Waiting::Ready;
+    }
+
+    /// The step at hand is done.
+    pub(super) fn step_done(&mut self) {
+        if matches!(self.program.step().map(|s| &s.what), Some(StepKind::Wait(_))) {
+            self.waited = self.now;
+        }
+        self.program.advance();
+        self.since = self.now;
+        self.waiting = Waiting::Ready;
     }
 
     /// Ends the exchange since a case needs what the target does not offer.

@@ -16,7 +16,7 @@ impl Matcher {
     pub(super) fn send(&mut self, client: &str, what: &Send, step: &Step) {
         let index = self.client(client);
         let client = self.clients[index].name.clone();
-        let id = self.step_id();
+        let id = self.program.step_id();
         let finish = |half| Action::Finish {
             client: client.clone(),
             step: id.clone(),
@@ -109,11 +109,11 @@ impl Matcher {
             }
             BuiltPart::Bytes(_) => false,
         });
-        let id = self.step_id();
+        let id = self.program.step_id();
         self.outbox.push_back(Action::Write {
             client: name.clone(),
             step: id.clone(),
-            author: self.author(),
+            author: self.program.author(),
             writes: built.writes,
             pause: write.pause,
             text: write.text_frame,
@@ -137,7 +137,8 @@ impl Matcher {
     /// Whether the script has something to do with this connection after its DISCONNECT: it sends more, or waits for the
     /// broker to close first.
     fn goes_on_sending(&self, client: &str) -> bool {
-        self.ahead()
+        self.program
+            .ahead()
             .into_iter()
             .find_map(|steps| goes_on(steps, client))
             .unwrap_or(false)
