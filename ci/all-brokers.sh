@@ -9,6 +9,8 @@
 # target/all-brokers/NAME.json. The last lines are a table.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=ci/common.sh
+. ci/common.sh
 
 program=${MQTTSPEC:-target/release/mqttspec}
 [ -x "$program" ] || { echo "$program is not there: cargo build --release" >&2; exit 2; }
@@ -19,7 +21,7 @@ names=()
 while [ $# -gt 0 ]; do
   case $1 in
     --times) times=${2:?--times needs a number}; shift ;;
-    -*) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p;}' "$0"; exit 2 ;;
+    -*) usage ;;
     *) names+=("$1") ;;
   esac
   shift
@@ -49,23 +51,29 @@ for name in "${names[@]}"; do
   profile=ci/brokers/$name.yaml
   [ -f "$profile" ] || { echo "there is no $profile" >&2; exit 2; }
   for turn in $(seq "$times"); do
+    # One of an earlier run must not be taken for this one's.
+    rm -f "$out/$name.json"
     mark=$name-$turn-$$
     began=$SECONDS
     ALL_BROKERS_MARK=$mark "$program" run "$profile" --snapshots snapshots --json "$out/$name.json" --trace never \
       >"$out/$name.log" 2>&1
     code=$?
     seconds=$((SECONDS - began))
+    # Without a report there is only the text to tell a broker that is missing from one that does not start.
     if [ $code = 5 ] && grep -q 'is not installed\|no such program\|not found' "$out/$name.log" && [ ! -s "$out/$name.json" ]; then
       table+=("$name|not installed")
       [ "$named" = 0 ] || bad=$((bad + 1))
       break
     fi
-    summary=$(grep -aE ' pass.* in [0-9.]+s$' "$out/$name.log" | tail -n 1)
+    summary=
+    [ ! -s "$out/$name.json" ] || summary=$(ci/results.py summary "$out/$name.json")
     remains=$(left "$mark")
     [ -z "$remains" ] || { code=left; echo "$name: processes are left: $remains" >&2; }
     if [ "$code" != 0 ]; then
       bad=$((bad + 1))
-      grep -aE '^(fail|crash|fixed|error|changed|new|stale)' "$out/$name.log" | head -n 40
+      # Without a report, or where it is snapshots that differ, the log says what is wrong.
+      [ ! -s "$out/$name.json" ] || ci/results.py bad "$out/$name.json" | head -n 40
+      tail -n 20 "$out/$name.log"
     fi
     table+=("$name|$code|${seconds}s|$summary")
   done

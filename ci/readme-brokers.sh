@@ -3,6 +3,8 @@
 # script starts on port 1883 (or leaves alone where one is there already). `cargo test` runs the blocks tagged `sh`.
 set -eu -o pipefail
 cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=ci/common.sh
+. ci/common.sh
 PATH="$PWD/target/release:$PATH:/usr/sbin"
 folder=$(mktemp -d)
 broker=
@@ -12,9 +14,7 @@ stop() {
 }
 trap stop EXIT
 if ! mqttspec run mqtt://127.0.0.1:1883 -e ping/answered@v3.1.1 >/dev/null 2>&1; then
-  printf 'listener 1883 127.0.0.1\nallow_anonymous true\n' >"$folder/mosquitto.conf"
-  mosquitto -c "$folder/mosquitto.conf" >"$folder/log" 2>&1 &
-  broker=$!
+  bare_mosquitto 1883 "$folder"
 fi
 awk '/^```sh broker$/ {inside=1; next} /^```/ {inside=0} inside' README.md >"$folder/blocks"
 count=0

@@ -10,16 +10,19 @@
 # the embedded reference broker; without one: embedded and mosquitto. From afar these two alone are played, as addresses:
 # what needs a broker that can be restarted is skipped there, and a known deviation is a failure. ARGUMENTS are passed to
 # every run, such as ARGUMENTS='--tag timing'; WAYS='quiet afar' leaves the busy runs out.
-# MQTTSPEC names the program (target/release/mqttspec). The logs stay in LOGS (target/stress).
+# MQTTSPEC names the program (target/release/mqttspec). The logs and the report of each run stay in LOGS
+# (target/stress).
 # Ends with 0 where nothing changed, with 1 where something did, with 2 where it could not play.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=ci/common.sh
+. ci/common.sh
 
 times=20
 case ${1:-} in
   '') ;;
+  -* | 0) usage ;;
   *[!0-9]*) ;;
-  0) echo 'N is 1 or more' >&2; exit 2 ;;
   *) times=$1; shift ;;
 esac
 targets=("$@")
@@ -29,7 +32,7 @@ program=${MQTTSPEC:-target/release/mqttspec}
 cores=$(getconf _NPROCESSORS_ONLN)
 logs=${LOGS:-target/stress}
 mkdir -p "$logs"
-rm -f "$logs"/*.log
+rm -f "$logs"/*.log "$logs"/*.json
 
 # The busy loops, the brokers and proxies, and the run in hand: they end with this script, however it ends. By their ids, and
 # no others.
@@ -49,25 +52,28 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# Plays one target N times; its log has a line for each case of each run.
+# Plays one target N times. Each run writes a report of its own, and all of them one log.
 play() {
-  local target=$1 how=$2 log=$3
+  local target=$1 how=$2 results=$3
   # Words on purpose: several arguments.
   # shellcheck disable=SC2206
-  local arguments=(run -v --trace never --repeat "$times" ${ARGUMENTS:-})
+  local arguments=(run --trace never ${ARGUMENTS:-})
   [ "$target" = embedded ] || arguments+=("$target")
-  local began=$SECONDS code
-  "$program" "${arguments[@]}" >"$log" 2>&1 &
-  run=$!
-  wait "$run"
-  code=$?
-  run=
-  local runs
-  runs=$(grep -c ' in [0-9.]*s$' "$log")
-  printf '%-32s %-5s %3s runs in %ss, exit code %s: %s\n' "$target" "$how" "$runs" $((SECONDS - began)) "$code" \
-    "$(grep ' in [0-9.]*s$' "$log" | tail -n 1)"
-  # Bad verdicts are no reason to stop here: what counts is whether they are the same in each run.
-  [ "$runs" -eq "$times" ] || { tail -n 20 "$log" >&2; exit 2; }
+  local began=$SECONDS code turn result
+  local -A codes=()
+  for turn in $(seq -w "$times"); do
+    result=$results.$turn.json
+    "$program" "${arguments[@]}" --json "$result" >>"$results.log" 2>&1 &
+    run=$!
+    wait "$run"
+    code=$?
+    run=
+    codes[$code]=1
+    # Bad verdicts are no reason to stop here: what counts is whether they are the same in each run.
+    [ -s "$result" ] || { tail -n 20 "$results.log" >&2; exit 2; }
+  done
+  printf '%-32s %-5s %3s runs in %ss, exit code %s: %s\n' "$target" "$how" "$times" $((SECONDS - began)) "${!codes[*]}" \
+    "$(ci/results.py summary "$result")"
 }
 
 # Starts a server that prints the address on which it listens as the last word of a line; leaves it in `address`.
@@ -90,29 +96,12 @@ from_afar() {
     mosquitto)
       # A port that nobody is likely to have; mosquitto cannot be asked for a free one.
       address=127.0.0.1:$((20000 + $$ % 10000))
-      printf 'listener %s 127.0.0.1\nallow_anonymous true\n' "${address##*:}" >"$folder/mosquitto.conf"
-      PATH="$PATH:/usr/sbin" mosquitto -c "$folder/mosquitto.conf" >"$folder/mosquitto.log" 2>&1 &
-      loops+=($!)
+      bare_mosquitto "${address##*:}" "$folder"
+      loops+=("$broker")
       ;;
     *) return 1 ;;
   esac
   serve delay target/release/examples/delay 127.0.0.1:0 "$address" 50
-}
-
-# Every case whose verdict in some run is not that of the first, over all the logs of a target. What is skipped says nothing,
-# and a deviation is known in a profile only.
-changes() {
-  awk '
-    /^(pass|fail|crash|known|fixed|skip|error) / {
-      verdict = $1 == "known" ? "fail" : $1
-      if (verdict == "skip") { next }
-      id = $3
-      if ($2 == "(control)") { id = $4 }
-      if (!(id in first)) { first[id] = verdict; next }
-      if (first[id] != verdict) { seen[id " was " first[id] ", is " verdict]++ }
-    }
-    END { for (what in seen) { printf "changed: %s (%d times)\n", what, seen[what] } }
-  ' "$@" | sort
 }
 
 cargo build --quiet --release --locked --example delay || exit 2
@@ -130,13 +119,13 @@ for how in quiet busy; do
     done
   fi
   for target in "${targets[@]}"; do
-    play "$target" $how "$logs/$(basename "$target" .yaml).$how.log"
+    play "$target" $how "$logs/$(basename "$target" .yaml).$how"
   done
 done
 rest
 for target in "${targets[@]}"; do
   if [[ " $ways " == *" afar "* ]] && from_afar "$target"; then
-    play "mqtt://$address" afar "$logs/$(basename "$target" .yaml).afar.log"
+    play "mqtt://$address" afar "$logs/$(basename "$target" .yaml).afar"
     rest
   fi
 done
@@ -144,8 +133,21 @@ done
 changed=0
 for target in "${targets[@]}"; do
   name=$(basename "$target" .yaml)
-  found=$(changes "$logs/$name".*.log)
-  [ -z "$found" ] || { changed=1; printf '%s\n%s\n' "$target" "$found"; }
+  # In the order in which they were played.
+  reports=()
+  for how in quiet busy afar; do
+    for report in "$logs/$name.$how".*.json; do
+      [ ! -s "$report" ] || reports+=("$report")
+    done
+  done
+  # None where the target is not played in any of these ways.
+  [ ${#reports[@]} -gt 0 ] || continue
+  found=$(ci/results.py changes "${reports[@]}")
+  case $? in
+    0) ;;
+    3) changed=1; printf '%s\n%s\n' "$target" "$found" ;;
+    *) exit 2 ;;
+  esac
 done
 [ $changed -eq 1 ] || echo 'no verdict changed'
 exit $changed

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""What `mqttspec run --json` wrote (docs/json.md), for the scripts beside this one.
+
+    ci/results.py summary RESULT.json       how many cases have each verdict, in one line
+    ci/results.py bad RESULT.json           the cases with a verdict that is not as expected, a line each
+    ci/results.py cases RESULT.json         how many cases there are
+    ci/results.py slowest RESULT.json       seconds and id of the slowest case
+    ci/results.py changes RESULT.json...    every case whose verdict is not that of the first of these runs; ends with 3
+                                            where there is one
+"""
+
+import json
+import sys
+from collections import Counter
+
+UNEXPECTED = ("fail", "crash", "fixed", "error")
+
+
+def read(path: str) -> dict:
+    with open(path, encoding="utf-8") as file:
+        run = json.load(file)
+    if run["format"] != 1:
+        sys.exit(f"{path}: format {run['format']} is not known here")
+    return run
+
+
+def summary(run: dict) -> str:
+    target = run["target"]
+    counts = [f"{n} {verdict}" for verdict, n in run["summary"].items() if n]
+    cut = ", interrupted" if run["interrupted"] else ""
+    return f"{target['name']} {target['version'] or ''}: {', '.join(counts)} in {run['seconds']:.1f}s{cut}"
+
+
+def bad(run: dict) -> str:
+    return "\n".join(
+        f"{case['verdict']} {case['id']}: {case['reason'] or ''}" for case in run["cases"] if case["verdict"] in UNEXPECTED
+    )
+
+
+def cases(run: dict) -> str:
+    return str(len(run["cases"]))
+
+
+def slowest(run: dict) -> str:
+    case = max(run["cases"], key=lambda case: case["seconds"] or 0)
+    return f"{case['seconds']:.1f} s, `{case['id']}`"
+
+
+def changes(paths: list[str]) -> list[str]:
+    """A skip says nothing, and a deviation is known in a profile only, so that it counts as a failure."""
+    first: dict[str, str] = {}
+    seen: Counter[str] = Counter()
+    for path in paths:
+        for case in read(path)["cases"]:
+            verdict = {"known": "fail"}.get(case["verdict"], case["verdict"])
+            if verdict == "skip":
+                continue
+            before = first.setdefault(case["id"], verdict)
+            if verdict != before:
+                seen[f"{case['id']} was {before}, is {verdict}"] += 1
+    return [f"changed: {what} ({times} times)" for what, times in sorted(seen.items())]
+
+
+if __name__ == "__main__":
+    single = {"summary": summary, "bad": bad, "cases": cases, "slowest": slowest}
+    match sys.argv[1:]:
+        case ["changes", _, *_]:
+            found = changes(sys.argv[2:])
+            print(*found, sep="\n", end="\n" if found else "")
+            sys.exit(3 if found else 0)
+        case [what, path] if what in single:
+            if text := single[what](read(path)):
+                print(text)
+        case _:
+            print(__doc__, file=sys.stderr)
+            sys.exit(2)
