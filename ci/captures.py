@@ -1,17 +1,17 @@
-#!/usr/bin/env bash
-# Audits every capture in a folder that has an INDEX.md, and compares the packets of MQTT by type, the versions and the
-# connections that can be replayed with what the index says of them, and what is found in those that were made for a breach. The
-# index is a table with the columns `file`, `MQTT/all TCP streams`, `replayable streams`, `MQTT` and `packet types`.
-#
-#   ci/captures.sh FOLDER [PROGRAM]
-set -u -o pipefail
-folder=${1:?a folder with captures and an INDEX.md}
-program=${2:-target/release/mqttspec}
+#!/usr/bin/env python3
+"""Audits every capture in a folder that has an INDEX.md, and compares the packets of MQTT by type, the versions and the
+connections that can be replayed with what the index says of them, and what is found in those that were made for a breach.
+The index is a table with the columns `file`, `MQTT/all TCP streams`, `replayable streams`, `MQTT` and `packet types`.
 
-python3 - "$folder" "$program" <<'PYTHON'
+    ci/captures.py FOLDER [PROGRAM]
+"""
+
 import json, os, re, subprocess, sys
 
-folder, program = sys.argv[1:]
+if len(sys.argv) not in (2, 3):
+    print(__doc__, file=sys.stderr)
+    sys.exit(2)
+folder, program = (*sys.argv[1:], "target/release/mqttspec")[:2]
 NAMES = dict(CON="CONNECT", CAK="CONNACK", PUB="PUBLISH", PAK="PUBACK", REC="PUBREC", REL="PUBREL", CMP="PUBCOMP",
              SUB="SUBSCRIBE", SAK="SUBACK", UNS="UNSUBSCRIBE", UAK="UNSUBACK", PRQ="PINGREQ", PRS="PINGRESP",
              DIS="DISCONNECT", AUT="AUTH", type0="reserved 0")
@@ -78,4 +78,3 @@ for row in rows(open(os.path.join(folder, "INDEX.md")).read()):
             print(f"{row['file']}: stream {stream['stream']} cannot be replayed: {stream['reason']}")
 print(f"captures: {checked} compared, {wrong} differ")
 sys.exit(1 if wrong or not checked else 0)
-PYTHON
