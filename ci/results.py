@@ -28,7 +28,8 @@ def summary(run: dict) -> str:
     target = run["target"]
     counts = [f"{n} {verdict}" for verdict, n in run["summary"].items() if n]
     cut = ", interrupted" if run["interrupted"] else ""
-    return f"{target['name']} {target['version'] or ''}: {', '.join(counts)} in {run['seconds']:.1f}s{cut}"
+    name = " ".join(filter(None, [target["name"], target["version"]]))
+    return f"{name}: {', '.join(counts)} in {run['seconds']:.1f}s{cut}"
 
 
 def bad(run: dict) -> str:
