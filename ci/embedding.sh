@@ -87,9 +87,9 @@ out=$(cargo test --manifest-path "$folder/Cargo.toml" 2>&1) || {
     echo "$out"
     exit 1
 }
-grep -q 'conforms \.\.\. ok' <<<"$out" && grep -Eq 'qos2/dup-before-pubrel@v5 +\.\.\. ok' <<<"$out" || {
+if ! grep -q 'conforms \.\.\. ok' <<<"$out" || ! grep -Eq 'qos2/dup-before-pubrel@v5 +\.\.\. ok' <<<"$out"; then
     echo "$out"
     echo "a test of the stranger's crate was not run" >&2
     exit 1
-}
+fi
 grep 'test result' <<<"$out"
