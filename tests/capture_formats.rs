@@ -60,7 +60,7 @@ fn pcapng_with_several_sections_interfaces_and_other_blocks() {
         resolution: Some(9),
         link: 101,
         before: vec![],
-        ..little.clone()
+        ..little
     };
     let (first, second) = packets.split_at(8);
     let mut bytes = little.write(first);

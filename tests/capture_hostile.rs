@@ -64,10 +64,7 @@ proptest! {
         pieces in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..60)), 0..20),
         after_connect in any::<bool>(),
     ) {
-        let begun = match after_connect {
-            true => said(Connection::new().handshake(), &exchange(Version::V5)[..2]),
-            false => Connection::new(),
-        };
+        let begun = if after_connect { said(Connection::new().handshake(), &exchange(Version::V5)[..2]) } else { Connection::new() };
         survives(&said(begun, &pieces).pcap());
     }
 

@@ -127,7 +127,7 @@ fn retransmissions() {
 #[test]
 fn a_capture_that_has_every_packet_twice() {
     is_whole(&changed(|s| {
-        *s = s.iter().flat_map(|s| [s.clone(), s.clone()]).collect()
+        *s = s.iter().flat_map(|s| [s.clone(), s.clone()]).collect();
     }));
 }
 

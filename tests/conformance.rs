@@ -44,9 +44,10 @@ fn whole_suite(profile: std::path::PathBuf) -> Trial {
     let play = move || {
         let target = Target::of_profile(profile).secrets(|name| std::env::var(name).ok());
         let result = Suite::embedded().run(target)?;
-        match result.conforms() {
-            true => Ok(()),
-            false => Err(Failed::from(result.report())),
+        if result.conforms() {
+            Ok(())
+        } else {
+            Err(Failed::from(result.report()))
         }
     };
     Trial::test(format!("{name}/suite"), play).with_ignored_flag(missing)

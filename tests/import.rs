@@ -177,9 +177,10 @@ fn everything(address: &str) {
         let answer = match kind {
             3 => {
                 let topic = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
-                match body.starts_with(b"\x00\x03x y") {
-                    true => Packet::PubRec(ack(topic)),
-                    false => Packet::PubAck(ack(topic)),
+                if body.starts_with(b"\x00\x03x y") {
+                    Packet::PubRec(ack(topic))
+                } else {
+                    Packet::PubAck(ack(topic))
                 }
             }
             5 => Packet::PubRel(ack(0)),

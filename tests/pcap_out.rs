@@ -71,9 +71,10 @@ fn frames(file: &Path) -> Vec<Frame> {
             panic!("no TCP over IPv4")
         };
         let from_client = tcp.destination_port() == 1883;
-        let (ip, port) = match from_client {
-            true => (ip.header().source_addr(), tcp.source_port()),
-            false => (ip.header().destination_addr(), tcp.destination_port()),
+        let (ip, port) = if from_client {
+            (ip.header().source_addr(), tcp.source_port())
+        } else {
+            (ip.header().destination_addr(), tcp.destination_port())
         };
         frames.push(Frame {
             client: (ip.to_string(), port),

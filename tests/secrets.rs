@@ -12,9 +12,10 @@ const PASSWORD: &str = "Zq7xKw9vJt";
 fn texts(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
-        match path.is_dir() {
-            true => texts(&path, found),
-            false => found.push((path.display().to_string(), std::fs::read(&path).expect("a file"))),
+        if path.is_dir() {
+            texts(&path, found);
+        } else {
+            found.push((path.display().to_string(), std::fs::read(&path).expect("a file")));
         }
     }
 }

@@ -117,9 +117,10 @@ fn line(told: &Told) -> String {
 fn packets(counts: &Counts) -> String {
     let side = |side| {
         let all: Vec<String> = counts.of(side).iter().map(|(name, n)| format!("{n} {name}")).collect();
-        match all.is_empty() {
-            true => "nothing".to_owned(),
-            false => all.join(", "),
+        if all.is_empty() {
+            "nothing".to_owned()
+        } else {
+            all.join(", ")
         }
     };
     format!("client {}; broker {}", side(Side::Client), side(Side::Server))

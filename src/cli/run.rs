@@ -42,9 +42,10 @@ fn cases(args: &RunArgs) -> Result<Vec<Arc<Case>>, Exit> {
 fn play(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
     // A run mostly waits, and one thread that nobody has to wake takes a fifth less processor time than several. The
     // embedded broker is a party of its own.
-    let mut builder = match args.target.is_some() {
-        true => tokio::runtime::Builder::new_current_thread(),
-        false => tokio::runtime::Builder::new_multi_thread(),
+    let mut builder = if args.target.is_some() {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
     };
     let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,

@@ -33,9 +33,12 @@ fn choose(variable: impl Fn(&str) -> Option<OsString>, windows: bool) -> Option<
     let below = |folder: PathBuf| folder.join("mqttspec");
     named("MQTTSPEC_STATE")
         .or_else(|| absolute("XDG_STATE_HOME").map(below))
-        .or_else(|| match windows {
-            true => named("LOCALAPPDATA").map(below),
-            false => absolute("HOME").map(|home| below(home.join(".local").join("state"))),
+        .or_else(|| {
+            if windows {
+                named("LOCALAPPDATA").map(below)
+            } else {
+                absolute("HOME").map(|home| below(home.join(".local").join("state")))
+            }
         })
 }
 

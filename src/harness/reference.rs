@@ -120,9 +120,10 @@ impl Launcher for Embedded {
                 ..self.config.clone()
             };
             let server = Server::start(config.clone()).await.map_err(cannot_start)?;
-            let websocket = match self.transport.is_websocket() {
-                true => self.transport,
-                false => Transport::Ws,
+            let websocket = if self.transport.is_websocket() {
+                self.transport
+            } else {
+                Transport::Ws
             };
             let address = |transport| match transport {
                 Transport::Unix => Some(Address::unix(store.join(SOCKET).to_string_lossy())),
@@ -240,7 +241,7 @@ fn not_listening() -> StartError {
     cannot_start(io::ErrorKind::AddrNotAvailable.into())
 }
 
-fn fresh_folder() -> std::io::Result<PathBuf> {
+fn fresh_folder() -> io::Result<PathBuf> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = std::env::temp_dir().join(format!("mqttspec-reference-{}-{number}", std::process::id()));

@@ -124,9 +124,10 @@ impl Suite {
         let scenarios = self.files.load(wanted).map_err(SuiteError::Scenarios)?;
         let cases = scenarios.into_iter().flat_map(|s| s.cases);
         let taken: Vec<Arc<Case>> = cases.filter(|case| self.selection.takes(case)).map(Arc::new).collect();
-        match taken.is_empty() {
-            true => Err(SuiteError::Nothing),
-            false => Ok(taken),
+        if taken.is_empty() {
+            Err(SuiteError::Nothing)
+        } else {
+            Ok(taken)
         }
     }
 
@@ -137,9 +138,10 @@ impl Suite {
     pub fn list(&self) -> Result<Vec<Outline>, SuiteError> {
         let mut outlines = self.outlines()?;
         outlines.retain(|case| self.selection.takes(case));
-        match outlines.is_empty() {
-            true => Err(SuiteError::Nothing),
-            false => Ok(outlines),
+        if outlines.is_empty() {
+            Err(SuiteError::Nothing)
+        } else {
+            Ok(outlines)
         }
     }
 
@@ -211,12 +213,13 @@ pub fn check_pattern(pattern: &str, cases: &[impl AsRef<Outline>]) -> Result<(),
         globs: vec![pattern.trim_start_matches('!').to_owned()],
         ..Selection::default()
     };
-    match cases.iter().any(|case| alone.takes(case.as_ref())) {
-        true => Ok(()),
-        false => Err(SuiteError::NoSuchCase {
+    if cases.iter().any(|case| alone.takes(case.as_ref())) {
+        Ok(())
+    } else {
+        Err(SuiteError::NoSuchCase {
             pattern: pattern.to_owned(),
             nearest: nearest(pattern, cases),
-        }),
+        })
     }
 }
 

@@ -70,9 +70,10 @@ impl Target {
     /// [exclusive](TargetBuilder::exclusive). It is neither restarted nor killed.
     pub fn at(address: impl Display) -> TargetBuilder {
         let text = address.to_string();
-        TargetBuilder::of(Source::At(match Address::is_address(&text) {
-            true => text,
-            false => format!("mqtt://{text}"),
+        TargetBuilder::of(Source::At(if Address::is_address(&text) {
+            text
+        } else {
+            format!("mqtt://{text}")
         }))
     }
 

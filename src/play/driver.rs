@@ -78,13 +78,14 @@ pub async fn play_exchange(
 /// # Errors
 /// Why it is skipped: the target has no such address, or the transport cannot do what the script asks for.
 fn address_for(case: &Case, steps: &[Step], instance: &dyn Instance, websocket: bool) -> Result<Address, String> {
-    let address = match websocket {
-        true => instance
+    let address = if websocket {
+        instance
             .websocket_address(case.version)
-            .ok_or_else(|| format!("the target has no WebSocket address for {}", case.version)),
-        false => instance
+            .ok_or_else(|| format!("the target has no WebSocket address for {}", case.version))
+    } else {
+        instance
             .address(case.version)
-            .ok_or_else(|| format!("the target does not offer {}", case.version)),
+            .ok_or_else(|| format!("the target does not offer {}", case.version))
     }?;
     let transport = address.transport();
     if half_closes(steps) && !transport.can_half_close() {
@@ -332,9 +333,10 @@ impl Driver<'_> {
             self.stop(Stop::Error(format!("the broker did not come back: {error}")));
             return;
         }
-        let address = match self.websocket {
-            true => instance.websocket_address(self.version),
-            false => instance.address(self.version),
+        let address = if self.websocket {
+            instance.websocket_address(self.version)
+        } else {
+            instance.address(self.version)
         };
         match address {
             Some(address) => self.address = address,

@@ -138,9 +138,10 @@ impl Answer {
             .map(|(name, value)| format!("{name}={}", shown(name, value)))
             .collect();
         let id = self.id.map(|id| format!(" {id}")).unwrap_or_default();
-        match fields.is_empty() {
-            true => format!("{}{id}", self.name()),
-            false => format!("{}{id} ({})", self.name(), fields.join(" ")),
+        if fields.is_empty() {
+            format!("{}{id}", self.name())
+        } else {
+            format!("{}{id} ({})", self.name(), fields.join(" "))
         }
     }
 

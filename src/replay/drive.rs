@@ -458,9 +458,10 @@ impl Player<'_> {
     }
 
     fn keep(&mut self, difference: Difference) {
-        match self.replayed.differences.len() < KEPT {
-            true => self.replayed.differences.push(difference),
-            false => self.replayed.more += 1,
+        if self.replayed.differences.len() < KEPT {
+            self.replayed.differences.push(difference)
+        } else {
+            self.replayed.more += 1
         }
     }
 }

@@ -117,7 +117,7 @@ mod tests {
             name,
             text.replacen("\"mqttspec\": \"0.1.0\"", "\"mqttspec\": \"0.2.0\"", 1),
         );
-        assert!(refused(&[a.clone(), other]).contains("by 0.2.0"));
+        assert!(refused(&[a, other]).contains("by 0.2.0"));
         assert!(refused(&[]).contains("nothing"));
         assert!(refused(&[("c".to_owned(), "{}".to_owned())]).starts_with("c: this is no JSON of a run"));
     }

@@ -109,9 +109,10 @@ fn heading(case: &CaseResult, control: bool, transcript: &Transcript, event: &Ev
 /// ` step 3`, ` step 3, turn 2`
 fn numbered(step: &StepId) -> String {
     let turns: Vec<String> = step.turns.iter().map(u32::to_string).collect();
-    match turns.is_empty() {
-        true => format!(" step {}", step.number),
-        false => format!(" step {}, turn {}", step.number, turns.join(".")),
+    if turns.is_empty() {
+        format!(" step {}", step.number)
+    } else {
+        format!(" step {}, turn {}", step.number, turns.join("."))
     }
 }
 

@@ -136,9 +136,10 @@ pub fn snapshots(run: &RunResult) -> Vec<Snapshot> {
         if is_grid(cases[0]) {
             let complete = cases.iter().all(|c| is_kept(c));
             let rows: Vec<&CaseResult> = cases.iter().copied().filter(|c| is_shown(c, kept)).collect();
-            return match rows.is_empty() {
-                true => Body::Cases(Vec::new()),
-                false => Body::Grid(complete.then(|| grid(&rows))),
+            return if rows.is_empty() {
+                Body::Cases(Vec::new())
+            } else {
+                Body::Grid(complete.then(|| grid(&rows)))
             };
         }
         let section = |c: &&CaseResult| (row(c).to_owned(), section(c, kept));
@@ -264,9 +265,10 @@ pub fn grid(cases: &[&CaseResult]) -> String {
     let width = cases.iter().map(|c| row(c).chars().count()).max().unwrap_or(0);
     let mut out = String::new();
     for case in cases {
-        let answer = match case.varies {
-            true => "varies".to_owned(),
-            false => transcript_of(case, false).map(answer).unwrap_or_default(),
+        let answer = if case.varies {
+            "varies".to_owned()
+        } else {
+            transcript_of(case, false).map(answer).unwrap_or_default()
         };
         let line = format!("{:<width$}  {:<14}  {answer}", row(case), case::verdict(case));
         let _ = writeln!(out, "{}", line.trim_end());

@@ -94,9 +94,10 @@ pub fn write(write: &Write, scope: &Scope) -> String {
         [one] => part(one),
         many => format!("together: [{}]", many.iter().map(part).collect::<Vec<_>>().join(", ")),
     };
-    let text = match write.text_frame {
-        true => format!("{text} (in a text frame)"),
-        false => text,
+    let text = if write.text_frame {
+        format!("{text} (in a text frame)")
+    } else {
+        text
     };
     match &write.split {
         Split::Whole => text,

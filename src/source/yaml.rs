@@ -37,9 +37,10 @@ pub(crate) fn parse(source: &Arc<Source>) -> Result<Node, Vec<Diagnostic>> {
                 let at = reader.offset(error.marker().index());
                 let end = source.text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
                 // The scanner looks ahead and may come upon the depth before its events do.
-                let message = match reader.depth_at(at) > MAX_DEPTH {
-                    true => too_deep(),
-                    false => format!("this is not YAML: {}", error.info()),
+                let message = if reader.depth_at(at) > MAX_DEPTH {
+                    too_deep()
+                } else {
+                    format!("this is not YAML: {}", error.info())
                 };
                 Err(Stop::from(Diagnostic::new(source, &source.place(at..end), message)))
             }

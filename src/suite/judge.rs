@@ -113,9 +113,10 @@ impl Judge<'_> {
 
     fn weighed(&self, finding: Finding, origin: Which) -> Judged {
         Judged {
-            weight: match self.strict || catalogue().level(finding.statement).is_must() {
-                true => Weight::Fails,
-                false => Weight::Advice,
+            weight: if self.strict || catalogue().level(finding.statement).is_must() {
+                Weight::Fails
+            } else {
+                Weight::Advice
             },
             origin,
             statement: Some(finding.statement),

@@ -189,10 +189,7 @@ impl Session {
 
     async fn play(&self, case: &Case, place: &Place, judge: &Judge<'_>) -> CaseResult {
         let heavy = case.header.heavy;
-        let _heavy = match heavy {
-            true => self.heavy.acquire().await.ok(),
-            false => None,
-        };
+        let _heavy = if heavy { self.heavy.acquire().await.ok() } else { None };
         let alone = self.target.isolate || case.script.restarts() || case.header.serial || heavy;
         let own = place.launcher.starts_its_own() && alone;
         let began;

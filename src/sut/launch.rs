@@ -120,9 +120,10 @@ impl Launcher for ProcessLauncher {
     }
 
     fn launch_alone(&self, websocket: bool) -> BoxFuture<'_, Result<Box<dyn Instance>, StartError>> {
-        match websocket {
-            true => self.launch(),
-            false => self.start(&self.plain),
+        if websocket {
+            self.launch()
+        } else {
+            self.start(&self.plain)
         }
     }
 }
@@ -178,9 +179,10 @@ impl Fixed {
         let addresses: BTreeMap<Version, Address> =
             versions.iter().map(|version| (*version, address.clone())).collect();
         Fixed {
-            websocket: match address.transport().is_websocket() {
-                true => addresses.clone(),
-                false => BTreeMap::new(),
+            websocket: if address.transport().is_websocket() {
+                addresses.clone()
+            } else {
+                BTreeMap::new()
             },
             addresses,
         }

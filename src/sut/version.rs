@@ -44,9 +44,12 @@ impl FromStr for BrokerVersion {
     fn from_str(text: &str) -> Result<BrokerVersion, String> {
         let numbers = text
             .split('.')
-            .map(|part| match part.bytes().all(|b| b.is_ascii_digit()) {
-                true => part.parse().ok(),
-                false => None,
+            .map(|part| {
+                if part.bytes().all(|b| b.is_ascii_digit()) {
+                    part.parse().ok()
+                } else {
+                    None
+                }
             })
             .collect::<Option<Vec<u64>>>()
             .ok_or_else(|| format!("`{text}` is no version"))?;

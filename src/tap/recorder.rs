@@ -189,9 +189,10 @@ impl<W: Write> Recorder<W> {
             }
             (_, Side::Client) => {
                 let kept = live.masker.push(bytes);
-                let comment = match live.masker.take_masked() {
-                    true => "the password is masked with *",
-                    false => "",
+                let comment = if live.masker.take_masked() {
+                    "the password is masked with *"
+                } else {
+                    ""
                 };
                 (live.stream.data(from, &kept), comment.to_owned())
             }
@@ -224,9 +225,10 @@ impl<W: Write> Recorder<W> {
                         connection: number,
                         version: version_of_level(connect.protocol_level),
                         // Behind a protocol name whose length is a lie it may be any other field.
-                        client_id: match has_a_name_in_place(decoded) {
-                            true => connect.client_id.clone(),
-                            false => Text::default(),
+                        client_id: if has_a_name_in_place(decoded) {
+                            connect.client_id.clone()
+                        } else {
+                            Text::default()
                         },
                     };
                     tell(&self.told, told);
@@ -283,9 +285,10 @@ impl<W: Write> Recorder<W> {
 
     fn found(&mut self, connection: u32, at: Duration, findings: Vec<Finding>) {
         for finding in findings.into_iter().filter(|f| f.outcome == Outcome::Breach) {
-            match catalogue().level(finding.statement).is_must() {
-                true => self.recorded.breaches += 1,
-                false => self.recorded.advice += 1,
+            if catalogue().level(finding.statement).is_must() {
+                self.recorded.breaches += 1
+            } else {
+                self.recorded.advice += 1
             }
             self.tell(Told::Finding {
                 connection,

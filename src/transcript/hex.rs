@@ -127,7 +127,7 @@ pub fn printable(text: &str) -> String {
         match c {
             '\n' => out.push(c),
             '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => {
-                out.extend(c.escape_unicode())
+                out.extend(c.escape_unicode());
             }
             c if c.is_control() || c as u32 & 0xfffe == 0xfffe => out.extend(c.escape_unicode()),
             c => out.push(c),

@@ -236,7 +236,7 @@ impl<'t> Names<'t> {
             }));
         }
         marks.extend(self.namespace_marks(raw));
-        let mut out = format!("{} {arrow} {}\n", event.client, self::name(decoded));
+        let mut out = format!("{} {arrow} {}\n", event.client, name(decoded));
         let hex = HexLine::new(raw, &outermost(marks), &[], HEX).text();
         let _ = writeln!(out, "    {}", printable(&hex));
         if !fields.is_empty() {

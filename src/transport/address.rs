@@ -64,9 +64,10 @@ impl Address {
             transport,
             host: host.into().into_boxed_str(),
             port,
-            path: match transport.is_websocket() {
-                true => DEFAULT_PATH.into(),
-                false => "".into(),
+            path: if transport.is_websocket() {
+                DEFAULT_PATH.into()
+            } else {
+                "".into()
             },
         }
     }
@@ -103,13 +104,15 @@ impl Address {
 
     /// `host:port`, as HTTP names a server; without the port where it is the scheme's own.
     pub(super) fn authority(&self) -> String {
-        let host = match self.host.contains(':') {
-            true => format!("[{}]", self.host),
-            false => self.host.to_string(),
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.to_string()
         };
-        match self.transport.default_port() == Some(self.port) {
-            true => host,
-            false => format!("{host}:{}", self.port),
+        if self.transport.default_port() == Some(self.port) {
+            host
+        } else {
+            format!("{host}:{}", self.port)
         }
     }
 
@@ -119,12 +122,13 @@ impl Address {
     /// Where the system does not know the host.
     pub async fn resolve(&self) -> std::io::Result<Vec<std::net::SocketAddr>> {
         let found: Vec<_> = tokio::net::lookup_host((self.host(), self.port())).await?.collect();
-        match found.is_empty() {
-            false => Ok(found),
-            true => Err(std::io::Error::new(
+        if !found.is_empty() {
+            Ok(found)
+        } else {
+            Err(std::io::Error::new(
                 std::io::ErrorKind::NotFound,
                 "the host has no address",
-            )),
+            ))
         }
     }
 
@@ -144,10 +148,7 @@ impl fmt::Display for Address {
         if self.transport == Transport::Unix {
             return write!(f, "unix:{}", self.path);
         }
-        let (open, close) = match self.host.contains(':') {
-            true => ("[", "]"),
-            false => ("", ""),
-        };
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
         write!(f, "{}://{open}{}{close}:{}", self.transport, self.host, self.port)?;
         match &*self.path {
             DEFAULT_PATH => Ok(()),
@@ -164,9 +165,10 @@ impl FromStr for Address {
         if let Some(path) = text.strip_prefix("unix:") {
             // `unix:///path` is `unix:/path`.
             let path = path.strip_prefix("//").unwrap_or(path);
-            return match path.is_empty() {
-                true => Err(AddressError::NoPath(whole())),
-                false => Ok(Address::unix(path)),
+            return if path.is_empty() {
+                Err(AddressError::NoPath(whole()))
+            } else {
+                Ok(Address::unix(path))
             };
         }
         let (scheme, rest) = text

@@ -132,9 +132,10 @@ async fn tcp(address: &Address, small_buffer: bool) -> io::Result<TcpStream> {
 }
 
 async fn tcp_to(target: SocketAddr, small_buffer: bool) -> io::Result<TcpStream> {
-    let socket = match target.is_ipv4() {
-        true => TcpSocket::new_v4()?,
-        false => TcpSocket::new_v6()?,
+    let socket = if target.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
     };
     if small_buffer {
         socket.set_recv_buffer_size(SMALL_BUFFER)?;

@@ -292,7 +292,7 @@ fn show_whole(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
                     '"' => write!(f, "\\\"")?,
                     '\\' => write!(f, "\\\\")?,
                     c if c.is_control() || ('\u{fdd0}'..='\u{fdef}').contains(&c) || (c as u32) & 0xfffe == 0xfffe => {
-                        write!(f, "\\u{{{:x}}}", c as u32)?
+                        write!(f, "\\u{{{:x}}}", c as u32)?;
                     }
                     '\u{feff}' => write!(f, "\\u{{feff}}")?,
                     c => write!(f, "{c}")?,

@@ -86,7 +86,7 @@ impl Peer {
                         stop,
                         buffer: Vec::new(),
                     }
-                    .serve(kind)
+                    .serve(kind);
                 }));
                 connections.retain(|thread| !thread.is_finished());
             }

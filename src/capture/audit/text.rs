@@ -69,9 +69,10 @@ fn contents(stream: &Stream) -> String {
             part
         })
         .collect();
-    match parts.is_empty() {
-        true => "no whole packet".to_owned(),
-        false => parts.join("  "),
+    if parts.is_empty() {
+        "no whole packet".to_owned()
+    } else {
+        parts.join("  ")
     }
 }
 

@@ -253,9 +253,10 @@ impl Script<'_> {
             }
         }
         // What is retained was there before.
-        match publish.retain {
-            true => self.before.push_str(&steps),
-            false => self.steps.push_str(&steps),
+        if publish.retain {
+            self.before.push_str(&steps)
+        } else {
+            self.steps.push_str(&steps)
         }
     }
 

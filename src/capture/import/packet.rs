@@ -192,16 +192,17 @@ fn filters(subscriptions: &[Subscription], version: Version) -> Option<String> {
         .iter()
         .enumerate()
         .any(|(i, s)| subscriptions[..i].iter().any(|t| t.filter == s.filter));
-    Some(match twice {
-        false => format!("{{ {} }}", entries.join(", ")),
-        true => format!(
+    Some(if !twice {
+        format!("{{ {} }}", entries.join(", "))
+    } else {
+        format!(
             "[{}]",
             entries
                 .iter()
                 .map(|e| format!("{{ {e} }}"))
                 .collect::<Vec<_>>()
                 .join(", ")
-        ),
+        )
     })
 }
 
@@ -253,9 +254,10 @@ pub fn bytes(client: &str, raw: &Blob, decoded: &Decoded) -> String {
             line(&shown.head[at..field.span.start], "");
         }
         let is_secret = |s: &Range<usize>| s.start < field.span.end && field.span.start < s.end;
-        let value = match secrets.iter().any(is_secret) && !is_password(&field.name) {
-            true => format!("<{} bytes>", field.span.len()),
-            false => crate::transcript::value(&field.name, &field.value),
+        let value = if secrets.iter().any(is_secret) && !is_password(&field.name) {
+            format!("<{} bytes>", field.span.len())
+        } else {
+            crate::transcript::value(&field.name, &field.value)
         };
         let value = match value.char_indices().nth(60) {
             Some((end, _)) => format!("{}…", &value[..end]),

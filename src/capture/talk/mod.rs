@@ -69,9 +69,10 @@ impl Talk {
         Talk {
             facts,
             transport: Transport::Tcp,
-            state: match is_wanted {
-                true => State::Undecided(Box::default()),
-                false => State::Other(Other::NotWanted),
+            state: if is_wanted {
+                State::Undecided(Box::default())
+            } else {
+                State::Other(Other::NotWanted)
             },
             last: facts.started,
         }
@@ -176,9 +177,10 @@ impl Talk {
 
     /// What lies within a WebSocket connection.
     fn inner(&self, client: Way, mqtt: bool, opener: Option<Way>) -> Talk {
-        let state = match mqtt {
-            true => State::Mqtt(Box::new((self.over(Transport::WebSocket, client, opener), client))),
-            false => State::Undecided(Box::default()),
+        let state = if mqtt {
+            State::Mqtt(Box::new((self.over(Transport::WebSocket, client, opener), client)))
+        } else {
+            State::Undecided(Box::default())
         };
         Talk {
             transport: Transport::WebSocket,

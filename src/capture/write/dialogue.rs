@@ -77,9 +77,10 @@ impl Dialogue {
                 frames
             }
             What::Fragment(bytes) if from == Side::Client => {
-                let shown = match self.cut.contains(&event.connection) {
-                    true => vec![MASK; bytes.len()],
-                    false => fragment(bytes),
+                let shown = if self.cut.contains(&event.connection) {
+                    vec![MASK; bytes.len()]
+                } else {
+                    fragment(bytes)
                 };
                 if bytes
                     .first()

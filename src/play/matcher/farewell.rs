@@ -69,9 +69,10 @@ impl Matcher {
             |index: usize| hears(index) && self.clients[index].is_answered() && self.spoke_last != Some(index);
         let all_listen = open.iter().all(|&index| listens(index));
         let asked = open.into_iter();
-        match first {
-            true => asked.filter(|&index| all_listen || !listens(index)).collect(),
-            false => asked.filter(|&index| hears(index)).collect(),
+        if first {
+            asked.filter(|&index| all_listen || !listens(index)).collect()
+        } else {
+            asked.filter(|&index| hears(index)).collect()
         }
     }
 

@@ -112,7 +112,7 @@ impl Matcher {
             return;
         }
         let index = self.events.len();
-        let client = self.client(&event.client.clone());
+        let client = self.client(&event.client);
         let ours = matches!(event.what, What::Packet { .. } | What::Fragment(_)) && !event.is_from_peer();
         if ours && event.author != Author::Fence {
             self.spoke_last = Some(client);
@@ -125,9 +125,10 @@ impl Matcher {
             What::Open => self.clients[client].opened(event.connection),
             What::End(end) => {
                 if let Some(connection) = self.clients[client].connection_mut() {
-                    match event.is_from_peer() {
-                        true => connection.end(index),
-                        false => connection.close(*end),
+                    if event.is_from_peer() {
+                        connection.end(index)
+                    } else {
+                        connection.close(*end)
                     }
                 }
             }

@@ -421,16 +421,18 @@ impl Matcher {
             // In another turn of its `repeat` it means what it meant there; what it binds then is nobody's any more.
             let present = turns.starts_with(&maybe.step.turns);
             let mut bound = scope.clone();
-            match present {
-                true => bound.leave_repeat(&maybe.reached),
-                false => bound.rewind(&maybe.reached),
+            if present {
+                bound.leave_repeat(&maybe.reached)
+            } else {
+                bound.rewind(&maybe.reached)
             }
             let pattern = &maybe.pattern;
             let takes = (pattern.matches(decoded, topic.as_ref(), self.version, &mut bound)).is_ok();
             if takes {
-                match present {
-                    true => bound.leave_repeat(&scope.enter_repeat()),
-                    false => bound.rewind(&scope.enter_repeat()),
+                if present {
+                    bound.leave_repeat(&scope.enter_repeat())
+                } else {
+                    bound.rewind(&scope.enter_repeat())
                 }
                 *scope = bound;
             }

@@ -321,7 +321,7 @@ pub fn setup(clients: &[ClientSpec], version: Version, scope: &Scope) -> Vec<Ste
                 number: 0,
                 place: client.place.clone(),
                 what,
-            })
+            });
         };
         add(send(Send::Open));
         if client.start == Start::TcpOnly {

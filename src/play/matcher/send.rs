@@ -88,9 +88,10 @@ impl Matcher {
         let built = match write.build(self.version, &self.scope, &name, &step.place) {
             Ok(built) => built,
             Err(error) => {
-                match error.skip {
-                    true => self.skip(error.message),
-                    false => self.end = Some(PlayEnd::Error(error.message)),
+                if error.skip {
+                    self.skip(error.message)
+                } else {
+                    self.end = Some(PlayEnd::Error(error.message))
                 }
                 return;
             }

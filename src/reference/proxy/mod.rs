@@ -173,9 +173,10 @@ async fn upward(
         };
         // Where nothing is changed, the bytes go on as they came and at once: half a packet too. A write that the broker does
         // not take any more has nobody to go to.
-        let _ = match changes {
-            true => broker.write_all(&onward.concat()).await,
-            false => broker.write_all(&buffer).await,
+        let _ = if changes {
+            broker.write_all(&onward.concat()).await
+        } else {
+            broker.write_all(&buffer).await
         };
     }
     ends.by_client.store(true, Ordering::Relaxed);

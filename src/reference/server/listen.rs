@@ -128,9 +128,12 @@ async fn shake_hands(transport: Transport, stream: Stream, config: &Config) -> i
     }
     // v3.1.1:MQTT-6.0.0-4, v5:MQTT-6.0.0-4.
     let chooses_mqtt = config.disobey.obeys(Duty::ChooseMqtt);
-    let choose = |offered: &[&str]| match chooses_mqtt {
-        true => offered.contains(&MQTT).then(|| MQTT.to_owned()),
-        false => offered.first().map(|first| (*first).to_owned()),
+    let choose = |offered: &[&str]| {
+        if chooses_mqtt {
+            offered.contains(&MQTT).then(|| MQTT.to_owned())
+        } else {
+            offered.first().map(|first| (*first).to_owned())
+        }
     };
     let (_, rest) = websocket::accept(&mut stream, choose).await.map_err(io::Error::other)?;
     Ok(Link::websocket(stream, Side::Server, rest))

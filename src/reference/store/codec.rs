@@ -188,9 +188,10 @@ impl<T: Field> Field for Option<T> {
         }
     }
     fn get(from: &mut Bytes) -> Option<Option<T>> {
-        match bool::get(from)? {
-            false => Some(None),
-            true => T::get(from).map(Some),
+        if !bool::get(from)? {
+            Some(None)
+        } else {
+            T::get(from).map(Some)
         }
     }
 }

@@ -117,9 +117,10 @@ fn mismatches(failure: &Failure) -> Vec<Mismatch> {
 /// What stays the same from run to run. Of a grid that is the line in its table: rows that cut or change the bytes of a
 /// namespace are different each time.
 fn exchange(case: &CaseResult) -> String {
-    match snapshot::is_grid(case) {
-        true => snapshot::grid(&[case]),
-        false => snapshot::text(case),
+    if snapshot::is_grid(case) {
+        snapshot::grid(&[case])
+    } else {
+        snapshot::text(case)
     }
 }
 

@@ -134,7 +134,7 @@ fn writes_are_cut_as_the_script_says() {
 #[test]
 fn what_lies_beyond_every_limit_of_the_broker_is_skipped() {
     let mut scope = scope();
-    let mut connack = crate::wire::ConnAck::default();
+    let mut connack = ConnAck::default();
     let max = crate::wire::PropertyValue::U16(65_535);
     connack
         .properties

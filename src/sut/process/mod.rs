@@ -235,9 +235,10 @@ impl Broker {
         let spawned = self.spawn().await?;
         let started = process.insert(spawned);
         let all = [&self.addresses, &self.websocket];
-        let all = match self.addresses == self.websocket {
-            true => &all[..1],
-            false => &all[..],
+        let all = if self.addresses == self.websocket {
+            &all[..1]
+        } else {
+            &all[..]
         };
         match ready::wait(started, &self.command, &self.profile, all, &self.log).await {
             Ok(()) => {

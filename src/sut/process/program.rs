@@ -41,11 +41,12 @@ pub(super) fn gated<'a>(
 /// # Errors
 /// As those of [`gated`].
 pub(super) fn find(program: &str, path: Option<&OsStr>, folder: &Path) -> io::Result<PathBuf> {
-    let candidates = match program.contains('/') {
-        true => vec![folder.join(program)],
-        false => std::env::split_paths(path.unwrap_or_default())
+    let candidates = if program.contains('/') {
+        vec![folder.join(program)]
+    } else {
+        std::env::split_paths(path.unwrap_or_default())
             .map(|on_path| folder.join(on_path).join(program))
-            .collect(),
+            .collect()
     };
     let mut error = io::ErrorKind::NotFound;
     for candidate in candidates {

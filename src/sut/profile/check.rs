@@ -203,13 +203,14 @@ impl Check<'_> {
             // insta cuts a name at two underscores.
             && !name.contains("__")
             && name.len() <= 64;
-        match fits {
-            true => Ok(name),
-            false => Err(self.read.error_help(
-                &node.place,
-                format!("{} cannot be the name of a target", quoted(&name)),
-                "at most 64 letters, digits, `.`, `-` and single `_`, a letter or a digit first; it names a folder of snapshots",
-            )),
+        if fits {
+            Ok(name)
+        } else {
+            Err(self.read.error_help(
+            &node.place,
+            format!("{} cannot be the name of a target", quoted(&name)),
+            "at most 64 letters, digits, `.`, `-` and single `_`, a letter or a digit first; it names a folder of snapshots",
+        ))
         }
     }
 
@@ -241,13 +242,14 @@ impl Check<'_> {
 
     fn certificates(&mut self, node: &Node) -> Checked<String> {
         let folder = self.string(node, "`certificates`")?;
-        match is_inside(&folder) {
-            true => Ok(folder),
-            false => Err(self.read.error_help(
+        if is_inside(&folder) {
+            Ok(folder)
+        } else {
+            Err(self.read.error_help(
                 &node.place,
                 format!("{} is not the name of a folder inside $dir", quoted(&folder)),
                 "a relative path without `..`, such as tls; ca.pem, server.pem and server.key are made there",
-            )),
+            ))
         }
     }
 
@@ -346,13 +348,14 @@ impl Check<'_> {
             insecure: insecure?,
             ..TlsOptions::default()
         };
-        match options.certificate.is_some() == options.key.is_some() {
-            true => Ok(options),
-            false => Err(self.read.error_help(
+        if options.certificate.is_some() == options.key.is_some() {
+            Ok(options)
+        } else {
+            Err(self.read.error_help(
                 &node.place,
                 "a client certificate and its key belong together",
                 "{ certificate: client.pem, key: client.key }",
-            )),
+            ))
         }
     }
 

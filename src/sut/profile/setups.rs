@@ -81,9 +81,10 @@ impl Check<'_> {
         self.read.map(node, "a setup", &KEYS)?;
         let configures = ["command", "files", "env"].iter().any(|key| node.given(key).is_some());
         if !starts && (configures || node.given("mqtt").is_none()) {
-            let message = match configures {
-                true => "a setup that starts a broker, in a profile without a `process`",
-                false => "a setup without an address of its own",
+            let message = if configures {
+                "a setup that starts a broker, in a profile without a `process`"
+            } else {
+                "a setup without an address of its own"
             };
             let help = "the address of a broker that is so configured, under `mqtt`";
             return Err(self.read.error_help(&name.place, message, help));

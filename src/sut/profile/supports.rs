@@ -190,9 +190,10 @@ impl Supports {
     /// # Errors
     /// The reason why the case is skipped.
     pub fn lacks(&self, name: &str) -> Result<(), String> {
-        match self.has(name) {
-            true => Err(format!("needs a target without {name}")),
-            false => Ok(()),
+        if self.has(name) {
+            Err(format!("needs a target without {name}"))
+        } else {
+            Ok(())
         }
     }
 

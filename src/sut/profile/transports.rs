@@ -82,9 +82,10 @@ impl Transports {
     /// The transport of cases that are about WebSocket: that in use where it is one, else the one without TLS first.
     fn websocket_transport(&self) -> Option<Transport> {
         let aside = [Transport::Ws, Transport::Wss].into_iter().filter(|t| self.has(*t));
-        match self.chosen.is_websocket() {
-            true => Some(self.chosen),
-            false => aside.take(usize::from(self.websocket_aside)).next(),
+        if self.chosen.is_websocket() {
+            Some(self.chosen)
+        } else {
+            aside.take(usize::from(self.websocket_aside)).next()
         }
     }
 

@@ -73,11 +73,12 @@ pub fn client(options: &TlsOptions) -> Result<Arc<ClientConfig>, TlsError> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|e| TlsError(e.to_string()))?;
-    let builder = match options.insecure {
-        true => builder
+    let builder = if options.insecure {
+        builder
             .dangerous()
-            .with_custom_certificate_verifier(insecure::Anybody::new(provider())),
-        false => builder.with_root_certificates(roots(options)?),
+            .with_custom_certificate_verifier(insecure::Anybody::new(provider()))
+    } else {
+        builder.with_root_certificates(roots(options)?)
     };
     let config = match identity(options)? {
         None => builder.with_no_client_auth(),
@@ -133,9 +134,10 @@ fn certificates_in(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError
     let found: Vec<_> = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)
         .map_err(|e| wrong(&e))?;
-    match found.is_empty() {
-        true => Err(wrong(&"it holds none")),
-        false => Ok(found),
+    if found.is_empty() {
+        Err(wrong(&"it holds none"))
+    } else {
+        Ok(found)
     }
 }
 
@@ -145,17 +147,15 @@ pub fn server(certificates: &Certificates, asks: bool) -> Arc<TlsServer> {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("the provider knows the versions of TLS");
-    let builder = match asks {
-        false => builder.with_no_client_auth(),
-        true => {
-            let mut roots = RootCertStore::empty();
-            roots
-                .add(certificates.ca())
-                .expect("a certificate that was made here is well-formed");
-            let verifier =
-                rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build();
-            builder.with_client_cert_verifier(verifier.expect("there is a root"))
-        }
+    let builder = if !asks {
+        builder.with_no_client_auth()
+    } else {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(certificates.ca())
+            .expect("a certificate that was made here is well-formed");
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+        builder.with_client_cert_verifier(verifier.expect("there is a root"))
     };
     let (chain, key) = certificates.server_identity();
     Arc::new(

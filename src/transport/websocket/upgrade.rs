@@ -50,9 +50,10 @@ pub async fn request(
     offered: &[&str],
 ) -> Result<(Upgrade, BytesMut), UpgradeError> {
     let key = generate_key();
-    let protocols = match offered.is_empty() {
-        true => String::new(),
-        false => format!("Sec-WebSocket-Protocol: {}\r\n", offered.join(", ")),
+    let protocols = if offered.is_empty() {
+        String::new()
+    } else {
+        format!("Sec-WebSocket-Protocol: {}\r\n", offered.join(", "))
     };
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -117,10 +117,10 @@ pub fn check(frame: &Frame, version: Version, from: Side) -> Checked {
     let faulty = cursor.notes.faulty;
     // Nothing was noted, so there is nothing to free, which the compiler does not see.
     std::mem::forget(cursor);
-    match faulty {
-        false => checked,
-        // What is wrong is told by where the fields are.
-        true => decode(frame, version, from).into(),
+    if !faulty {
+        checked
+    } else {
+        decode(frame, version, from).into()
     }
 }
 

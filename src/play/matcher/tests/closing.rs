@@ -180,9 +180,10 @@ fn within_counts_from_the_end_of_the_previous_step() {
         rig.hear("c", &[0xd0, 0x00]);
         rig.run();
         let early = (2_000..3_000).contains(&ms);
-        match ends {
-            true => assert_eq!(rig.met().len(), usize::from(early), "{ms}"),
-            false => assert!(matches!(rig.end(), PlayEnd::Failed(_)), "{ms}"),
+        if ends {
+            assert_eq!(rig.met().len(), usize::from(early), "{ms}")
+        } else {
+            assert!(matches!(rig.end(), PlayEnd::Failed(_)), "{ms}")
         }
     }
 }
