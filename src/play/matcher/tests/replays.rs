@@ -111,3 +111,14 @@ fn a_deadline_a_flood_and_a_broker_that_is_gone_end_a_replay_too() {
         says_the_same(rig, steps, false);
     }
 }
+
+#[test]
+fn a_replay_keeps_the_side_that_was_scripted() {
+    let case = case(V::V5, CLIENTS, STEPS);
+    for side in [Side::Client, Side::Server] {
+        let (mut transcript, _) = played("x");
+        transcript.scripted = side;
+        let (again, _, _) = replay(&case, Which::Case, &transcript, &Arc::new(Settings::default()));
+        assert_eq!(again.scripted, side);
+    }
+}
