@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use mqttspec::harness::reference_that;
-use mqttspec::play::{PlayEnd, Player, Settings, replay};
+use mqttspec::play::{Failure, PlayEnd, Player, Settings, replay};
 use mqttspec::reference::Disobey;
 use mqttspec::scenario::{Case, Files, Which};
 use mqttspec::statements::Version;
@@ -93,24 +93,25 @@ fn play_again(case: &Case, result: &CaseResult, settings: &Settings) {
         patience: settings.patience * 2_u32.pow(result.plays.saturating_sub(1)),
         ..settings.clone()
     });
-    let live = match (&result.failure, result.verdict) {
-        (Some(failure), _) => format!("{:?}", PlayEnd::Failed(failure.clone())),
-        (None, Verdict::Skip) => format!("{:?}", PlayEnd::Skipped(result.reason.clone().unwrap_or_default())),
-        (None, _) => format!("{:?}", PlayEnd::Met),
+    // The end of each exchange: that of the case is the one of the control, where there is one that was not met.
+    let failed = |failure: &Option<Failure>| failure.clone().map_or(PlayEnd::Met, PlayEnd::Failed);
+    let skipped = (result.verdict == Verdict::Skip).then(|| result.reason.clone().unwrap_or_default());
+    let in_control = result.failure.as_ref().is_some_and(|failure| failure.control);
+    let (of_case, of_control) = match skipped {
+        Some(reason) if result.control.is_some() => (failed(&result.missed), PlayEnd::Skipped(reason)),
+        Some(reason) => (PlayEnd::Skipped(reason), PlayEnd::Met),
+        None if in_control => (failed(&result.missed), failed(&result.failure)),
+        None => (failed(&result.failure), PlayEnd::Met),
     };
-    let exchanges = [(Which::Case, &result.transcript), (Which::Control, &result.control)];
-    for (which, transcript) in exchanges {
+    let exchanges = [
+        (Which::Case, &result.transcript, of_case),
+        (Which::Control, &result.control, of_control),
+    ];
+    for (which, transcript, expected) in exchanges {
         let Some(transcript) = transcript else { continue };
         let (again, end, _) = replay(case, which, transcript, &settings);
         let id = format!("{} ({which:?})", case.id);
-        // A control is played where the case itself was met.
-        let last = which == Which::Control || result.control.is_none();
-        let expected = if last {
-            live.clone()
-        } else {
-            format!("{:?}", PlayEnd::Met)
-        };
-        assert_eq!(format!("{end:?}"), expected, "{id}");
+        assert_eq!(format!("{end:?}"), format!("{expected:?}"), "{id}");
         let takers = |t: &Transcript| t.events.iter().map(|e| e.step.clone()).collect::<Vec<_>>();
         assert_eq!(takers(&again), takers(transcript), "{id}");
         assert_eq!(again.bindings, transcript.bindings, "{id}");

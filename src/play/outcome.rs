@@ -20,6 +20,8 @@ pub struct Played {
     pub advice: Vec<Advice>,
     /// The same of the control exchange.
     pub control_advice: Vec<Advice>,
+    /// What of the script was not met, where the control came to another end that is the end of the case.
+    pub missed: Option<Failure>,
 }
 
 /// How the playing ended.

@@ -59,6 +59,7 @@ impl Player {
         let (transcript, mut end, advice) = self.exchange(case, Which::Case, instance).await;
         let mut control = None;
         let mut control_advice = Vec::new();
+        let mut missed = None;
         // What only should be may be missing, and then too the control says whether this is a broker at all.
         let met = matches!(end, PlayEnd::Met);
         let is_should = case.level() == ScenarioLevel::Should && matches!(end, PlayEnd::Failed(_));
@@ -67,7 +68,9 @@ impl Player {
             control = Some(transcript);
             control_advice = advice;
             if met || !matches!(control_end, PlayEnd::Met) {
-                end = control_end;
+                if let PlayEnd::Failed(failure) = std::mem::replace(&mut end, control_end) {
+                    missed = Some(failure);
+                }
             }
         }
         if let Some(late) = self.void(case, &end, began) {
@@ -79,6 +82,7 @@ impl Player {
             end,
             advice,
             control_advice,
+            missed,
         };
         let namespace = self.namespaces.next();
         let cleaned = clean_up(&played, instance, &self.settings, &namespace).await;

@@ -114,6 +114,7 @@ mod tests {
             end: PlayEnd::Met,
             advice: Vec::new(),
             control_advice: Vec::new(),
+            missed: None,
         };
         let target = testing::judged_against();
         let judge = Judge {

@@ -219,6 +219,7 @@ pub fn result(id: &str, verdict: Verdict, transcript: Transcript) -> CaseResult 
         control: None,
         duration: Duration::from_millis(2013),
         plays: 1,
+        missed: None,
         log: None,
     }
 }

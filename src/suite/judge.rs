@@ -97,6 +97,7 @@ impl Judge<'_> {
         };
         CaseResult {
             failure,
+            missed: played.missed,
             findings,
             transcript: Some(Arc::new(played.transcript)),
             control: played.control.map(Arc::new),
@@ -198,6 +199,7 @@ fn result(case: &Case, settled: Settled) -> CaseResult {
         control: None,
         duration: Duration::ZERO,
         plays: 0,
+        missed: None,
         log: None,
     }
 }

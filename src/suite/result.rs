@@ -127,6 +127,8 @@ pub struct CaseResult {
     /// What the case proves.
     pub proves: Vec<StatementId>,
     pub failure: Option<Failure>,
+    /// What of the script was not met, where the control was not met either and is the failure.
+    pub missed: Option<Failure>,
     /// What was found in its exchanges: by the matcher that is advice, then by the rules.
     pub findings: Vec<Judged>,
     /// Shared: it is by far the largest part, and results are told and kept.
