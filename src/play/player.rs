@@ -68,9 +68,10 @@ impl Player {
             control = Some(transcript);
             control_advice = advice;
             if met || !matches!(control_end, PlayEnd::Met) {
-                if let PlayEnd::Failed(failure) = std::mem::replace(&mut end, control_end) {
-                    missed = Some(failure);
-                }
+                missed = match std::mem::replace(&mut end, control_end) {
+                    PlayEnd::Failed(failure) => Some(failure),
+                    _ => None,
+                };
             }
         }
         if let Some(late) = self.void(case, &end, began) {
