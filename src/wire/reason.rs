@@ -139,16 +139,28 @@ pub fn reason_name(code: u8, packet: PacketType, version: Version) -> Option<&'s
 
 /// Whether the packet may carry `code`, whoever sends it.
 pub fn reason_allowed(code: u8, packet: PacketType, version: Version) -> bool {
-    reason_senders(code, packet, version).is_some()
+    reason_senders(code, packet, version) != Senders::Nobody
 }
 
 /// The only side that sends `code` in this packet, where the standard's table names one.
 pub fn reason_sender(code: u8, packet: PacketType, version: Version) -> Option<Side> {
-    reason_senders(code, packet, version).flatten()
+    match reason_senders(code, packet, version) {
+        Senders::Only(side) => Some(side),
+        Senders::Nobody | Senders::Either => None,
+    }
 }
 
-/// Who may send `code` in this packet: `None` where it may not carry it, `Some(None)` where either side may.
-pub(super) fn reason_senders(code: u8, packet: PacketType, version: Version) -> Option<Option<Side>> {
+/// Who may send a code in a packet, by the standard's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Senders {
+    /// The packet may not carry it.
+    Nobody,
+    Either,
+    Only(Side),
+}
+
+/// Who may send `code` in this packet.
+pub(super) fn reason_senders(code: u8, packet: PacketType, version: Version) -> Senders {
     /// For each code the packets that may carry it, as bits: sent by either side, by the server only, by the client only.
     type Masks = [[u16; 3]; 256];
     const fn masks(table: &[Row]) -> Masks {
@@ -175,15 +187,15 @@ pub(super) fn reason_senders(code: u8, packet: PacketType, version: Version) -> 
     static MASKS_V3: Masks = masks(V3);
 
     if failure_before_3_1_1(code, packet, version) {
-        return None;
+        return Senders::Nobody;
     }
     let masks = if version == Version::V5 { &MASKS_V5 } else { &MASKS_V3 };
     let [either, server, client] = masks[usize::from(code)].map(|mask| mask >> packet as u16 & 1 == 1);
     match (either, server, client) {
-        (true, ..) => Some(None),
-        (_, true, _) => Some(Some(Side::Server)),
-        (_, _, true) => Some(Some(Side::Client)),
-        _ => None,
+        (true, ..) => Senders::Either,
+        (_, true, _) => Senders::Only(Side::Server),
+        (_, _, true) => Senders::Only(Side::Client),
+        _ => Senders::Nobody,
     }
 }
 
@@ -238,7 +250,8 @@ mod tests {
         for version in Version::ALL {
             for packet in PacketType::ALL {
                 for code in 0..=u8::MAX {
-                    let row = row_of(code, packet, version).map(|r| r.only);
+                    let row = row_of(code, packet, version)
+                        .map_or(Senders::Nobody, |r| r.only.map_or(Senders::Either, Senders::Only));
                     assert_eq!(reason_senders(code, packet, version), row, "{packet} 0x{code:02x}");
                 }
             }

@@ -9,7 +9,7 @@ use super::strings;
 use crate::statements::PerVersion;
 use crate::wire::ids;
 use crate::wire::property::{Place, id};
-use crate::wire::reason::reason_senders;
+use crate::wire::reason::{Senders, reason_senders};
 use crate::wire::{Auth, ConnAck, Connect, Disconnect, PacketType, Properties, Text, Value, Version, Will};
 
 /// The bits of the connect flags (section 3.1.2.3).
@@ -278,12 +278,12 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
     pub fn check_code(&mut self, packet_type: PacketType, code: u8, span: Range<usize>) {
         let senders = reason_senders(code, packet_type, self.version);
         if let Some(rule) = ids::reason_code(packet_type)
-            && senders.is_none()
+            && senders == Senders::Nobody
         {
             self.breach(rule, span, format!("0x{code:02x} is no code of {packet_type}"));
             return;
         }
-        if senders.flatten().is_some_and(|side| side != self.from) {
+        if matches!(senders, Senders::Only(side) if side != self.from) {
             let rule = match packet_type {
                 PacketType::Auth => ids::SENDER_AUTH,
                 _ => ids::SENDER_DISCONNECT,
