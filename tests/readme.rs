@@ -1,27 +1,70 @@
-//! What the README tells a reader to type: blocks tagged `sh` are run here, blocks tagged `sh norun` are parsed against the
-//! command line's definition. (Blocks tagged `sh broker` are run by `.ci/run`, which has a broker.)
+//! The documentation is right: README.md, CONTRIBUTING.md, CHANGELOG.md and `docs/*.md`.
+//!
+//! Blocks tagged `sh` are run here, from the repository's root. Blocks tagged `sh norun` and `sh broker` are parsed against
+//! the definition of the command line; `ci/readme-brokers.sh` runs the latter, because they need a broker. Every link
+//! between files leads to a file, and to a heading in it.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
 
 use assert_cmd::Command;
-use clap::Parser;
+use clap::Parser as _;
 use mqttspec::cli::Cli;
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
-fn blocks(tag: &str) -> Vec<String> {
-    let readme = include_str!("../README.md");
-    let mut lines = Vec::new();
-    let mut inside = false;
-    for line in readme.lines() {
-        match line.strip_prefix("```") {
-            Some(found) => inside = !inside && found.trim() == tag,
-            None if inside && !line.trim().is_empty() && !line.starts_with('#') => lines.push(line.to_owned()),
-            None => {}
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A page: its path below the root, and its text.
+type Page = (PathBuf, String);
+
+fn pages() -> Vec<Page> {
+    let root = Path::new(ROOT);
+    let mut files: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+        .map(PathBuf::from)
+        .into();
+    for entry in fs::read_dir(root.join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            files.push(path.strip_prefix(root).unwrap().to_owned());
         }
     }
-    lines
+    files.sort();
+    files
+        .into_iter()
+        .map(|file| {
+            let text = fs::read_to_string(root.join(&file)).unwrap();
+            (file, text)
+        })
+        .collect()
 }
 
-/// The arguments of a line that runs mqttspec, however it is started.
+fn events(text: &str) -> Parser<'_> {
+    Parser::new_ext(text, Options::ENABLE_TABLES)
+}
+
+/// The lines of all code blocks with this tag, each with its page.
+fn lines(tag: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for (file, text) in pages() {
+        let mut inside = false;
+        for event in events(&text) {
+            match event {
+                Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => inside = info.as_ref() == tag,
+                Event::End(TagEnd::CodeBlock) => inside = false,
+                Event::Text(code) if inside => found.extend(
+                    code.lines()
+                        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+                        .map(|line| (file.clone(), line.to_owned())),
+                ),
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+/// The arguments of a line that runs mqttspec, with or without cargo.
 fn arguments(line: &str) -> Option<Vec<String>> {
     let line = line.split(" # ").next().unwrap_or(line).trim();
     let rest = line
@@ -29,6 +72,7 @@ fn arguments(line: &str) -> Option<Vec<String>> {
         .or(line.strip_prefix("mqttspec "))?;
     Some(
         rest.split_whitespace()
+            .filter(|word| *word != "&")
             .map(|word| word.trim_matches(['\'', '"']).to_owned())
             .collect(),
     )
@@ -36,13 +80,13 @@ fn arguments(line: &str) -> Option<Vec<String>> {
 
 #[test]
 fn every_command_is_one_that_the_program_takes() {
-    let all: Vec<String> = ["sh", "sh broker", "sh norun"].into_iter().flat_map(blocks).collect();
-    assert!(all.len() > 10, "the README shows hardly a command");
-    for line in all {
+    let all: Vec<_> = ["sh", "sh broker", "sh norun"].into_iter().flat_map(lines).collect();
+    assert!(all.len() > 10, "the documentation shows hardly a command");
+    for (file, line) in all {
         if let Some(arguments) = arguments(&line) {
             let words = std::iter::once("mqttspec".to_owned()).chain(arguments);
             if let Err(error) = Cli::try_parse_from(words) {
-                panic!("README.md: `{line}`: {error}");
+                panic!("{}: `{line}`: {error}", file.display());
             }
         }
     }
@@ -50,18 +94,118 @@ fn every_command_is_one_that_the_program_takes() {
 
 #[test]
 fn what_a_reader_can_run_does_what_it_says() {
-    for line in blocks("sh") {
+    for (file, line) in lines("sh") {
         // `cargo test` is what runs this very test.
         let Some(arguments) = arguments(&line) else { continue };
         let expected: i32 = line
             .split("# exit ")
             .nth(1)
             .map_or(0, |code| code.trim().parse().expect("a number"));
-        Command::cargo_bin("mqttspec")
+        let output = Command::cargo_bin("mqttspec")
             .expect("the program is built")
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+            .current_dir(ROOT)
             .args(arguments)
-            .assert()
-            .code(expected);
+            .output()
+            .expect("the program starts");
+        assert_eq!(
+            output.status.code(),
+            Some(expected),
+            "{}: `{line}`: {}",
+            file.display(),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let anchors: BTreeMap<PathBuf, BTreeSet<String>> = pages()
+        .iter()
+        .map(|(file, text)| (file.clone(), anchors(text)))
+        .collect();
+    let mut dead = Vec::new();
+    for (file, text) in pages() {
+        for link in links(&text) {
+            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if path.is_empty() {
+                file.clone()
+            } else {
+                normal(&file.with_file_name(path))
+            };
+            let leads = Path::new(ROOT).join(&target).exists()
+                && (anchor.is_empty() || anchors.get(&target).is_some_and(|all| all.contains(anchor)));
+            if !leads {
+                dead.push(format!("{}: {link}", file.display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
+}
+
+/// The index, and so the book, has every page.
+#[test]
+fn the_index_names_every_page() {
+    let index = fs::read_to_string(Path::new(ROOT).join("docs/README.md")).unwrap();
+    let named: BTreeSet<String> = links(&index).into_iter().collect();
+    for (file, _) in pages().iter().filter(|(file, _)| file.starts_with("docs")) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(
+            name == "README.md" || named.contains(name),
+            "docs/README.md does not name {name}"
+        );
+    }
+}
+
+/// Where the links and images of a page lead, without those to other hosts.
+fn links(text: &str) -> Vec<String> {
+    events(text)
+        .filter_map(|event| match event {
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => Some(dest_url.into_string()),
+            _ => None,
+        })
+        .filter(|link| !link.contains(':'))
+        .collect()
+}
+
+/// The anchors of a page's headings, as GitHub and mdBook make them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let mut anchors = BTreeSet::new();
+    let mut heading: Option<String> = None;
+    for event in events(text) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+            Event::Text(part) | Event::Code(part) => {
+                if let Some(heading) = &mut heading {
+                    heading.push_str(&part);
+                }
+            }
+            Event::End(TagEnd::Heading(_)) => anchors.extend(heading.take().map(|heading| slug(&heading))),
+            _ => {}
+        }
+    }
+    anchors
+}
+
+fn slug(heading: &str) -> String {
+    heading
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+/// The path without `.` and `..`.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                normal.pop();
+            }
+            part => normal.push(part),
+        }
+    }
+    normal
 }

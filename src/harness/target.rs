@@ -140,7 +140,7 @@ impl TargetBuilder {
         self.supports(&["exclusive"])
     }
 
-    /// The broker has these features (`docs/profiles.md`, `supports`).
+    /// The broker has these features (`docs/profile-keys.md`, `supports`).
     ///
     /// # Panics
     /// When the target is made ready, if a name is no feature.

@@ -1,5 +1,5 @@
 //! The audit as JSON, for programs: written stream by stream, so that it takes no memory. The format is described in
-//! `docs/captures.md`.
+//! `docs/json.md`.
 
 use std::io::{self, Write};
 
