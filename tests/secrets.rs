@@ -55,13 +55,13 @@ async fn a_password_from_the_environment_is_shown_nowhere() {
                     "-e",
                     "connect/second-connect",
                     "-e",
-                    "connect/takeover",
+                    "takeover/closes-the-first",
                 ])
                 .args([
                     "-e",
                     "fixed-header/split-writes",
                     "-e",
-                    "fixed-header/cut-packets",
+                    "truncated/inside-a-field",
                     "--trace",
                     "always",
                 ])

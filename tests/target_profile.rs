@@ -43,7 +43,7 @@ jobs: 64
 instances: 4
 isolate: true
 known:
-  - case: connect/reserved-flag@v5
+  - case: connect-flags/reserved@v5
     fails: v5:MQTT-3.1.2-3
     broker: "<2.0.18"
     sometimes: true

@@ -1,5 +1,6 @@
 //! What the last run found bad, for `--failed`.
 
+use crate::scenario::aliases;
 use crate::suite::RunResult;
 
 use super::state;
@@ -27,7 +28,7 @@ pub fn bad() -> Result<Vec<String>, String> {
     let text = state::last_bad()
         .and_then(|file| std::fs::read_to_string(file).ok())
         .ok_or("there was no run here yet, so nothing has failed")?;
-    let ids: Vec<String> = text.lines().map(str::to_owned).collect();
+    let ids: Vec<String> = text.lines().map(|id| aliases().current(id).into_owned()).collect();
     if ids.is_empty() {
         return Err("nothing was bad in the last run".to_owned());
     }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use crate::harness::{self, check_pattern};
 use crate::scenario::{Case, Diagnostic, Files, Outline, Scenario, render_all};
-use crate::suite::{Selection, Target};
+use crate::suite::{self, Selection, Target};
 
 use super::Exit;
 use super::args::{SelectArgs, SetArgs};
 use super::out::{colour, fail, print_error};
+
+/// How many scenarios of a former name a note lists.
+const NAMED: usize = 3;
 
 /// Reads every scenario that the arguments name.
 pub fn scenarios(args: &SetArgs) -> Result<Vec<Scenario>, Exit> {
@@ -52,7 +55,9 @@ pub fn outlines(set: &SetArgs, select: &SelectArgs) -> Result<Vec<Outline>, Exit
 }
 
 fn taken<T: AsRef<Outline>>(all: Vec<T>, select: &SelectArgs, only: Option<Vec<String>>) -> Result<Vec<T>, Exit> {
-    let selection = selection(select, only).map_err(|message| fail(Exit::Usage, message))?;
+    let mut selection = selection(select, only).map_err(|message| fail(Exit::Usage, message))?;
+    let globs = std::mem::take(&mut selection.globs);
+    selection.globs = globs.into_iter().flat_map(|glob| of_today(glob, &all)).collect();
     for glob in &selection.globs {
         check_pattern(glob, &all).map_err(|error| fail(Exit::Nothing, error))?;
     }
@@ -61,6 +66,27 @@ fn taken<T: AsRef<Outline>>(all: Vec<T>, select: &SelectArgs, only: Option<Vec<S
         return Err(fail(Exit::Nothing, "no case fits all that is asked for"));
     }
     Ok(taken)
+}
+
+/// A pattern, or the cases that it named formerly, with a note of their names.
+fn of_today(glob: String, all: &[impl AsRef<Outline>]) -> Vec<String> {
+    let Some(renamed) = suite::renamed(&glob, all) else {
+        return vec![glob];
+    };
+    let mut names = renamed
+        .paths
+        .iter()
+        .take(NAMED)
+        .map(|path| format!("`{path}`"))
+        .collect::<Vec<_>>();
+    if renamed.paths.len() > NAMED {
+        names.push(format!("{} more", renamed.paths.len() - NAMED));
+    }
+    print_error(&format!(
+        "note: `{glob}` is a former name; today: {}\n",
+        names.join(", ")
+    ));
+    renamed.globs
 }
 
 fn selection(args: &SelectArgs, only: Option<Vec<String>>) -> Result<Selection, String> {

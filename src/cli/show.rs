@@ -1,11 +1,11 @@
 //! `mqttspec show`
 
-use crate::scenario::{Case, Scenario};
+use crate::scenario::{Case, Scenario, aliases};
 use crate::statements::catalogue;
 use crate::suite::nearest;
 
 use super::args::ShowArgs;
-use super::out::{fail, print};
+use super::out::{fail, print, print_error};
 use super::{Exit, set};
 
 /// Shows a scenario's file, and what its cases prove.
@@ -14,10 +14,17 @@ pub fn show(args: &ShowArgs) -> Exit {
         Ok(scenarios) => scenarios,
         Err(exit) => return exit,
     };
-    let is_meant = |scenario: &&Scenario| {
-        scenario.header.path == args.case || scenario.cases.iter().any(|case| case.id == args.case)
+    let called = |name: &str| {
+        let is_meant = |s: &&Scenario| s.header.path == name || s.cases.iter().any(|case| case.id == name);
+        scenarios.iter().find(is_meant)
     };
-    let Some(scenario) = scenarios.iter().find(is_meant) else {
+    let today = aliases().current(&args.case);
+    // A scenario may have become a row of another one, whose file is shown.
+    let path = today.split(['[', '@']).next().unwrap_or_default();
+    let found = called(&args.case)
+        .or_else(|| called(&today))
+        .or_else(|| called(path).filter(|_| *today != *args.case));
+    let Some(scenario) = found else {
         let all = scenarios.iter().flat_map(|s| &s.cases);
         let hint = nearest(&args.case, all)
             .map(|n| format!("; the nearest is `{n}`"))
@@ -27,7 +34,10 @@ pub fn show(args: &ShowArgs) -> Exit {
             format!("there is no case or scenario `{}`{hint}", args.case),
         );
     };
-    let chosen: Vec<&Case> = scenario.cases.iter().filter(|c| c.id == args.case).collect();
+    if scenario.header.path != args.case && *today != *args.case {
+        print_error(&format!("note: `{}` is `{today}` today\n", args.case));
+    }
+    let chosen: Vec<&Case> = scenario.cases.iter().filter(|c| *c.id == *today).collect();
     let cases = if chosen.is_empty() {
         scenario.cases.iter().collect()
     } else {

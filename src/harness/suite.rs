@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::play::{Player, Settings};
-use crate::scenario::{Case, Files, Outline};
+use crate::scenario::{Case, Files, Outline, aliases};
 use crate::statements::Version;
 use crate::suite::{self, RunOptions, RunResult, Selection, Target, nearest};
 use crate::sut::{Known, Profile};
@@ -51,14 +51,18 @@ impl Suite {
     }
 
     /// Selects cases by their id, their scenario or a folder, as `mqttspec run -e` does: `qos2/*`, `retain/`,
-    /// `connect/basic@v5`. Several calls add up; with a leading `!` cases are taken out again.
+    /// `connect/basic@v5`. Several calls add up; with a leading `!` cases are taken out again. Former ids go on working.
     ///
     /// # Errors
     /// No case fits the pattern, or the scenarios are malformed.
     pub fn select(mut self, pattern: &str) -> Result<Self, SuiteError> {
         let outlines = self.outlines()?;
-        check_pattern(pattern, &outlines)?;
-        self.selection.globs.push(pattern.to_owned());
+        let of_today = suite::renamed(pattern, &outlines).map(|renamed| renamed.globs);
+        let globs = of_today.unwrap_or_else(|| vec![pattern.to_owned()]);
+        for glob in &globs {
+            check_pattern(glob, &outlines)?;
+        }
+        self.selection.globs.extend(globs);
         Ok(self)
     }
 
@@ -223,14 +227,19 @@ pub fn check_pattern(pattern: &str, cases: &[impl AsRef<Outline>]) -> Result<(),
     }
 }
 
-/// Checks that each entry of `known` names a case: most likely a slip otherwise, or a case that was renamed.
+/// Checks that each entry of `known` names a case, by its id or a former one: most likely a slip otherwise.
 ///
 /// # Errors
 /// The first entry that names none.
 pub fn check_known<'c>(known: &[Known], ids: impl IntoIterator<Item = &'c str> + Clone) -> Result<(), SuiteError> {
+    let is_former = |k: &Known| {
+        let former = |id| aliases().former(id);
+        (ids.clone().into_iter()).any(|id| former(id).iter().any(|old| k.case.matches(old)))
+    };
     match known
         .iter()
-        .find(|k| !ids.clone().into_iter().any(|id| k.case.matches(id)))
+        .filter(|k| !ids.clone().into_iter().any(|id| k.case.matches(id)))
+        .find(|k| !is_former(k))
     {
         None => Ok(()),
         Some(known) => Err(SuiteError::UnknownCase(known.case.to_string())),

@@ -106,7 +106,7 @@ mod tests {
 
     /// A run of one case whose control shows the breach.
     fn judged(strict: bool) -> RunResult {
-        let path = "limits/retain-publish";
+        let path = "retain/not-available-publish";
         let scenarios = Files::embedded().load(|p| p == path).unwrap();
         let played = Played {
             transcript: testing::talk("once").transcript(),

@@ -2,6 +2,7 @@
 //!
 //! In: two [`Run`]s, of one broker before and after, or of two brokers. Out: [`Changes`], as text and as Markdown.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -11,6 +12,7 @@ use super::case::plural;
 use super::github::markdown;
 use super::model::{Case, Run};
 use super::style::{self, BOLD, DIM, paint};
+use crate::scenario::aliases;
 use crate::suite::Verdict;
 use crate::transcript::printable;
 
@@ -101,7 +103,14 @@ pub struct Changes<'r> {
 
 /// Compares two runs.
 pub fn changes<'r>(old: &'r Run, new: &'r Run) -> Changes<'r> {
-    let before: BTreeMap<&str, &Case> = old.cases.iter().map(|c| (c.id.as_str(), c)).collect();
+    let mut before: BTreeMap<Cow<'_, str>, &Case> = BTreeMap::new();
+    // Of cases that were joined, the one that was kept is compared.
+    for (is_joined, case) in ranked(&old.cases) {
+        let id = aliases().current(&case.id);
+        if !(is_joined && before.contains_key(&id)) {
+            before.insert(id, case);
+        }
+    }
     let after: BTreeMap<&str, &Case> = new.cases.iter().map(|c| (c.id.as_str(), c)).collect();
     let mut changes: Vec<Change<'_>> = Vec::new();
     for case in &new.cases {
@@ -114,7 +123,10 @@ pub fn changes<'r>(old: &'r Run, new: &'r Run) -> Changes<'r> {
             });
         }
     }
-    let gone = old.cases.iter().filter(|c| !after.contains_key(c.id.as_str()));
+    let gone = old
+        .cases
+        .iter()
+        .filter(|c| !after.contains_key(&*aliases().current(&c.id)));
     changes.extend(gone.map(|case| Change {
         kind: Kind::Gone,
         old: Some(case),
@@ -123,6 +135,15 @@ pub fn changes<'r>(old: &'r Run, new: &'r Run) -> Changes<'r> {
     // The order within a kind stays.
     changes.sort_by_key(|c| c.kind);
     Changes { old, new, changes }
+}
+
+/// The cases, those last that were contained in others.
+fn ranked(cases: &[Case]) -> impl Iterator<Item = (bool, &Case)> {
+    let of = move |joined: bool| {
+        let ranked = cases.iter().map(|case| (aliases().is_joined(&case.id), case));
+        ranked.filter(move |(is_joined, _)| *is_joined == joined)
+    };
+    of(false).chain(of(true))
 }
 
 /// How a case changed; `None` where it did not.

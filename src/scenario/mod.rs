@@ -3,6 +3,7 @@
 //! In: the text of scenario files. Out: cases whose scripts are checked and whose rows are filled in, or diagnostics for
 //! all errors of all files. What a script still leaves open (`$m`, `$ns`) is resolved while it is played: [`Scope`].
 
+mod aliases;
 mod build;
 mod bytes;
 mod eval;
@@ -17,6 +18,7 @@ mod set;
 mod text;
 mod walk;
 
+pub use aliases::{Aliases, aliases};
 pub use build::{Built, BuiltPart, default_client_id};
 pub use eval::BuildError;
 pub use load::{load, outlines};

@@ -21,6 +21,12 @@ const MAX_FOLDERS: usize = 16;
 /// How many files a folder of scenarios may hold.
 const MAX_FILES: usize = 5_000;
 
+/// The list of former names inside the binary.
+pub(super) fn aliases_text() -> &'static str {
+    let file = EMBEDDED.get_file("aliases.txt");
+    file.and_then(|file| file.contents_utf8()).unwrap_or_default()
+}
+
 /// Scenario files that are not loaded yet, by path.
 #[derive(Debug, Clone, Default)]
 pub struct Files {

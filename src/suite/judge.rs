@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::play::{Advice, Failure, PlayEnd, Played, Stage};
 use crate::rules::{self, Finding, Outcome};
-use crate::scenario::{Case, Place, ScenarioLevel, Which};
+use crate::scenario::{Case, Place, ScenarioLevel, Which, aliases};
 use crate::statements::{StatementId, catalogue};
 use crate::sut::{Fails, Known};
 use crate::transcript::Transcript;
@@ -137,11 +137,12 @@ impl Judge<'_> {
 
     /// Asks the profile's list.
     fn settle(&self, case: &Case, fault: Fault) -> Settled {
+        let former = aliases().former(&case.id);
         let entries: Vec<&Known> = self
             .target
             .known
             .iter()
-            .filter(|k| k.case.matches(&case.id))
+            .filter(|k| k.case.matches(&case.id) || former.iter().any(|id| k.case.matches(id)))
             .filter(|k| k.holds_for(self.target.broker_version.as_ref()).unwrap_or(true))
             .collect();
         let (verdict, reason) = match fault {

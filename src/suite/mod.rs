@@ -13,6 +13,6 @@ mod target;
 pub use judge::Judge;
 pub use result::{CaseResult, Judged, RunEvent, RunResult, TargetInfo, Verdict, Weight};
 pub use run::{RunOptions, run};
-pub use select::{Selection, nearest};
+pub use select::{Renamed, Selection, nearest, renamed};
 pub use session::{Ended, Session};
 pub use target::{Setup, Target};

@@ -4,7 +4,7 @@ use std::hash::Hasher;
 
 use twox_hash::XxHash64;
 
-use crate::scenario::Outline;
+use crate::scenario::{Outline, aliases};
 use crate::source;
 use crate::statements::Version;
 use crate::sut::Glob;
@@ -58,13 +58,49 @@ impl Selection {
     }
 }
 
+/// What a glob that uses former names stands for today.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// The ids of the cases, with the `!` of the glob.
+    pub globs: Vec<String>,
+    /// Their scenarios, in the order of the set.
+    pub paths: Vec<String>,
+}
+
+/// Reads a glob by the former names of cases. `None` if it fits a case as the cases are called today, or none at all.
+pub fn renamed(glob: &str, cases: &[impl AsRef<Outline>]) -> Option<Renamed> {
+    let (negation, text) = glob.strip_prefix('!').map_or(("", glob), |text| ("!", text));
+    if cases.iter().any(|case| fits(text, case.as_ref())) {
+        return None;
+    }
+    let pattern = pattern(text);
+    let was = |name: &str| aliases().former(name).iter().any(|old| pattern.matches(old));
+    let taken = cases
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|case| was(&case.id) || was(&case.header.path));
+    let (mut globs, mut paths) = (Vec::new(), Vec::new());
+    for case in taken {
+        globs.push(format!("{negation}{}", case.id));
+        if paths.last() != Some(&case.header.path) {
+            paths.push(case.header.path.clone());
+        }
+    }
+    (!globs.is_empty()).then_some(Renamed { globs, paths })
+}
+
 /// A glob fits a case by its whole id, by its scenario's path, or by a folder above it.
 fn fits(glob: &str, case: &Outline) -> bool {
-    let glob_text = glob
-        .strip_suffix('/')
-        .map_or_else(|| glob.to_owned(), |folder| format!("{folder}/*"));
-    let glob = Glob::new(glob_text);
+    let glob = pattern(glob);
     glob.matches(&case.id) || glob.matches(&case.header.path)
+}
+
+/// A folder stands for all in it.
+fn pattern(glob: &str) -> Glob {
+    match glob.strip_suffix('/') {
+        Some(folder) => Glob::new(format!("{folder}/*")),
+        None => Glob::new(glob),
+    }
 }
 
 /// Which part of `of` an id belongs to, from 1. It hangs on the id alone, so that a new case moves no other.
