@@ -117,6 +117,82 @@ fn what_a_reader_can_run_does_what_it_says() {
     }
 }
 
+/// The tutorial is played from top to bottom in an empty folder. A block `yaml FILE` is written to that file. In a block
+/// `console`, a line `$ mqttspec ...` is run, and the lines below it are its output: `...` is any number of lines, and
+/// measured times may differ.
+#[test]
+fn the_tutorial_shows_what_happens() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(Path::new(ROOT).join("docs/first-scenario.md")).unwrap();
+    let mut info = String::new();
+    let mut code = String::new();
+    let mut commands = 0;
+    for event in events(&text) {
+        match event {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(found))) => {
+                info = found.into_string();
+                code.clear();
+            }
+            Event::Text(text) => code.push_str(&text),
+            Event::End(TagEnd::CodeBlock) => {
+                if let Some(file) = info.strip_prefix("yaml ") {
+                    let file = folder.path().join(file);
+                    fs::create_dir_all(file.parent().unwrap()).unwrap();
+                    fs::write(file, &code).unwrap();
+                } else if info == "console" {
+                    for session in code.split("$ mqttspec ").skip(1) {
+                        let (command, expected) = session.split_once('\n').unwrap();
+                        shows(folder.path(), command, expected);
+                        commands += 1;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(commands >= 7, "only {commands} commands");
+}
+
+fn shows(folder: &Path, command: &str, expected: &str) {
+    let output = Command::cargo_bin("mqttspec")
+        .expect("the program is built")
+        .current_dir(folder)
+        .env("MQTTSPEC_STATE", folder)
+        .args(command.split_whitespace())
+        .output()
+        .expect("the program starts");
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8(text).unwrap();
+    let came: Vec<String> = text.trim_end().lines().map(steady).collect();
+    let mut rest = came.as_slice();
+    let mut skips = false;
+    for line in expected.lines() {
+        if line == "..." {
+            skips = true;
+            continue;
+        }
+        let line = steady(line);
+        let at = rest.iter().position(|came| *came == line);
+        match at {
+            Some(at) if skips || at == 0 => rest = &rest[at + 1..],
+            _ => panic!("`{command}` does not print `{line}` there, but:\n{text}"),
+        }
+        skips = false;
+    }
+    assert!(skips || rest.is_empty(), "`{command}` prints more:\n{text}");
+}
+
+/// The line without the times that were measured: `0.019s` becomes `<time>`.
+fn steady(line: &str) -> String {
+    let is_time = |word: &str| {
+        word.strip_suffix('s')
+            .is_some_and(|time| time.contains('.') && time.parse::<f64>().is_ok())
+    };
+    let words = line.trim_end().split(' ');
+    let words: Vec<&str> = words.map(|word| if is_time(word) { "<time>" } else { word }).collect();
+    words.join(" ")
+}
+
 #[test]
 fn every_link_leads_somewhere() {
     let anchors: BTreeMap<PathBuf, BTreeSet<String>> = pages()
