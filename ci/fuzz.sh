@@ -8,7 +8,7 @@
 # SECONDS a target (10); without a TARGET all of fuzz/fuzz_targets. Inputs that lead further are kept in target/fuzz/found and
 # used by the next run; one that is a finding lies in target/fuzz/artifacts, and belongs into fuzz/corpus once it is mended.
 # SEED=N begins with the same random numbers each time, for CI. It needs a nightly toolchain and a C++ compiler, and ends with 2
-# where one is missing: nothing passes unseen. `cargo test --test fuzz_corpus` plays the corpus with a stable toolchain.
+# where one is missing: nothing passes unseen. `cargo test --test it fuzz_corpus` plays the corpus with a stable toolchain.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 

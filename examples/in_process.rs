@@ -1,7 +1,7 @@
 //! A broker's own test: it is started inside the test's process, restarted, killed, and judged.
 //!
 //! The crate's reference server plays somebody's broker here; `start` is all that such a broker has to offer. Run it with
-//! `cargo run --example in_process`; `tests/in_process.rs` runs it as a test.
+//! `cargo run --example in_process`; `tests/it/in_process.rs` runs it as a test.
 
 use std::net::SocketAddr;
 

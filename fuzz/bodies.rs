@@ -1,6 +1,6 @@
 //! What is done with an input, target by target: everything that reads it, and what has to hold of what is read.
 //!
-//! `fuzz_targets/` gives these to libFuzzer, `tests/fuzz_corpus.rs` plays the corpus through them with any toolchain.
+//! `fuzz_targets/` gives these to libFuzzer, `tests/it/fuzz_corpus.rs` plays the corpus through them with any toolchain.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -21,7 +21,7 @@
 //!
 //! # Modules
 //!
-//! They form a pipeline, and each knows only those before it, as `tests/layers.rs` checks:
+//! They form a pipeline, and each knows only those before it, as `tests/it/layers.rs` checks:
 //! `source` → `statements` → `wire` → `transport` → `secret` → `transcript` → `conversation` → `rules` → `capture` →
 //! `reference` → `scenario` → `sut` → `play` → `suite` → `tap` → `replay` → `report` → `coverage` → `harness` → `cli`. Not each
 //! knows all of those: `source` and `transport` know none, and `reference` (the embedded broker) only `statements`, `wire` and

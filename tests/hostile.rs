@@ -1,19 +1,19 @@
 //! Peers that are hostile or broken get a verdict like any broker: in bounded time, in bounded memory, and without a word
-//! to say in the verdicts of cases that are played beside them.
+//! to say in the verdicts of cases that are played beside them. A test program of its own, since the memory that it measures is
+//! that of the whole process.
 
-#[path = "support/peers.rs"]
-mod peers;
+mod support;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::support::peers::{Kind, Peer};
 use mqttspec::Target;
 use mqttspec::harness::{Ready, reference};
 use mqttspec::play::{Player, Settings};
 use mqttspec::scenario::{Case, Files};
 use mqttspec::statements::Version;
 use mqttspec::suite::{CaseResult, Session, Verdict};
-use peers::{Kind, Peer};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 

@@ -1,5 +1,5 @@
 //! Compares a snapshot with the accepted one. What differs is left as `.snap.new`, in the format of insta, so that
-//! `cargo insta review` works on it; `tests/cargo_insta.rs` proves that with the tool itself.
+//! `cargo insta review` works on it; `tests/it/cargo_insta.rs` proves that with the tool itself.
 
 use std::fs;
 use std::io;

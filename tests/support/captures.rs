@@ -1,8 +1,5 @@
 //! Builds captures: an exchange as TCP segments, what goes wrong with them on the way, and the file around them.
 
-// Each test that includes this file uses a part of it.
-#![allow(dead_code)]
-
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 

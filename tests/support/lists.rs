@@ -1,8 +1,5 @@
 //! Committed lists of exceptions: one a line, `what  # reason`. Every entry has its reason, and none may be stale.
 
-// Each test that includes this file uses a part of it.
-#![allow(dead_code)]
-
 use std::collections::BTreeMap;
 use std::path::Path;
 

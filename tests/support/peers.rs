@@ -1,9 +1,6 @@
 //! Peers without a broker behind them, on loopback. A suite that they pass proves nothing, and a harness that they hang is
 //! broken. Each runs on a thread of its own, speaks 3.1, 3.1.1 and 5.0, and ends when it is dropped.
 
-// Each test that includes this file uses a part of it.
-#![allow(dead_code)]
-
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;

@@ -1,8 +1,5 @@
 //! The program as a process that runs until it is told to end.
 
-// Each test that includes this file uses a part of it.
-#![allow(dead_code)]
-
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};

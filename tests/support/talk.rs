@@ -1,8 +1,5 @@
 //! Clients of 3.1.1 that talk to a broker, or to a proxy before it.
 
-// Each test that includes this file uses a part of it.
-#![allow(dead_code)]
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;

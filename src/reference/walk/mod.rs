@@ -285,7 +285,7 @@ fn every_disobedience_shows(version: Version) {
     assert_eq!(obedient, again, "the same inputs give the same effects");
     let tokens = Disobey::all()
         .iter()
-        // What lies below MQTT is no matter of packets: tests/disobedience.rs shows it.
+        // What lies below MQTT is no matter of packets: tests/long/disobedience.rs shows it.
         .filter(|d| d.statement.version == version && !d.statement.id.starts_with("MQTT-6.0.0-"))
         .map(|d| d.token());
     let hidden: Vec<String> = tokens

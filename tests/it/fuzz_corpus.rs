@@ -1,30 +1,17 @@
 //! What was fed to the fuzzing targets once is survived with any toolchain: the seeds, and every input that was a finding.
 //!
-//! The seeds are made here: `MQTTSPEC_SEEDS=1 cargo test --test fuzz_corpus` writes them again.
+//! The seeds are made here: `MQTTSPEC_SEEDS=1 cargo test --test it fuzz_corpus` writes them again.
 
-#[path = "../fuzz/bodies.rs"]
+#[path = "../../fuzz/bodies.rs"]
 mod bodies;
-#[path = "support/captures.rs"]
-mod captures;
-#[path = "wire_oracle/vectors.rs"]
-#[allow(dead_code)]
-mod vectors;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use captures::{Connection, File, exchange, said, talk};
+use crate::support::captures::{Connection, File, exchange, said, talk};
+use crate::wire_oracle::vectors;
 use mqttspec::wire::{Side, Version};
-
-/// What the two decoders say of a vector is of no account here.
-#[allow(dead_code)]
-pub enum Verdict {
-    BothTake,
-    BothRefuse,
-    WeRefuse(&'static str),
-    TheyRefuse(&'static str),
-}
 
 /// All files together are no larger than this, in bytes.
 const CORPUS_MAX: u64 = 300 * 1024;

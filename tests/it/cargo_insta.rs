@@ -4,10 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-#[path = "support/command.rs"]
-mod command;
-
-use command::mqttspec_in;
+use crate::support::command::mqttspec_in;
 
 const RUN: [&str; 5] = ["run", "-e", "ping/", "--snapshots", "snapshots"];
 

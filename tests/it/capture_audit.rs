@@ -1,12 +1,9 @@
 //! `mqttspec audit`: what it finds, what it says, and how it ends. No password is ever shown.
 
-#[path = "support/captures.rs"]
-mod captures;
-
 use std::time::Duration;
 
+use crate::support::captures::{self, Connection, connack, connect, exchange, publish, said, talk};
 use assert_cmd::Command;
-use captures::{Connection, connack, connect, exchange, publish, said, talk};
 use mqttspec::wire::Version;
 use serde_json::Value;
 

@@ -1,14 +1,14 @@
 //! Our decoder beside an independent one, `mqtt-proto`: what it refuses we refuse and the other way round, over a table of
 //! vectors and over every valid packet. Where the two differ the vector names the clause that decides.
 
-#[path = "../wire_properties/packets.rs"]
-mod packets;
-mod vectors;
+pub mod vectors;
 
 use bytes::Bytes;
 use mqttspec::statements::Version;
 use mqttspec::wire::{Decoded, Packet, PacketType, Side, decode_bytes, encode_bytes, property};
 use proptest::prelude::*;
+
+use crate::wire_properties::packets;
 
 /// What both make of a vector.
 #[derive(Clone, Copy)]

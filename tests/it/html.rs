@@ -1,14 +1,9 @@
 //! The page of a real run whose broker passes on what would break out of a page that is made without care.
 
-#[path = "support/command.rs"]
-mod command;
-#[path = "support/page.rs"]
-mod page;
-
 use std::fs;
 
-use command::mqttspec_in;
-use page::data;
+use crate::support::command::mqttspec_in;
+use crate::support::page::data;
 
 const EVIL: &str = "</script><script>document.title='broken'</script><img src=x onerror=alert(1)>";
 

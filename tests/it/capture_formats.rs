@@ -1,11 +1,8 @@
 //! Every format and link type leads to the same packets, and damaged files say what is wrong and what was still read.
 
-#[path = "support/captures.rs"]
-mod captures;
-
 use std::time::Duration;
 
-use captures::{File, ethernet, one, sides, streams, talk, truth};
+use crate::support::captures::{File, ethernet, one, sides, streams, talk, truth};
 use mqttspec::capture::{Error, Settings, Summary, read_streams};
 use mqttspec::wire::Version;
 

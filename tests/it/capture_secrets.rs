@@ -1,9 +1,6 @@
 //! Captures with a CONNECT that is damaged in every place: no report and nothing that is written shows its password.
 
-#[path = "support/captures.rs"]
-mod captures;
-
-use captures::{Connection, bytes, connack};
+use crate::support::captures::{Connection, bytes, connack};
 use mqttspec::capture::audit::{audit, stream_json, stream_text};
 use mqttspec::capture::write::Dialogue;
 use mqttspec::capture::{Recorded, Settings, import, read_streams};

@@ -1,14 +1,11 @@
 //! Bad input: one clear error each, the right exit code, and nothing hangs.
 
-#[path = "support/peers.rs"]
-mod peers;
-
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::peers::{Kind, Peer};
 use assert_cmd::Command;
-use peers::{Kind, Peer};
 
 /// A case that needs nothing but a broker that answers.
 const CASE: &str = "qos2/dup-before-pubrel@v3.1.1";

@@ -1,7 +1,7 @@
 //! What holds for every packet and every stream: encoding and decoding undo each other, decoding is total, and frames do
 //! not depend on how a stream is cut.
 
-mod packets;
+pub mod packets;
 
 use bytes::Bytes;
 use mqttspec::wire::{

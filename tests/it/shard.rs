@@ -1,13 +1,9 @@
 //! A run in parts: the shards of a suite are a partition of it, and what is merged is the run as if it had been one.
 
-#[path = "support/command.rs"]
-mod command;
-#[path = "support/page.rs"]
-mod page;
-
 use std::fs;
 
-use command::mqttspec_in;
+use crate::support::command::mqttspec_in;
+use crate::support::page;
 use serde_json::Value as Json;
 
 const CASES: &str = "qos1/";

@@ -1,13 +1,11 @@
 //! `run --pcap`: what stands in the file is what crossed the wire, and Wireshark's own dissector finds nothing wrong with it.
 
-#[path = "support/tshark.rs"]
-mod tshark;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::tshark::tshark;
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use mqttspec::capture::Settings;
 use mqttspec::capture::audit::audit;
@@ -16,7 +14,6 @@ use mqttspec::wire::Side;
 use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
 use pcap_file::pcapng::{Block, PcapNgReader};
 use tempfile::TempDir;
-use tshark::tshark;
 
 /// A run against the reference broker with these cases, as JSON and as a capture in the folder.
 fn run(arguments: &[&str]) -> (TempDir, serde_json::Value) {

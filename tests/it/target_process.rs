@@ -1,18 +1,15 @@
 //! Brokers as processes: how they start, fail to start, restart, and end. The broker here is this test program itself, which
 //! plays a peer on a port (`as_a_broker`), sometimes through a shell script around it.
 
-#[path = "support/peers.rs"]
-mod peers;
-
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::peers::{Kind, Peer};
 use mqttspec::statements::Version;
 use mqttspec::sut::{Broker, Launcher, ProcessLauncher, Profile, StartError, ask_version};
-use peers::{Kind, Peer};
 
 /// Not a test: the broker that the tests start. It ends by a signal only.
 #[test]
@@ -46,7 +43,7 @@ fn profile(script: &str, kind: &str, more: &str) -> Arc<Profile> {
         script,
         "sh",
         "--exact",
-        "as_a_broker",
+        "target_process::as_a_broker",
         "--ignored",
         "--nocapture",
     ];

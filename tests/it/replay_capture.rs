@@ -1,17 +1,12 @@
 //! `replay`: the clients of a capture meet another broker, and what it answers otherwise is told.
 #![cfg(unix)]
 
-#[path = "support/program.rs"]
-mod program;
-#[path = "support/talk.rs"]
-mod talk;
-
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::support::program::{self, Listening, run};
+use crate::support::talk::{Client, talk};
 use mqttspec::wire::{Ack, Packet, Publish, Subscribe, Subscription};
-use program::{Listening, run};
-use talk::{Client, talk};
 use tempfile::TempDir;
 
 /// Records what `clients` say to the reference broker into `field.pcapng`.

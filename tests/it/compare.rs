@@ -1,12 +1,9 @@
 //! What changed between two runs: real ones, of a broker that begins to disobey.
 
-#[path = "support/command.rs"]
-mod command;
-
 use std::fs;
 use std::path::Path;
 
-use command::{mqttspec, mqttspec_in};
+use crate::support::command::{mqttspec, mqttspec_in};
 
 const CASES: &str = "qos2/";
 

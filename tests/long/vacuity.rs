@@ -1,41 +1,37 @@
 //! A test that cannot fail is worse than none: the suite against four peers without a broker behind them. The cases that
 //! pass all the same are listed, each with its reason.
 
-#[path = "support/lists.rs"]
-mod lists;
-#[path = "support/peers.rs"]
-mod peers;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::lists;
+use crate::support::peers::{Kind, Peer};
 use mqttspec::statements::Version;
 use mqttspec::suite::{Setup, Verdict};
 use mqttspec::sut::{Address, Fixed};
 use mqttspec::{Suite, Target};
-use peers::{Kind, Peer};
 
 /// Of a hundred cases that are played, fewer than so many may pass against a peer that is no broker.
 const PERCENT: usize = 2;
 
 #[test]
 fn hardly_a_case_passes_against_the_mute_peer() {
-    check(Kind::Mute, "tests/vacuity/mute.txt", true);
+    check(Kind::Mute, "tests/long/vacuity/mute.txt", true);
 }
 
 #[test]
 fn hardly_a_case_passes_against_the_polite_peer() {
-    check(Kind::Polite, "tests/vacuity/polite.txt", true);
+    check(Kind::Polite, "tests/long/vacuity/polite.txt", true);
 }
 
 #[test]
 fn the_cases_that_pass_against_the_yes_man_are_known() {
-    check(Kind::YesMan, "tests/vacuity/yes-man.txt", false);
+    check(Kind::YesMan, "tests/long/vacuity/yes-man.txt", false);
 }
 
 #[test]
 fn hardly_a_case_passes_against_the_closing_peer() {
-    check(Kind::Closing, "tests/vacuity/closing.txt", true);
+    check(Kind::Closing, "tests/long/vacuity/closing.txt", true);
 }
 
 fn check(kind: Kind, list: &str, few: bool) {

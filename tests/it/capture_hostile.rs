@@ -1,9 +1,6 @@
 //! Nothing in a file makes the reader panic or hang, and segments in any order are the same exchange.
 
-#[path = "support/captures.rs"]
-mod captures;
-
-use captures::{Connection, File, Segment, exchange, said, sides, talk, truth};
+use crate::support::captures::{self, Connection, File, Segment, exchange, said, sides, talk, truth};
 use mqttspec::capture::audit::audit;
 use mqttspec::capture::{Settings, read_streams};
 use mqttspec::wire::Version;

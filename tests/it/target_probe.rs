@@ -1,13 +1,10 @@
 //! What a bare address is told to be: every kind of peer that may be found there.
 
-#[path = "support/peers.rs"]
-mod peers;
-
 use std::time::{Duration, Instant};
 
+use crate::support::peers::{Kind, Peer};
 use mqttspec::statements::Version;
 use mqttspec::sut::{Address, Answer, Dialer, ProbeError, Spoken, probe};
-use peers::{Kind, Peer};
 
 async fn ask(kind: Kind, patience: Duration) -> (Result<Spoken, ProbeError>, String) {
     let peer = Peer::start(kind);

@@ -1,17 +1,14 @@
 //! However a run ends, no broker outlives it. The run is this test program, started once more (`as_a_run`), because it has to
 //! end in ways that no test can survive.
 
-#[path = "support/peers.rs"]
-mod peers;
-
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::peers::{Kind, Peer};
 use mqttspec::sut::{Broker, Profile, kill_all, live_groups};
-use peers::{Kind, Peer};
 
 /// Not a test: the broker. The shell around it makes it a child of the group's first process.
 const PROFILE: &str = r#"
@@ -19,7 +16,7 @@ name: test
 mqtt: mqtt://127.0.0.1:$port
 process:
   command: [/bin/sh, -c, 'sh start & wait']
-  files: { start: 'echo $$ > child; exec "$BROKER" --exact as_a_broker --ignored' }
+  files: { start: 'echo $$ > child; exec "$BROKER" --exact target_run_ends::as_a_broker --ignored' }
   env: { TEST_BROKER_PORT: $port, BROKER: EXE }
 "#;
 
@@ -83,7 +80,7 @@ struct Run {
 
 fn run(end: &str) -> Run {
     let mut process = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "as_a_run", "--ignored", "--nocapture"])
+        .args(["--exact", "target_run_ends::as_a_run", "--ignored", "--nocapture"])
         .env("TEST_RUN_ENDS", end)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

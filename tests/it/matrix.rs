@@ -1,14 +1,9 @@
 //! Several runs side by side: the page, the Markdown and the JSON of real runs, and what happens when one target is not there.
 
-#[path = "support/command.rs"]
-mod command;
-#[path = "support/page.rs"]
-mod page;
-
 use std::fs;
 
-use command::{mqttspec, mqttspec_in};
-use page::data;
+use crate::support::command::{mqttspec, mqttspec_in};
+use crate::support::page::data;
 use serde_json::Value as Json;
 
 /// Two cases: one that the statement below is about, and one that it is not.

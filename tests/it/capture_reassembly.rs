@@ -1,10 +1,7 @@
 //! Whatever happens to segments on their way into a capture, the packets of MQTT are the same, in an order in which each
 //! can have caused the next; and what is missing is named.
 
-#[path = "support/captures.rs"]
-mod captures;
-
-use captures::{Connection, Segment, exchange, one, said, sides, streams, talk, truth};
+use crate::support::captures::{Connection, Segment, exchange, one, said, sides, streams, talk, truth};
 use mqttspec::capture::Recorded;
 use mqttspec::rules::Judge;
 use mqttspec::transcript::{End, What};

@@ -1,13 +1,10 @@
 //! The peers do what they are said to do, so that what a suite shows against them means something.
 
-#[path = "support/peers.rs"]
-mod peers;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use peers::{Kind, Peer};
+use crate::support::peers::{Kind, Peer};
 
 const CONNECT_V3_1: &str = "10 0f 0006 4d5149736470 03 02 003c 0001 61";
 const CONNECT_V3_1_1: &str = "10 0d 0004 4d515454 04 02 003c 0001 61";

@@ -2,13 +2,11 @@
 //! packets and closes alone stand in front of mosquitto, and the scenarios that claim the statements have to notice them there
 //! too.
 
-#[path = "support/lists.rs"]
-mod lists;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::support::lists;
 use mqttspec::coverage::{Walker, walk_with, ways};
 use mqttspec::harness::{Ready, disobeying};
 use mqttspec::play::{Player, Settings};
@@ -20,7 +18,7 @@ use tokio::task::JoinSet;
 
 const PROFILE: &str = "ci/brokers/mosquitto.yaml";
 /// `TOKEN *`: ways that no scenario notices in front of mosquitto.
-const LIST: &str = "tests/proxy_sabotage/not-noticed.txt";
+const LIST: &str = "tests/long/proxy_sabotage/not-noticed.txt";
 /// Brokers side by side.
 const SIDE_BY_SIDE: usize = 6;
 /// Cases side by side on each of them.

@@ -1,24 +1,17 @@
 //! `record`: what passes is written down and judged while it passes, and passwords are not.
 #![cfg(unix)]
 
-#[path = "support/program.rs"]
-mod program;
-#[path = "support/talk.rs"]
-mod talk;
-#[path = "support/tshark.rs"]
-mod tshark;
-
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 
+use crate::support::program::{self, Ended, Listening};
+use crate::support::talk::talk;
+use crate::support::tshark::tshark;
 use mqttspec::capture::{Recorded, Settings, read_streams};
 use mqttspec::transcript::What;
 use mqttspec::wire::{Connect, Packet, Version, encode_bytes};
-use program::{Ended, Listening};
-use talk::talk;
-use tshark::tshark;
 
 fn recorded(file: &Path) -> Vec<Recorded> {
     let file = File::open(file).expect("the capture");

@@ -1,24 +1,18 @@
 //! `import`: a connection of a capture becomes a scenario that says the same and passes where the capture was made.
 #![cfg(unix)]
 
-#[path = "support/captures.rs"]
-mod captures;
-#[path = "support/program.rs"]
-mod program;
-#[path = "support/talk.rs"]
-mod talk;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::support::captures;
+use crate::support::program::{Listening, run};
+use crate::support::talk::{Client, talk};
 use mqttspec::wire::property::id;
 use mqttspec::wire::{
     Ack, Connect, Packet, Properties, PropertyValue, Publish, Subscribe, Subscription, Version, Will, encode_bytes,
 };
-use program::{Listening, run};
-use talk::{Client, talk};
 use tempfile::TempDir;
 
 /// Records what `clients` say to the reference broker into `field.pcapng`.

@@ -12,7 +12,7 @@ use mqttspec::suite::Verdict;
 use mqttspec::{Suite, Target};
 
 #[allow(dead_code, reason = "its `main` is the example's")]
-#[path = "../examples/in_process.rs"]
+#[path = "../../examples/in_process.rs"]
 mod example;
 
 #[test]

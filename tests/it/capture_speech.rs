@@ -1,9 +1,6 @@
 //! MQTT is found by its bytes, on any port and over WebSocket; what is something else is told apart, and TLS is named.
 
-#[path = "support/captures.rs"]
-mod captures;
-
-use captures::{Connection, exchange, one, said, sides, streams, talk, truth};
+use crate::support::captures::{self, Connection, exchange, one, said, sides, streams, talk, truth};
 use mqttspec::capture::{Settings, Transport, read_streams};
 use mqttspec::wire::Version;
 

@@ -1,0 +1,43 @@
+//! The quick tests that are not beside the code that they test. One program, since each links the whole library. A module is a
+//! subject: `cargo test --test it readme` runs one of them.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod broken_scenarios;
+mod capture_audit;
+mod capture_formats;
+mod capture_hostile;
+mod capture_reassembly;
+mod capture_secrets;
+mod capture_speech;
+mod cargo_insta;
+mod compare;
+mod coverage;
+mod ctrl_c;
+mod fuzz_corpus;
+mod html;
+mod import;
+mod in_process;
+mod language_docs;
+mod layers;
+mod matrix;
+mod needs;
+mod readme;
+mod record;
+mod replay_capture;
+mod rulings;
+mod scenario_schema;
+mod secrets;
+mod shard;
+mod snapshots;
+mod target_mosquitto;
+mod target_peers;
+mod target_probe;
+mod target_process;
+mod target_profile;
+mod target_run_ends;
+mod transport;
+mod wire_oracle;
+mod wire_properties;
