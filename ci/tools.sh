@@ -33,7 +33,7 @@ fi
 
 # The makers of mdBook publish no wheel, so it is built once, in about two minutes of processor time.
 if [ "$("$tools/bin/mdbook" --version 2>/dev/null)" != "mdbook v$mdbook" ]; then
-  cargo install --quiet --locked --debug --no-default-features --features search --root "$tools" "mdbook@$mdbook" ||
+  cargo install --quiet --locked --debug --no-default-features --root "$tools" "mdbook@$mdbook" ||
     missing "mdbook, by cargo"
 fi
 
