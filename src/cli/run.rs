@@ -65,8 +65,8 @@ async fn run_all(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
         Err(exit) => return exit,
     };
     let whole = is_whole(args).then(|| cases.iter().map(|case| case.id.clone()).collect());
-    if let Err(message) = set::check_known(&target, &args.set, whole) {
-        return fail(Exit::Malformed, message);
+    if let Err(exit) = set::check_known(&target, &args.set, whole) {
+        return exit;
     }
     if args.exclusive {
         target.supports = std::mem::take(&mut target.supports).and("exclusive");
@@ -193,7 +193,7 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, verbo
             RunEvent::Note(note) => print_error(&format!("{clear}note: {note}\n")),
             RunEvent::Ended(result) => {
                 print_error(clear);
-                print(&terminal::summary(&result));
+                print(&terminal::summary(&result, verbose));
             }
             RunEvent::CaseBegan { .. } => {}
         }

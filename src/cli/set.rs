@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::harness::{self, check_pattern};
+use crate::harness::check_pattern;
 use crate::scenario::{Case, Diagnostic, Files, Outline, Scenario, render_all};
-use crate::suite::{self, Selection, Target};
+use crate::suite::{self, Selection, Target, check_known as check_list};
 
 use super::Exit;
 use super::args::{SelectArgs, SetArgs};
@@ -114,19 +114,23 @@ fn selection(args: &SelectArgs, only: Option<Vec<String>>) -> Result<Selection, 
     })
 }
 
-/// Checks the entries of a target's `known` against the cases of the set. `whole` has the identifiers of all of them, where
+/// Checks the known deviations of a target against the cases of the set. `whole` has the identifiers of all of them, where
 /// they are at hand; a case that is not selected counts too.
-pub fn check_known(target: &Target, args: &SetArgs, whole: Option<Vec<String>>) -> Result<(), String> {
+pub fn check_known(target: &Target, args: &SetArgs, whole: Option<Vec<String>>) -> Result<(), Exit> {
     if target.known.is_empty() || args.scenarios.is_some() {
         return Ok(());
     }
-    let read = || outlines(args, &SelectArgs::default()).map(|all| all.into_iter().map(|case| case.id).collect());
     // What is wrong with the set is told where it is played.
-    let Ok(all): Result<Vec<String>, Exit> = whole.map_or_else(read, Ok) else {
+    let Ok(all) = whole.map_or_else(|| ids(args), Ok) else {
         return Ok(());
     };
-    harness::check_known(&target.known, all.iter().map(String::as_str)).map_err(|error| {
-        let profile = target.info.argument.as_deref().unwrap_or_default();
-        format!("{profile}: {error}")
-    })
+    match check_list(&target.known, all.iter().map(String::as_str)) {
+        diagnostics if diagnostics.is_empty() => Ok(()),
+        diagnostics => Err(malformed(&diagnostics)),
+    }
+}
+
+/// The identifiers of every case of the set, selected or not.
+pub fn ids(args: &SetArgs) -> Result<Vec<String>, Exit> {
+    outlines(args, &SelectArgs::default()).map(|all| all.into_iter().map(|case| case.id).collect())
 }

@@ -83,12 +83,9 @@ pub enum SuiteError {
     /// Patterns, versions and tags together select no case.
     #[error("no case fits all that is asked for")]
     Nothing,
-    /// The text is no list of known deviations.
+    /// The text is no list of known deviations, or not one of the cases of this set.
     #[error(transparent)]
     Known(#[from] ProfileError),
-    /// `known` names a case that the set does not have.
-    #[error("`known` names `{0}`, which no case has")]
-    UnknownCase(String),
 }
 
 fn hint(nearest: &Option<String>) -> String {

@@ -109,9 +109,9 @@ pub(super) async fn ready(
 }
 
 /// The deviations that show over the transport of the run.
-fn known_over(profile: &Profile) -> Vec<Known> {
+fn known_over(profile: &Profile) -> Vec<Arc<Known>> {
     let transport = profile.transports.chosen();
-    let shows = |known: &&Known| known.shows_over(transport);
+    let shows = |known: &&Arc<Known>| known.shows_over(transport);
     profile.known.iter().filter(shows).cloned().collect()
 }
 

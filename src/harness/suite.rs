@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::play::{Player, Settings};
-use crate::scenario::{Case, Files, Outline, aliases};
+use crate::scenario::{Case, Files, Outline};
 use crate::statements::Version;
 use crate::suite::{self, RunOptions, RunResult, Selection, Target, nearest};
-use crate::sut::{Known, Profile};
+use crate::sut::{Known, ProfileError};
 
 use super::{Broom, Diaries, RunError, SuiteError, TargetBuilder, seed};
 
@@ -18,7 +18,7 @@ use super::{Broom, Diaries, RunError, SuiteError, TargetBuilder, seed};
 pub struct Suite {
     files: Files,
     selection: Selection,
-    known: Vec<Known>,
+    known: Vec<Arc<Known>>,
     patience: Option<Duration>,
     options: RunOptions,
 }
@@ -85,12 +85,13 @@ impl Suite {
     }
 
     /// The deviations that are known: YAML text with the key `known`, as in a profile and as `mqttspec run --write-known`
-    /// writes it. A case that fails as listed is no failure; one that is listed and passes is.
+    /// writes it. A case that fails as listed is no failure; one that is listed and passes is. The files of `known_from` are
+    /// relative to the current folder.
     ///
     /// # Errors
-    /// The text is malformed, or an entry names no case of the set.
+    /// The text is malformed, a pattern fits no case of the set, or two causes claim the same failure.
     pub fn known(mut self, yaml: &str) -> Result<Self, SuiteError> {
-        let known = parse_known(yaml)?;
+        let known = Known::parse(yaml, Path::new("known"))?;
         let outlines = self.outlines()?;
         check_known(&known, outlines.iter().map(|case| case.id.as_str()))?;
         self.known.extend(known);
@@ -227,30 +228,15 @@ pub fn check_pattern(pattern: &str, cases: &[impl AsRef<Outline>]) -> Result<(),
     }
 }
 
-/// Checks that each entry of `known` names a case, by its id or a former one: most likely a slip otherwise.
+/// Checks a list of known deviations against the ids of all cases.
 ///
 /// # Errors
-/// The first entry that names none.
-pub fn check_known<'c>(known: &[Known], ids: impl IntoIterator<Item = &'c str> + Clone) -> Result<(), SuiteError> {
-    let is_former = |k: &Known| {
-        let former = |id| aliases().former(id);
-        (ids.clone().into_iter()).any(|id| former(id).iter().any(|old| k.case.matches(old)))
-    };
-    match known
-        .iter()
-        .filter(|k| !ids.clone().into_iter().any(|id| k.case.matches(id)))
-        .find(|k| !is_former(k))
-    {
-        None => Ok(()),
-        Some(known) => Err(SuiteError::UnknownCase(known.case.to_string())),
+/// Every pattern that fits no case, most likely a slip or a case that was renamed, and every failure that two causes claim.
+pub fn check_known<'c>(known: &[Arc<Known>], ids: impl IntoIterator<Item = &'c str>) -> Result<(), SuiteError> {
+    match suite::check_known(known, ids) {
+        diagnostics if diagnostics.is_empty() => Ok(()),
+        diagnostics => Err(SuiteError::Known(ProfileError { diagnostics })),
     }
-}
-
-/// Reads a list of known deviations.
-fn parse_known(yaml: &str) -> Result<Vec<Known>, SuiteError> {
-    // The rest of a profile stands behind it, so that errors in the list have their own lines.
-    let text = format!("{yaml}\nname: known\nmqtt: mqtt://127.0.0.1:1883\n");
-    Ok(Profile::parse(&text, Path::new("known"))?.known)
 }
 
 #[cfg(test)]
@@ -290,10 +276,14 @@ mod tests {
     fn a_known_list_has_to_name_cases() {
         assert!(Suite::embedded().known(KNOWN).is_ok());
         let other = KNOWN.replace("dup-before", "no-such");
-        assert!(matches!(
-            Suite::embedded().known(&other),
-            Err(SuiteError::UnknownCase(case)) if case == "qos2/no-such-pubrel@*"
-        ));
+        let Err(SuiteError::Known(error)) = Suite::embedded().known(&other) else {
+            panic!("no case has this name");
+        };
+        let text = error.to_string();
+        assert!(
+            text.starts_with("error: no case fits `qos2/no-such-pubrel@*`\n --> known:2:11"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ impl RunResult {
         let mut text: String = bad
             .map(|case| terminal::ended(case, &self.target, false, failure::Options::default()))
             .collect();
-        text.push_str(&terminal::summary(self));
+        text.push_str(&terminal::summary(self, false));
         text
     }
 

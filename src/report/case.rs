@@ -1,6 +1,7 @@
 //! What every report needs to know of a case.
 
 use crate::suite::{CaseResult, Judged, RunResult, TargetInfo, Verdict};
+use crate::sut::Known;
 use crate::transcript::{Transcript, printable};
 
 /// How many cases have which verdict, and how much advice there is.
@@ -64,6 +65,34 @@ pub fn place(finding: &Judged) -> String {
     let statement = finding.statement.map(|id| format!(" {id}")).unwrap_or_default();
     let whose = if finding.in_control() { " in the control" } else { "" };
     format!("{statement}{whose}")
+}
+
+/// The causes of the known deviations of a run, those with the most cases first, each with how many cases it has. A case
+/// with two causes counts for both.
+pub fn causes(run: &RunResult) -> Vec<(&Known, usize)> {
+    let mut causes: Vec<(&Known, usize)> = Vec::new();
+    let known = run.cases.iter().filter(|c| c.verdict == Verdict::Known);
+    for cause in known.flat_map(|case| &case.known) {
+        match causes.iter_mut().find(|(known, _)| std::ptr::eq(*known, &**cause)) {
+            Some((_, count)) => *count += 1,
+            None => causes.push((cause, 1)),
+        }
+    }
+    causes.sort_by_key(|(cause, count)| (usize::MAX - count, &cause.because));
+    causes
+}
+
+/// What of a cause stands behind its reason: the severity and the links, in parentheses.
+pub fn severity_and_links(cause: &Known) -> String {
+    let severity = cause.severity.map(|severity| severity.name());
+    let parts: Vec<&str> = severity
+        .into_iter()
+        .chain(cause.links.iter().map(String::as_str))
+        .collect();
+    match &*parts {
+        [] => String::new(),
+        parts => format!(" ({})", parts.join(", ")),
+    }
 }
 
 /// The transcript in which a finding, or the failure, lies.

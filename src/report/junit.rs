@@ -6,6 +6,7 @@ use super::case;
 use super::failure::{self, Options};
 use super::style::plain;
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
+use crate::sut::Known;
 
 /// The whole document.
 pub fn run(run: &RunResult) -> String {
@@ -67,6 +68,7 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
     let mut notes: Vec<String> = Vec::new();
     if case.verdict == Verdict::Known {
         notes.push(format!("known deviation: {reason}"));
+        notes.extend(case.known.iter().flat_map(|cause| about(cause)));
     }
     notes.extend(case.advice().map(|a| format!("advice{}: {}", case::place(a), a.text)));
     if case.plays > 1 {
@@ -79,6 +81,15 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
         test.set_system_err(xml(log));
     }
     test
+}
+
+/// What else the profile says of a cause.
+fn about(cause: &Known) -> Vec<String> {
+    let severity = cause.severity.map(|severity| format!("severity: {severity}"));
+    let effect = cause.effect.iter().map(|effect| format!("effect: {effect}"));
+    let bytes = cause.bytes.iter().map(|bytes| format!("bytes: {bytes}"));
+    let links = cause.links.iter().map(|link| format!("link: {link}"));
+    severity.into_iter().chain(effect).chain(bytes).chain(links).collect()
 }
 
 /// The directory with dots, and the rest of the id.

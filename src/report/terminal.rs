@@ -7,6 +7,7 @@ use super::case::{self, Counts, plural};
 use super::style::{self, BOLD, DIM, YELLOW, paint};
 use super::{failure, scores};
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
+use crate::sut::Known;
 use crate::transcript::{printable, seconds};
 use crate::transport::Transport;
 
@@ -29,7 +30,8 @@ pub fn line(case: &CaseResult) -> String {
     let verdict = paint(style::of(case.verdict), format!("{:<14}", case::verdict(case)));
     let mut out = format!("{verdict} {:>8}  {}", seconds(case.duration), case.id);
     if let Some(reason) = &case.reason {
-        let _ = write!(out, "  {}", paint(DIM, one_line(reason)));
+        let more: String = case.known.iter().map(|cause| case::severity_and_links(cause)).collect();
+        let _ = write!(out, "  {}", paint(DIM, one_line(&format!("{reason}{more}"))));
     }
     out.push('\n');
     out
@@ -66,8 +68,9 @@ pub fn progress(done: usize, all: usize, bad: usize, running: &str, width: usize
     text.chars().take(width).collect()
 }
 
-/// The last lines of a run: the cases to look at, counts, the score of each version, and why cases were skipped.
-pub fn summary(run: &RunResult) -> String {
+/// The last lines of a run: the cases to look at, counts, the score of each version, and why cases were skipped. With
+/// `verbose` every cause of known deviations too, with its number of cases.
+pub fn summary(run: &RunResult, verbose: bool) -> String {
     let mut out = String::new();
     let bad: Vec<&CaseResult> = run.cases.iter().filter(|c| c.is_bad()).collect();
     for case in &bad {
@@ -77,6 +80,10 @@ pub fn summary(run: &RunResult) -> String {
         out.push('\n');
     }
     out.push_str(&skips(run));
+    let causes = case::causes(run);
+    if verbose {
+        out.push_str(&known(&causes));
+    }
     for note in &run.notes {
         let _ = writeln!(out, "{} {}", paint(YELLOW, "note:"), printable(note));
     }
@@ -90,15 +97,11 @@ pub fn summary(run: &RunResult) -> String {
             let _ = writeln!(out, "  {id}");
         }
     }
-    let untriaged = run
-        .cases
-        .iter()
-        .filter(|c| c.verdict == Verdict::Known && c.reason.as_deref() == Some("untriaged"));
-    match untriaged.count() {
+    match causes.iter().filter(|(cause, _)| cause.untriaged).count() {
         0 => {}
         n => {
-            let what = paint(YELLOW, plural(n, "known deviation"));
-            let _ = writeln!(out, "{what} untriaged: nobody has said yet why");
+            let what = paint(YELLOW, plural(n, "cause"));
+            let _ = writeln!(out, "{what} of known deviations untriaged: nobody has said yet why");
         }
     }
     for score in scores(run) {
@@ -114,7 +117,12 @@ pub fn last_line(run: &RunResult) -> String {
     let mut parts: Vec<String> = Verdict::ALL
         .into_iter()
         .filter(|v| counts.get(*v) > 0)
-        .map(|v| paint(style::of(v), format!("{} {}", counts.get(v), v.name())))
+        .map(|v| {
+            paint(
+                style::of(v),
+                format!("{} {}{}", counts.get(v), v.name(), of_causes(v, run)),
+            )
+        })
         .collect();
     if counts.advice > 0 {
         parts.push(format!("{} advice", counts.advice));
@@ -133,6 +141,27 @@ pub fn last_line(run: &RunResult) -> String {
         parts.join(", "),
         seconds(run.duration)
     )
+}
+
+/// ` in 44 causes`, behind the number of known deviations.
+fn of_causes(verdict: Verdict, run: &RunResult) -> String {
+    match case::causes(run).len() {
+        n if verdict == Verdict::Known && n > 0 => format!(" in {}", plural(n, "cause")),
+        _ => String::new(),
+    }
+}
+
+/// The causes of known deviations, most frequent first.
+fn known(causes: &[(&Known, usize)]) -> String {
+    let mut out = String::new();
+    if !causes.is_empty() {
+        let _ = writeln!(out, "{}", paint(DIM, "known:"));
+    }
+    for (cause, count) in causes {
+        let text = format!("{}{}", cause.because, case::severity_and_links(cause));
+        let _ = writeln!(out, "{}", paint(DIM, format!("  {count:>4}  {}", one_line(&text))));
+    }
+    out
 }
 
 /// The reasons of the skips, most frequent first.
@@ -168,7 +197,11 @@ mod tests {
     #[test]
     fn the_summary_counts_and_says_why() {
         let run = run();
-        golden!("summary", &(began(&run.target, run.cases.len()) + &summary(&run)));
+        golden!(
+            "summary",
+            &(began(&run.target, run.cases.len()) + &summary(&run, false))
+        );
+        golden!("summary-verbose", &summary(&run, true));
     }
 
     #[test]

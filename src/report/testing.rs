@@ -1,5 +1,6 @@
 //! Results of the DUP example for the golden tests of reports.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::play::{Awaited, Failure, FailureKind, Mismatch, Stage};
 use crate::scenario::{Header, Place, ScenarioLevel, SnapshotForm, Source, Which};
 use crate::statements::{StatementId, Version};
 use crate::suite::{CaseResult, Judged, RunResult, Target, TargetInfo, Verdict, Weight};
-use crate::sut::{Fixed, Kept, Supports};
+use crate::sut::{Fixed, Kept, Known, Supports};
 use crate::transcript::testing::{NS, Talk};
 use crate::transcript::{Author, End, Transcript, What};
 use crate::wire::{Ack, ConnAck, Connect, Packet, Publish, SubAck, Subscribe, Subscription, Version as V};
@@ -210,6 +211,7 @@ pub fn result(id: &str, verdict: Verdict, transcript: Transcript) -> CaseResult 
         verdict,
         reason: None,
         steady_reason: None,
+        known: Vec::new(),
         sometimes: false,
         varies: false,
         proves: vec![StatementId::new(Version::V3_1_1, "MQTT-4.3.3-2")],
@@ -224,6 +226,23 @@ pub fn result(id: &str, verdict: Verdict, transcript: Transcript) -> CaseResult 
     }
 }
 
+/// A cause with everything that a profile can say of it, and one that nobody has looked at.
+fn causes() -> Vec<Arc<Known>> {
+    let list = r#"
+known:
+  - because: a Will QoS of 3 is accepted
+    bytes: "-> 10 .. 04 1e ..  <- 20 02 00 00"
+    link: https://example.org/issues/1
+    severity: leniency
+    effect: Only a client with this bug sees it.
+    fails: MQTT-3.1.2-14
+    cases: [connect/known@v3.1.1]
+  - because: untriaged
+    cases: { connect/known@v3.1.1: MQTT-3.1.2-3 }
+"#;
+    Known::parse(list, Path::new("broker.yaml")).expect("a list")
+}
+
 /// One case of every kind.
 pub fn run() -> RunResult {
     let odd = |id: &str, verdict, reason: &str| CaseResult {
@@ -231,6 +250,10 @@ pub fn run() -> RunResult {
         proves: vec![StatementId::new(Version::V3_1_1, "MQTT-3.1.2-3")],
         transcript: None,
         ..result(id, verdict, Talk::new().transcript())
+    };
+    let known = |id: &str| CaseResult {
+        known: causes(),
+        ..odd(id, Verdict::Known, "a Will QoS of 3 is accepted; untriaged")
     };
     let mut passed = passed();
     passed.id = "qos2/passes@v3.1.1".to_owned();
@@ -253,7 +276,7 @@ pub fn run() -> RunResult {
             passed,
             failed(),
             crash,
-            odd("connect/known@v3.1.1", Verdict::Known, "untriaged"),
+            known("connect/known@v3.1.1"),
             odd("connect/skipped-a@v3.1.1", Verdict::Skip, "needs restart"),
             odd("connect/skipped-b[a|<b>]@v3.1.1", Verdict::Skip, "needs restart"),
             odd("connect/skipped-c@v3.1.1", Verdict::Skip, "needs tls"),

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use crate::play::{Advice, Failure, PlayEnd, Played, Stage};
 use crate::rules::{self, Finding, Outcome};
-use crate::scenario::{Case, Place, ScenarioLevel, Which, aliases};
-use crate::statements::{StatementId, catalogue};
-use crate::sut::{Fails, Known};
+use crate::scenario::{Case, Place, ScenarioLevel, Which};
+use crate::statements::catalogue;
+use crate::sut::Known;
 use crate::transcript::Transcript;
 
+use super::known::{Expected, Failed};
 use super::{CaseResult, Judged, Target, Verdict, Weight};
 
 /// How strictly and against what a case is judged.
@@ -36,17 +37,12 @@ struct Reason {
     steady: Option<String>,
 }
 
-/// One thing that failed: what an entry of `known` names in `fails`.
-struct Failed {
-    statements: Vec<StatementId>,
-    /// The step's line, for entries that name a step.
-    step: Option<String>,
-}
-
 /// A verdict with what goes with it.
 struct Settled {
     verdict: Verdict,
     reason: Option<Reason>,
+    /// The causes that the profile lists for it.
+    known: Vec<Arc<Known>>,
     sometimes: bool,
     varies: bool,
 }
@@ -57,6 +53,7 @@ impl Judge<'_> {
         let settled = Settled {
             verdict,
             reason: Some(Reason::of(reason)),
+            known: Vec::new(),
             sometimes: false,
             varies: false,
         };
@@ -137,36 +134,43 @@ impl Judge<'_> {
 
     /// Asks the profile's list.
     fn settle(&self, case: &Case, fault: Fault) -> Settled {
-        let former = aliases().former(&case.id);
-        let entries: Vec<&Known> = self
-            .target
-            .known
-            .iter()
-            .filter(|k| k.case.matches(&case.id) || former.iter().any(|id| k.case.matches(id)))
-            .filter(|k| k.holds_for(self.target.broker_version.as_ref()).unwrap_or(true))
-            .collect();
+        let version = self.target.broker_version.as_ref();
+        let expected = Expected::of(&self.target.known, &case.id, version);
+        let mut known = Vec::new();
         let (verdict, reason) = match fault {
             Fault::Skip(reason) => (Verdict::Skip, Some(Reason::of(reason))),
             Fault::Error(reason) => (Verdict::Error, Some(Reason::of(reason))),
-            Fault::Crash(reason) => match entries.iter().find(|k| k.fails == Fails::Crash) {
-                Some(known) => (Verdict::Known, Some(Reason::of(known.because.clone()))),
+            Fault::Crash(reason) => match expected.crash() {
+                Some(cause) => {
+                    known.push(Arc::clone(cause));
+                    (Verdict::Known, Some(Reason::because(&known)))
+                }
                 None => (Verdict::Crash, Some(Reason::of(reason))),
             },
-            Fault::Fail(reason, failed) => match covering(&entries, &failed) {
-                Some(because) => (Verdict::Known, Some(Reason::of(because))),
+            Fault::Fail(reason, failed) => match expected.covering(&failed) {
+                Some(causes) => {
+                    known = causes;
+                    (Verdict::Known, Some(Reason::because(&known)))
+                }
                 None => (Verdict::Fail, Some(reason)),
             },
-            Fault::None => match entries.iter().find(|k| !k.sometimes) {
-                Some(known) => {
-                    let reason = format!("the profile lists it as failing: {}", known.because);
+            Fault::None => match expected.stale() {
+                Some((cause, listed)) => {
+                    known.push(Arc::clone(cause));
+                    let place = cause.line_of(&listed.place);
+                    let reason = format!(
+                        "the profile lists it as failing (`{}`, {place}): {}",
+                        listed.case, cause.because
+                    );
                     (Verdict::Fixed, Some(Reason::of(reason)))
                 }
                 None => (Verdict::Pass, None),
             },
         };
         Settled {
-            sometimes: entries.iter().any(|k| k.sometimes) && matches!(verdict, Verdict::Pass | Verdict::Known),
-            varies: entries.iter().any(|k| k.varies) && verdict == Verdict::Known,
+            sometimes: expected.sometimes() && matches!(verdict, Verdict::Pass | Verdict::Known),
+            varies: expected.varies() && verdict == Verdict::Known,
+            known,
             verdict,
             reason,
         }
@@ -177,6 +181,17 @@ impl Reason {
     /// One without a span of time that was measured.
     fn of(text: String) -> Reason {
         Reason { text, steady: None }
+    }
+
+    /// The words of the causes that account for a failure.
+    fn because(known: &[Arc<Known>]) -> Reason {
+        let mut words: Vec<&str> = Vec::new();
+        for cause in known {
+            if !words.contains(&cause.because.as_str()) {
+                words.push(&cause.because);
+            }
+        }
+        Reason::of(words.join("; "))
     }
 }
 
@@ -191,6 +206,7 @@ fn result(case: &Case, settled: Settled) -> CaseResult {
         verdict: settled.verdict,
         reason,
         steady_reason: steady_reason.flatten(),
+        known: settled.known,
         sometimes: settled.sometimes,
         varies: settled.varies,
         proves: case.proves.clone(),
@@ -252,27 +268,4 @@ fn of_breach(breach: &Judged) -> Failed {
         statements: breach.statement.into_iter().collect(),
         step: None,
     }
-}
-
-/// The reason of the entries that together name everything that failed; `None` where something is not named.
-fn covering(entries: &[&Known], failed: &[Failed]) -> Option<String> {
-    let mut because: Vec<&str> = Vec::new();
-    for one in failed {
-        let known = entries.iter().find(|k| names(k, one))?;
-        if !because.contains(&known.because.as_str()) {
-            because.push(&known.because);
-        }
-    }
-    Some(because.join("; "))
-}
-
-/// Whether an entry's `fails` names this failure: by a statement's token or id, or by the step.
-fn names(known: &Known, failed: &Failed) -> bool {
-    let Fails::By(text) = &known.fails else { return false };
-    let text = text.trim();
-    failed.statements.iter().any(|s| s.to_string() == text || s.id == text)
-        || failed
-            .step
-            .as_deref()
-            .is_some_and(|step| step == text || step.starts_with(&format!("{text}:")))
 }

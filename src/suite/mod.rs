@@ -3,6 +3,7 @@
 //! In: cases, a [`Target`] and a [`Player`](crate::play::Player). Out: [`RunEvent`]s while it goes on, a [`RunResult`].
 
 mod judge;
+mod known;
 mod order;
 mod result;
 mod run;
@@ -11,6 +12,7 @@ mod session;
 mod target;
 
 pub use judge::Judge;
+pub use known::check_known;
 pub use result::{CaseResult, Judged, RunEvent, RunResult, TargetInfo, Verdict, Weight};
 pub use run::{RunOptions, run};
 pub use select::{Renamed, Selection, nearest, renamed};

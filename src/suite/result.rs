@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::play::Failure;
 use crate::scenario::{Header, Which};
 use crate::statements::{StatementId, Version};
-use crate::sut::Kept;
+use crate::sut::{Kept, Known};
 use crate::transcript::Transcript;
 use crate::transport::Transport;
 
@@ -120,6 +120,8 @@ pub struct CaseResult {
     /// The reason with `<time>` for each span of time that was measured: the same in every run in which the broker does the
     /// same. `None` where it holds none.
     pub steady_reason: Option<String>,
+    /// The causes that account for a known deviation; of a fixed one, the cause that is stale.
+    pub known: Vec<Arc<Known>>,
     /// The profile says that the verdict varies from run to run.
     pub sometimes: bool,
     /// The profile says that it always fails, and that what the broker sends then varies from run to run.

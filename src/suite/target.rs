@@ -19,7 +19,8 @@ pub struct Target {
     /// Other ways in which the broker can be had: a case is played on the first that has what it needs, and on none of
     /// them where the target itself has it.
     pub setups: Vec<Setup>,
-    pub known: Vec<Known>,
+    /// Its expected failures, by cause.
+    pub known: Vec<Arc<Known>>,
     pub broker_version: Option<BrokerVersion>,
     /// Versions that are not offered, and why: their cases are skipped.
     pub not_offered: BTreeMap<Version, String>,

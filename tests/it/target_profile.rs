@@ -154,13 +154,14 @@ fn everything_that_a_profile_can_say() {
     let [first, second, third] = &profile.known[..] else {
         panic!("{:?}", profile.known)
     };
-    assert_eq!(first.fails, Fails::By("v5:MQTT-3.1.2-3".into()));
+    assert_eq!(first.cases[0].fails, [Fails::By("v5:MQTT-3.1.2-3".into())]);
     assert_eq!(first.holds_for(Some(&"2.0.11".parse().unwrap())), Some(true));
     assert_eq!(first.holds_for(Some(&"2.0.18".parse().unwrap())), Some(false));
     assert_eq!((first.holds_for(None), second.holds_for(None)), (None, Some(true)));
-    assert!(first.sometimes && second.fails == Fails::Crash && second.case.matches("qos2/a@v5"));
-    assert!(third.untriaged && third.varies && !first.varies);
-    let stale = profile.error_at(&third.place, "matches no case").to_string();
+    let (first, second, listed) = (&first.cases[0], &second.cases[0], &third.cases[0]);
+    assert!(first.sometimes && second.fails == [Fails::Crash] && second.case.matches("qos2/a@v5"));
+    assert!(third.untriaged && listed.varies && !first.varies);
+    let stale = third.error_at(&listed.place, "matches no case").to_string();
     assert!(stale.contains("--> p.yaml:31:13"), "{stale}");
 }
 

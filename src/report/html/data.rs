@@ -239,7 +239,7 @@ impl Build<'_> {
         Cell {
             v: case.verdict as usize,
             ms: (case.seconds * 1000.0).round() as u64,
-            r: case.reason.as_deref().map(|reason| self.tables.word(&clean(reason))),
+            r: reason(case).map(|reason| self.tables.word(&clean(&reason))),
             x: exchange,
             c: control,
             f: fault,
@@ -269,4 +269,16 @@ const LOG: (usize, usize) = (40, 300);
 fn tail(log: &str) -> String {
     let lines: Vec<String> = log.lines().map(|line| line.chars().take(LOG.1).collect()).collect();
     lines[lines.len().saturating_sub(LOG.0)..].join("\n")
+}
+
+/// The reason of a verdict; below it what else the profile says of the causes, a line each.
+fn reason(case: &model::Case) -> Option<String> {
+    let mut lines = vec![case.reason.clone()?];
+    for cause in &case.known {
+        let severity = cause.severity.iter().chain(&cause.effect);
+        lines.push(severity.map(String::as_str).collect::<Vec<_>>().join(": "));
+        lines.extend(cause.bytes.iter().chain(&cause.links).cloned());
+    }
+    lines.retain(|line| !line.is_empty());
+    Some(lines.join("\n"))
 }

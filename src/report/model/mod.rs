@@ -65,6 +65,9 @@ pub struct Case {
     #[serde(default)]
     pub in_control: bool,
     pub reason: Option<String>,
+    /// The causes of a known deviation, and the stale one of a fixed case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<Cause>,
     /// The reason with `<time>` for each span of time; absent where it holds none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_reason: Option<String>,
@@ -97,6 +100,24 @@ pub struct Case {
     pub exchange: Option<String>,
     #[serde(default)]
     pub log: Option<String>,
+}
+
+/// A cause of known deviations, as the profile has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    pub because: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub untriaged: bool,
+    /// The file and line: the same of all cases that have this cause.
+    pub origin: String,
 }
 
 /// What was found in an exchange.
@@ -214,6 +235,11 @@ pub struct Packet {
 pub struct Field {
     pub name: String,
     pub value: Json,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn once() -> u32 {

@@ -2,12 +2,13 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Breach, Case, Event, EventKind, Expected, FORMAT, Field, Mismatch, Packet, Place, Run, Target};
+use super::{Breach, Case, Cause, Event, EventKind, Expected, FORMAT, Field, Mismatch, Packet, Place, Run, Target};
 use crate::play::Failure;
 use crate::report::{case, snapshot};
 use crate::secret::{is_password, redacted};
 use crate::statements::{StatementId, catalogue};
 use crate::suite::{CaseResult, Judged, RunResult};
+use crate::sut::Known;
 use crate::transcript::{self, End, Lifecycle, Transcript, WebSocket, What, name, shown};
 use crate::wire::Value;
 
@@ -47,6 +48,7 @@ impl From<&CaseResult> for Case {
             stage: failure.map(|f| f.stage),
             in_control: failure.is_some_and(|f| f.control),
             reason: case.reason.clone(),
+            known: case.known.iter().map(|known| Cause::from(&**known)).collect(),
             steady_reason: case.steady_reason.clone(),
             statements: case.proves.iter().map(StatementId::to_string).collect(),
             breaches: case.breaches().map(Breach::from).collect(),
@@ -63,6 +65,20 @@ impl From<&CaseResult> for Case {
             control: events(case::transcript_of(case, true)),
             exchange: snapshot::is_kept(case).then(|| exchange(case)),
             log: case.log.clone(),
+        }
+    }
+}
+
+impl From<&Known> for Cause {
+    fn from(known: &Known) -> Cause {
+        Cause {
+            because: known.because.clone(),
+            bytes: known.bytes.clone(),
+            links: known.links.clone(),
+            severity: known.severity.map(|severity| severity.name().to_owned()),
+            effect: known.effect.clone(),
+            untriaged: known.untriaged,
+            origin: known.origin(),
         }
     }
 }

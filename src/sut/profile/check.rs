@@ -1,7 +1,7 @@
 //! From the nodes of a profile to its meaning: addresses, times, versions, names. Every error has its place.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 const MOST_AT_ONCE: u64 = 1024;
 
 /// The keys of a profile.
-const KEYS: [&str; 22] = [
+pub(super) const KEYS: [&str; 23] = [
     "name",
     "process",
     "mqtt",
@@ -43,6 +43,7 @@ const KEYS: [&str; 22] = [
     "snapshots",
     "setups",
     "known",
+    "known_from",
 ];
 const PROCESS_KEYS: [&str; 9] = [
     "command",
@@ -59,8 +60,12 @@ const TLS_KEYS: [&str; 5] = ["ca", "certificate", "key", "server_name", "insecur
 
 /// Reads the nodes of one profile.
 pub(super) struct Check<'a> {
-    file: &'a Path,
+    pub(super) file: &'a Path,
     pub(super) read: Reader<'a>,
+    /// The files that have led here by `known_from`, the profile first.
+    pub(super) chain: Vec<PathBuf>,
+    /// Errors in the files of `known_from`.
+    pub(super) elsewhere: Vec<Diagnostic>,
 }
 
 pub(super) type Checked<T> = Result<T, Reported>;
@@ -68,7 +73,12 @@ pub(super) type Checked<T> = Result<T, Reported>;
 impl<'a> Check<'a> {
     pub(super) fn new(file: &'a Path, source: &'a Arc<Source>) -> Check<'a> {
         let read = Reader::new(source);
-        Check { file, read }
+        Check {
+            file,
+            read,
+            chain: Vec::new(),
+            elsewhere: Vec::new(),
+        }
     }
 }
 
@@ -143,7 +153,7 @@ impl Check<'_> {
         let instances = self.count(root, "instances");
         let snapshots = self.given(root, "snapshots", Self::kept);
         let setups = self.given(root, "setups", |check, node| check.setups(node, starts));
-        let known = self.given(root, "known", Self::known);
+        let known = self.all_known(root);
 
         let (process, transports) = (process?, transports?);
         let made = process.as_ref().is_some_and(|process| process.certificates.is_some());
@@ -172,10 +182,9 @@ impl Check<'_> {
             instances: instances?,
             isolate: isolate?,
             snapshots: snapshots?.unwrap_or_default(),
-            known: known?.unwrap_or_default(),
+            known: known?.into_iter().map(Arc::new).collect(),
             here: self.folder(),
             file: self.file.to_owned(),
-            source: Arc::clone(self.read.source),
         };
         let setups = setups?.unwrap_or_default().into_iter();
         let setups = setups
@@ -185,7 +194,7 @@ impl Check<'_> {
     }
 
     /// The folder of the file, for `$here`.
-    fn folder(&self) -> std::path::PathBuf {
+    fn folder(&self) -> PathBuf {
         let absolute = std::path::absolute(self.file).unwrap_or_else(|_| self.file.to_owned());
         absolute.parent().unwrap_or(Path::new("/")).to_owned()
     }

@@ -18,14 +18,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::template::Words;
-use crate::source::{Diagnostic, Place, Source, parse, read_file, sorted};
+use crate::source::{Diagnostic, Reported, Source, parse, read_file};
 use crate::statements::Version;
 use crate::transport::Dialer;
 use crate::transport::Transport;
 use crate::transport::{Address, AddressError};
 
 pub use error::ProfileError;
-pub use known::{Fails, Known};
+pub use known::{Fails, Known, Listed, Severity};
 pub use supports::Supports;
 pub use transports::Transports;
 
@@ -66,11 +66,11 @@ pub struct Profile {
     pub isolate: bool,
     /// Which cases have a snapshot.
     pub snapshots: Kept,
-    pub known: Vec<Known>,
+    /// Its expected failures by cause, those of `known_from` first.
+    pub known: Vec<Arc<Known>>,
     /// The folder of the file, for `$here`.
     pub here: PathBuf,
     file: PathBuf,
-    source: Arc<Source>,
 }
 
 /// Which cases of a target have a snapshot.
@@ -184,10 +184,7 @@ impl Profile {
         let root = parse(&source).map_err(|diagnostics| ProfileError { diagnostics })?;
         let mut check = check::Check::new(file, &source);
         let profile = check.profile(&root);
-        let errors = check.read.take_errors();
-        profile.ok().filter(|_| errors.is_empty()).ok_or_else(|| ProfileError {
-            diagnostics: sorted(errors),
-        })
+        checked(profile, check.errors())
     }
 
     /// The address of each version over the transport in use.
@@ -222,9 +219,30 @@ impl Profile {
     pub fn file(&self) -> &Path {
         &self.file
     }
+}
 
-    /// An error about something in this profile that only others can find, such as a `known` entry without a case.
-    pub fn error_at(&self, place: &Place, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::new(&self.source, place, message)
+impl Known {
+    /// Reads a list of known deviations from text: the key `known`, as in a profile. `file` is what messages call it and
+    /// what the files of `known_from` are relative to.
+    ///
+    /// # Errors
+    /// The text is no such list.
+    pub fn parse(text: &str, file: &Path) -> Result<Vec<Arc<Known>>, ProfileError> {
+        let source = Arc::new(Source {
+            file: file.display().to_string(),
+            text: text.to_owned(),
+        });
+        let root = parse(&source).map_err(|diagnostics| ProfileError { diagnostics })?;
+        let mut check = check::Check::new(file, &source);
+        let known = check.known_list(&root);
+        let known = checked(known, check.errors())?;
+        Ok(known.into_iter().map(Arc::new).collect())
     }
+}
+
+/// What was read, where nothing was wrong.
+fn checked<T>(read: Result<T, Reported>, errors: Vec<Diagnostic>) -> Result<T, ProfileError> {
+    read.ok()
+        .filter(|_| errors.is_empty())
+        .ok_or(ProfileError { diagnostics: errors })
 }
