@@ -1,50 +1,282 @@
-//! `--write-known`: a first list of known deviations, each to be looked at by a person.
+//! `--write-known`: a first list of known deviations by cause, each to be looked at by a person.
+//!
+//! In: the results of one run or of several. Out: YAML that a profile takes by `known_from`. Cases of a scenario that fail at
+//! the same step for the same reason are one cause, as far as a program can tell.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use crate::report::model;
 use crate::suite::{CaseResult, RunResult, Verdict};
 
-/// The list, as a profile takes it.
-pub fn list(result: &RunResult) -> String {
-    let entries: String = result.cases.iter().map(entries).collect();
-    if entries.is_empty() {
-        return "known: []\n".to_owned();
-    }
-    format!("known:\n{entries}")
+/// What failed so far.
+#[derive(Debug, Default)]
+pub struct Draft {
+    causes: BTreeMap<Cause, BTreeMap<String, BTreeSet<String>>>,
+    /// Every case that failed, with how often it failed and how often it was played.
+    plays: BTreeMap<String, (usize, usize)>,
+    /// The failures that have a cause.
+    claimed: BTreeSet<(String, String)>,
 }
 
-fn entries(case: &CaseResult) -> String {
-    let mut names: Vec<String> = match case.verdict {
-        Verdict::Crash => vec!["crash".to_owned()],
-        Verdict::Fail => {
-            let script = case
-                .failure
-                .as_ref()
-                .and_then(|_| case.proves.first().map(ToString::to_string));
-            let found = case.breaches().filter_map(|f| f.statement).map(|id| id.to_string());
-            script.into_iter().chain(found).collect()
+/// What tells causes apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Cause {
+    scenario: String,
+    /// The text of the step that fails.
+    step: String,
+    /// On one line, without the names and times of the run.
+    reason: String,
+}
+
+impl Draft {
+    /// Adds a run. A case that fails in some runs only is listed with `sometimes`.
+    pub fn add(&mut self, run: &RunResult) {
+        for case in &run.cases {
+            match case.verdict {
+                Verdict::Fail | Verdict::Crash => {
+                    let cause = Cause {
+                        scenario: case.header.path.clone(),
+                        step: step(case).unwrap_or_default(),
+                        reason: reason(case),
+                    };
+                    self.failed(&case.id, cause, names(case));
+                }
+                Verdict::Pass | Verdict::Known | Verdict::Fixed => self.played(&case.id, 0),
+                Verdict::Skip | Verdict::Error => {}
+            }
         }
-        _ => Vec::new(),
-    };
-    names.sort();
-    names.dedup();
-    names.iter().map(|fails| entry(case, fails)).collect()
+    }
+
+    fn played(&mut self, id: &str, failed: usize) {
+        let (failures, plays) = self.plays.entry(id.to_owned()).or_default();
+        *failures += failed;
+        *plays += 1;
+    }
+
+    fn failed(&mut self, id: &str, cause: Cause, fails: Vec<String>) {
+        self.played(id, 1);
+        for fails in fails {
+            // Of one failure there is one cause: what it was when it was first seen.
+            if self.claimed.insert((id.to_owned(), fails.clone())) {
+                let cases = self.causes.entry(cause.clone()).or_default();
+                cases.entry(id.to_owned()).or_default().insert(fails);
+            }
+        }
+    }
+
+    /// The list, as a profile and `known_from` take it. `ids` has every case of the set: a pattern fits no case that has
+    /// not failed so.
+    pub fn text(&self, ids: &[String]) -> String {
+        if self.causes.is_empty() {
+            return "known: []\n".to_owned();
+        }
+        let mut out = "known:\n".to_owned();
+        for (cause, cases) in &self.causes {
+            let count = cases.len();
+            let plural = if count == 1 { "" } else { "s" };
+            let reason = cause.reason.chars().filter(|c| !c.is_control()).collect::<String>();
+            let _ = writeln!(out, "  # {count} case{plural}: {reason}");
+            out.push_str("  - because: untriaged\n    cases:\n");
+            for (pattern, fails, sometimes) in self.rows(cases, ids) {
+                let fails = match fails.iter().map(|f| scalar(f)).collect::<Vec<_>>().as_slice() {
+                    [one] => one.clone(),
+                    several => format!("[{}]", several.join(", ")),
+                };
+                let fails = if sometimes {
+                    format!("{{ fails: {fails}, sometimes: true }}")
+                } else {
+                    fails
+                };
+                let _ = writeln!(out, "      {}: {fails}", scalar(&pattern));
+            }
+        }
+        out
+    }
+
+    /// The patterns of a cause with what fails in their cases, and whether it does so in some runs only.
+    fn rows<'d>(
+        &self,
+        cases: &'d BTreeMap<String, BTreeSet<String>>,
+        ids: &[String],
+    ) -> Vec<(String, &'d BTreeSet<String>, bool)> {
+        let mut alike: BTreeMap<(&BTreeSet<String>, bool), BTreeSet<&str>> = BTreeMap::new();
+        for (id, fails) in cases {
+            let sometimes = self.plays.get(id).is_some_and(|(failed, played)| failed < played);
+            alike.entry((fails, sometimes)).or_default().insert(id);
+        }
+        let mut rows: Vec<_> = alike
+            .into_iter()
+            .flat_map(|((fails, sometimes), wanted)| {
+                let patterns = patterns(&wanted, ids);
+                patterns.into_iter().map(move |pattern| (pattern, fails, sometimes))
+            })
+            .collect();
+        rows.sort();
+        rows
+    }
 }
 
-fn entry(case: &CaseResult, fails: &str) -> String {
-    let why = case
-        .reason
-        .as_deref()
-        .unwrap_or_default()
-        .lines()
-        .next()
-        .unwrap_or_default();
-    format!(
-        "  # {why}\n  - case: {}\n    fails: {}\n    untriaged: true\n",
-        quoted(&case.id),
-        quoted(fails)
-    )
+/// Patterns that fit these cases of one scenario and no others: all of the scenario, all of a version, or each case.
+fn patterns(wanted: &BTreeSet<&str>, ids: &[String]) -> Vec<String> {
+    let mut left = wanted.clone();
+    let mut out = Vec::new();
+    let mut take = |begin: &str, end: &str, left: &mut BTreeSet<&str>| {
+        let fitting: Vec<&str> = ids
+            .iter()
+            .map(String::as_str)
+            .filter(|id| id.len() >= begin.len() + end.len() && id.starts_with(begin) && id.ends_with(end))
+            .collect();
+        if fitting.len() > 1
+            && fitting.iter().all(|id| wanted.contains(id))
+            && fitting.iter().any(|id| left.contains(id))
+        {
+            left.retain(|id| !fitting.contains(id));
+            out.push(format!("{begin}*{end}"));
+        }
+    };
+    let paths: BTreeSet<&str> = wanted
+        .iter()
+        .map(|id| &id[..id.find(['[', '@']).unwrap_or(id.len())])
+        .collect();
+    let versions: BTreeSet<&str> = wanted
+        .iter()
+        .map(|id| &id[id.rfind('@').unwrap_or(id.len())..])
+        .collect();
+    for path in paths {
+        take(path, "", &mut left);
+        for version in &versions {
+            take(path, version, &mut left);
+            take(&format!("{path}["), &format!("]{version}"), &mut left);
+        }
+    }
+    out.extend(left.into_iter().map(str::to_owned));
+    out
+}
+
+/// What fails in a case, as `fails` names it.
+fn names(case: &CaseResult) -> Vec<String> {
+    if case.verdict == Verdict::Crash {
+        return vec!["crash".to_owned()];
+    }
+    let script = case.failure.as_ref().and_then(|_| match case.proves.first() {
+        Some(statement) => Some(statement.id.to_owned()),
+        None => step(case),
+    });
+    let found = case.breaches().filter_map(|f| f.statement).map(|s| s.id.to_owned());
+    script.into_iter().chain(found).collect()
+}
+
+/// The text of the step that fails.
+fn step(case: &CaseResult) -> Option<String> {
+    let place = case.failure.as_ref()?.place.as_ref()?;
+    let text = case.header.source.text.get(place.span.clone())?;
+    Some(text.trim().to_owned())
+}
+
+/// The first line of why a case fails, without the names and times of the run.
+fn reason(case: &CaseResult) -> String {
+    let steady = model::Case::from(case).steady_reason().unwrap_or_default();
+    steady.lines().next().unwrap_or_default().to_owned()
 }
 
 /// As a YAML scalar: JSON's strings are YAML too.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+fn scalar(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/_.@-§".contains(c);
+    if text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '§') && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        serde_json::Value::from(text).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::suite::check_known;
+    use crate::sut::Known;
+
+    fn cause(scenario: &str, reason: &str) -> Cause {
+        Cause {
+            scenario: scenario.to_owned(),
+            step: "c <- closed".to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn ids() -> Vec<String> {
+        let ids = [
+            "cut/grid[1]@v3.1.1",
+            "cut/grid[1]@v5",
+            "cut/grid[2]@v3.1.1",
+            "cut/grid[2]@v5",
+            "cut/grid[a b]@v5",
+            "cut/grids@v5",
+            "will/late@v3.1.1",
+            "will/late@v5",
+        ];
+        ids.map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn cases_that_fail_alike_are_one_cause() {
+        let mut draft = Draft::default();
+        for id in [
+            "cut/grid[1]@v5",
+            "cut/grid[2]@v5",
+            "cut/grid[a b]@v5",
+            "cut/grid[2]@v3.1.1",
+        ] {
+            let fails = vec!["§2.1.4/remaining-length".to_owned(), "MQTT-1".to_owned()];
+            draft.failed(id, cause("cut/grid", "closed is missing"), fails);
+        }
+        for id in ["will/late@v3.1.1", "will/late@v5"] {
+            draft.failed(id, cause("will/late", "no will"), vec!["MQTT-2".to_owned()]);
+        }
+        draft.failed("will/late@v5", cause("will/late", "other"), vec!["crash".to_owned()]);
+        draft.played("will/late@v3.1.1", 0);
+        let text = draft.text(&ids());
+        assert_eq!(
+            text,
+            r#"known:
+  # 4 cases: closed is missing
+  - because: untriaged
+    cases:
+      "cut/grid[*]@v5": [MQTT-1, §2.1.4/remaining-length]
+      "cut/grid[2]@v3.1.1": [MQTT-1, §2.1.4/remaining-length]
+  # 2 cases: no will
+  - because: untriaged
+    cases:
+      will/late@v3.1.1: { fails: MQTT-2, sometimes: true }
+      will/late@v5: MQTT-2
+  # 1 case: other
+  - because: untriaged
+    cases:
+      will/late@v5: crash
+"#
+        );
+        let known = Known::parse(&text, Path::new("known.yaml")).expect("a list that can be used");
+        assert_eq!(check_known(&known, ids().iter().map(String::as_str)), []);
+        assert!(known.iter().all(|k| k.untriaged));
+    }
+
+    #[test]
+    fn a_pattern_fits_what_failed_and_nothing_else() {
+        let ids = ids();
+        let of = |wanted: &[&str]| patterns(&wanted.iter().copied().collect(), &ids);
+        assert_eq!(of(&["will/late@v3.1.1", "will/late@v5"]), ["will/late*"]);
+        assert_eq!(of(&["will/late@v5"]), ["will/late@v5"]);
+        assert_eq!(of(&["cut/grid[1]@v3.1.1", "cut/grid[2]@v3.1.1"]), ["cut/grid*@v3.1.1"]);
+        assert_eq!(
+            of(&["cut/grid[1]@v5", "cut/grid[a b]@v5"]),
+            ["cut/grid[1]@v5", "cut/grid[a b]@v5"]
+        );
+    }
+
+    #[test]
+    fn nothing_that_failed_is_an_empty_list() {
+        assert_eq!(Draft::default().text(&[]), "known: []\n");
+    }
 }

@@ -103,6 +103,7 @@ async fn turns(
 ) -> Exit {
     let mut exit = Exit::Ok;
     let mut before: Option<Arc<RunResult>> = None;
+    let mut draft = known::Draft::default();
     for turn in 1..=args.repeat {
         if args.repeat > 1 {
             print(&format!("run {turn} of {}\n", args.repeat));
@@ -116,6 +117,10 @@ async fn turns(
             Err(message) => return fail(Exit::Unreachable, message),
         };
         exit = worse(exit, report_all(args, cases, &result));
+        if let Some(file) = &args.write_known {
+            draft.add(&result);
+            exit = worse(exit, write_known(file, args, cases, &draft));
+        }
         if let Some(before) = &before {
             exit = worse(exit, changed_verdicts(before, &result));
         }
@@ -205,11 +210,7 @@ fn report_all(args: &RunArgs, cases: &[Arc<Case>], result: &RunResult) -> Exit {
     let mut exit = verdict_of(result);
     last::keep(result);
     type Report = fn(&RunResult) -> String;
-    let files: [(_, Report); 3] = [
-        (&args.json, report::json::run),
-        (&args.junit, report::junit::run),
-        (&args.write_known, known::list),
-    ];
+    let files: [(_, Report); 2] = [(&args.json, report::json::run), (&args.junit, report::junit::run)];
     for (file, text) in files {
         if let Some(file) = file {
             exit = worse(exit, write(file, &text(result)));
@@ -235,6 +236,13 @@ fn report_all(args: &RunArgs, cases: &[Arc<Case>], result: &RunResult) -> Exit {
         job_summary(|| report::github::summary(result));
     }
     exit
+}
+
+/// Writes what has failed so far as a list of known deviations.
+fn write_known(file: &Path, args: &RunArgs, cases: &[Arc<Case>], draft: &known::Draft) -> Exit {
+    let selected = || cases.iter().map(|case| case.id.clone()).collect();
+    let ids = set::ids(&args.set).unwrap_or_else(|_| selected());
+    write(file, &draft.text(&ids))
 }
 
 /// The page with this run alone.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mqttspec::source::MAX_FILE;
+use mqttspec::scenario::Files;
+use mqttspec::source::{MAX_FILE, render_all};
 use mqttspec::statements::Version;
+use mqttspec::suite::check_known;
 use mqttspec::sut::{Endpoints, Fails, Login, Profile, Words};
 
 fn parse(text: &str) -> Result<Profile, String> {
@@ -531,12 +533,19 @@ fn hostile_text_of_the_largest_size_is_refused_quickly() {
 #[test]
 fn the_committed_profiles_are_profiles() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("ci/brokers");
+    let outlines = Files::embedded().outlines().expect("the scenarios are right");
+    let ids: Vec<String> = outlines.into_iter().map(|case| case.id).collect();
     let mut count = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|e| e == "yaml") {
             let profile = Profile::read(&path).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(path.file_stem().unwrap().to_str(), Some(profile.name.as_str()));
+            let wrong = check_known(&profile.known, ids.iter().map(String::as_str));
+            assert!(wrong.is_empty(), "{}", render_all(&wrong, false));
+            for cause in &profile.known {
+                assert!(cause.severity.is_some() && cause.effect.is_some(), "{}", cause.origin());
+            }
             count += 1;
         }
     }

@@ -53,7 +53,9 @@ impl Check<'_> {
         let flag = self.flag(node, "untriaged");
         let because = self.sentence(node, "because");
         let effect = self.sentence(node, "effect");
-        let bytes = self.sentence(node, "bytes");
+        let bytes = self.given(node, "bytes", |check, node| {
+            Ok(check.filled(node, "`bytes`")?.to_owned())
+        });
         let links = self.links(node);
         let severity = self.given(node, "severity", Self::severity);
         let broker = self.given(node, "broker", Self::condition);
