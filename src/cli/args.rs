@@ -25,6 +25,8 @@ pub enum Command {
     List(ListArgs),
     /// Read scenario files and say what is wrong with them
     Check(CheckArgs),
+    /// Write scenario files in their canonical form
+    Fmt(FmtArgs),
     /// Show a scenario, and what its cases prove
     Show(ShowArgs),
     /// Write a new scenario file to begin with
@@ -249,6 +251,19 @@ pub struct ListArgs {
 pub struct CheckArgs {
     /// Files or folders; without any, the scenarios inside the program
     pub paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct FmtArgs {
+    /// Files or folders; `-` formats standard input to standard output
+    #[arg(required = true, value_name = "FILE")]
+    pub paths: Vec<PathBuf>,
+    /// Write nothing: list the files that would change, and end with 1 if there are any
+    #[arg(long)]
+    pub check: bool,
+    /// Write nothing: show what would change, and end with 1 if anything would
+    #[arg(long)]
+    pub diff: bool,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use super::args::Cli;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Play", &["run", "matrix", "compare", "report", "sweep"]),
     ("Look up", &["list", "show", "explain", "coverage", "decode"]),
-    ("Write scenarios", &["new", "check", "schema"]),
+    ("Write scenarios", &["new", "check", "fmt", "schema"]),
     ("Snapshots", &["review", "accept", "reject"]),
     ("Captures", &["record", "audit", "replay", "import"]),
     ("The embedded broker", &["broker"]),
@@ -53,6 +53,14 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("check", "the scenarios inside the program"),
             ("check scenarios/qos2 my.yaml", "a folder and a file"),
+        ],
+    ),
+    (
+        "fmt",
+        &[
+            ("fmt scenarios", "every scenario below a folder"),
+            ("fmt --check scenarios", "list those that would change"),
+            ("fmt --diff my.yaml", "what would change"),
         ],
     ),
     (
@@ -206,8 +214,8 @@ pub fn command() -> Command {
         EXAMPLES[0].1[0],
         EXAMPLES[0].1[1],
         EXAMPLES[0].1[2],
-        EXAMPLES[5].1[0],
-        EXAMPLES[12].1[0],
+        EXAMPLES[6].1[0],
+        EXAMPLES[13].1[0],
     ];
     let template = format!(
         "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{}Options:\n{{options}}\n\n{}\n",

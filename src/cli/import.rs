@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::capture::{self, Recorded};
-use crate::scenario::{Source, is_name, load};
+use crate::scenario::{Source, format, is_name};
 
 use super::args::ImportArgs;
 use super::out::{fail, print};
@@ -65,14 +65,15 @@ pub fn import(args: &ImportArgs) -> Exit {
         file: shown.clone(),
         text,
     });
-    if let Err(diagnostics) = load(&source, "imported") {
-        return set::malformed(&diagnostics);
-    }
+    let text = match format(&source, "imported") {
+        Ok(text) => text,
+        Err(diagnostics) => return set::malformed(&diagnostics),
+    };
     let Some(output) = &args.output else {
-        print(&source.text);
+        print(&text);
         return Exit::Ok;
     };
-    match std::fs::write(output, &source.text) {
+    match std::fs::write(output, &text) {
         Ok(()) => {
             print(&format!("wrote {shown}\n"));
             Exit::Ok

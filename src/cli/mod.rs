@@ -10,6 +10,7 @@ mod decode;
 mod exit;
 mod explain;
 mod files;
+mod fmt;
 mod help;
 mod import;
 mod interrupt;
@@ -84,6 +85,7 @@ pub fn main() -> Ended {
         Command::Run(args) => return run::run(&args),
         Command::List(args) => list::list(&args),
         Command::Check(args) => check::check(&args),
+        Command::Fmt(args) => fmt::fmt(&args),
         Command::Show(args) => show::show(&args),
         Command::New(args) => new::new(&args),
         Command::Decode(args) => decode::decode(&args),

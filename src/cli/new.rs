@@ -58,16 +58,17 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::scenario::{Source, load};
+    use crate::scenario::{Source, format};
 
     #[test]
-    fn what_is_written_is_well_formed_for_every_statement() {
+    fn what_is_written_is_well_formed_and_formatted_for_every_statement() {
         for statement in catalogue().iter().map(Some).chain([None]) {
             let source = Arc::new(Source {
                 file: "scenarios/a/b.yaml".to_owned(),
                 text: template(statement, 2),
             });
-            assert!(load(&source, "a/b").is_ok(), "{:?}", statement.map(|s| s.id));
+            let formatted = format(&source, "a/b");
+            assert_eq!(formatted.as_ref(), Ok(&source.text), "{:?}", statement.map(|s| s.id));
         }
     }
 }

@@ -11,7 +11,7 @@ use std::thread;
 
 use include_dir::{Dir, include_dir};
 
-use super::{Diagnostic, Outline, Scenario, Source, load, outlines};
+use super::{Diagnostic, Outline, Scenario, Source, format, load, outlines};
 use crate::source::read_file;
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
@@ -38,6 +38,17 @@ pub struct Files {
 struct File {
     path: String,
     source: Arc<Source>,
+}
+
+/// A scenario file with its canonical text.
+#[derive(Debug)]
+pub struct Formatted {
+    /// The scenario's path.
+    pub path: String,
+    /// The file as it is, without a byte order mark.
+    pub source: Arc<Source>,
+    /// The text that it should have, or what is wrong with it.
+    pub text: Result<String, Vec<Diagnostic>>,
 }
 
 impl Files {
@@ -101,12 +112,45 @@ impl Files {
         Ok(self.each(|_| true, outlines)?.into_iter().flatten().collect())
     }
 
-    /// Reads the files that are wanted, on every core, and keeps their order.
+    /// The canonical text of each file, beside its own. What is wrong with the folders is in [`errors`](Files::errors).
+    pub fn formatted(&self) -> Vec<Formatted> {
+        let of = |(file, text): (&File, _)| Formatted {
+            path: file.path.clone(),
+            source: Arc::clone(&file.source),
+            text,
+        };
+        self.results(|_| true, format).into_iter().map(of).collect()
+    }
+
+    /// What is wrong with the folders and with files that could not be read.
+    pub fn errors(&self) -> &[Diagnostic] {
+        &self.errors
+    }
+
+    /// Reads the files that are wanted, and keeps their order.
     fn each<T: Send>(
         &self,
         wanted: impl Fn(&str) -> bool,
         read: fn(&Arc<Source>, &str) -> Result<T, Vec<Diagnostic>>,
     ) -> Result<Vec<T>, Vec<Diagnostic>> {
+        let results = self.results(wanted, read);
+        let mut errors = self.errors.clone();
+        let mut all = Vec::with_capacity(results.len());
+        for (_, result) in results {
+            match result {
+                Ok(one) => all.push(one),
+                Err(more) => errors.extend(more),
+            }
+        }
+        if errors.is_empty() { Ok(all) } else { Err(errors) }
+    }
+
+    /// What is read of each file that is wanted, on every core, in their order.
+    fn results<T: Send>(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+        read: fn(&Arc<Source>, &str) -> Result<T, Vec<Diagnostic>>,
+    ) -> Vec<(&File, Result<T, Vec<Diagnostic>>)> {
         let files: Vec<&File> = self.files.iter().filter(|f| wanted(&f.path)).collect();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         // Several parts a core, since files differ in what they cost.
@@ -116,7 +160,7 @@ impl Files {
         let work = || {
             let mut done = Vec::new();
             while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                done.extend(part.iter().map(|f| (&f.path, read(&f.source, &f.path))));
+                done.extend(part.iter().map(|f| (*f, read(&f.source, &f.path))));
             }
             done
         };
@@ -131,16 +175,8 @@ impl Files {
             }
             results
         });
-        results.sort_by_key(|(path, _)| *path);
-        let mut errors = self.errors.clone();
-        let mut all = Vec::with_capacity(results.len());
-        for (_, result) in results {
-            match result {
-                Ok(one) => all.push(one),
-                Err(more) => errors.extend(more),
-            }
-        }
-        if errors.is_empty() { Ok(all) } else { Err(errors) }
+        results.sort_by_key(|(file, _)| &file.path);
+        results
     }
 
     /// Loads all of them.
