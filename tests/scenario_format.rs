@@ -1,6 +1,10 @@
 //! `mqttspec fmt`: what it makes of a file, that it changes no case, and that a second time changes nothing.
+//!
+//! Golden files are in `fixtures/format`: `NAME.yaml` becomes `NAME.formatted`. With `MQTTSPEC_BLESS=1` they are written
+//! instead of compared; read them before they are committed.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use assert_cmd::Command;
@@ -15,6 +19,29 @@ fn formatted(text: &str) -> String {
         text: text.to_owned(),
     });
     format(&source, "a").unwrap_or_else(|errors| panic!("{}\nof\n{text}", errors[0]))
+}
+
+#[test]
+fn golden_files() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/format");
+    let bless = std::env::var_os("MQTTSPEC_BLESS").is_some();
+    let mut count = 0;
+    for entry in fs::read_dir(&dir).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_none_or(|e| e != "yaml") {
+            continue;
+        }
+        count += 1;
+        let found = formatted(&fs::read_to_string(&file).unwrap());
+        assert_eq!(formatted(&found), found, "{} twice", file.display());
+        let golden = file.with_extension("formatted");
+        if bless {
+            fs::write(&golden, &found).unwrap();
+        } else {
+            assert_eq!(found, fs::read_to_string(&golden).unwrap(), "{}", file.display());
+        }
+    }
+    assert!(count >= 2, "only {count} files");
 }
 
 /// Another way to write the same file: keys at the top in another order, more blank lines and blanks, other line ends.
