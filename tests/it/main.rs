@@ -28,6 +28,7 @@ mod readme;
 mod record;
 mod replay_capture;
 mod rulings;
+mod scenario_format;
 mod scenario_schema;
 mod secrets;
 mod shard;
