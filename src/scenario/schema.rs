@@ -7,7 +7,9 @@
 use serde_json::{Map, Value, json};
 
 use super::fields;
-use super::load::{ACTIONS, CLIENT_KEYS, MANNER, MAX_TIMES, NEEDS, RESERVED, SNAPSHOTS, TOP_KEYS, wrong_keys};
+use super::load::{
+    ACTIONS, CLIENT_KEYS, MANNER, MAX_TIMES, NEEDS, RECONNECT_KEYS, RESERVED, SNAPSHOTS, TOP_KEYS, wrong_keys,
+};
 use crate::source::DURATION_PATTERN as DURATION;
 use crate::statements::Version;
 use crate::wire::{FieldSpec, Kind, PacketType};
@@ -182,6 +184,7 @@ fn client() -> Value {
     let mut properties = Map::new();
     for key in CLIENT_KEYS {
         let schema = match key {
+            "session" => or_a_version(reference("session")),
             "connect" => json!({ "anyOf": [{ "type": "boolean" }, reference("send.CONNECT")] }),
             "subscribe" => json!({ "anyOf": [reference("filters"), reference("send.SUBSCRIBE")] }),
             _ => json!({ "enum": ["auto", "script"] }),
@@ -202,6 +205,7 @@ fn values() -> Map<String, Value> {
     let defs = json!({
         "client": client(),
         "duration": { "type": "string", "pattern": format!(r"^{DURATION}$|\$") },
+        "session": { "type": "string", "pattern": format!(r"^(kept|clean|{DURATION})$|\$") },
         "within": { "type": "string", "pattern": format!(r"^{DURATION}(\.\.({DURATION})?)?$|\$") },
         "number": { "anyOf": [
             { "type": "integer", "minimum": 0 },
@@ -369,6 +373,24 @@ fn sends(with_manner: bool) -> Vec<(String, Value)> {
     all
 }
 
+/// The value of `c -> reconnect`.
+fn reconnect() -> Value {
+    let value = |key: &str| match key {
+        "resumed" => reference("boolean"),
+        "session" => reference("session"),
+        "connect" => reference("send.CONNECT"),
+        _ => reference("expect.CONNACK"),
+    };
+    let properties: Map<String, Value> = RECONNECT_KEYS
+        .into_iter()
+        .map(|key| (key.to_owned(), or_a_version(value(key))))
+        .collect();
+    json!({ "anyOf": [
+        { "type": "null" },
+        { "type": "object", "properties": properties, "additionalProperties": false },
+    ] })
+}
+
 /// The keys of what a client waits for.
 fn expectations() -> Vec<(String, Value)> {
     let mut all: Vec<(String, Value)> = PacketType::ALL
@@ -402,6 +424,7 @@ fn grammar() -> Map<String, Value> {
     for (key, value) in sends(true) {
         keys.push((format!("{CLIENT} *-> *{key}"), value));
     }
+    keys.push((format!("{CLIENT} *-> *reconnect"), reconnect()));
     for (key, value) in expectations() {
         keys.push((format!("{CLIENT} *<- *{key}"), value));
     }

@@ -12,7 +12,7 @@ use crate::wire::{Kind, PacketType};
 pub(in crate::scenario) const RESERVED: [&str; 14] = [
     "only", "repeat", "wait", "broker", "one", "in", "note", "v5", "ns", "i", "login", "auth", "users", "share",
 ];
-pub(in crate::scenario) const CLIENT_KEYS: [&str; 3] = ["connect", "subscribe", "acks"];
+pub(in crate::scenario) const CLIENT_KEYS: [&str; 4] = ["session", "connect", "subscribe", "acks"];
 
 impl Cx<'_> {
     /// Takes down the clients' names: every step needs them.
@@ -77,6 +77,13 @@ impl Cx<'_> {
                     spec.connect = self.packet_template(PacketType::Connect, &connect.place, connect, None)?;
                 }
             }
+        }
+        if let Some(session) = value.get("session") {
+            if spec.start == Start::TcpOnly {
+                self.error(&session.place, "a client that does not connect has no session");
+                return None;
+            }
+            self.session(session, value.get("connect"))?.set_in(&mut spec.connect);
         }
         if let Some(subscribe) = value.get("subscribe") {
             if spec.start == Start::TcpOnly {

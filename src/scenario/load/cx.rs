@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scenario::text::TextError;
-use crate::scenario::{Place, Source};
+use crate::scenario::{ClientSpec, Place, Source};
 use crate::source::{Node, Reader};
 use crate::statements::Version;
 
@@ -17,6 +17,8 @@ pub(in crate::scenario) struct Cx<'a> {
     pub versions: &'a [Version],
     /// The names of the clients, in order.
     pub clients: Vec<Arc<str>>,
+    /// How each client begins; those that cannot be read are missing.
+    pub specs: Vec<ClientSpec>,
     /// The number of the next step.
     pub next_step: u32,
 }
@@ -42,6 +44,7 @@ impl<'a> Cx<'a> {
             version,
             versions,
             clients: Vec::new(),
+            specs: Vec::new(),
             next_step: 0,
         }
     }

@@ -9,6 +9,7 @@ mod cx;
 mod header;
 mod packets;
 mod rows;
+mod session;
 mod steps;
 mod values;
 
@@ -25,6 +26,7 @@ use crate::statements::{StatementId, Version};
 pub(super) use clients::{CLIENT_KEYS, RESERVED};
 pub(super) use header::{NEEDS, SNAPSHOTS, TOP_KEYS};
 pub(super) use packets::{MANNER, wrong_keys};
+pub(super) use session::RECONNECT_KEYS;
 pub(super) use steps::{ACTIONS, MAX_TIMES};
 
 /// Reads one scenario. `path` is its path below the scenarios' folder, without the ending.
@@ -182,6 +184,7 @@ impl Cx<'_> {
         let clients = root.get("clients").and_then(Node::map).unwrap_or_default();
         let clients: Vec<(Node, Node)> = clients.iter().map(|(k, v)| (k.clone(), self.filled(v, row))).collect();
         let clients = self.client_specs(&clients);
+        self.specs = clients.clone().unwrap_or_default();
         let steps = match root.get("steps") {
             Some(node) => {
                 let node = self.filled(node, row);

@@ -85,7 +85,7 @@ impl Cx<'_> {
         }
     }
 
-    fn number_step(&mut self) -> u32 {
+    pub fn number_step(&mut self) -> u32 {
         self.next_step += 1;
         self.next_step - 1
     }
@@ -97,8 +97,11 @@ impl Cx<'_> {
         if let Some(versions) = key.strip_prefix("only ") {
             return self.only(&entry, versions);
         }
-        let number = self.number_step();
         let value = entry.value.as_ref();
+        if let Some(steps) = self.reconnect_step(entry.key, value) {
+            return steps;
+        }
+        let number = self.number_step();
         let what = match key {
             "one of" => {
                 let items = self.list(value, "`one of`")?;
@@ -223,7 +226,7 @@ impl Cx<'_> {
         }
     }
 
-    fn client(&mut self, key: &Node, name: &str) -> Option<Arc<str>> {
+    pub fn client(&mut self, key: &Node, name: &str) -> Option<Arc<str>> {
         if let Some(found) = self.clients.iter().find(|c| ***c == *name) {
             return Some(Arc::clone(found));
         }
@@ -328,6 +331,7 @@ impl Cx<'_> {
                 if manner.is_some() {
                     allowed.push("together");
                     allowed.extend(ACTIONS.map(|(name, _)| name));
+                    allowed.push("reconnect");
                 }
                 let help = meant(what, allowed.iter().copied(), || {
                     format!("allowed here: {}", allowed.join(", "))

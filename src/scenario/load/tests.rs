@@ -8,11 +8,11 @@ fn source(text: &str) -> Arc<Source> {
     })
 }
 
-fn load_text(text: &str) -> Scenario {
+pub(super) fn load_text(text: &str) -> Scenario {
     load(&source(text), "a").unwrap_or_else(|errors| panic!("{}", render_all(&errors, false)))
 }
 
-fn messages(text: &str) -> Vec<String> {
+pub(super) fn messages(text: &str) -> Vec<String> {
     match load(&source(text), "a") {
         Ok(_) => Vec::new(),
         Err(errors) => errors.into_iter().map(|e| e.message).collect(),

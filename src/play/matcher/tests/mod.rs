@@ -16,6 +16,7 @@ mod closing;
 mod fences;
 mod limits;
 mod parting;
+mod reconnect;
 mod replays;
 mod taking;
 
