@@ -30,8 +30,8 @@ const MEMORY: u64 = 160 * 1024 * 1024;
 /// Some cases of every version that need nothing special and no time of their own.
 fn cases() -> Vec<Arc<Case>> {
     let quick = |case: &Case| {
-        let header = &case.header;
-        !header.timing && !header.heavy && header.needs.is_empty()
+        let conditions = &case.conditions;
+        !conditions.timing && !conditions.heavy && conditions.needs.is_empty()
     };
     let some = ["qos2/dup-before-pubrel@", "qos1/", "retain/", "subscribe/"];
     let cases: Vec<Arc<Case>> = Files::embedded()

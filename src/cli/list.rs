@@ -21,7 +21,7 @@ pub fn list(args: &ListArgs) -> Exit {
                     "title": case.title,
                     "version": case.version.name(),
                     "statements": case.proves.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                    "tags": case.header.tags,
+                    "tags": case.conditions.tags,
                 })
             })
             .collect();

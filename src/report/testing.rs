@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::play::{Awaited, Failure, FailureKind, Mismatch, Stage};
-use crate::scenario::{Header, Place, ScenarioLevel, SnapshotForm, Source, Which};
+use crate::scenario::{Header, Place, SnapshotForm, Source, Which};
 use crate::statements::{StatementId, Version};
 use crate::suite::{CaseResult, Judged, RunResult, Target, TargetInfo, Verdict, Weight};
 use crate::sut::{Fixed, Kept, Known, Supports};
@@ -97,14 +97,7 @@ pub fn header() -> Arc<Header> {
         }),
         title: "A QoS 2 PUBLISH resent with DUP before PUBREL reaches the subscriber once".to_owned(),
         about: None,
-        level: ScenarioLevel::Must,
-        needs: Vec::new(),
-        serial: false,
-        heavy: false,
-        timing: false,
         snapshot: SnapshotForm::Exchange,
-        tags: Vec::new(),
-        timeout: Duration::from_secs(30),
     })
 }
 

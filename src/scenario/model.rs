@@ -26,7 +26,13 @@ pub struct Header {
     pub source: Arc<Source>,
     pub title: String,
     pub about: Option<String>,
-    /// MUST unless the file says `level: should`.
+    pub snapshot: SnapshotForm,
+}
+
+/// The conditions under which a case is played: those of its file, and what its row adds or replaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conditions {
+    /// MUST unless `level: should` is given.
     pub level: ScenarioLevel,
     pub needs: Vec<Need>,
     /// Plays alone, since it touches the whole broker.
@@ -34,13 +40,28 @@ pub struct Header {
     /// Moves so much that it would disturb the times of others: it is played after them, one at a time, with a broker of its
     /// own where one can be started.
     pub heavy: bool,
-    /// The verdict hangs on the time at which things happen, though no step states a bound.
+    /// The verdict depends on the time at which things happen, though no step states a bound.
     pub timing: bool,
-    pub snapshot: SnapshotForm,
-    /// Words by which cases are selected: those of the file, and one for each of the three keys above that it sets.
+    /// Words by which cases are selected: those that are written, and one each for `timing`, `heavy` and the form of the
+    /// snapshot.
     pub tags: Vec<String>,
     /// Deadline of the case without its declared waits; 30 s unless given.
     pub timeout: Duration,
+}
+
+impl Default for Conditions {
+    /// Those of a file that names none.
+    fn default() -> Conditions {
+        Conditions {
+            level: ScenarioLevel::Must,
+            needs: Vec::new(),
+            serial: false,
+            heavy: false,
+            timing: false,
+            tags: Vec::new(),
+            timeout: Duration::from_secs(30),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +143,7 @@ pub struct Outline {
     pub proves: Vec<StatementId>,
     /// The title with the row's values filled in.
     pub title: String,
+    pub conditions: Arc<Conditions>,
 }
 
 impl Outline {
@@ -132,14 +154,14 @@ impl Outline {
         if !self.proves.is_empty() && self.proves.iter().all(is_should) {
             return ScenarioLevel::Should;
         }
-        self.header.level
+        self.conditions.level
     }
 }
 
 impl Case {
     /// Whether the target must have this feature.
     pub fn needs(&self, feature: &str) -> bool {
-        self.header.needs.iter().any(|need| need.feature == feature)
+        self.conditions.needs.iter().any(|need| need.feature == feature)
     }
 }
 

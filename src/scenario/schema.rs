@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::fields;
 use super::load::{
-    ACTIONS, CLIENT_KEYS, MANNER, MAX_TIMES, NEEDS, RECONNECT_KEYS, RESERVED, SNAPSHOTS, TOP_KEYS, wrong_keys,
+    ACTIONS, CLIENT_KEYS, CONDITIONS, MANNER, MAX_TIMES, NEEDS, RECONNECT_KEYS, RESERVED, SNAPSHOTS, TOP_KEYS,
+    wrong_keys,
 };
 use crate::source::DURATION_PATTERN as DURATION;
 use crate::statements::Version;
@@ -88,6 +89,7 @@ fn or_a_version(schema: Value) -> Value {
 /// The key at the top of a file.
 fn top(key: &str) -> Value {
     let statements = json!({ "type": "array", "items": { "type": "string" } });
+    let column = json!({ "type": "array", "minItems": 1 });
     let (about, mut schema) = match key {
         "format" => ("The version of the language.", json!({ "const": 1 })),
         "title" => (
@@ -129,8 +131,8 @@ fn top(key: &str) -> Value {
         "each" => (
             "One case a row: a list of rows, or a map of lists for every combination.",
             json!({ "anyOf": [
-                { "type": "array", "items": { "type": "object", "minProperties": 1 }, "minItems": 1 },
-                { "type": "object", "additionalProperties": { "type": "array", "minItems": 1 }, "minProperties": 1 },
+                { "type": "array", "items": row(), "minItems": 1 },
+                { "type": "object", "additionalProperties": { "anyOf": [column, by_version(&column)] }, "minProperties": 1 },
             ] }),
         ),
         "clients" => ("The clients, and how each begins.", clients()),
@@ -144,6 +146,14 @@ fn top(key: &str) -> Value {
         schema.insert("description".to_owned(), about.into());
     }
     schema
+}
+
+/// A row of `each`: columns of any name, and the keys that are none.
+fn row() -> Value {
+    let own = ["proves", "versions"].into_iter().chain(CONDITIONS);
+    let mut properties: Map<String, Value> = own.map(|key| (key.to_owned(), top(key))).collect();
+    properties.insert("name".to_owned(), json!({ "type": ["string", "number"] }));
+    json!({ "type": "object", "properties": properties, "minProperties": 1 })
 }
 
 fn by_version(schema: &Value) -> Value {

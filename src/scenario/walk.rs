@@ -53,7 +53,7 @@ impl Case {
             }
             _ => false,
         };
-        self.header.timing || self.script.exchanges().any(|steps| every(steps).any(bounded))
+        self.conditions.timing || self.script.exchanges().any(|steps| every(steps).any(bounded))
     }
 }
 

@@ -51,7 +51,7 @@ pub async fn run(
     // Heavy cases take both the processor and the broker, and the timers of others would be measured wrong beside them.
     let (alone, beside): (Vec<usize>, Vec<usize>) = order::longest_first(cases)
         .into_iter()
-        .partition(|&i| cases[i].header.heavy || (cases[i].header.serial && !target.launcher.starts_its_own()));
+        .partition(|&i| cases[i].conditions.heavy || (cases[i].conditions.serial && !target.launcher.starts_its_own()));
     let mut tasks = JoinSet::new();
     for index in beside {
         tasks.spawn(one(Arc::clone(&session), Arc::clone(&cases[index]), index));

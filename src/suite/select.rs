@@ -30,7 +30,7 @@ impl Selection {
         self.by_glob(case)
             && (self.versions.is_empty() || self.versions.contains(&case.version))
             && (self.statements.is_empty() || self.by_statement(case))
-            && (self.tags.is_empty() || self.tags.iter().any(|tag| case.header.tags.contains(tag)))
+            && (self.tags.is_empty() || self.tags.iter().any(|tag| case.conditions.tags.contains(tag)))
             && self.only.as_ref().is_none_or(|only| only.contains(&case.id))
             && self.shard.is_none_or(|(part, of)| shard(&case.id, of) == part)
     }

@@ -188,9 +188,9 @@ impl Session {
     }
 
     async fn play(&self, case: &Case, place: &Place, judge: &Judge<'_>) -> CaseResult {
-        let heavy = case.header.heavy;
+        let heavy = case.conditions.heavy;
         let _heavy = if heavy { self.heavy.acquire().await.ok() } else { None };
-        let alone = self.target.isolate || case.script.restarts() || case.header.serial || heavy;
+        let alone = self.target.isolate || case.script.restarts() || case.conditions.serial || heavy;
         let own = place.launcher.starts_its_own() && alone;
         let began;
         // On the heap: all cases of a run wait for room, and those that do are small so.

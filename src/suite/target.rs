@@ -56,7 +56,7 @@ impl Target {
         if let Some(why) = self.not_offered.get(&case.version) {
             return Err(why.clone());
         }
-        if case.header.serial && !self.launcher.starts_its_own() && !self.supports.has("exclusive") {
+        if case.conditions.serial && !self.launcher.starts_its_own() && !self.supports.has("exclusive") {
             return Err("touches the whole broker, which others may use".to_owned());
         }
         let Err(why) = unmet(&self.supports, case) else {
@@ -75,7 +75,7 @@ impl Target {
 
 /// The first need of a case that is not met.
 fn unmet(supports: &Supports, case: &Outline) -> Result<(), String> {
-    case.header.needs.iter().try_for_each(|need| match need.wanted {
+    case.conditions.needs.iter().try_for_each(|need| match need.wanted {
         Wanted::There => supports.meets(&need.feature, None),
         Wanted::Missing => supports.lacks(&need.feature),
         Wanted::Limit { from, to } => supports.meets(&need.feature, Some((from, to))),

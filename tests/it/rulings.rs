@@ -190,8 +190,13 @@ fn what_only_should_be_is_advice() {
     {
         let all = !case.proves.is_empty() && case.proves.iter().all(|id| is_should(*id));
         let advice = case.level() == ScenarioLevel::Should;
-        assert_eq!(advice, all || case.header.level == ScenarioLevel::Should, "{}", case.id);
-        if advice && case.header.level == ScenarioLevel::Must {
+        assert_eq!(
+            advice,
+            all || case.conditions.level == ScenarioLevel::Should,
+            "{}",
+            case.id
+        );
+        if advice && case.conditions.level == ScenarioLevel::Must {
             told.insert(case.id.clone());
         }
     }

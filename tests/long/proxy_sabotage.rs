@@ -69,7 +69,7 @@ fn cases() -> Vec<Arc<Case>> {
         .load_all()
         .expect("the embedded scenarios are well-formed");
     let cases = scenarios.into_iter().flat_map(|s| s.cases);
-    let light = cases.filter(|case| !case.header.heavy);
+    let light = cases.filter(|case| !case.conditions.heavy);
     light.map(Arc::new).collect()
 }
 

@@ -182,7 +182,7 @@ impl Matcher {
             maybes: Vec::new(),
             clock: Duration::ZERO,
             ticked: None,
-            deadline: case.header.timeout + declared_waits(steps),
+            deadline: case.conditions.timeout + declared_waits(steps),
             silence: silence(steps),
             now: Duration::ZERO,
             since: Duration::ZERO,

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::cx::Cx;
 use crate::scenario::{
-    BrokerAction, BytePart, ByteTemplate, Expect, Expr, Header, PacketPattern, PacketTemplate, Part, Pattern, Place,
-    Script, Send, Start, Step, StepKind, Steps, Take, TextTemplate, Var, every,
+    BrokerAction, BytePart, ByteTemplate, Conditions, Expect, Expr, PacketPattern, PacketTemplate, Part, Pattern,
+    Place, Script, Send, Start, Step, StepKind, Steps, Take, TextTemplate, Var, every,
 };
 use crate::source::{Node, meant, nearest};
 use crate::wire::PacketType;
@@ -16,19 +16,19 @@ type Bound = BTreeSet<String>;
 
 impl Cx<'_> {
     /// Checks a whole script.
-    pub fn check_script(&mut self, script: &Script, header: &Header, root: &Node) {
+    pub fn check_script(&mut self, script: &Script, conditions: &Conditions, root: &Node) {
         for client in &script.clients {
             self.check_template(&client.connect, &Bound::new());
-            self.check_names_of(&client.connect, header);
+            self.check_names_of(&client.connect, conditions);
             if let Some(subscribe) = &client.subscribe {
                 self.check_template(subscribe, &Bound::new());
-                self.check_names_of(subscribe, header);
+                self.check_names_of(subscribe, conditions);
             }
         }
         for steps in script.exchanges() {
             self.check_steps(steps, &mut Bound::new());
-            self.check_needs(steps, header);
-            self.check_namespace(steps, header);
+            self.check_needs(steps, conditions);
+            self.check_namespace(steps, conditions);
             let tcp_only = script.clients.iter().filter(|c| c.start == Start::TcpOnly);
             self.check_silence(steps, &mut tcp_only.map(|c| c.name.to_string()).collect());
         }
@@ -282,14 +282,14 @@ impl Cx<'_> {
         }
     }
 
-    fn check_needs(&mut self, steps: &[Step], header: &Header) {
+    fn check_needs(&mut self, steps: &[Step], conditions: &Conditions) {
         for step in every(steps) {
             if let StepKind::Broker(action) = &step.what {
                 let need = match action {
                     BrokerAction::Restart => "restart",
                     BrokerAction::Kill => "durable",
                 };
-                if !header.needs.iter().any(|n| n.feature == need) {
+                if !conditions.needs.iter().any(|n| n.feature == need) {
                     let help = format!("`needs: [{need}]`");
                     self.error_help(&step.place, format!("`broker: {action}` without the need for it"), help);
                 }
@@ -303,7 +303,7 @@ impl Cx<'_> {
                 _ => None,
             };
             if let Some(what) = websocket
-                && !header.needs.iter().any(|n| n.feature == "websocket")
+                && !conditions.needs.iter().any(|n| n.feature == "websocket")
             {
                 self.error_help(
                     &step.place,
@@ -315,7 +315,7 @@ impl Cx<'_> {
     }
 
     /// Every topic, filter and client identifier carries `$ns`, so that cases run side by side.
-    fn check_namespace(&mut self, steps: &[Step], header: &Header) {
+    fn check_namespace(&mut self, steps: &[Step], conditions: &Conditions) {
         for step in every(steps) {
             if let StepKind::Send {
                 what: Send::Write(write),
@@ -324,15 +324,15 @@ impl Cx<'_> {
             {
                 for part in &write.parts {
                     if let Part::Packet(template) = part {
-                        self.check_names_of(template, header);
+                        self.check_names_of(template, conditions);
                     }
                 }
             }
         }
     }
 
-    fn check_names_of(&mut self, template: &PacketTemplate, header: &Header) {
-        if header.serial {
+    fn check_names_of(&mut self, template: &PacketTemplate, conditions: &Conditions) {
+        if conditions.serial {
             return;
         }
         for field in &template.fields {

@@ -49,6 +49,11 @@ impl<'a> Cx<'a> {
         }
     }
 
+    /// The same, with the versions that the scenario is played at.
+    pub fn at_versions(self, versions: &'a [Version]) -> Cx<'a> {
+        Cx { versions, ..self }
+    }
+
     /// Adds an error.
     pub fn error(&mut self, place: &Place, message: impl Into<String>) {
         self.reader.error(place, message);

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use super::cx::Cx;
 use super::rows::{Row, exact_version};
-use crate::scenario::{Header, Need, ScenarioLevel, SnapshotForm, Wanted};
+use crate::scenario::{Conditions, Header, SnapshotForm};
 use crate::source::{Node, What, nearest, quoted};
 use crate::statements::{StatementId, Version, catalogue};
 
@@ -22,40 +21,6 @@ pub(in crate::scenario) const SNAPSHOTS: [(&str, SnapshotForm, &str); 2] = [
     ("sent", SnapshotForm::Sent, "varied"),
 ];
 
-/// Tags that stand for a key: they select the cases that set it, and cannot be set themselves.
-const IMPLIED: [(&str, &str); 4] = [
-    ("timing", "timing: true"),
-    ("heavy", "heavy: true"),
-    ("grid", "snapshot: table"),
-    ("varied", "snapshot: sent"),
-];
-
-/// What a scenario may need of a target, and whether it goes with a number.
-pub(in crate::scenario) const NEEDS: [(&str, bool); 19] = [
-    ("restart", false),
-    ("persistence", false),
-    ("durable", false),
-    ("auth", false),
-    ("auth_method", false),
-    ("acl", false),
-    ("tls", false),
-    ("websocket", false),
-    ("retain", false),
-    ("wildcard", false),
-    ("shared", false),
-    ("subscription_ids", false),
-    ("max_packet", true),
-    ("max_qos", true),
-    ("in_flight", true),
-    ("receive_maximum", true),
-    ("topic_alias_maximum", true),
-    ("max_keep_alive", true),
-    ("max_session_expiry", true),
-];
-
-/// The deadline of a case that names none.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Every statement by what a scenario calls it.
 static STATEMENTS: LazyLock<HashMap<(Version, &'static str), StatementId>> =
     LazyLock::new(|| catalogue().iter().map(|s| ((s.id.version, s.id.id), s.id)).collect());
@@ -63,6 +28,7 @@ static STATEMENTS: LazyLock<HashMap<(Version, &'static str), StatementId>> =
 /// What the top of a file says.
 pub(super) struct Parts {
     pub header: Arc<Header>,
+    pub conditions: Arc<Conditions>,
     pub versions: Vec<Version>,
     pub proves: Proves,
 }
@@ -99,57 +65,27 @@ impl Cx<'_> {
         let title = root.get("title").and_then(|node| self.title(node));
         let versions = root.get("versions").and_then(|node| self.versions(node));
         let about = self.optional(root, "about", |cx, node| cx.text(node, "`about`").map(str::to_owned));
-        let level = self.optional(root, "level", Self::level);
-        let needs = self.optional(root, "needs", Self::needs);
-        let serial = self.optional(root, "serial", |cx, node| cx.boolean(node, "`serial`"));
-        let heavy = self.optional(root, "heavy", |cx, node| cx.boolean(node, "`heavy`"));
-        let timing = self.optional(root, "timing", |cx, node| cx.boolean(node, "`timing`"));
+        let given = self.conditions(root);
         let snapshot = self.optional(root, "snapshot", Self::snapshot);
-        let tags = self.optional(root, "tags", Self::tags);
-        let timeout = self.optional(root, "timeout", |cx, node| cx.duration(node, "`timeout`"));
-        let (heavy, timing) = (heavy?.unwrap_or(false), timing?.unwrap_or(false));
         let snapshot = snapshot?.unwrap_or_default();
-        let mut tags = tags?.unwrap_or_default();
-        tags.extend(timing.then_some("timing").map(str::to_owned));
-        tags.extend(heavy.then_some("heavy").map(str::to_owned));
-        let form = SNAPSHOTS.iter().find(|(_, form, _)| *form == snapshot);
-        tags.extend(form.map(|(_, _, tag)| (*tag).to_owned()));
         let header = Header {
             path: path.to_owned(),
             source: Arc::clone(self.source),
             title: title?,
             about: about?,
-            level: level?.unwrap_or(ScenarioLevel::Must),
-            needs: needs?.unwrap_or_default(),
-            serial: serial?.unwrap_or(false),
-            heavy,
-            timing,
             snapshot,
-            tags,
-            timeout: timeout?.unwrap_or(TIMEOUT),
         };
+        let conditions = given?.over(&Conditions::default(), snapshot);
         let versions = versions?;
         if let Some(node) = root.get("proves") {
             self.check_proves(node, &versions);
         }
         Some(Parts {
             header: Arc::new(header),
+            conditions: Arc::new(conditions),
             versions,
             proves: root.get("proves").cloned().map_or(Proves::Nothing, Proves::Node),
         })
-    }
-
-    /// The value of a key that may be missing: `None` is an error, `Some(None)` its absence.
-    fn optional<T>(
-        &mut self,
-        root: &Node,
-        key: &str,
-        read: impl FnOnce(&mut Self, &Node) -> Option<T>,
-    ) -> Option<Option<T>> {
-        match root.get(key) {
-            None => Some(None),
-            Some(node) => read(self, node).map(Some),
-        }
     }
 
     fn title(&mut self, node: &Node) -> Option<String> {
@@ -194,74 +130,6 @@ impl Cx<'_> {
         Some(found)
     }
 
-    fn level(&mut self, node: &Node) -> Option<ScenarioLevel> {
-        match node.text() {
-            Some("must") => Some(ScenarioLevel::Must),
-            Some("should") => Some(ScenarioLevel::Should),
-            _ => {
-                self.error(&node.place, "`level` is `must` or `should`");
-                None
-            }
-        }
-    }
-
-    fn needs(&mut self, node: &Node) -> Option<Vec<Need>> {
-        let items = self.list(node, "`needs`")?;
-        self.each(items, |cx, item| {
-            let (key, value) = match &item.what {
-                What::Map(entries) if entries.len() == 1 => (&entries[0].0, Some(&entries[0].1)),
-                _ => (item, None),
-            };
-            let feature = cx.text(key, "a need")?;
-            let names: Vec<&str> = NEEDS.iter().map(|(name, _)| *name).collect();
-            let Some((_, numbered)) = NEEDS.iter().find(|(name, _)| *name == feature) else {
-                cx.unknown(&key.place, "need", feature, &names);
-                return None;
-            };
-            let wanted = match (numbered, value) {
-                (true, Some(value)) => {
-                    let (from, to) = cx.limit(value, feature)?;
-                    Wanted::Limit { from, to }
-                }
-                (false, None) => Wanted::There,
-                (false, Some(value)) if value.text() == Some("false") => Wanted::Missing,
-                (true, None) => {
-                    cx.error(&key.place, format!("`{feature}` goes with a number: `{feature}: 2`"));
-                    return None;
-                }
-                (false, Some(value)) => {
-                    let message =
-                        format!("`{feature}` stands alone, or with `false` where a broker without it is needed");
-                    cx.error(&value.place, message);
-                    return None;
-                }
-            };
-            Some(Need {
-                feature: feature.to_owned(),
-                wanted,
-            })
-        })
-    }
-
-    /// `2` is at least that, `0..1` both ends included.
-    fn limit(&mut self, value: &Node, feature: &str) -> Option<(u64, u64)> {
-        let ends = value.text().and_then(|text| text.split_once(".."));
-        let Some((from, to)) = ends else {
-            let from = self.number(value, &format!("`{feature}`"), u64::MAX)?;
-            return Some((from, u64::MAX));
-        };
-        match (from.trim().parse::<u64>(), to.trim().parse::<u64>()) {
-            (Ok(from), Ok(to)) if from <= to => Some((from, to)),
-            _ => {
-                self.error(
-                    &value.place,
-                    format!("`{feature}` is a number or a range such as `0..1`"),
-                );
-                None
-            }
-        }
-    }
-
     fn snapshot(&mut self, node: &Node) -> Option<SnapshotForm> {
         let text = self.text(node, "`snapshot`")?;
         let found = SNAPSHOTS.iter().find(|(word, ..)| *word == text);
@@ -274,26 +142,6 @@ impl Cx<'_> {
             );
         }
         found.map(|(_, form, _)| *form)
-    }
-
-    fn tags(&mut self, node: &Node) -> Option<Vec<String>> {
-        let items = self.list(node, "`tags`")?;
-        self.each(items, |cx, item| {
-            let tag = cx.text(item, "a tag")?;
-            let good = tag
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-            if !good || tag.is_empty() {
-                cx.error(&item.place, "a tag is made of a to z, 0 to 9 and `-`");
-                return None;
-            }
-            if let Some((_, key)) = IMPLIED.iter().find(|(word, _)| *word == tag) {
-                let message = format!("the tag `{tag}` follows from a key and is not set itself");
-                cx.error_help(&item.place, message, format!("write `{key}` as a line of its own"));
-                return None;
-            }
-            Some(tag.to_owned())
-        })
     }
 
     /// What is the same for every case: a map has every version of the scenario and no other.

@@ -5,6 +5,7 @@
 
 mod checks;
 mod clients;
+mod conditions;
 mod cx;
 mod header;
 mod packets;
@@ -19,12 +20,13 @@ use std::sync::Arc;
 use self::cx::Cx;
 use self::header::{Parts, Proves};
 use self::rows::{Row, fill_title};
-use super::{Case, Diagnostic, Header, Outline, Scenario, Script, Source};
+use super::{Case, Conditions, Diagnostic, Header, Outline, Scenario, Script, Source};
 use crate::source::{MOST_ERRORS, Node, parse, sorted};
 use crate::statements::{StatementId, Version};
 
 pub(super) use clients::{CLIENT_KEYS, RESERVED};
-pub(super) use header::{NEEDS, SNAPSHOTS, TOP_KEYS};
+pub(super) use conditions::{CONDITIONS, NEEDS};
+pub(super) use header::{SNAPSHOTS, TOP_KEYS};
 pub(super) use packets::{MANNER, wrong_keys};
 pub(super) use session::RECONNECT_KEYS;
 pub(super) use steps::{ACTIONS, MAX_TIMES};
@@ -34,9 +36,7 @@ pub(super) use steps::{ACTIONS, MAX_TIMES};
 /// # Errors
 /// Everything that is wrong with it, in the order of the file.
 pub fn load(source: &Arc<Source>, path: &str) -> Result<Scenario, Vec<Diagnostic>> {
-    let (header, cases) = load_with(source, path, |cx, root, parts, row, sole| {
-        cx.case(root, parts, row, sole)
-    })?;
+    let (header, cases) = load_with(source, path, |cx, root, at| cx.case(root, at))?;
     Ok(Scenario { header, cases })
 }
 
@@ -45,12 +45,21 @@ pub fn load(source: &Arc<Source>, path: &str) -> Result<Scenario, Vec<Diagnostic
 /// # Errors
 /// Everything else that is wrong with it, in the order of the file.
 pub fn outlines(source: &Arc<Source>, path: &str) -> Result<Vec<Outline>, Vec<Diagnostic>> {
-    let (_, outlines) = load_with(source, path, |cx, _, parts, row, sole| cx.outline(parts, row, sole))?;
+    let (_, outlines) = load_with(source, path, |cx, _, at| cx.outline(at))?;
     Ok(outlines)
 }
 
-/// What is made of a scenario at one version and row; the flag says whether the row is played at no other version.
-type Make<T> = fn(&mut Cx<'_>, &Node, &Parts, Option<&Row>, bool) -> Option<T>;
+/// Which of a scenario's cases is made.
+struct At<'a> {
+    parts: &'a Parts,
+    row: Option<&'a Row>,
+    /// The row is played at no other version.
+    sole: bool,
+    conditions: &'a Arc<Conditions>,
+}
+
+/// What is made of a scenario at one version and row.
+type Make<T> = fn(&mut Cx<'_>, &Node, &At<'_>) -> Option<T>;
 
 fn load_with<T>(source: &Arc<Source>, path: &str, make: Make<T>) -> Result<(Arc<Header>, Vec<T>), Vec<Diagnostic>> {
     let root = parse(source)?;
@@ -92,6 +101,8 @@ fn load_tree<T>(
 ) -> Option<(Arc<Header>, Vec<T>)> {
     let mut cx = Cx::new(source, Version::V5, &[]);
     let parts = cx.parts(root, path);
+    let played = parts.as_ref().map(|p| p.versions.clone()).unwrap_or_default();
+    let mut cx = cx.at_versions(&played);
     let names = root.get("clients").map(|node| cx.client_names(node));
     let rows = match root.get("each") {
         Some(node) => cx.rows(node).map(|rows| rows.into_iter().map(Some).collect()),
@@ -104,7 +115,7 @@ fn load_tree<T>(
     let mut cases = Vec::new();
     let mut found = Vec::new();
     for (number, row) in rows.iter().enumerate() {
-        let versions = match row.as_ref().and_then(|r| r.versions.as_ref()) {
+        let mut versions = match row.as_ref().and_then(|r| r.versions.as_ref()) {
             None => parts.versions.clone(),
             Some(node) => {
                 let mut cx = Cx::new(source, Version::V5, &parts.versions);
@@ -113,10 +124,31 @@ fn load_tree<T>(
                 versions.unwrap_or_default()
             }
         };
+        if let Some(only) = row.as_ref().and_then(|r| r.only.as_ref()) {
+            versions.retain(|version| only.contains(version));
+        }
+        let conditions = match row.as_ref().and_then(|r| r.conditions.as_ref()) {
+            None => Arc::clone(&parts.conditions),
+            Some(node) => {
+                let mut cx = Cx::new(source, Version::V5, &parts.versions);
+                let given = cx.conditions(node);
+                errors.append(&mut cx.take_errors());
+                match given {
+                    Some(given) => Arc::new(given.over(&parts.conditions, parts.header.snapshot)),
+                    None => continue,
+                }
+            }
+        };
         for &version in &versions {
             let mut cx = Cx::new(source, version, &parts.versions);
             cx.clients.clone_from(&clients);
-            let case = make(&mut cx, root, &parts, row.as_ref(), versions.len() == 1);
+            let at = At {
+                parts: &parts,
+                row: row.as_ref(),
+                sole: versions.len() == 1,
+                conditions: &conditions,
+            };
+            let case = make(&mut cx, root, &at);
             if case.is_none() && !cx.has_errors() {
                 // Whoever gives up says why. Were that forgotten, the case must not be missing without a word.
                 cx.error(
@@ -137,10 +169,10 @@ fn load_tree<T>(
 }
 
 impl Cx<'_> {
-    /// The case of this version and row; `sole` where the row is played at no other version.
-    fn case(&mut self, root: &Node, parts: &Parts, row: Option<&Row>, sole: bool) -> Option<Case> {
-        let outline = self.outline(parts, row, sole);
-        let script = self.script(root, &parts.header, row);
+    /// The case of this version and row.
+    fn case(&mut self, root: &Node, at: &At<'_>) -> Option<Case> {
+        let outline = self.outline(at);
+        let script = self.script(root, at.conditions, at.row);
         Some(Case {
             outline: outline?,
             script: script?,
@@ -148,8 +180,8 @@ impl Cx<'_> {
     }
 
     /// The case without its script.
-    fn outline(&mut self, parts: &Parts, row: Option<&Row>, sole: bool) -> Option<Outline> {
-        let header = &parts.header;
+    fn outline(&mut self, at: &At<'_>) -> Option<Outline> {
+        let (header, row) = (&at.parts.header, at.row);
         let title = row.and_then(|row| fill_title(&header.title, row));
         let row_name = row.map(|r| r.name.clone());
         let id = match &row_name {
@@ -161,8 +193,9 @@ impl Cx<'_> {
             header: Arc::clone(header),
             version: self.version,
             row: row_name,
-            proves: self.case_proves(&parts.proves, row, sole)?,
+            proves: self.case_proves(&at.parts.proves, row, at.sole)?,
             title: title.unwrap_or_else(|| header.title.clone()),
+            conditions: Arc::clone(at.conditions),
         })
     }
 
@@ -180,7 +213,7 @@ impl Cx<'_> {
         Some(found)
     }
 
-    fn script(&mut self, root: &Node, header: &Header, row: Option<&Row>) -> Option<Script> {
+    fn script(&mut self, root: &Node, conditions: &Conditions, row: Option<&Row>) -> Option<Script> {
         let clients = root.get("clients").and_then(Node::map).unwrap_or_default();
         let clients: Vec<(Node, Node)> = clients.iter().map(|(k, v)| (k.clone(), self.filled(v, row))).collect();
         let clients = self.client_specs(&clients);
@@ -208,7 +241,7 @@ impl Cx<'_> {
             let place = root.get("steps").map_or(&root.place, |node| &node.place);
             self.error(place, format!("there is no step at {}", self.version));
         }
-        self.check_script(&script, header, root);
+        self.check_script(&script, conditions, root);
         Some(script)
     }
 }

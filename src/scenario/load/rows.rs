@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::conditions::CONDITIONS;
 use super::cx::Cx;
 use crate::scenario::{Place, text};
 use crate::source::{Node, Scalar, What, quoted};
@@ -12,8 +13,13 @@ use crate::statements::Version;
 const MAX_ROWS: usize = 2_000;
 /// The longest name of a row that is made from its value.
 const MAX_NAME: usize = 60;
-/// The keys of a row that are no columns.
+/// The keys of a row that are no columns, beside its conditions.
 const ROW_KEYS: [&str; 3] = ["name", "proves", "versions"];
+
+/// Whether the key of a row means something else than a column.
+fn is_row_key(key: &str) -> bool {
+    ROW_KEYS.contains(&key) || CONDITIONS.contains(&key)
+}
 
 /// One row of `each`.
 #[derive(Debug, Clone)]
@@ -24,6 +30,10 @@ pub(super) struct Row {
     pub values: BTreeMap<String, Node>,
     pub proves: Option<Node>,
     pub versions: Option<Node>,
+    /// The versions at which all of its values are there, where a column names its values by version.
+    pub only: Option<Vec<Version>>,
+    /// The row itself, where it names conditions of its own.
+    pub conditions: Option<Node>,
 }
 
 /// Versions separated by commas, blanks, `or` or `and`.
@@ -106,7 +116,7 @@ impl Cx<'_> {
         let mut values = BTreeMap::new();
         let mut first = None;
         let mut good = true;
-        for (key, value) in entries.iter().filter(|(k, _)| !ROW_KEYS.contains(&k.key())) {
+        for (key, value) in entries.iter().filter(|(k, _)| !is_row_key(k.key())) {
             good &= self.column(key).is_some();
             first = first.or(Some(value));
             values.insert(key.key().to_owned(), value.clone());
@@ -121,6 +131,11 @@ impl Cx<'_> {
             values,
             proves: item.get("proves").cloned(),
             versions: item.get("versions").cloned(),
+            only: None,
+            conditions: CONDITIONS
+                .iter()
+                .any(|key| item.get(key).is_some())
+                .then(|| item.clone()),
         })
     }
 
@@ -132,10 +147,12 @@ impl Cx<'_> {
             values: BTreeMap::new(),
             proves: None,
             versions: None,
+            only: None,
+            conditions: None,
         }];
         let mut good = true;
         for (key, values) in columns {
-            if ROW_KEYS.contains(&key.key()) {
+            if is_row_key(key.key()) {
                 self.error(
                     &key.place,
                     format!("`{}` is for rows that are written as a list", key.key()),
@@ -143,43 +160,91 @@ impl Cx<'_> {
                 return None;
             }
             self.column(key)?;
-            let items = self.list(values, "a column of `each`")?;
-            let mut choices: Vec<(String, Node)> = Vec::new();
-            for item in items {
-                let Some((name, value)) = self.choice(item) else {
-                    good = false;
-                    continue;
-                };
-                if choices.iter().any(|(other, _)| *other == name) {
-                    self.error_help(
-                        &item.place,
-                        format!("two values of the column have the name `{name}`"),
-                        "`{ name: ..., value: ... }` gives a value a name of its own",
-                    );
-                    good = false;
-                }
-                choices.push((name, value.clone()));
-            }
+            let Some(choices) = self.choices(values) else {
+                good = false;
+                continue;
+            };
             if rows.len() * choices.len() > MAX_ROWS {
                 self.error(&node.place, format!("`each` has more than {MAX_ROWS} rows"));
                 return None;
             }
             rows = rows
                 .iter()
-                .flat_map(|row| choices.iter().map(move |choice| (row, choice)))
-                .map(|(row, (name, value))| {
-                    let mut row = row.clone();
-                    row.name = if row.name.is_empty() {
-                        name.clone()
-                    } else {
-                        format!("{}.{name}", row.name)
-                    };
-                    row.values.insert(key.key().to_owned(), value.clone());
-                    row
-                })
+                .flat_map(|row| choices.iter().filter_map(|choice| row.with(key.key(), choice)))
                 .collect();
         }
         good.then_some(rows)
+    }
+
+    /// The values of a column: a list, or a list for each version.
+    fn choices(&mut self, values: &Node) -> Option<Vec<Choice>> {
+        let by_version = values.map().filter(|entries| {
+            let is_version = |(key, _): &(Node, Node)| exact_version(key.key()).is_some();
+            !entries.is_empty() && entries.iter().all(is_version)
+        });
+        let Some(entries) = by_version else {
+            return self.listed_choices(values);
+        };
+        let played = self.versions;
+        if let Some((key, stranger)) = entries
+            .iter()
+            .filter_map(|(key, _)| Some((key, exact_version(key.key())?)))
+            .find(|(_, version)| !played.contains(version))
+        {
+            self.error(&key.place, format!("the scenario is not played at {stranger}"));
+            return None;
+        }
+        if let Some(missing) = played.iter().find(|version| values.get(version.name()).is_none()) {
+            self.error(
+                &values.place,
+                format!("this column has no values at {missing}, at which the scenario is played"),
+            );
+            return None;
+        }
+        let mut all: Vec<Choice> = Vec::new();
+        for (key, list) in entries {
+            let version = exact_version(key.key())?;
+            for choice in self.listed_choices(list)? {
+                let same = all
+                    .iter_mut()
+                    .find(|other| other.name == choice.name && same_text(&other.value, &choice.value));
+                match same {
+                    Some(Choice { only: Some(only), .. }) => only.push(version),
+                    _ => all.push(Choice {
+                        only: Some(vec![version]),
+                        ..choice
+                    }),
+                }
+            }
+        }
+        Some(all)
+    }
+
+    /// The values of a list, each with a name that no other has.
+    fn listed_choices(&mut self, values: &Node) -> Option<Vec<Choice>> {
+        let items = self.list(values, "a column of `each`")?;
+        let mut choices: Vec<Choice> = Vec::new();
+        let mut good = true;
+        for item in items {
+            let Some((name, value)) = self.choice(item) else {
+                good = false;
+                continue;
+            };
+            if choices.iter().any(|other| other.name == name) {
+                self.error_help(
+                    &item.place,
+                    format!("two values of the column have the name `{name}`"),
+                    "`{ name: ..., value: ... }` gives a value a name of its own",
+                );
+                good = false;
+            }
+            choices.push(Choice {
+                name,
+                value: value.clone(),
+                only: None,
+            });
+        }
+        good.then_some(choices)
     }
 
     /// A value of a column, or `{ name: ..., value: ... }`.
@@ -328,6 +393,40 @@ impl Cx<'_> {
             what,
         }
     }
+}
+
+/// One value of a column.
+struct Choice {
+    name: String,
+    value: Node,
+    /// The versions at which it is there; all where the column does not tell.
+    only: Option<Vec<Version>>,
+}
+
+impl Row {
+    /// The row with one more column; `None` where there is no version at which all values are there.
+    fn with(&self, column: &str, choice: &Choice) -> Option<Row> {
+        let only = match (&self.only, &choice.only) {
+            (Some(a), Some(b)) => Some(a.iter().filter(|v| b.contains(v)).copied().collect()),
+            (a, b) => a.as_ref().or(b.as_ref()).cloned(),
+        };
+        if only.as_ref().is_some_and(|only: &Vec<Version>| only.is_empty()) {
+            return None;
+        }
+        let mut row = self.clone();
+        row.only = only;
+        row.name = if row.name.is_empty() {
+            choice.name.clone()
+        } else {
+            format!("{}.{}", row.name, choice.name)
+        };
+        row.values.insert(column.to_owned(), choice.value.clone());
+        Some(row)
+    }
+}
+
+fn same_text(a: &Node, b: &Node) -> bool {
+    a.text().is_some() && a.text() == b.text() && a.is_plain() == b.is_plain()
 }
 
 /// A variable that stands alone becomes the row's value as it is, a map or a list too.

@@ -40,7 +40,14 @@ impl Cx<'_> {
         let mut steps = Vec::with_capacity(items.len());
         let mut good = true;
         for item in items {
-            match self.step(item) {
+            // `- $how` where the row's value is a list of steps. It stands elsewhere in the file.
+            let is_filled_in = item.list().is_some() && !node.place.span.contains(&item.place.span.start);
+            let found = if is_filled_in {
+                self.steps(item, what)
+            } else {
+                self.step(item)
+            };
+            match found {
                 Some(found) => steps.extend(found),
                 None => good = false,
             }

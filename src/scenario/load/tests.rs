@@ -1,5 +1,5 @@
 use super::*;
-use crate::scenario::{Expect, Send, SnapshotForm, StepKind, Take, render_all};
+use crate::scenario::{Expect, ScenarioLevel, Send, SnapshotForm, StepKind, Take, render_all};
 
 fn source(text: &str) -> Arc<Source> {
     Arc::new(Source {
@@ -167,6 +167,85 @@ steps:
     assert_eq!(scenario.cases[2].title, "PUBREC (two) is even");
     let proved: Vec<&str> = scenario.cases[2].proves.iter().map(|s| s.id).collect();
     assert_eq!(proved, ["MQTT-3.1.0-1", "MQTT-2.1.3-1"]);
+}
+
+#[test]
+fn a_row_has_conditions_and_steps_of_its_own() {
+    let scenario = load_text(
+        "format: 1
+title: T
+versions: [v3.1.1, v5]
+needs: [max_qos: 2]
+tags: [sessions]
+timeout: 5s
+each:
+  - { name: close, how: c -> close }
+  - name: kill
+    how: [wait: 2.5s, broker: kill]
+    needs: [restart, durable, max_qos: 2]
+    level: should
+    timing: true
+    tags: [slow]
+    timeout: 60s
+clients: { c: {} }
+steps:
+  - $how
+  - c -> reconnect
+",
+    );
+    let conditions: Vec<_> = scenario.cases.iter().map(|c| (*c.conditions).clone()).collect();
+    let [close, kill] = [&conditions[0], &conditions[2]];
+    let needs = |c: &Conditions| c.needs.iter().map(|n| n.feature.clone()).collect::<Vec<_>>();
+    assert_eq!(needs(close), ["max_qos"]);
+    assert_eq!(needs(kill), ["max_qos", "restart", "durable"]);
+    assert_eq!((close.level, kill.level), (ScenarioLevel::Must, ScenarioLevel::Should));
+    assert_eq!(close.tags, ["sessions"]);
+    assert_eq!(kill.tags, ["sessions", "slow", "timing"]);
+    assert_eq!((close.timeout.as_secs(), kill.timeout.as_secs()), (5, 60));
+    let lengths: Vec<usize> = scenario.cases.iter().map(|c| c.script.steps.len()).collect();
+    assert_eq!(lengths, [4, 4, 5, 5]);
+    assert!(Arc::ptr_eq(
+        &scenario.cases[0].conditions,
+        &scenario.cases[1].conditions
+    ));
+    assert!(!scenario.cases[0].is_timed() && scenario.cases[2].is_timed());
+    assert!(!scenario.cases[0].script.restarts() && scenario.cases[2].script.restarts());
+}
+
+#[test]
+fn a_column_may_have_other_values_at_each_version() {
+    let each = |each: &str| {
+        format!(
+            "format: 1
+title: T
+versions: [v3.1.1, v5]
+each:
+{each}clients: {{ c: {{}} }}
+steps:
+  - c -> PUBACK: {{ packet_id: 1, truncate: $cut, append: $more }}
+  - c <- PINGRESP
+"
+        )
+    };
+    let scenario = load_text(&each(
+        "  cut: { v3.1.1: [1, 2], v5: [2, 3] }\n  more: [{ name: a, value: '00' }, { name: b, value: '01' }]\n",
+    ));
+    let ids: Vec<&str> = scenario.cases.iter().map(|c| c.id.as_str()).collect();
+    let expected = [
+        "a[1.a]@v3.1.1",
+        "a[1.b]@v3.1.1",
+        "a[2.a]@v3.1.1",
+        "a[2.a]@v5",
+        "a[2.b]@v3.1.1",
+        "a[2.b]@v5",
+        "a[3.a]@v5",
+        "a[3.b]@v5",
+    ];
+    assert_eq!(ids, expected);
+    let missing = messages(&each("  cut: { v5: [2, 3] }\n  more: ['00']\n"));
+    assert!(missing[0].contains("no values at v3.1.1"), "{missing:?}");
+    let stranger = messages(&each("  cut: { v3.1: [1], v3.1.1: [1], v5: [1] }\n  more: ['00']\n"));
+    assert!(stranger[0].contains("not played at v3.1"), "{stranger:?}");
 }
 
 #[test]
@@ -428,14 +507,15 @@ fn of_many_errors_the_first_are_told() {
 
 #[test]
 fn keys_that_change_how_a_case_is_played_select_it_too() {
-    let header = |keys: &str| {
+    let of = |keys: &str| {
         let steps = "steps: [c -> PINGREQ, c <- PINGRESP]\n";
-        load_text(&format!("{HEAD}{keys}{steps}")).header
+        let scenario = load_text(&format!("{HEAD}{keys}{steps}"));
+        ((*scenario.cases[0].conditions).clone(), scenario.header.snapshot)
     };
-    let all = header("tags: [mine]\ntiming: true\nheavy: true\nsnapshot: sent\n");
-    assert!(all.timing && all.heavy && all.snapshot == SnapshotForm::Sent);
+    let (all, snapshot) = of("tags: [mine]\ntiming: true\nheavy: true\nsnapshot: sent\n");
+    assert!(all.timing && all.heavy && snapshot == SnapshotForm::Sent);
     assert_eq!(all.tags, ["mine", "timing", "heavy", "varied"]);
-    assert_eq!(header("snapshot: table\n").tags, ["grid"]);
-    let none = header("timing: false\n");
-    assert!(!none.timing && !none.heavy && none.snapshot == SnapshotForm::Exchange && none.tags.is_empty());
+    assert_eq!(of("snapshot: table\n").0.tags, ["grid"]);
+    let (none, snapshot) = of("timing: false\n");
+    assert_eq!((none, snapshot), (Conditions::default(), SnapshotForm::Exchange));
 }

@@ -18,10 +18,10 @@ fn it_sends_the_clients_own_connect_on_a_new_connection() {
     assert!(!sessions[0].0);
     rig.says(
         "c",
-        ConnAck {
+        Packet::ConnAck(ConnAck {
             session_present: true,
             ..ConnAck::default()
-        },
+        }),
     );
     rig.met();
 }
@@ -29,7 +29,7 @@ fn it_sends_the_clients_own_connect_on_a_new_connection() {
 #[test]
 fn a_session_that_is_gone_fails_at_the_reconnect() {
     let mut rig = Rig::new(V::V3_1_1, "c: { session: kept }", STEPS);
-    rig.says("c", ConnAck::default());
+    rig.says("c", connack(0));
     let failure = rig.fails("session_present");
     let text = format!("{:?}", failure.place);
     assert!(failure.place.is_some_and(|place| place.line == 9), "{text}");
@@ -39,6 +39,6 @@ fn a_session_that_is_gone_fails_at_the_reconnect() {
 #[test]
 fn v3_1_has_no_flag_to_compare() {
     let mut rig = Rig::new(V::V3_1, "c: { session: kept }", STEPS);
-    rig.says("c", ConnAck::default());
+    rig.says("c", connack(0));
     rig.met();
 }
