@@ -38,8 +38,8 @@ pub async fn play_exchange(
     let mut matcher = Matcher::new(case, which, Side::Client, namespace, settings);
     let steps = case.script.exchange(which);
     let websocket = case.needs("websocket");
-    let address = match address_for(case, steps, instance, websocket) {
-        Ok(address) => address,
+    let addresses = match addresses_for(case, steps, instance, websocket) {
+        Ok(addresses) => addresses,
         Err(why) => {
             matcher.input(Input::Local(
                 Duration::ZERO,
@@ -53,10 +53,13 @@ pub async fn play_exchange(
         matcher,
         namespace,
         instance,
-        address,
+        addresses,
         websocket,
         settings,
         version: case.version,
+        versions: (case.script.clients.iter())
+            .map(|client| (Arc::clone(&client.name), client.version))
+            .collect(),
         began: Instant::now(),
         lines: BTreeMap::new(),
         dialogues: BTreeMap::new(),
@@ -73,27 +76,43 @@ pub async fn play_exchange(
     driver.matcher.finish()
 }
 
-/// Where `steps` of a case are played.
+/// Where `steps` of a case are played: an address for each version that is spoken in it.
 ///
 /// # Errors
 /// Why it is skipped: the target has no such address, or the transport cannot do what the script asks for.
-fn address_for(case: &Case, steps: &[Step], instance: &dyn Instance, websocket: bool) -> Result<Address, String> {
-    let address = if websocket {
-        instance
-            .websocket_address(case.version)
-            .ok_or_else(|| format!("the target has no WebSocket address for {}", case.version))
-    } else {
-        instance
-            .address(case.version)
-            .ok_or_else(|| format!("the target does not offer {}", case.version))
-    }?;
-    let transport = address.transport();
-    if half_closes(steps) && !transport.can_half_close() {
-        return Err(format!(
-            "{transport} has no half close: one direction does not end alone"
-        ));
+fn addresses_for(
+    case: &Case,
+    steps: &[Step],
+    instance: &dyn Instance,
+    websocket: bool,
+) -> Result<BTreeMap<Version, Address>, String> {
+    let half_closes = half_closes(steps);
+    let mut addresses = BTreeMap::new();
+    for &version in &case.speaks {
+        let Some(address) = address_at(instance, version, websocket) else {
+            return Err(if websocket {
+                format!("the target has no WebSocket address for {version}")
+            } else {
+                format!("the target does not offer {version}")
+            });
+        };
+        let transport = address.transport();
+        if half_closes && !transport.can_half_close() {
+            return Err(format!(
+                "{transport} has no half close: one direction does not end alone"
+            ));
+        }
+        addresses.insert(version, address);
     }
-    Ok(address)
+    Ok(addresses)
+}
+
+fn address_at(instance: &dyn Instance, version: Version, websocket: bool) -> Option<Address> {
+    if websocket {
+        instance.websocket_address(version)
+    } else {
+        instance.address(version)
+    }
 }
 
 /// How a write is done.
@@ -109,11 +128,14 @@ struct Driver<'a> {
     matcher: Matcher,
     namespace: &'a str,
     instance: &'a dyn Instance,
-    address: Address,
+    /// By the version that is spoken there.
+    addresses: BTreeMap<Version, Address>,
     /// The case is about WebSocket, whatever the others are played over.
     websocket: bool,
     settings: &'a Arc<Settings>,
     version: Version,
+    /// What each client speaks.
+    versions: BTreeMap<ClientName, Version>,
     began: Instant,
     lines: BTreeMap<ClientName, Line>,
     /// By connection number.
@@ -253,9 +275,14 @@ impl Driver<'_> {
         };
         let sender = self.sender.clone();
         let (dialer, patience) = (&self.settings.dialer, self.settings.patience);
-        match Line::open(dialer, &self.address, ask, client.clone(), number, patience, sender).await {
+        let version = self.versions.get(&client).copied().unwrap_or(self.version);
+        let Some(address) = self.addresses.get(&version).cloned() else {
+            // They were found for every version before anything was played.
+            return self.stop(Stop::Error(format!("there is no address for {version}")));
+        };
+        match Line::open(dialer, &address, ask, client.clone(), number, patience, sender).await {
             Ok((line, upgrade)) => {
-                self.dialogues.insert(number, Dialogue::new(self.version));
+                self.dialogues.insert(number, Dialogue::new(version));
                 self.lines.insert(client.clone(), line);
                 self.note_at(client.clone(), number, step, Author::Script, What::Open);
                 if let Some(Upgrade { offered, chosen }) = upgrade {
@@ -272,9 +299,9 @@ impl Driver<'_> {
                 }
             }
             Err(error) => {
-                let text = format!("cannot connect to {}: {error}", self.address);
+                let text = format!("cannot connect to {address}: {error}");
                 // A broker that takes the connection and is slow with TLS or the upgrade is no crash.
-                let slow = error.kind() == std::io::ErrorKind::TimedOut && self.address.transport() != Transport::Mqtt;
+                let slow = error.kind() == std::io::ErrorKind::TimedOut && address.transport() != Transport::Mqtt;
                 self.stop(if slow { Stop::Late(text) } else { Stop::BrokerGone(text) });
             }
         }
@@ -333,14 +360,14 @@ impl Driver<'_> {
             self.stop(Stop::Error(format!("the broker did not come back: {error}")));
             return;
         }
-        let address = if self.websocket {
-            instance.websocket_address(self.version)
-        } else {
-            instance.address(self.version)
-        };
-        match address {
-            Some(address) => self.address = address,
-            None => self.stop(Stop::Error("the broker came back without its address".to_owned())),
+        for (version, address) in &mut self.addresses {
+            match address_at(instance, *version, self.websocket) {
+                Some(found) => *address = found,
+                None => {
+                    self.stop(Stop::Error("the broker came back without its address".to_owned()));
+                    return;
+                }
+            }
         }
         self.note_at(Arc::from(""), 0, step, Author::Script, What::Lifecycle(what));
     }

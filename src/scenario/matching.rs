@@ -205,7 +205,9 @@ impl Pattern {
                 }
                 holds
             }),
-            Pattern::Range(from, to) => number_of(value).is_some_and(|n| (*from..=*to).contains(&n)),
+            Pattern::Range(from, to) => {
+                number_of(value).is_some_and(|n| from.is_none_or(|from| n >= from) && to.is_none_or(|to| n <= to))
+            }
             Pattern::Is(expr) => is_equal(expr, value, spec, scope),
             Pattern::List(patterns) => meets_list(patterns, value, spec, scope),
             Pattern::Map(parts) => match value {

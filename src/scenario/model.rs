@@ -1,5 +1,6 @@
 //! What a scenario is once it is read: checked, with rows and versions resolved.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,6 +139,8 @@ pub struct Outline {
     pub id: String,
     pub header: Arc<Header>,
     pub version: Version,
+    /// Every version that is spoken in the case: its own, and those of clients that name another one.
+    pub speaks: BTreeSet<Version>,
     /// The row's name.
     pub row: Option<String>,
     pub proves: Vec<StatementId>,
@@ -183,6 +186,8 @@ pub struct Script {
 pub struct ClientSpec {
     pub name: Arc<str>,
     pub place: Place,
+    /// What it speaks: `version:`, else the version of the case.
+    pub version: Version,
     pub start: Start,
     /// The CONNECT it sends: fields given under `connect:`; empty for the defaults. Used by `c -> open` too only where
     /// a step sends `CONNECT` itself, so not here.
@@ -230,6 +235,8 @@ pub enum StepKind {
     OneOf(Vec<Steps>),
     /// `in any order:`, also `c <- in any order:`. Each is a `StepKind::Expect` with `Expect::Packet` or `Expect::Bytes`.
     InAnyOrder(Steps),
+    /// `at once:`; each is a `StepKind::Send` with `Send::Write`, of another client, and without `split` or `pause`.
+    AtOnce(Steps),
     /// `repeat:`; `$i` counts from 1.
     Repeat { times: u32, steps: Steps },
     /// `wait:`
@@ -468,8 +475,8 @@ pub enum Pattern {
     Not(Box<Pattern>),
     /// `0x81 or 0x82`
     OneOf(Vec<Pattern>),
-    /// `55..60`, both ends included.
-    Range(u64, u64),
+    /// `55..60`, both ends included; `55..` and `..60` end at the bound of the field.
+    Range(Option<u64>, Option<u64>),
     /// Anything, also its absence.
     Any,
     /// Not on the wire.

@@ -16,6 +16,7 @@ pub fn step(step: &Step, scope: &Scope) -> String {
         StepKind::Expect { client, what } => expect(client, what, scope),
         StepKind::OneOf(_) => "one of".to_owned(),
         StepKind::InAnyOrder(_) => "in any order".to_owned(),
+        StepKind::AtOnce(_) => "at once".to_owned(),
         StepKind::Repeat { times, .. } => format!("repeat: {times} times"),
         StepKind::Wait(span) => format!("wait: {}", duration(*span)),
         StepKind::Broker(action) => format!("broker: {action}"),
@@ -205,7 +206,10 @@ fn show_pattern(pattern: &Pattern, scope: &Scope, codes: bool) -> String {
         Pattern::Is(expr) => show_expr(expr, scope, codes),
         Pattern::Not(inner) => format!("not {}", show_pattern(inner, scope, codes)),
         Pattern::OneOf(items) => list(items, " or "),
-        Pattern::Range(from, to) => format!("{}..{}", number(*from, codes), number(*to, codes)),
+        Pattern::Range(from, to) => {
+            let end = |end: &Option<u64>| end.map(|n| number(n, codes)).unwrap_or_default();
+            format!("{}..{}", end(from), end(to))
+        }
         Pattern::Any => "any".to_owned(),
         Pattern::Absent => "absent".to_owned(),
         Pattern::List(items) => format!("[{}]", list(items, ", ")),

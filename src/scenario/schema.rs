@@ -169,7 +169,7 @@ fn needs() -> Value {
             .map(|(name, _)| *name)
             .collect()
     };
-    let range = json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^[0-9]+\\.\\.[0-9]+$" }] });
+    let range = json!({ "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^([0-9]+\\.\\.[0-9]*|\\.\\.[0-9]+)$" }] });
     let limits = names(true).into_iter().map(|name| (name.to_owned(), range.clone()));
     let missing = names(false)
         .into_iter()
@@ -194,6 +194,9 @@ fn client() -> Value {
     let mut properties = Map::new();
     for key in CLIENT_KEYS {
         let schema = match key {
+            "version" => {
+                or_a_version(json!({ "anyOf": [{ "enum": versions() }, { "type": "string", "pattern": r"^\$" }] }))
+            }
             "session" => or_a_version(reference("session")),
             "connect" => json!({ "anyOf": [{ "type": "boolean" }, reference("send.CONNECT")] }),
             "subscribe" => json!({ "anyOf": [reference("filters"), reference("send.SUBSCRIBE")] }),
@@ -434,6 +437,13 @@ fn grammar() -> Map<String, Value> {
     for (key, value) in sends(true) {
         keys.push((format!("{CLIENT} *-> *{key}"), value));
     }
+    // What is done to a connection is no write.
+    let is_write = |key: &String| key.ends_with(|c: char| c.is_ascii_uppercase()) || is_bytes(key);
+    let writes: Vec<(String, Value)> = sends(true)
+        .into_iter()
+        .filter(|(key, _)| is_write(key))
+        .map(|(key, value)| (format!("{CLIENT} *-> *{key}"), value))
+        .collect();
     keys.push((format!("{CLIENT} *-> *reconnect"), reconnect()));
     for (key, value) in expectations() {
         keys.push((format!("{CLIENT} *<- *{key}"), value));
@@ -447,6 +457,7 @@ fn grammar() -> Map<String, Value> {
     keys.push((format!("{CLIENT} *<- *one of"), list("expectation")));
     let any_order = |name: &str| json!({ "type": "array", "items": reference(name), "minItems": 2 });
     keys.push((format!("{CLIENT} *<- *in any order"), any_order("expectation")));
+    keys.push(("at once".to_owned(), any_order("write")));
     keys.push(("one of".to_owned(), list("step")));
     keys.push(("in any order".to_owned(), any_order("step")));
     keys.push((
@@ -473,9 +484,14 @@ fn grammar() -> Map<String, Value> {
         json!({ "type": "array", "items": reference("part"), "minItems": 1 }),
     );
     defs.insert("step".to_owned(), one_key(keys));
+    defs.insert("write".to_owned(), one_key(writes));
     defs.insert("expectation".to_owned(), one_key(expectations()));
     defs.insert("part".to_owned(), one_key(sends(false)));
     defs
+}
+
+fn is_bytes(key: &str) -> bool {
+    matches!(key, "(bytes|frame)" | "together")
 }
 
 /// A map of one key, or the key alone as text where its value may be missing.

@@ -58,12 +58,14 @@ impl Case {
 }
 
 impl Step {
-    /// The runs of steps that stand in this one: the alternatives of a `one of`, the steps of a `repeat` or an
-    /// `in any order`.
+    /// The runs of steps that stand in this one: the alternatives of a `one of`, the steps of a `repeat`, an
+    /// `in any order` or an `at once`.
     pub fn children(&self) -> &[Steps] {
         match &self.what {
             StepKind::OneOf(alternatives) => alternatives,
-            StepKind::InAnyOrder(steps) | StepKind::Repeat { steps, .. } => std::slice::from_ref(steps),
+            StepKind::InAnyOrder(steps) | StepKind::AtOnce(steps) | StepKind::Repeat { steps, .. } => {
+                std::slice::from_ref(steps)
+            }
             StepKind::Send { .. }
             | StepKind::Expect { .. }
             | StepKind::Wait(_)

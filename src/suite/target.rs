@@ -53,7 +53,7 @@ impl Target {
     /// # Errors
     /// Why it cannot be played on any.
     pub fn setup_for(&self, case: &Outline) -> Result<Option<usize>, String> {
-        if let Some(why) = self.not_offered.get(&case.version) {
+        if let Some(why) = case.speaks.iter().find_map(|version| self.not_offered.get(version)) {
             return Err(why.clone());
         }
         if case.conditions.serial && !self.launcher.starts_its_own() && !self.supports.has("exclusive") {

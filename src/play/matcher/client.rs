@@ -16,6 +16,7 @@ use super::connection::Connection;
 #[derive(Debug, Clone)]
 pub struct Client {
     pub name: ClientName,
+    pub version: Version,
     pub auto_acks: bool,
     /// The last connection; `None` before the first.
     connection: Option<Connection>,
@@ -75,6 +76,7 @@ impl Client {
     pub fn new(spec: &ClientSpec) -> Client {
         Client {
             name: Arc::clone(&spec.name),
+            version: spec.version,
             auto_acks: spec.acks == Acks::Auto,
             connection: None,
             probing: false,

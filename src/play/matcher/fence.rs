@@ -367,7 +367,7 @@ impl Matcher {
             client: self.clients[index].name.clone(),
             step: None,
             author,
-            writes: vec![vec![Chunk::Bytes(encode_bytes(packet, self.version))]],
+            writes: vec![vec![Chunk::Bytes(encode_bytes(packet, self.clients[index].version))]],
             pause: Duration::ZERO,
             text: false,
         });

@@ -136,9 +136,9 @@ enum Waiting {
     Settle {
         until: Duration,
     },
-    /// For the broker to close after our FIN, then the step at hand is done.
+    /// For the broker to close after our FINs, then the step at hand is done.
     Drain {
-        client: usize,
+        clients: Vec<usize>,
         until: Duration,
     },
     /// For a fence that the step at hand needs.
@@ -165,7 +165,7 @@ impl Matcher {
             .with_users(settings.users.clone());
         let script = &case.script;
         let steps = script.exchange(which);
-        let setup: Arc<[Step]> = program::setup(&script.clients, case.version, &scope).into();
+        let setup: Arc<[Step]> = program::setup(&script.clients, &scope).into();
         Matcher {
             scripted,
             version: case.version,
@@ -247,9 +247,9 @@ impl Matcher {
                 self.now = self.now.max(until);
                 self.begin_step();
             }
-            Waiting::Drain { client, until } => {
-                let (client, until) = (*client, *until);
-                let over = self.clients[client].ended().is_some();
+            Waiting::Drain { clients, until } => {
+                let until = *until;
+                let over = clients.iter().all(|client| self.clients[*client].ended().is_some());
                 if !over && self.clock < until {
                     return Some(until);
                 }
@@ -288,6 +288,11 @@ impl Matcher {
             .end
             .unwrap_or_else(|| PlayEnd::Error("the exchange was left before its end".to_owned()));
         (transcript, end, self.advice)
+    }
+
+    /// The version of the client on whose connection an event of the transcript is.
+    fn version_of(&self, event: usize) -> Version {
+        self.clients[self.client(&self.events[event].client)].version
     }
 
     fn client(&self, name: &str) -> usize {

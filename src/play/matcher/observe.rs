@@ -194,7 +194,7 @@ impl Matcher {
 
     /// Decides what becomes of a packet from the broker, and answers it where the harness must.
     fn received(&mut self, index: usize, packet: &Packet, topic: Option<&crate::wire::Text>, breached: bool) -> Use {
-        let version = self.version;
+        let version = self.clients[index].version;
         let marker = self.fence_marker();
         let noise = !breached && self.is_noise(index, topic);
         let client = &mut self.clients[index];
@@ -257,7 +257,7 @@ impl Matcher {
         let client = &self.clients[index];
         let plain = client.connection().is_some_and(|c| c.connect_is_plain);
         let taken_back = match client.connect() {
-            Some(connect) if plain && self.version == Version::V5 => {
+            Some(connect) if plain && client.version == Version::V5 => {
                 limits::taken_back(connect, connack, self.silence, &self.settings)
             }
             _ => None,
@@ -279,7 +279,7 @@ impl Matcher {
         // comes first in a resumed session is what 3.1.1 demands (MQTT-4.4.0-1), in the order that it demands.
         let connection = self.clients[index].number();
         let repeat = publish.dup
-            && match self.version {
+            && match self.clients[index].version {
                 Version::V3_1 => known.is_some(),
                 Version::V3_1_1 => known.is_some_and(|k| k.connection == connection),
                 Version::V5 => false,

@@ -143,7 +143,9 @@ impl Matcher {
         match what {
             Expect::Packet(pattern) => {
                 decoded.packet_type == Some(pattern.packet_type)
-                    && pattern.matches(decoded, topic.as_ref(), self.version, scope).is_ok()
+                    && pattern
+                        .matches(decoded, topic.as_ref(), self.version_of(event), scope)
+                        .is_ok()
             }
             Expect::Bytes { pattern, .. } => raw.bytes().is_some_and(|b| pattern.matches(b, scope).is_ok()),
             _ => false,

@@ -115,7 +115,7 @@ impl Matcher {
             let What::Packet { decoded, topic, .. } = &event.what else {
                 continue;
             };
-            if !self.has_key(pattern, decoded, topic.as_ref(), &scope) {
+            if !Self::has_key(self.clients[client].version, pattern, decoded, topic.as_ref(), &scope) {
                 continue;
             }
             let mut bound = scope.clone();
@@ -158,9 +158,15 @@ impl Matcher {
     }
 
     /// Whether a packet is one that the pattern may take: one that is too damaged to be read goes by its type.
-    fn has_key(&self, pattern: &PacketPattern, decoded: &Decoded, topic: Option<&Text>, scope: &Scope) -> bool {
+    fn has_key(
+        version: Version,
+        pattern: &PacketPattern,
+        decoded: &Decoded,
+        topic: Option<&Text>,
+        scope: &Scope,
+    ) -> bool {
         match &decoded.packet {
-            Some(packet) => pattern.key_matches(packet, topic, self.version, scope),
+            Some(packet) => pattern.key_matches(packet, topic, version, scope),
             None => decoded.packet_type == Some(pattern.packet_type),
         }
     }
@@ -175,7 +181,7 @@ impl Matcher {
             let came = decoded.packet_type.map_or("a reserved packet type", |t| t.name());
             return Err(Refusal::new(FailureKind::OtherPacket(came), Some(index)));
         }
-        match pattern.matches(decoded, topic.as_ref(), self.version, scope) {
+        match pattern.matches(decoded, topic.as_ref(), self.version_of(index), scope) {
             Ok(()) => self.in_time(event, index, pattern.within),
             Err(mismatches) => Err(Refusal {
                 why: FailureKind::Differs(mismatches.clone()),
@@ -237,7 +243,7 @@ impl Matcher {
             let event = &self.events[index];
             let allowed = goodbye != Goodbye::No
                 && takes.is_empty()
-                && is_goodbye(event.packet(), self.version, state.is_connected());
+                && is_goodbye(event.packet(), state.version, state.is_connected());
             if !allowed {
                 let came = name_of(event);
                 return Probe::Failed(Refusal::new(FailureKind::BeforeTheEnd(came), Some(index)));
@@ -245,7 +251,7 @@ impl Matcher {
             takes.push(index);
         }
         if let Goodbye::Coded(code) = goodbye {
-            advice.extend(self.other_code(code, takes.first().copied(), scope));
+            advice.extend(self.other_code(client, code, takes.first().copied(), scope));
         }
         let Some((index, _)) = state.end(&self.events) else {
             let open = if state.connection().is_some() {
@@ -269,13 +275,13 @@ impl Matcher {
     }
 
     /// Another code in the goodbye than the script names is no failure: no statement demands the goodbye itself.
-    fn other_code(&self, wanted: &Pattern, said: Option<usize>, scope: &Scope) -> Option<Advice> {
+    fn other_code(&self, client: usize, wanted: &Pattern, said: Option<usize>, scope: &Scope) -> Option<Advice> {
         if *wanted == Pattern::Any {
             return None;
         }
         let shown = print::code_pattern(wanted, scope);
         let Some(index) = said else {
-            return (self.version == Version::V5).then(|| Advice {
+            return (self.clients[client].version == Version::V5).then(|| Advice {
                 statement: None,
                 text: format!("closed without saying why; a reason code of {shown} would tell the client"),
                 event: None,
@@ -427,7 +433,7 @@ impl Matcher {
                 bound.rewind(&maybe.reached)
             }
             let pattern = &maybe.pattern;
-            let takes = (pattern.matches(decoded, topic.as_ref(), self.version, &mut bound)).is_ok();
+            let takes = (pattern.matches(decoded, topic.as_ref(), self.clients[client].version, &mut bound)).is_ok();
             if takes {
                 if present {
                     bound.leave_repeat(&scope.enter_repeat())

@@ -8,7 +8,7 @@ use crate::scenario::{
     Split, Start, Step, StepKind, Steps, Take, Within, Write,
 };
 use crate::transcript::{Author, StepId};
-use crate::wire::{Packet, PacketType, Version};
+use crate::wire::{Packet, PacketType};
 
 use super::farewell::Farewell;
 use super::{Matcher, Stage, Waiting};
@@ -232,6 +232,8 @@ impl Matcher {
         let settle = self.settings.settle;
         let crosses = match self.program.step().map(|s| &s.what) {
             Some(StepKind::Send { client, .. }) => self.last_client.as_ref().is_some_and(|last| last != client),
+            // One of its clients at least is another one.
+            Some(StepKind::AtOnce(_)) => self.last_client.is_some(),
             _ => false,
         };
         if crosses && settle > Duration::ZERO {
@@ -257,6 +259,7 @@ impl Matcher {
                 self.begin_expectation(what);
             }
             StepKind::OneOf(_) | StepKind::InAnyOrder(_) => self.begin_alternatives(&step.what),
+            StepKind::AtOnce(writes) => self.send_at_once(writes),
             StepKind::Repeat { times: 0, .. } => self.step_done(),
             StepKind::Repeat { times, steps } => {
                 self.program.repeat(steps, *times, &mut self.scope);
@@ -299,7 +302,7 @@ impl Matcher {
 }
 
 /// The steps that bring the clients to where they begin.
-pub fn setup(clients: &[ClientSpec], version: Version, scope: &Scope) -> Vec<Step> {
+pub fn setup(clients: &[ClientSpec], scope: &Scope) -> Vec<Step> {
     let mut steps = Vec::new();
     for client in clients {
         let send = |what| StepKind::Send {
@@ -331,7 +334,7 @@ pub fn setup(clients: &[ClientSpec], version: Version, scope: &Scope) -> Vec<Ste
         add(expect(PacketType::ConnAck, Vec::new()));
         if let Some(subscribe) = &client.subscribe {
             add(send(write(subscribe)));
-            add(expect(PacketType::SubAck, granted(subscribe, client, version, scope)));
+            add(expect(PacketType::SubAck, granted(subscribe, client, scope)));
         }
     }
     steps
@@ -348,8 +351,8 @@ fn write(template: &PacketTemplate) -> Send {
 }
 
 /// A subscription of the set-up must be granted as asked for: a case that goes on with less would show nothing.
-fn granted(subscribe: &PacketTemplate, client: &ClientSpec, version: Version, scope: &Scope) -> Vec<FieldPattern> {
-    let Ok((Packet::Subscribe(subscribe), _)) = subscribe.build(version, scope, &client.name) else {
+fn granted(subscribe: &PacketTemplate, client: &ClientSpec, scope: &Scope) -> Vec<FieldPattern> {
+    let Ok((Packet::Subscribe(subscribe), _)) = subscribe.build(client.version, scope, &client.name) else {
         // It names what is not known yet; a grant at any QoS must do.
         return Vec::new();
     };

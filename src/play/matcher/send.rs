@@ -1,15 +1,32 @@
 //! Steps that send: packets, bytes, and what is done to the TCP connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scenario::{BuiltPart, Send, Step, StepKind, Write};
-use crate::transcript::Author;
+use crate::transcript::{Author, ClientName, StepId};
 use crate::wire::{Overrides, Packet};
 
 use super::connection::Connection;
 use super::{Matcher, Waiting};
 use crate::play::limits;
 use crate::play::{Action, PlayEnd};
+
+/// A write that can be done.
+struct Ready {
+    index: usize,
+    probe: bool,
+    action: Action,
+    /// It says DISCONNECT.
+    leaving: Option<Leaving>,
+}
+
+/// A client whose part is over.
+struct Leaving {
+    index: usize,
+    name: ClientName,
+    id: Option<StepId>,
+}
 
 impl Matcher {
     /// Does what a `c -> ...` step says.
@@ -43,7 +60,7 @@ impl Matcher {
                 if !self.clients[index].connection().is_some_and(Connection::has_left) {
                     self.outbox.push_back(finish(false));
                 }
-                self.drain(index);
+                self.drain(vec![index]);
             }
             Send::HalfClose => {
                 self.outbox.push_back(finish(true));
@@ -72,20 +89,52 @@ impl Matcher {
         };
     }
 
-    fn drain(&mut self, client: usize) {
+    fn drain(&mut self, clients: Vec<usize>) {
         self.waiting = Waiting::Drain {
-            client,
+            clients,
             until: self.now + self.settings.patience,
         };
     }
 
     fn write(&mut self, index: usize, write: &Write, step: &Step) {
+        if let Some(ready) = self.prepare(index, write, step) {
+            let left = self.hand_over(ready);
+            self.part_from(left.into_iter().collect());
+        }
+    }
+
+    /// Writes what several clients send. All of it is built before the first byte goes out, and nothing that comes meanwhile is
+    /// answered before the last.
+    pub(super) fn send_at_once(&mut self, steps: &[Step]) {
+        let mut all = Vec::with_capacity(steps.len());
+        for step in steps {
+            // The loader takes nothing else.
+            let StepKind::Send {
+                client,
+                what: Send::Write(write),
+            } = &step.what
+            else {
+                continue;
+            };
+            self.last_client = Some(Arc::clone(client));
+            match self.prepare(self.client(client), write, step) {
+                Some(ready) => all.push(ready),
+                None => return,
+            }
+        }
+        let left: Vec<Leaving> = all.into_iter().filter_map(|ready| self.hand_over(ready)).collect();
+        self.part_from(left);
+    }
+
+    /// What is to be written; `None` where that ends the case.
+    fn prepare(&mut self, index: usize, write: &Write, step: &Step) -> Option<Ready> {
         if self.settings.login.is_some() && write.lacks_login() {
             self.skip("the target asks for a login, and this CONNECT has no place for one".to_owned());
-            return;
+            return None;
         }
-        let name = self.clients[index].name.clone();
-        let built = match write.build(self.version, &self.scope, &name, &step.place) {
+        let client = &self.clients[index];
+        let (name, version) = (client.name.clone(), client.version);
+        let built = match write.build(version, &self.scope, &name, &step.place) {
             Ok(built) => built,
             Err(error) => {
                 if error.skip {
@@ -93,33 +142,53 @@ impl Matcher {
                 } else {
                     self.end = Some(PlayEnd::Error(error.message))
                 }
-                return;
+                return None;
             }
         };
         if !write.probe
-            && let Some(reason) =
-                limits::beyond(&built, self.version, &self.clients[index], &self.scope, &self.settings)
+            && let Some(reason) = limits::beyond(&built, version, &self.clients[index], &self.scope, &self.settings)
         {
             self.skip(reason);
-            return;
+            return None;
         }
-        self.clients[index].probing = write.probe;
         let says_goodbye = built.parts.iter().any(|part| match part {
             BuiltPart::Packet { packet, overrides } => {
                 matches!(packet, Packet::Disconnect(_)) && *overrides == Overrides::default()
             }
             BuiltPart::Bytes(_) => false,
         });
-        let id = self.program.step_id();
-        self.outbox.push_back(Action::Write {
+        let id = Some(self.program.id_of(step));
+        let action = Action::Write {
             client: name.clone(),
             step: id.clone(),
             author: self.program.author(),
             writes: built.writes,
             pause: write.pause,
             text: write.text_frame,
-        });
-        if says_goodbye && !self.goes_on_sending(&name) {
+        };
+        Some(Ready {
+            index,
+            probe: write.probe,
+            action,
+            leaving: says_goodbye.then_some(Leaving { index, name, id }),
+        })
+    }
+
+    /// Hands a write over to be done. Says whether its client closes after it.
+    fn hand_over(&mut self, ready: Ready) -> Option<Leaving> {
+        self.clients[ready.index].probing = ready.probe;
+        self.outbox.push_back(ready.action);
+        ready.leaving.filter(|leaving| !self.goes_on_sending(&leaving.name))
+    }
+
+    /// Ends the connections of those who have said goodbye, and the step.
+    fn part_from(&mut self, left: Vec<Leaving>) {
+        if left.is_empty() {
+            self.waiting = Waiting::Pause { until: Duration::ZERO };
+            return;
+        }
+        let clients = left.iter().map(|leaving| leaving.index).collect();
+        for Leaving { index, name, id } in left {
             // A client closes after its DISCONNECT (3.1.1 MQTT-3.14.4-1, 5.0 MQTT-3.14.4-1), and only when the broker
             // has closed too has it seen the DISCONNECT for sure.
             self.clients[index].settle();
@@ -129,10 +198,8 @@ impl Matcher {
                 author: Author::Script,
                 half: false,
             });
-            self.drain(index);
-        } else {
-            self.waiting = Waiting::Pause { until: Duration::ZERO };
         }
+        self.drain(clients);
     }
 
     /// Whether the script has something to do with this connection after its DISCONNECT: it sends more, or waits for the

@@ -71,7 +71,7 @@ impl Cx<'_> {
                         *bound = common;
                     }
                 }
-                StepKind::InAnyOrder(steps) => self.check_steps(steps, bound),
+                StepKind::InAnyOrder(steps) | StepKind::AtOnce(steps) => self.check_steps(steps, bound),
                 StepKind::Repeat { steps, .. } => {
                     let outer = bound.insert("i".to_owned());
                     self.check_steps(steps, bound);
@@ -257,7 +257,9 @@ impl Cx<'_> {
                         *fresh = common;
                     }
                 }
-                StepKind::InAnyOrder(steps) | StepKind::Repeat { steps, .. } => self.check_silence(steps, fresh),
+                StepKind::InAnyOrder(steps) | StepKind::AtOnce(steps) | StepKind::Repeat { steps, .. } => {
+                    self.check_silence(steps, fresh);
+                }
                 StepKind::Wait(_) | StepKind::Broker(_) | StepKind::Note(_) => {}
             }
         }
@@ -431,7 +433,11 @@ fn only_closes(steps: &[Step]) -> bool {
             }
             StepKind::Repeat { steps, .. } if has_packet(steps) => return false,
             StepKind::Repeat { steps, .. } => closes |= only_closes(steps),
-            StepKind::Send { .. } | StepKind::Wait(_) | StepKind::Broker(_) | StepKind::Note(_) => {}
+            StepKind::Send { .. }
+            | StepKind::AtOnce(_)
+            | StepKind::Wait(_)
+            | StepKind::Broker(_)
+            | StepKind::Note(_) => {}
         }
     }
     closes
@@ -516,16 +522,25 @@ fn disjoint(a: &Pattern, b: &Pattern) -> bool {
         (Pattern::Absent, Pattern::Is(_)) | (Pattern::Is(_), Pattern::Absent) => true,
         (Pattern::Not(a), b) | (b, Pattern::Not(a)) => **a == *b,
         (Pattern::List(a), Pattern::List(b)) => a.len() != b.len() || a.iter().zip(b).any(|(a, b)| disjoint(a, b)),
-        (Pattern::Range(from, to), Pattern::Range(first, last)) => to < first || last < from,
+        (Pattern::Range(from, to), Pattern::Range(first, last)) => {
+            let ((from, to), (first, last)) = (ends(*from, *to), ends(*first, *last));
+            to < first || last < from
+        }
         (Pattern::Range(from, to), other) | (other, Pattern::Range(from, to)) => known(other).is_some_and(|all| {
+            let (from, to) = ends(*from, *to);
             all.iter()
-                .all(|c| matches!(c, Constant::Number(n) if !(from..=to).contains(&n)))
+                .all(|c| matches!(c, Constant::Number(n) if !(from..=to).contains(n)))
         }),
         (a, b) => match (known(a), known(b)) {
             (Some(a), Some(b)) => !a.iter().any(|constant| b.contains(constant)),
             _ => false,
         },
     }
+}
+
+/// The ends of a range, where one that is open is beyond every field.
+fn ends(from: Option<u64>, to: Option<u64>) -> (u64, u64) {
+    (from.unwrap_or(0), to.unwrap_or(u64::MAX))
 }
 
 /// A value that does not depend on a variable.
@@ -548,7 +563,10 @@ fn known(pattern: &Pattern) -> Option<Vec<Constant>> {
             .map(known)
             .collect::<Option<Vec<_>>>()
             .map(|all| all.concat()),
-        Pattern::Range(from, to) if to - from < 256 => Some((*from..=*to).map(Constant::Number).collect()),
+        Pattern::Range(from, to) => {
+            let (from, to) = ends(*from, *to);
+            (to - from < 256).then(|| (from..=to).map(Constant::Number).collect())
+        }
         _ => None,
     }
 }
@@ -562,10 +580,14 @@ mod tests {
         let int = |n| Pattern::Is(Expr::Int(n));
         assert!(disjoint(&int(1), &int(2)));
         assert!(!disjoint(&int(1), &Pattern::OneOf(vec![int(1), int(2)])));
-        assert!(disjoint(&Pattern::Range(5, 9), &int(4)));
-        assert!(!disjoint(&Pattern::Range(5, 9), &int(5)));
-        assert!(disjoint(&Pattern::Range(1, 199), &Pattern::Range(200, 65535)));
-        assert!(!disjoint(&Pattern::Range(1, 200), &Pattern::Range(200, 65535)));
+        let range = |from, to| Pattern::Range(Some(from), Some(to));
+        let (below_200, from_200) = (Pattern::Range(None, Some(199)), Pattern::Range(Some(200), None));
+        assert!(disjoint(&range(5, 9), &int(4)));
+        assert!(!disjoint(&range(5, 9), &int(5)));
+        assert!(disjoint(&range(1, 199), &from_200));
+        assert!(!disjoint(&range(1, 200), &from_200));
+        assert!(disjoint(&below_200, &from_200));
+        assert!(disjoint(&below_200, &int(200)) && !disjoint(&from_200, &int(200)));
         assert!(!disjoint(&Pattern::Any, &int(5)));
         assert!(disjoint(&Pattern::Absent, &int(5)));
         assert!(disjoint(&Pattern::Not(Box::new(int(5))), &int(5)));

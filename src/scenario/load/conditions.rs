@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::cx::Cx;
 use super::header::SNAPSHOTS;
+use super::values::open_range;
 use crate::scenario::{Conditions, Need, ScenarioLevel, SnapshotForm, Wanted};
 use crate::source::{Node, What};
 
@@ -174,17 +175,17 @@ impl Cx<'_> {
 
     /// `2` is at least that, `0..1` both ends included.
     fn limit(&mut self, value: &Node, feature: &str) -> Option<(u64, u64)> {
-        let ends = value.text().and_then(|text| text.split_once(".."));
-        let Some((from, to)) = ends else {
+        if !value.text().is_some_and(|text| text.contains("..")) {
             let from = self.number(value, &format!("`{feature}`"), u64::MAX)?;
             return Some((from, u64::MAX));
-        };
-        match (from.trim().parse::<u64>(), to.trim().parse::<u64>()) {
-            (Ok(from), Ok(to)) if from <= to => Some((from, to)),
+        }
+        let ends = value.text().and_then(open_range);
+        match ends.map(|(from, to)| (from.unwrap_or(0), to.unwrap_or(u64::MAX))) {
+            Some((from, to)) if from <= to => Some((from, to)),
             _ => {
                 self.error(
                     &value.place,
-                    format!("`{feature}` is a number or a range such as `0..1`"),
+                    format!("`{feature}` is a number or a range such as `0..1` or `..1`"),
                 );
                 None
             }

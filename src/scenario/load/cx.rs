@@ -17,6 +17,8 @@ pub(in crate::scenario) struct Cx<'a> {
     pub versions: &'a [Version],
     /// The names of the clients, in order.
     pub clients: Vec<Arc<str>>,
+    /// The version that each client speaks.
+    pub speak: Vec<(Arc<str>, Version)>,
     /// How each client begins; those that cannot be read are missing.
     pub specs: Vec<ClientSpec>,
     /// The number of the next step.
@@ -44,6 +46,7 @@ impl<'a> Cx<'a> {
             version,
             versions,
             clients: Vec::new(),
+            speak: Vec::new(),
             specs: Vec::new(),
             next_step: 0,
         }
@@ -52,6 +55,16 @@ impl<'a> Cx<'a> {
     /// The same, with the versions that the scenario is played at.
     pub fn at_versions(self, versions: &'a [Version]) -> Cx<'a> {
         Cx { versions, ..self }
+    }
+
+    /// Reads what is of one client, at the version that this client speaks.
+    pub fn speaking<T>(&mut self, client: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let spoken = self.speak.iter().find(|(name, _)| **name == *client);
+        let version = spoken.map_or(self.version, |(_, version)| *version);
+        let of_the_case = std::mem::replace(&mut self.version, version);
+        let found = read(self);
+        self.version = of_the_case;
+        found
     }
 
     /// Adds an error.

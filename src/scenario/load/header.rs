@@ -42,6 +42,14 @@ pub(super) enum Proves {
 impl Cx<'_> {
     /// Reads the top of a file.
     pub fn parts(&mut self, root: &Node, path: &str) -> Option<Parts> {
+        if let Some((key, _)) = root.map().and_then(|e| e.iter().find(|(key, _)| key.key() == "tests")) {
+            self.error_help(
+                &key.place,
+                "`tests` is reserved: this mqttspec tests servers",
+                "it will say which side a scenario tests",
+            );
+            return None;
+        }
         self.map(root, "a scenario", &TOP_KEYS)?;
         let missing: Vec<String> = ["format", "title", "versions", "clients", "steps"]
             .into_iter()

@@ -3,6 +3,7 @@
 //! The tree is read once for every version and row, since both decide what may stand in it. Errors that several cases
 //! share are told once.
 
+mod at_once;
 mod checks;
 mod clients;
 mod conditions;
@@ -45,7 +46,7 @@ pub fn load(source: &Arc<Source>, path: &str) -> Result<Scenario, Vec<Diagnostic
 /// # Errors
 /// Everything else that is wrong with it, in the order of the file.
 pub fn outlines(source: &Arc<Source>, path: &str) -> Result<Vec<Outline>, Vec<Diagnostic>> {
-    let (_, outlines) = load_with(source, path, |cx, _, at| cx.outline(at))?;
+    let (_, outlines) = load_with(source, path, |cx, root, at| cx.outline(root, at))?;
     Ok(outlines)
 }
 
@@ -171,7 +172,7 @@ fn load_tree<T>(
 impl Cx<'_> {
     /// The case of this version and row.
     fn case(&mut self, root: &Node, at: &At<'_>) -> Option<Case> {
-        let outline = self.outline(at);
+        let outline = self.outline(root, at);
         let script = self.script(root, at.conditions, at.row);
         Some(Case {
             outline: outline?,
@@ -180,8 +181,10 @@ impl Cx<'_> {
     }
 
     /// The case without its script.
-    fn outline(&mut self, at: &At<'_>) -> Option<Outline> {
+    fn outline(&mut self, root: &Node, at: &At<'_>) -> Option<Outline> {
         let (header, row) = (&at.parts.header, at.row);
+        let clients = root.get("clients").and_then(Node::map).unwrap_or_default();
+        let speaks = self.versions_spoken(clients, row);
         let title = row.and_then(|row| fill_title(&header.title, row));
         let row_name = row.map(|r| r.name.clone());
         let id = match &row_name {
@@ -192,6 +195,7 @@ impl Cx<'_> {
             id,
             header: Arc::clone(header),
             version: self.version,
+            speaks,
             row: row_name,
             proves: self.case_proves(&at.parts.proves, row, at.sole)?,
             title: title.unwrap_or_else(|| header.title.clone()),

@@ -185,7 +185,7 @@ impl Cx<'_> {
             .filter(|(_, what)| what.trim() == "reconnect")?;
         let place = join(&key.place, &value.place);
         let client = self.client(key, name.trim());
-        Some(client.and_then(|client| self.reconnect(&client, value, &place)))
+        Some(client.and_then(|client| self.speaking(name.trim(), |cx| cx.reconnect(&client, value, &place))))
     }
 }
 

@@ -19,8 +19,16 @@ pub(in crate::scenario) const ACTIONS: [(&str, Send); 6] = [
     ("read", Send::Read),
 ];
 /// The keys of steps that name no client; `only` is followed by versions.
-pub(in crate::scenario) const KEYWORDS: [&str; 7] =
-    ["one of", "in any order", "repeat", "wait", "broker", "note", "only"];
+pub(in crate::scenario) const KEYWORDS: [&str; 8] = [
+    "one of",
+    "in any order",
+    "at once",
+    "repeat",
+    "wait",
+    "broker",
+    "note",
+    "only",
+];
 /// What stands after `c <- ` beside packets.
 pub(in crate::scenario) const AWAITED: [&str; 6] = ["bytes", "nothing", "closed", "refused", "one of", "in any order"];
 /// How often a `repeat` may turn.
@@ -121,6 +129,7 @@ impl Cx<'_> {
             "in any order" => self
                 .steps(value, "`in any order`")
                 .and_then(|s| self.any_order(s, value))?,
+            "at once" => self.at_once(value)?,
             "repeat" => self.repeat(value)?,
             "wait" => StepKind::Wait(self.duration(value, "`wait`")?),
             "broker" => StepKind::Broker(self.broker(value)?),
@@ -193,6 +202,14 @@ impl Cx<'_> {
             .map(|at| (at, true))
             .or_else(|| key.find("<-").map(|at| (at, false)));
         let Some((at, sends)) = arrow else {
+            if key.split_whitespace().nth(1) == Some("does") {
+                self.error_help(
+                    &entry.key.place,
+                    "`does` is reserved: this mqttspec tests servers",
+                    "it will tell the application of a client under test what to do",
+                );
+                return None;
+            }
             let help = meant(key, KEYWORDS, || {
                 format!(
                     "a step is `client -> ...`, `client <- ...` or one of: {}",
@@ -202,7 +219,20 @@ impl Cx<'_> {
             self.error_help(&entry.key.place, format!("{} is no step", quoted(key)), help);
             return None;
         };
-        let client = self.client(entry.key, key[..at].trim());
+        let name = key[..at].trim();
+        let client = self.client(entry.key, name);
+        self.speaking(name, |cx| cx.said_or_heard(entry, client, at, sends))
+    }
+
+    /// What stands before and behind the arrow, which begins at `at`, is read at the version of the client.
+    fn said_or_heard(
+        &mut self,
+        entry: &Entry<'_>,
+        client: Option<Arc<str>>,
+        at: usize,
+        sends: bool,
+    ) -> Option<StepKind> {
+        let key = entry.key.key();
         let what = key[at + 2..].trim();
         let place = entry
             .key
@@ -340,10 +370,13 @@ impl Cx<'_> {
                     allowed.extend(ACTIONS.map(|(name, _)| name));
                     allowed.push("reconnect");
                 }
-                let help = meant(what, allowed.iter().copied(), || {
-                    format!("allowed here: {}", allowed.join(", "))
-                });
-                self.error_help(place, format!("{} is nothing that can be sent", quoted(what)), help);
+                let help = match what {
+                    "nothing" => "silence is waited for: `c <- nothing`".to_owned(),
+                    _ => meant(what, allowed.iter().copied(), || {
+                        format!("allowed here: {}", allowed.join(", "))
+                    }),
+                };
+                self.error_help(place, format!("{} cannot be sent", quoted(what)), help);
                 None
             }
         }
@@ -412,11 +445,7 @@ impl Cx<'_> {
                     let help = meant(what, AWAITED, || {
                         format!("allowed here: {}, {}", allowed.join(", "), AWAITED.join(", "))
                     });
-                    self.error_help(
-                        place,
-                        format!("{} is nothing that can be waited for", quoted(what)),
-                        help,
-                    );
+                    self.error_help(place, format!("{} cannot be waited for", quoted(what)), help);
                     return None;
                 }
                 let packet_type = self.packet_type(name, place)?;

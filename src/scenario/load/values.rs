@@ -270,38 +270,43 @@ impl Cx<'_> {
             if let Some((var, plus)) = counted_var(part) {
                 return Some(Pattern::Is(Expr::Var { var, plus }));
             }
-            let range = part
-                .split_once("..")
-                .and_then(|(a, b)| Some((number(a.trim())?, number(b.trim())?)));
-            let (from, to) = match range.or_else(|| number(part).map(|n| (n, n))) {
-                Some(range) => range,
+            if part.contains("..") {
+                return cx.range(node, part, what, max);
+            }
+            match number(part) {
+                Some(n) if n <= max => Some(Pattern::Is(Expr::Int(n))),
+                Some(n) => {
+                    let message = format!("{n} is more than {max}, the most that {what} can be");
+                    cx.part_message(node, part, &message);
+                    None
+                }
                 None => {
                     let message = format!(
                         "{what} is a number, a range such as `5..9` or a variable, not {}",
                         quoted(part)
                     );
                     cx.part_message(node, part, &message);
-                    return None;
+                    None
                 }
-            };
-            if from.max(to) > max {
-                cx.part_message(
-                    node,
-                    part,
-                    &format!("{} is more than {max}, the most that {what} can be", from.max(to)),
-                );
-                return None;
             }
-            if from > to {
-                cx.part_message(node, part, "the end of this range is below its beginning");
-                return None;
-            }
-            Some(if part.contains("..") {
-                Pattern::Range(from, to)
-            } else {
-                Pattern::Is(Expr::Int(from))
-            })
         })
+    }
+
+    /// `5..9`, `5..` or `..9`
+    fn range(&mut self, node: &Node, part: &str, what: &str, max: u64) -> Option<Pattern> {
+        let message = match open_range(part) {
+            None => format!(
+                "{what} is a number, a range such as `5..9`, `5..` or `..9`, or a variable, not {}",
+                quoted(part)
+            ),
+            Some((Some(from), Some(to))) if from > to => "the end of this range is below its beginning".to_owned(),
+            Some((from, to)) => match from.max(to).filter(|most| *most > max) {
+                None => return Some(Pattern::Range(from, to)),
+                Some(most) => format!("{most} is more than {max}, the most that {what} can be"),
+            },
+        };
+        self.part_message(node, part, &message);
+        None
     }
 
     fn data_pattern(&mut self, node: &Node, what: &str, max: u64) -> Option<Pattern> {
@@ -311,7 +316,7 @@ impl Cx<'_> {
             return match self.number_pattern(value, "`range`", u64::MAX)? {
                 range @ Pattern::Range(..) => Some(range),
                 _ => {
-                    self.error(&value.place, "`range` is a range such as `55..60`");
+                    self.error(&value.place, "`range` is a range such as `55..60` or `55..`");
                     None
                 }
             };
@@ -367,6 +372,19 @@ impl Cx<'_> {
     fn part_message(&mut self, node: &Node, part: &str, message: &str) {
         let start = node.text().and_then(|text| text.find(part)).unwrap_or(0);
         self.part_error(node, start..start + part.len(), message);
+    }
+}
+
+/// The ends of `5..9`, `5..` or `..9`; `..` alone is no range.
+pub(super) fn open_range(text: &str) -> Option<(Option<u64>, Option<u64>)> {
+    let (from, to) = text.split_once("..")?;
+    let end = |text: &str| match text.trim() {
+        "" => Some(None),
+        text => number(text).map(Some),
+    };
+    match (end(from)?, end(to)?) {
+        (None, None) => None,
+        ends => Some(ends),
     }
 }
 

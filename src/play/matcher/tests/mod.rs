@@ -19,6 +19,7 @@ mod parting;
 mod reconnect;
 mod replays;
 mod taking;
+mod together;
 
 /// Every exchange's namespace here.
 pub const NS: &str = "ms00abcd";
@@ -39,7 +40,6 @@ pub fn case(version: V, clients: &str, steps: &str) -> Case {
 /// A matcher, and what stands in for the driver and the broker.
 pub struct Rig {
     pub matcher: Matcher,
-    version: V,
     pub now: Duration,
     /// By client: the connection's number and its byte streams.
     connections: BTreeMap<ClientName, (u32, Dialogue)>,
@@ -78,7 +78,6 @@ impl Rig {
         let case = case(version, clients, steps);
         Rig {
             matcher: Matcher::new(&case, Which::Case, Side::Client, NS, &Arc::new(settings)),
-            version,
             now: Duration::ZERO,
             connections: BTreeMap::new(),
             opened: 0,
@@ -127,8 +126,8 @@ impl Rig {
         match action {
             Action::Open { client, step, .. } => {
                 self.opened += 1;
-                self.connections
-                    .insert(client.clone(), (self.opened, Dialogue::new(self.version)));
+                let dialogue = Dialogue::new(self.version_of(&client));
+                self.connections.insert(client.clone(), (self.opened, dialogue));
                 self.note(&client, step, Author::Script, What::Open);
             }
             Action::Write {
@@ -182,9 +181,14 @@ impl Rig {
         self.happened(Happened::Done { whole });
         if let Some((client, answers)) = heard {
             for answer in answers {
-                self.hear(&client, &encode_bytes(&answer, self.version));
+                let bytes = encode_bytes(&answer, self.version_of(&client));
+                self.hear(&client, &bytes);
             }
         }
+    }
+
+    fn version_of(&self, client: &str) -> V {
+        self.matcher.clients[self.matcher.client(client)].version
     }
 
     fn event(&mut self, event: Event) {
@@ -230,7 +234,7 @@ impl Rig {
 
     /// The broker says this.
     pub fn says(&mut self, client: &str, packet: impl Into<Packet>) -> &mut Rig {
-        let bytes = encode_bytes(&packet.into(), self.version);
+        let bytes = encode_bytes(&packet.into(), self.version_of(client));
         self.bytes(client, &bytes)
     }
 
@@ -243,7 +247,7 @@ impl Rig {
     /// Several at once: the matcher is asked only when all are there.
     pub fn all(&mut self, client: &str, packets: &[Packet]) -> &mut Rig {
         for packet in packets {
-            let bytes = encode_bytes(packet, self.version);
+            let bytes = encode_bytes(packet, self.version_of(client));
             self.hear(client, &bytes);
         }
         self.run();
