@@ -44,7 +44,7 @@ pub fn run() -> Result<RunResult, Box<dyn std::error::Error>> {
         .supports(&["persistence", "durable"]);
     let result = Suite::embedded()
         .select("retain/outlives-a-restart")?
-        .select("session/restart-*")?
+        .select("session/*[restart]*")?
         .select("qos2/dup-before-pubrel")?
         .run(broker)?;
     Ok(RunResult::clone(&result))
