@@ -132,7 +132,7 @@ fn version(key: &str) -> Option<usize> {
 fn step_value(key: &str) -> Role {
     let what = arrow(key).map_or(key, |(_, _, what)| what);
     match what {
-        "one of" | "in any order" | "together" => Role::Steps,
+        "one of" | "in any order" | "at once" | "together" => Role::Steps,
         "repeat" => Role::Repeat,
         _ if key.starts_with("only ") => Role::Steps,
         _ => Role::Value,
