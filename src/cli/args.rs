@@ -21,47 +21,47 @@ pub struct Cli {
 pub enum Command {
     /// Play the suite against a broker
     Run(Box<RunArgs>),
-    /// List the cases, a line each
+    /// List the cases
     List(ListArgs),
-    /// Read scenario files and say what is wrong with them
+    /// Check scenarios and report every error
     Check(CheckArgs),
     /// Write scenario files in their canonical form
     Fmt(FmtArgs),
-    /// Show a scenario, and what its cases prove
+    /// Show a scenario and what its cases prove
     Show(ShowArgs),
-    /// Write a new scenario file to begin with
+    /// Write a new scenario to start from
     New(NewArgs),
-    /// Decode the bytes of a packet, and name every breach of the standard in them
+    /// Decode a packet and report its violations of the standard
     Decode(DecodeArgs),
-    /// Explain a statement of the standard, and name the cases that prove it
+    /// Explain a statement of the standard and list the cases that prove it
     Explain(ExplainArgs),
-    /// Say which statements the cases prove, and which of their breaches they notice
+    /// Report which statements the cases prove and which faults they notice
     Coverage(CoverageArgs),
-    /// Run the embedded reference broker by itself
+    /// Run the embedded reference broker
     Broker(BrokerArgs),
-    /// Stand between clients and a broker, and keep what they say as a capture
+    /// Record the traffic between clients and a broker as a capture
     Record(RecordArgs),
-    /// Play the clients of a capture against a broker, and tell where its answers differ
+    /// Replay the clients of a capture against a broker and report different answers
     Replay(ReplayArgs),
     /// Turn a connection of a capture into a scenario
     Import(ImportArgs),
-    /// Judge the clients and brokers in a capture (pcap or pcapng)
+    /// Report violations by the clients and brokers in a capture (pcap or pcapng)
     Audit(AuditArgs),
-    /// Remove from a broker what aborted runs left there
+    /// Remove what aborted runs left on a broker
     Sweep(SweepArgs),
     /// Print the JSON Schema of scenario files
     Schema,
-    /// List the changed snapshots with their differences
+    /// List pending snapshots with their differences
     Review(SnapshotArgs),
-    /// Take changed snapshots over
+    /// Accept pending snapshots
     Accept(SnapshotArgs),
-    /// Throw changed snapshots away
+    /// Discard pending snapshots
     Reject(SnapshotArgs),
-    /// Play the suite against several brokers and put them side by side
+    /// Play the suite against several brokers and compare them
     Matrix(Box<MatrixArgs>),
-    /// Say what changed between two runs, and end with 1 where the new one is worse
+    /// Compare two runs; exit 1 if the new one is worse
     Compare(CompareArgs),
-    /// Make reports of what `run --json` wrote
+    /// Make reports from results of `run --json`
     #[command(subcommand)]
     Report(ReportCommand),
     /// Print a completion script for a shell
@@ -71,7 +71,7 @@ pub enum Command {
     },
     /// Print the manual page
     Man {
-        /// Write it and one page a subcommand into this folder instead
+        /// Write man pages for all commands to DIR
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
@@ -80,10 +80,10 @@ pub enum Command {
 /// Which scenario files are read.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SetArgs {
-    /// Read the scenarios in DIR in place of those inside the program
+    /// Use the scenarios in DIR instead of the built-in ones
     #[arg(long, value_name = "DIR", help_heading = "Scenarios")]
     pub scenarios: Option<PathBuf>,
-    /// Read the scenarios in DIR too
+    /// Use the scenarios in DIR as well
     #[arg(long, value_name = "DIR", help_heading = "Scenarios")]
     pub also: Vec<PathBuf>,
 }
@@ -91,7 +91,7 @@ pub struct SetArgs {
 /// Which cases are taken.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SelectArgs {
-    /// Only cases that fit: a path, a folder with `/`, or a pattern with `*`; `!` takes out, `@FILE` reads patterns
+    /// Only matching cases: a path, a folder with `/`, or a pattern with `*`; `!` excludes, `@FILE` reads patterns
     #[arg(short = 'e', value_name = "GLOB", help_heading = "Selection")]
     pub select: Vec<String>,
     /// Only this version of MQTT (v3.1, v3.1.1 or v5); may be repeated
@@ -111,22 +111,22 @@ pub struct SelectArgs {
 /// How the target is reached.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ReachArgs {
-    /// What to play over: mqtt, mqtts, ws, wss or unix; a profile or the embedded broker has to have it
+    /// Transport to use: mqtt, mqtts, ws, wss or unix; the target must offer it
     #[arg(long, value_name = "NAME", help_heading = "Transport")]
     pub transport: Option<Transport>,
-    /// Trust the certificates in FILE (PEM), and not those of the system
+    /// Trust the certificates in FILE (PEM) instead of the system's
     #[arg(long, value_name = "FILE", help_heading = "Transport")]
     pub ca: Option<PathBuf>,
-    /// Show the client certificate in FILE (PEM)
+    /// Present the client certificate in FILE (PEM)
     #[arg(long, value_name = "FILE", requires = "key", help_heading = "Transport")]
     pub cert: Option<PathBuf>,
     /// The private key of the client certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Transport")]
     pub key: Option<PathBuf>,
-    /// The name that the broker's certificate has to have, in place of the host
+    /// Name to verify in the broker's certificate [default: the host]
     #[arg(long, value_name = "NAME", help_heading = "Transport")]
     pub server_name: Option<String>,
-    /// Take whoever answers for the broker: no certificate is checked
+    /// Skip certificate verification
     #[arg(long, help_heading = "Transport")]
     pub insecure: bool,
 }
@@ -168,7 +168,7 @@ impl ReachArgs {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// mqtt://HOST:PORT (or mqtts, ws, wss, unix:PATH), or a profile (.yaml); without it the embedded reference broker
+    /// mqtt://HOST:PORT (or mqtts, ws, wss, unix:PATH), or a profile (.yaml) [default: the embedded reference broker]
     pub target: Option<String>,
     #[command(flatten)]
     pub set: SetArgs,
@@ -176,37 +176,37 @@ pub struct RunArgs {
     pub select: SelectArgs,
     #[command(flatten)]
     pub reach: ReachArgs,
-    /// Only the cases that were bad in the last run here
+    /// Rerun only cases that failed in the last run from this directory
     #[arg(long, help_heading = "Selection")]
     pub failed: bool,
-    /// Cases side by side
+    /// Number of cases to play in parallel
     #[arg(long, value_name = "N", help_heading = "Playing")]
     pub jobs: Option<usize>,
-    /// How long to wait for what must come, such as 2s or 500ms
+    /// How long to wait for an expected packet or close, such as 2s or 500ms
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Playing")]
     pub patience: Option<Duration>,
-    /// End after so many bad results
+    /// Stop after N unexpected results
     #[arg(long, value_name = "N", help_heading = "Playing")]
     pub max_fail: Option<usize>,
-    /// End the run after this time
+    /// Stop the run after this time
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Playing")]
     pub total_timeout: Option<Duration>,
-    /// Play the whole selection so many times, and report every verdict that changes
+    /// Play the selection N times and report every verdict that changes
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Playing")]
     pub repeat: u32,
-    /// A breach of a SHOULD is a failure too
+    /// Treat a violation of a SHOULD as a failure
     #[arg(long, help_heading = "Playing")]
     pub strict: bool,
-    /// Nobody else uses the broker: also play the cases that touch all of it
+    /// Also play the cases that affect the whole broker; no one else must use it
     #[arg(long, help_heading = "Playing")]
     pub exclusive: bool,
-    /// Make the broker break this statement on purpose; may be repeated. Any but the embedded one gets a proxy that does it
+    /// Inject a fault: break this statement on purpose; may be repeated. Other brokers than the embedded one get a proxy
     #[arg(long, value_name = "ID", help_heading = "Playing")]
     pub disobey: Vec<String>,
-    /// When to show what crossed the wire
+    /// When to show the exchange
     #[arg(long, value_name = "WHEN", default_value = "fail", help_heading = "Reports")]
     pub trace: Trace,
-    /// Every case on a line of its own
+    /// Print a line for every case
     #[arg(short, long, help_heading = "Reports")]
     pub verbose: bool,
     /// Write the results as JSON
@@ -218,13 +218,13 @@ pub struct RunArgs {
     /// Write the results as one HTML page, with every exchange as a diagram
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub html: Option<PathBuf>,
-    /// Write everything that crossed the wire as a capture for Wireshark
+    /// Write every exchange as a capture for Wireshark
     #[arg(long, value_name = "FILE.pcapng", help_heading = "Reports")]
     pub pcap: Option<PathBuf>,
     /// Compare each case with its snapshot in DIR
     #[arg(long, value_name = "DIR", help_heading = "Reports")]
     pub snapshots: Option<PathBuf>,
-    /// Write a first list of known deviations, for a profile
+    /// Draft the list of expected failures for a profile
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub write_known: Option<PathBuf>,
 }
@@ -242,14 +242,14 @@ pub struct ListArgs {
     pub set: SetArgs,
     #[command(flatten)]
     pub select: SelectArgs,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Files or folders; without any, the scenarios inside the program
+    /// Files or folders [default: the built-in scenarios]
     pub paths: Vec<PathBuf>,
 }
 
@@ -278,20 +278,20 @@ pub struct ShowArgs {
 pub struct NewArgs {
     /// The file to write, such as scenarios/qos1/my-case.yaml
     pub file: PathBuf,
-    /// The statement that it is to prove, such as v5:MQTT-3.12.4-1
+    /// The statement to prove, such as v5:MQTT-3.12.4-1
     #[arg(long, value_name = "ID")]
     pub statement: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct DecodeArgs {
-    /// The bytes in hex; blanks are allowed
+    /// The bytes in hex; spaces are allowed
     #[arg(required = true)]
     pub hex: Vec<String>,
     /// The version of MQTT
     #[arg(long, value_name = "VERSION", default_value = "v3.1.1")]
     pub mqtt: Version,
-    /// Who sent it; without it, whoever may
+    /// Sender [default: either side that may send it]
     #[arg(long, value_name = "SIDE")]
     pub from: Option<Sender>,
 }
@@ -312,13 +312,13 @@ pub struct ExplainArgs {
 
 #[derive(Debug, Args)]
 pub struct CoverageArgs {
-    /// As JSON
+    /// Print JSON
     #[arg(long, conflicts_with = "markdown")]
     pub json: bool,
-    /// As the page docs/coverage.md
+    /// Print the page docs/coverage.md
     #[arg(long)]
     pub markdown: bool,
-    /// Find out what is noticed, with brokers that disobey; takes a minute. Needed for scenarios of your own
+    /// Measure which faults the scenarios notice; takes a minute. Needed for scenarios of your own
     #[arg(long)]
     pub walk: bool,
     #[command(flatten)]
@@ -327,31 +327,31 @@ pub struct CoverageArgs {
 
 #[derive(Debug, Args)]
 pub struct BrokerArgs {
-    /// Where to listen; a loopback address
+    /// Address to listen on; must be a loopback address
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
     pub listen: std::net::SocketAddr,
-    /// Listen for TLS too
+    /// Also listen for TLS
     #[arg(long, value_name = "ADDR")]
     pub mqtts: Option<std::net::SocketAddr>,
-    /// Listen for WebSocket too
+    /// Also listen for WebSocket
     #[arg(long, value_name = "ADDR")]
     pub ws: Option<std::net::SocketAddr>,
-    /// Listen for WebSocket over TLS too
+    /// Also listen for WebSocket over TLS
     #[arg(long, value_name = "ADDR")]
     pub wss: Option<std::net::SocketAddr>,
-    /// Listen at the Unix socket PATH too
+    /// Also listen on the Unix socket PATH
     #[arg(long, value_name = "PATH")]
     pub unix: Option<PathBuf>,
-    /// Write the certificates that TLS uses into DIR: ca.pem is what clients have to trust
+    /// Write the TLS certificates to DIR; clients must trust ca.pem
     #[arg(long, value_name = "DIR")]
     pub certificates: Option<PathBuf>,
     /// Keep retained messages and sessions in DIR
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
-    /// Break this statement on purpose; may be repeated
+    /// Inject a fault: break this statement on purpose; may be repeated
     #[arg(long, value_name = "ID")]
     pub disobey: Vec<String>,
-    /// List what can be broken, and how
+    /// List all faults
     #[arg(long)]
     pub list_disobey: bool,
 }
@@ -360,7 +360,7 @@ pub struct BrokerArgs {
 pub struct RecordArgs {
     /// mqtt://HOST:PORT of the broker
     pub target: crate::sut::Address,
-    /// Where clients connect to in place of the broker
+    /// Address that clients connect to
     #[arg(long, value_name = "ADDR")]
     pub listen: std::net::SocketAddr,
     /// The capture to write
@@ -372,11 +372,11 @@ pub struct RecordArgs {
 pub struct ReplayArgs {
     /// The capture, pcap or pcapng
     pub file: PathBuf,
-    /// mqtt://HOST:PORT (or mqtts, ws, wss, unix:PATH), or a profile (.yaml); without it the embedded reference broker
+    /// mqtt://HOST:PORT (or mqtts, ws, wss, unix:PATH), or a profile (.yaml) [default: the embedded reference broker]
     pub target: Option<String>,
     #[command(flatten)]
     pub reach: ReachArgs,
-    /// Only this connection, as Wireshark counts them (tcp.stream); may be repeated
+    /// Only this connection, as Wireshark numbers them (tcp.stream); may be repeated
     #[arg(long, value_name = "N")]
     pub stream: Vec<u32>,
     /// Only connections of this client identifier; may be repeated
@@ -385,13 +385,13 @@ pub struct ReplayArgs {
     /// Only connections with this port; may be repeated
     #[arg(long, value_name = "N")]
     pub port: Vec<u16>,
-    /// So many times as fast as it was captured; without it as fast as the answers come
+    /// Replay speed; 1 is the original timing [default: as fast as answers come]
     #[arg(long, value_name = "FACTOR", value_parser = speed)]
     pub speed: Option<f64>,
-    /// Put a name of this run before every topic and client identifier, for a broker that others use
+    /// Prefix every topic and client identifier with a name of this run, for a shared broker
     #[arg(long)]
     pub rename: bool,
-    /// Begin connections that have no CONNECT in the capture with one
+    /// Start connections without a CONNECT in the capture with one
     #[arg(long)]
     pub assume_connect: bool,
     /// How long to wait for an answer, such as 2s or 500ms
@@ -403,16 +403,16 @@ pub struct ReplayArgs {
 pub struct AuditArgs {
     /// The capture; `-` reads it from standard input
     pub file: PathBuf,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Only connections with this port; may be repeated. Without it MQTT is found on any port
+    /// Only connections with this port; may be repeated [default: MQTT on any port]
     #[arg(long, value_name = "N")]
     pub port: Vec<u16>,
     /// Only the TCP connection with this number, from 0, as Wireshark's tcp.stream
     #[arg(long, value_name = "N")]
     pub stream: Option<u32>,
-    /// What a hole or a late start leaves open counts as a breach, and a SHOULD as a MUST
+    /// Treat undecided findings and SHOULD violations as violations
     #[arg(long)]
     pub strict: bool,
 }
@@ -421,21 +421,21 @@ pub struct AuditArgs {
 pub struct ImportArgs {
     /// The capture, pcap or pcapng
     pub file: PathBuf,
-    /// The connection, as Wireshark counts them (tcp.stream); not needed where there is only one of MQTT
+    /// The connection, as Wireshark numbers them (tcp.stream); optional if there is only one with MQTT
     #[arg(long, value_name = "N")]
     pub stream: Option<u32>,
-    /// The scenario to write; without it, it is printed
+    /// The scenario to write [default: standard output]
     #[arg(short, long, value_name = "FILE.yaml")]
     pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct SweepArgs {
-    /// mqtt://HOST:PORT, or the profile of a broker that is somebody else's
+    /// mqtt://HOST:PORT, or the profile of a running broker
     pub target: String,
     #[command(flatten)]
     pub reach: ReachArgs,
-    /// Remove what is left under this namespace too; may be repeated
+    /// Also remove what is left under this namespace; may be repeated
     #[arg(long, value_name = "NS")]
     pub namespace: Vec<String>,
 }
@@ -456,15 +456,15 @@ pub struct MatrixArgs {
     pub set: SetArgs,
     #[command(flatten)]
     pub select: SelectArgs,
-    /// Brokers side by side
+    /// Number of brokers to play in parallel
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Playing")]
     pub jobs_brokers: u32,
-    /// Cases side by side on each
+    /// Number of cases to play in parallel on each
     #[arg(long, value_name = "N", help_heading = "Playing")]
     pub jobs: Option<usize>,
     #[command(flatten)]
     pub files: MatrixFiles,
-    /// Write what `run --json` writes of each broker that was played, as DIR/NAME.json
+    /// Write the `run --json` of each broker to DIR/NAME.json
     #[arg(long, value_name = "DIR", help_heading = "Reports")]
     pub runs: Option<PathBuf>,
 }
@@ -485,9 +485,9 @@ pub struct MatrixFiles {
 
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// What `run --json` wrote before
+    /// The earlier result of `run --json`
     pub old: PathBuf,
-    /// What it wrote now
+    /// The new result
     pub new: PathBuf,
     /// Show the difference of each exchange
     #[arg(long)]
@@ -499,13 +499,13 @@ pub struct CompareArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum ReportCommand {
-    /// Put the parts of a run together that `--shard` made
+    /// Merge the shards of a run
     Merge(MergeArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct MergeArgs {
-    /// The parts, as `run --shard K/N --json` wrote them
+    /// The results of `run --shard K/N --json`
     #[arg(required = true, value_name = "FILE")]
     pub parts: Vec<PathBuf>,
     /// Write the whole run as JSON

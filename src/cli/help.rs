@@ -23,17 +23,17 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "run",
         &[
             ("run", "against the embedded reference broker"),
-            ("run mqtt://127.0.0.1:1883", "against a broker that is there"),
+            ("run mqtt://127.0.0.1:1883", "against a running broker"),
             (
                 "run ci/brokers/mosquitto.yaml",
                 "against a broker that the profile starts",
             ),
             (
                 "run -e 'qos2/*' --mqtt v5 --trace always",
-                "some of it, with every byte",
+                "a part of the suite, with every byte",
             ),
             ("run mqtts://broker.example --ca ca.pem", "over TLS"),
-            ("run --failed -v", "once more what was bad"),
+            ("run --failed -v", "rerun what failed"),
             ("run p.yaml --json now.json --html now.html", "with reports"),
         ],
     ),
@@ -43,7 +43,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("list", "every case"),
             (
                 "list --statement 'v5:MQTT-3.1.*'",
-                "those that prove statements of one section",
+                "cases that prove statements of one section",
             ),
             ("list --tag timing --json", "as JSON"),
         ],
@@ -74,7 +74,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "new",
         &[(
             "new scenarios/ping/mine.yaml --statement v5:MQTT-3.12.4-1",
-            "a file to begin with",
+            "a file to start from",
         )],
     ),
     (
@@ -86,13 +86,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "explain",
-        &[("explain v5:MQTT-4.3.3-10", "what it says, who proves it")],
+        &[("explain v5:MQTT-4.3.3-10", "its text, and the cases that prove it")],
     ),
     (
         "coverage",
         &[
             ("coverage", "by section"),
-            ("coverage --markdown", "as docs/coverage.md has it"),
+            ("coverage --markdown", "as in docs/coverage.md"),
             ("coverage --also mine --walk", "with scenarios of your own"),
         ],
     ),
@@ -102,9 +102,9 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("broker", "at 127.0.0.1:1883"),
             (
                 "broker --listen 127.0.0.1:2883 --ws 127.0.0.1:8083",
-                "with WebSocket beside it",
+                "also over WebSocket",
             ),
-            ("broker --disobey v3.1.1:MQTT-4.3.3-2", "one that does something wrong"),
+            ("broker --disobey v3.1.1:MQTT-4.3.3-2", "with a fault"),
         ],
     ),
     (
@@ -120,7 +120,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("replay talk.pcapng", "against the embedded broker"),
             (
                 "replay talk.pcapng mqtt://127.0.0.1:1883 --rename",
-                "against one that others use",
+                "against a shared broker",
             ),
         ],
     ),
