@@ -270,6 +270,8 @@ pub fn is_name(part: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use super::*;
 
     const GOOD: &str =
@@ -291,6 +293,35 @@ mod tests {
         for scenario in &scenarios {
             let proves = scenario.cases.iter().any(|case| !case.proves.is_empty());
             assert!(proves, "{} proves nothing", scenario.header.path);
+        }
+    }
+
+    #[test]
+    fn every_title_is_a_claim_of_its_own() {
+        let scenarios = Files::embedded().load_all().unwrap();
+        let mut titles = BTreeMap::new();
+        for Scenario { header, .. } in &scenarios {
+            if let Some(other) = titles.insert(header.title.as_str(), &header.path) {
+                panic!("{other} and {} have one title: {}", header.path, header.title);
+            }
+        }
+    }
+
+    #[test]
+    fn a_suffix_for_versions_names_those_of_the_scenario() {
+        for Scenario { header, cases } in Files::embedded().load_all().unwrap() {
+            let Some((_, suffix)) = header.path.rsplit_once("-v") else {
+                continue;
+            };
+            let versions: BTreeSet<&str> = cases.iter().map(|case| case.version.name()).collect();
+            let expected: &[&str] = match suffix {
+                "3" => &["v3.1", "v3.1.1"],
+                "3-1" => &["v3.1"],
+                "3-1-1" => &["v3.1.1"],
+                "5" => &["v5"],
+                _ => continue,
+            };
+            assert!(versions.iter().eq(expected), "{}: {versions:?}", header.path);
         }
     }
 
