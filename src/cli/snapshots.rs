@@ -20,14 +20,19 @@ pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
         Ok(update) => update,
         Err(message) => return fail(Exit::Usage, message),
     };
-    let snapshots = snapshot::snapshots(result);
+    let accepted = match accepted::read(&folder, snapshot::USUAL) {
+        Ok(accepted) => accepted,
+        Err(message) => return fail(Exit::Unreachable, message),
+    };
+    let usual = snapshot::usual(result, accepted.as_deref(), whole);
+    let snapshots = snapshot::snapshots(result, &usual);
     if let Some((one, other)) = review::collision(snapshots.iter().map(|s| s.key.as_str())) {
         return fail(
             Exit::Malformed,
             format!("the scenarios `{one}` and `{other}` share one file of snapshots: rename one"),
         );
     }
-    let (mut changed, mut unjudged) = (0, 0);
+    let (mut changed, mut unjudged, mut earlier) = (0, 0, 0);
     let wanted = snapshots.iter().filter(|s| s.is_wanted()).count();
     // Of a whole run the file that holds nothing any more is found below.
     for snapshot in snapshots.iter().filter(|s| s.is_wanted() || !whole) {
@@ -37,6 +42,7 @@ pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
             Ok(Comparison::Updated) => print(&format!("updated: {}\n", snapshot.key)),
             Ok(comparison) => {
                 changed += 1;
+                earlier += usize::from(comparison == Comparison::Earlier);
                 print(&changed_text(snapshot, &comparison));
             }
             Err(message) => return fail(Exit::Unreachable, message),
@@ -59,6 +65,13 @@ pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
         n => format!(", {n} not compared"),
     };
     print(&format!("{wanted} snapshots, {changed} changed{left}\n"));
+    if earlier > 0 {
+        print(&format!(
+            "{} written by an earlier version of mqttspec, in another form: check that the verdicts have not changed, and \
+             accept them once\n",
+            crate::report::plural(earlier, "snapshot")
+        ));
+    }
     if changed > 0 { Exit::Bad } else { Exit::Ok }
 }
 
@@ -79,6 +92,7 @@ fn update() -> Result<Update, String> {
 fn changed_text(snapshot: &Snapshot, comparison: &Comparison) -> String {
     match comparison {
         Comparison::Changed { diff } => format!("changed: {}\n{diff}\n", snapshot.key),
+        Comparison::Earlier => format!("changed: {} (written by an earlier version)\n", snapshot.key),
         _ => format!("new: {} has no accepted snapshot\n", snapshot.key),
     }
 }

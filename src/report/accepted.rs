@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::review::{accepted_file, contents, diff, pending_file, same};
+use super::review::{accepted_file, contents, diff, is_earlier, pending_file, same};
 use super::snapshot::Snapshot;
 
 /// What came of a comparison.
@@ -18,6 +18,9 @@ pub enum Comparison {
     Changed {
         diff: String,
     },
+    /// It differs from the accepted one, which an earlier version of mqttspec wrote in another form: what differs in the exchange
+    /// cannot be said. To accept it once is enough.
+    Earlier,
     /// It was written in place, as [`Update::InPlace`] asks.
     Updated,
     /// The run has not judged what it holds.
@@ -66,11 +69,7 @@ impl Update {
 pub fn compare(dir: &Path, snapshot: &Snapshot, whole: bool, update: Update) -> Result<Comparison, String> {
     let accepted = accepted_file(dir, &snapshot.key);
     let pending = pending_file(dir, &snapshot.key);
-    let before = match fs::read_to_string(&accepted) {
-        Ok(text) => Some(text),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-        Err(e) => return Err(format!("{}: {e}", accepted.display())),
-    };
+    let before = read_file(&accepted)?;
     let Some(text) = snapshot.text(before.as_deref().map(contents), whole) else {
         return Ok(Comparison::Unjudged);
     };
@@ -78,14 +77,13 @@ pub fn compare(dir: &Path, snapshot: &Snapshot, whole: bool, update: Update) -> 
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(format!("{}: {e}", pending.display())),
         _ => Ok(()),
     };
-    let diff = match &before {
-        Some(old) if same(contents(old), &text) => {
-            forget()?;
-            return Ok(Comparison::Unchanged);
-        }
-        Some(old) => Some(diff(contents(old), &text)),
-        None => None,
-    };
+    let earlier = before.as_deref().is_some_and(is_earlier);
+    let unchanged = before.as_deref().is_some_and(|old| same(contents(old), &text));
+    // What an earlier version wrote is brought into today's form where it is written in place, even if only its header differs.
+    if unchanged && !(earlier && update == Update::InPlace) {
+        forget()?;
+        return Ok(Comparison::Unchanged);
+    }
     let in_place = match update {
         Update::Nothing => None,
         Update::Pending => Some(false),
@@ -100,15 +98,36 @@ pub fn compare(dir: &Path, snapshot: &Snapshot, whole: bool, update: Update) -> 
         forget()?;
         return Ok(Comparison::Updated);
     }
-    Ok(diff.map_or(Comparison::New, |diff| Comparison::Changed { diff }))
+    Ok(match &before {
+        None => Comparison::New,
+        Some(_) if earlier => Comparison::Earlier,
+        Some(old) => Comparison::Changed {
+            diff: diff(contents(old), &text),
+        },
+    })
+}
+
+/// The text of the accepted snapshot of this key in `dir`, a target's folder, without its header; `None` where there is none.
+///
+/// # Errors
+/// A message for the user where it cannot be read.
+pub fn read(dir: &Path, key: &str) -> Result<Option<String>, String> {
+    Ok(read_file(&accepted_file(dir, key))?.map(|file| contents(&file).to_owned()))
+}
+
+fn read_file(file: &Path) -> Result<Option<String>, String> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(format!("{}: {e}", file.display())),
+    }
 }
 
 /// A snapshot as insta writes it: a header in YAML between two lines of `---`, then the text and one line feed.
 fn file_text(snapshot: &Snapshot, text: &str) -> String {
     format!(
-        "---\ndescription: {}\ninput_file: {}\n---\n{}\n",
+        "---\ndescription: {}\n---\n{}\n",
         scalar(&snapshot.title),
-        scalar(&snapshot.scenario),
         text.trim_end()
     )
 }
@@ -146,7 +165,6 @@ mod tests {
         Snapshot {
             key: "qos2/dup.a.v3.1.1".to_owned(),
             title: "A title: with a colon".to_owned(),
-            scenario: "scenarios/qos2/dup.yaml".to_owned(),
             body: Body::Grid(Some(text.to_owned())),
         }
     }
@@ -164,7 +182,7 @@ mod tests {
         review::accept(&waiting[0]).unwrap();
         assert_eq!(
             fs::read_to_string(&accepted).unwrap(),
-            "---\ndescription: \"A title: with a colon\"\ninput_file: scenarios/qos2/dup.yaml\n---\na\nb\n"
+            "---\ndescription: \"A title: with a colon\"\n---\na\nb\n"
         );
         assert_eq!(compare("a\nb\n"), Ok(Comparison::Unchanged));
         let Ok(Comparison::Changed { diff }) = compare("a\nc\n") else {
@@ -201,6 +219,27 @@ mod tests {
         assert_eq!(left(), (true, 0));
         // Ends of lines and of the text are no difference.
         assert_eq!(compare("b\n\n", Update::Nothing), Comparison::Unchanged);
+    }
+
+    #[test]
+    fn a_snapshot_of_an_earlier_version_is_accepted_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let compare = |text: &str, update| compare(dir, &snapshot(text), true, update).unwrap();
+        let accepted = accepted_file(dir, &snapshot("").key);
+        let old = "---\nsource: src/a.rs\ndescription: A title\ninput_file: scenarios/qos2/dup.yaml\n---\na\n";
+        fs::create_dir_all(accepted.parent().unwrap()).unwrap();
+        fs::write(&accepted, old).unwrap();
+        // The header alone is no difference.
+        assert_eq!(compare("a", Update::Pending), Comparison::Unchanged);
+        assert_eq!(compare("b", Update::Pending), Comparison::Earlier);
+        review::accept(&review::pending(dir).unwrap()[0]).unwrap();
+        assert_eq!(compare("b", Update::Pending), Comparison::Unchanged);
+        assert!(matches!(compare("c", Update::Pending), Comparison::Changed { .. }));
+        // In place it goes with the rest.
+        fs::write(&accepted, old).unwrap();
+        assert_eq!(compare("a", Update::InPlace), Comparison::Updated);
+        assert_eq!(compare("a", Update::InPlace), Comparison::Unchanged);
     }
 
     #[test]

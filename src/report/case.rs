@@ -119,6 +119,7 @@ mod tests {
     use crate::play::{PlayEnd, Played};
     use crate::scenario::Files;
     use crate::suite::{Judge, Weight};
+    use crate::transcript::Usual;
     use crate::transcript::testing::{NS, Talk};
     use crate::transcript::{Author, End, What};
     use crate::wire::{Connect, Packet, Version as V};
@@ -170,7 +171,11 @@ mod tests {
         [
             terminal::ended(case, &run.target, true, options),
             terminal::last_line(run),
-            snapshot::text(case).lines().take(3).collect::<Vec<_>>().join("\n"),
+            snapshot::text(case, &Usual::default())
+                .lines()
+                .take(3)
+                .collect::<Vec<_>>()
+                .join("\n"),
             github::annotations(run),
             github::summary(run).lines().take(5).collect::<Vec<_>>().join("\n"),
             junit::run(run).lines().skip(8).collect::<Vec<_>>().join("\n"),

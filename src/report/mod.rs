@@ -8,6 +8,7 @@ mod case;
 pub mod compare;
 pub mod failure;
 pub mod github;
+mod grid;
 #[cfg(feature = "cli")]
 pub mod html;
 pub mod json;
@@ -25,6 +26,7 @@ mod style;
 pub mod terminal;
 #[cfg(test)]
 mod testing;
+mod verdicts;
 
 pub use case::{Counts, plural};
 pub use score::{Score, scores};

@@ -207,6 +207,12 @@ fn header(file: &str, key: &str) -> Option<String> {
     Some(value.get(key)?.as_str()?.to_owned())
 }
 
+/// Whether an earlier version of mqttspec wrote the file: those had keys in the header that say nothing.
+pub(super) fn is_earlier(file: &str) -> bool {
+    let is_key = |line: &str| line.starts_with("input_file:") || line.starts_with("source:");
+    parts(file).0.lines().any(is_key)
+}
+
 /// All files below `dir` whose name ends so, by name. Links are not followed.
 fn files(dir: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
@@ -289,6 +295,12 @@ mod tests {
         reject(&waiting[1]).unwrap();
         assert_eq!(fs::read_to_string(&old).unwrap(), OLD.replace("PUBREC", "PUBACK"));
         assert!(pending(dir.path()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_an_earlier_version_wrote_is_seen_in_the_header() {
+        assert!(is_earlier(OLD) && is_earlier("---\ndescription: A\ninput_file: a.yaml\n---\na\n"));
+        assert!(!is_earlier("---\ndescription: A\n---\nsource: a\n") && !is_earlier(""));
     }
 
     #[test]

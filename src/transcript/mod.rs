@@ -6,17 +6,22 @@
 
 mod alias;
 mod event;
+mod fold;
 mod hex;
 mod local;
 mod normalise;
+mod notation;
 mod order;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
+mod usual;
 
 pub use alias::Aliases;
 pub use event::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
 pub use hex::{HexLine, Mark, printable, secrets};
 pub use local::{Happened, Local, Stop};
-pub use normalise::{normalise, normalise_sent, without_namespace};
+pub use normalise::{connacks, normalise, normalise_sent};
+pub use notation::without_namespace;
 pub use text::{fields, line, name, seconds, shown, trace, value};
+pub use usual::Usual;

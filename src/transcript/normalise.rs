@@ -1,70 +1,136 @@
 //! The normalised form of a transcript, which snapshots hold: the same for every run in which the broker does the same.
 //!
-//! Steps are in the order of the script. The namespace is `$ns`; what the broker chose goes by the name that the script
-//! bound it to, or by that of its field. What no step took is left out (fences and their echoes, messages of others, timed
-//! repeats of 3.x), and so is the way in which a connection was closed. The broker's properties are by identifier.
+//! The set-up is first, a line a client; steps are in the order of the script, a line an event, and the turns of a `repeat`
+//! share a line. The namespace is `$ns`; what the broker chose goes by the name that the script bound it to, or by that of
+//! its field. What no step took is left out (fences and their echoes, messages of others, timed repeats of 3.x), and so is
+//! the way in which a connection was closed. The broker's properties are by identifier.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::ops::Range;
+use std::collections::BTreeSet;
 
-use super::hex::{HexLine, Mark, printable, secrets};
-use super::order::by_identifier;
-use super::text::{name, shown, value};
-use super::{Author, ClientName, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
-use crate::wire::{Blob, Decoded, Packet, PacketType, Side, Value};
+use super::fold::fold;
+use super::notation::{Line, Notation, Said, arrow};
+use super::usual::Usual;
+use super::{Author, ClientName, Event, StepId, Transcript, What};
+use crate::wire::{Packet, PacketType, Side, Version};
 
-/// How much of a packet's hex is kept, in bytes.
-const HEX: usize = 96;
-
-/// Fields whose values the broker chooses anew in every run.
-const CHOSEN: [&str; 4] = [
-    "assigned_client_id",
-    "authentication_data",
-    "message_expiry_interval",
-    "topic_alias",
-];
-
-/// The lengths around fields.
-const LENGTHS: [&str; 3] = ["remaining_length", "property_length", "will.property_length"];
-
-/// Flags that are shown only where they are set.
-const UNLESS_SET: [&str; 3] = ["dup", "retain", "will"];
-
-/// The normalised text. `keep` are events that are shown although no step took them: the one at which a case failed.
-pub fn normalise(transcript: &Transcript, keep: &[usize]) -> String {
-    chosen(transcript, keep, |_| true)
+/// The normalised text. `keep` are events that are shown although no step took them: the one at which a case failed. A CONNACK
+/// that is `usual` is shown by its name alone.
+pub fn normalise(transcript: &Transcript, keep: &[usize], usual: &Usual) -> String {
+    chosen(transcript, keep, usual, |_| true)
 }
 
 /// The normalised text of what the script sent alone, for exchanges in which the broker may answer in many ways.
 pub fn normalise_sent(transcript: &Transcript) -> String {
-    chosen(transcript, &[], |event| !event.is_from_peer())
+    chosen(transcript, &[], &Usual::default(), |event| !event.is_from_peer())
 }
 
-fn chosen(transcript: &Transcript, keep: &[usize], wanted: impl Fn(&Event) -> bool) -> String {
-    let mut names = Names::new(transcript);
-    let mut shown: Vec<(Place, usize)> = (0..transcript.events.len())
+/// The CONNACKs of the set-up, each with its connection's version, in the notation of snapshots: of these the most frequent
+/// one is the [`Usual`]. One whose fields do not determine its bytes is none of them.
+pub fn connacks(transcript: &Transcript) -> Vec<(Version, String)> {
+    let usual = Usual::default();
+    let mut notation = Notation::new(transcript, &usual);
+    let mut found = Vec::new();
+    for (place, index) in places(transcript, &[]) {
+        if let Said::Packet(line) = notation.show(index)
+            && matches!(place, Place::Setup(_))
+            && line.packet_type == Some(PacketType::ConnAck)
+            && line.remark.is_empty()
+        {
+            found.push((notation.version(index), line.packet()));
+        }
+    }
+    found
+}
+
+/// The events that are shown, in order, each with its place.
+fn places(transcript: &Transcript, keep: &[usize]) -> Vec<(Place, usize)> {
+    let mut places: Vec<(Place, usize)> = (0..transcript.events.len())
         .filter_map(|i| Some((place(transcript, i, keep)?, i)))
         .collect();
-    shown.sort();
-    let mut out = String::new();
+    places.sort();
+    places
+}
+
+fn chosen(transcript: &Transcript, keep: &[usize], usual: &Usual, wanted: impl Fn(&Event) -> bool) -> String {
+    let mut notation = Notation::new(transcript, usual);
     let mut heard: BTreeSet<&ClientName> = BTreeSet::new();
-    for (place, index) in shown {
+    let mut said: Vec<(Place, Said)> = Vec::new();
+    for (place, index) in places(transcript, keep) {
         let event = &transcript.events[index];
         // How often a broker talks to itself, and with which names, is another in every run: that it was heard is enough.
         if matches!(place, Place::Kept(_)) && is_of_the_broker(event, &transcript.namespace) {
             if heard.insert(&event.client) {
-                let _ = writeln!(out, "{} <- PUBLISH of the broker's own topics", event.client);
+                let line = format!("{} <- PUBLISH of the broker's own topics", event.client);
+                said.push((place, Said::Other(line)));
             }
             continue;
         }
         // What is not wanted may name what is.
-        let text = names.show(event);
-        if wanted(event) {
-            out.push_str(&text);
+        let line = notation.show(index);
+        if wanted(event) && line != Said::Other(String::new()) {
+            said.push((place, line));
         }
     }
-    out
+    let mut lines = Vec::new();
+    for group in said.chunk_by(|(one, _), (next, _)| one.goes_with(next)) {
+        let shown = group.iter().map(|(_, said)| match said {
+            Said::Packet(line) => line.text(),
+            Said::Other(text) => text.clone(),
+        });
+        match &group[0].0 {
+            Place::Setup(client) => lines.push(setup(client, group.iter().map(|(_, said)| said))),
+            Place::Step(step) if !step.turns.is_empty() => lines.extend(fold(shown.collect())),
+            Place::Step(_) | Place::Kept(_) => lines.extend(shown),
+        }
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// A client's set-up on one line, `sub: CONNECT, CONNACK, SUBSCRIBE: { filters: { "$ns/a": 1 } }, SUBACK: { return_codes: [1] }`.
+/// The bytes of a packet that its fields do not determine are behind it in brackets.
+///
+/// The packet identifiers of SUBSCRIBE are left out where they count from 1, as the set-up has it, and that of a SUBACK where
+/// it is the one of the SUBSCRIBE before it.
+fn setup<'s>(client: &ClientName, all: impl Iterator<Item = &'s Said>) -> String {
+    let mut subscribes = 0;
+    let mut packets = Vec::new();
+    for said in all {
+        let mut line = match said {
+            Said::Packet(line) => line.clone(),
+            Said::Other(text) => {
+                packets.push(text.clone());
+                continue;
+            }
+        };
+        let usual_way = match line.packet_type {
+            Some(PacketType::Connect) => Some(Side::Client),
+            Some(PacketType::ConnAck) => Some(Side::Server),
+            Some(PacketType::Subscribe) => {
+                subscribes += 1;
+                drop_id(&mut line, subscribes);
+                Some(Side::Client)
+            }
+            Some(PacketType::SubAck) => {
+                drop_id(&mut line, subscribes);
+                Some(Side::Server)
+            }
+            _ => None,
+        };
+        let mut packet = line.packet();
+        if !line.remark.is_empty() {
+            packet.push_str(&format!(" [{}]", line.remark));
+        }
+        if usual_way != Some(line.from) {
+            packet = format!("{} {packet}", arrow(line.from));
+        }
+        packets.push(packet);
+    }
+    format!("{client}: {}", packets.join(", "))
+}
+
+fn drop_id(line: &mut Line, id: u32) {
+    let id = id.to_string();
+    line.fields.retain(|(name, value)| name != "packet_id" || *value != id);
 }
 
 /// Where an event stands: first what sets the scene, by client; then the steps; then what no step took,
@@ -74,6 +140,17 @@ enum Place {
     Setup(ClientName),
     Step(StepId),
     Kept(ClientName),
+}
+
+impl Place {
+    /// Whether both are of one client's set-up, or of one step in whatever turns.
+    fn goes_with(&self, next: &Place) -> bool {
+        match (self, next) {
+            (Place::Setup(one), Place::Setup(next)) => one == next,
+            (Place::Step(one), Place::Step(next)) => one.number == next.number,
+            _ => false,
+        }
+    }
 }
 
 fn place(transcript: &Transcript, index: usize, keep: &[usize]) -> Option<Place> {
@@ -119,237 +196,17 @@ fn answers_setup(transcript: &Transcript, index: usize) -> bool {
     })
 }
 
-/// The names by which values go.
-struct Names<'t> {
-    scripted: Side,
-    namespace: &'t str,
-    bindings: &'t [(String, String)],
-    taken: Vec<bool>,
-    /// Packet identifiers that the broker chose and that are in use, by client.
-    ids: BTreeMap<(ClientName, u16), String>,
-    /// Texts that the broker chose and that may come back in other packets, such as the client identifier that it assigned.
-    texts: BTreeMap<String, String>,
-}
-
-impl<'t> Names<'t> {
-    fn new(transcript: &'t Transcript) -> Names<'t> {
-        Names {
-            scripted: transcript.scripted,
-            namespace: &transcript.namespace,
-            bindings: &transcript.bindings,
-            taken: vec![false; transcript.bindings.len()],
-            ids: BTreeMap::new(),
-            texts: BTreeMap::new(),
-        }
-    }
-
-    fn show(&mut self, event: &Event) -> String {
-        let side = event.side(self.scripted);
-        let arrow = match side {
-            Side::Client => "->",
-            Side::Server => "<-",
-        };
-        let client = &event.client;
-        match &event.what {
-            What::Packet { raw, decoded, .. } => {
-                let sorted = (side == Side::Server).then(|| by_identifier(raw, decoded)).flatten();
-                let (raw, decoded) = sorted
-                    .as_ref()
-                    .map_or((raw, &**decoded), |(raw, decoded)| (raw, decoded));
-                self.packet(event, side, arrow, raw, decoded)
-            }
-            What::Fragment(bytes) => {
-                let raw = Blob::Whole(bytes.clone());
-                let hex = HexLine::new(&raw, &self.namespace_marks(&raw), &[], HEX).text();
-                format!("{client} {arrow} bytes\n    {}\n", printable(&hex))
-            }
-            What::Open => format!("{client} -> open\n"),
-            What::End(_) if side == Side::Server => format!("{client} <- closed\n"),
-            What::End(End::Fin) => format!("{client} -> close\n"),
-            What::End(End::Reset) => format!("{client} -> reset\n"),
-            What::End(End::HalfClose) => format!("{client} -> half close\n"),
-            // The transport is nothing of the exchange, unless the script is about it.
-            What::WebSocket(WebSocket::Upgraded { .. }) => String::new(),
-            What::WebSocket(event) => format!("{client} {arrow} {event}\n"),
-            What::Gap(_) => format!("{client} (bytes are missing)\n"),
-            What::Lifecycle(Lifecycle::Restart) => "broker: restart\n".to_owned(),
-            What::Lifecycle(Lifecycle::Kill) => "broker: kill\n".to_owned(),
-        }
-    }
-
-    fn packet(&mut self, event: &Event, side: Side, arrow: &str, raw: &Blob, decoded: &Decoded) -> String {
-        let from_broker = side == Side::Server;
-        let id_name = decoded
-            .packet
-            .as_ref()
-            .and_then(|p| self.chosen_id(&event.client, from_broker, p));
-        let mut marks = secrets(decoded);
-        let mut fields = Vec::new();
-        let mut any_length = false;
-        for field in shown(decoded) {
-            let name: &str = field.name.as_ref();
-            // What goes without saying is seen in the hex.
-            let usual = match &field.value {
-                Value::Bool(set) => !set && UNLESS_SET.contains(&name),
-                Value::Text(text) => name == "protocol_name" && text.as_str() == Some("MQTT"),
-                _ => false,
-            };
-            if usual {
-                continue;
-            }
-            let chosen = match name {
-                "packet_id" => id_name.clone(),
-                _ if from_broker && CHOSEN.contains(&name) => {
-                    let shown = self.bound(&field.value).unwrap_or(format!("<{name}>"));
-                    if let Some(text) = text_of(&field.value) {
-                        any_length = true;
-                        self.texts.insert(text.to_owned(), shown.clone());
-                    }
-                    any_length |= matches!(field.value, Value::Binary(_));
-                    Some(shown)
-                }
-                _ => {
-                    let known = text_of(&field.value).and_then(|text| self.texts.get(text)).cloned();
-                    any_length |= known.is_some();
-                    known
-                }
-            };
-            let shown = match chosen {
-                Some(text) => {
-                    marks.push(Mark {
-                        span: field.span.clone(),
-                        shown: text.clone(),
-                    });
-                    text
-                }
-                None if name == "password" => "<password>".to_owned(),
-                None => without_namespace(self.namespace, &value(name, &field.value)),
-            };
-            fields.push(format!("{name}: {shown}"));
-        }
-        if any_length {
-            // The broker's next choice may be longer, and the lengths around it with it.
-            let lengths = decoded.fields.iter().filter(|f| LENGTHS.contains(&f.name.as_ref()));
-            marks.extend(lengths.map(|f| Mark {
-                span: f.span.clone(),
-                shown: "<length>".to_owned(),
-            }));
-        }
-        marks.extend(self.namespace_marks(raw));
-        let mut out = format!("{} {arrow} {}\n", event.client, name(decoded));
-        let hex = HexLine::new(raw, &outermost(marks), &[], HEX).text();
-        let _ = writeln!(out, "    {}", printable(&hex));
-        if !fields.is_empty() {
-            let _ = writeln!(out, "    {}", fields.join(", "));
-        }
-        for breach in &decoded.breaches {
-            let _ = writeln!(
-                out,
-                "    ! {}",
-                without_namespace(self.namespace, &printable(&breach.text))
-            );
-        }
-        out
-    }
-
-    /// The name of the packet identifier, where the broker chose it.
-    fn chosen_id(&mut self, client: &ClientName, from_broker: bool, packet: &Packet) -> Option<String> {
-        let id = packet.packet_id()?;
-        let key = (client.clone(), id);
-        match (packet, from_broker) {
-            (Packet::Publish(p), true) if !p.dup || !self.ids.contains_key(&key) => {
-                let name = self.bind(&id.to_string()).unwrap_or("<packet_id>".to_owned());
-                self.ids.insert(key, name.clone());
-                Some(name)
-            }
-            (Packet::Publish(_) | Packet::PubRel(_), true) => self.ids.get(&key).cloned(),
-            (Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_), false) => self.ids.get(&key).cloned(),
-            _ => None,
-        }
-    }
-
-    /// The next binding of this value that has not been placed yet.
-    fn bind(&mut self, text: &str) -> Option<String> {
-        let at = (0..self.bindings.len()).find(|i| !self.taken[*i] && self.bindings[*i].1 == text)?;
-        self.taken[at] = true;
-        Some(dollar(&self.bindings[at].0))
-    }
-
-    /// A binding of this value.
-    fn bound(&self, value: &Value) -> Option<String> {
-        // A number that is the same as that of a packet identifier is so by chance.
-        let text = text_of(value)?;
-        let (name, _) = self.bindings.iter().find(|(_, bound)| *bound == text)?;
-        Some(dollar(name))
-    }
-
-    fn namespace_marks(&self, raw: &Blob) -> Vec<Mark> {
-        let ns = self.namespace.as_bytes();
-        let head = raw.head();
-        if ns.is_empty() || head.len() < ns.len() {
-            return Vec::new();
-        }
-        (0..=head.len() - ns.len())
-            .filter(|at| &head[*at..*at + ns.len()] == ns)
-            .map(|at| Mark {
-                span: at..at + ns.len(),
-                shown: "\"$ns\"".to_owned(),
-            })
-            .collect()
-    }
-}
-
-/// The text with the namespace as a scenario writes it: `$ns/a`, and `${ns}pub` where what follows could be read as a part of
-/// the name. An empty namespace leaves the text as it is.
-pub fn without_namespace(namespace: &str, text: &str) -> String {
-    if namespace.is_empty() {
-        return text.to_owned();
-    }
-    let mut parts = text.split(namespace);
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let goes_on = part.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-        out.push_str(if goes_on { "${ns}" } else { "$ns" });
-        out.push_str(part);
-    }
-    out
-}
-
-fn dollar(name: &str) -> String {
-    if name.starts_with('$') {
-        name.to_owned()
-    } else {
-        format!("${name}")
-    }
-}
-
-/// The text that a field holds, where it holds any.
-fn text_of(value: &Value) -> Option<&str> {
-    match value {
-        Value::Text(text) => text.as_str().filter(|t| !t.is_empty()),
-        _ => None,
-    }
-}
-
-/// Drops marks inside others, and orders them.
-fn outermost(mut marks: Vec<Mark>) -> Vec<Mark> {
-    marks.sort_by_key(|m| (m.span.start, usize::MAX - m.span.end));
-    let mut kept: Vec<Mark> = Vec::new();
-    let inside = |a: &Range<usize>, b: &Range<usize>| a.start < b.end;
-    for mark in marks {
-        if kept.last().is_none_or(|last| !inside(&mark.span, &last.span)) {
-            kept.push(mark);
-        }
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{NS, Talk};
     use super::super::{End, Event};
     use super::*;
     use crate::wire::{Ack, Publish};
+
+    /// The text with every CONNACK in full.
+    fn normalise(transcript: &Transcript, keep: &[usize]) -> String {
+        super::normalise(transcript, keep, &Usual::default())
+    }
 
     fn message(qos: u8, id: u16, dup: bool) -> Packet {
         Packet::Publish(Publish {
@@ -369,18 +226,11 @@ mod tests {
             .packet("a", Some(1), Author::Script, message(0, 0, false))
             .packet("b", Some(2), Author::Script, message(1, 7, false))
             .event("a", Some(4), Author::Peer, What::End(End::Reset));
-        let expected = "\
-a -> PUBLISH
-    30 0d 00 0a \"$ns\" 2f 61 78
-    qos: 0, topic: \"$ns/a\", payload: \"x\"
-b -> PUBLISH
-    32 0f 00 0a \"$ns\" 2f 61 00 07 78
-    qos: 1, topic: \"$ns/a\", packet_id: 7, payload: \"x\"
-b <- PUBACK
-    40 02 00 07
-    packet_id: 7
+        let expected = r#"a -> PUBLISH: { topic: "$ns/a", payload: "x" }
+b -> PUBLISH: { topic: "$ns/a", qos: 1, packet_id: 7, payload: "x" }
+b <- PUBACK: { packet_id: 7 }
 a <- closed
-";
+"#;
         assert_eq!(normalise(&t.transcript(), &[]), expected);
     }
 
@@ -394,7 +244,10 @@ a <- closed
             .event("a", None, Author::Cleanup, What::End(End::Fin))
             .transcript();
         assert_eq!(normalise(&t, &[]), "");
-        assert!(normalise(&t, &[2]).starts_with("a <- PUBLISH\n"));
+        assert_eq!(
+            normalise(&t, &[2]),
+            "a <- PUBLISH: { topic: \"$ns/a\", payload: \"x\" }\n"
+        );
     }
 
     #[test]
@@ -412,7 +265,7 @@ a <- closed
             .transcript();
         let text = normalise(&t, &[0, 1, 2]);
         assert!(
-            text.starts_with("a <- PUBLISH of the broker's own topics\na <- PUBLISH\n"),
+            text.starts_with("a <- PUBLISH of the broker's own topics\na <- PUBLISH: {"),
             "{text}"
         );
         assert!(text.contains("\"$t/$ns\""), "{text}");
@@ -435,12 +288,8 @@ a <- closed
     fn what_the_broker_chose_goes_by_name() {
         assert_eq!(chosen(1), chosen(300));
         let text = chosen(1);
-        assert!(text.contains("2f 61 $m 78"), "{text}");
-        assert!(
-            text.contains("a -> PUBREC\n    50 02 $m\n    packet_id: $m\n"),
-            "{text}"
-        );
-        assert!(text.contains("2f 61 <packet_id> 78"), "{text}");
+        assert!(text.contains("a -> PUBREC: { packet_id: $m }\n"), "{text}");
+        assert!(text.contains("qos: 1, packet_id: <packet_id>,"), "{text}");
     }
 
     /// A client that was given an identifier comes back with it.
@@ -473,11 +322,8 @@ a <- closed
     fn an_assigned_identifier_goes_by_name_wherever_it_comes_back() {
         let text = assigned("assigned9");
         assert_eq!(text, assigned("auto-2D42A17C-165F-BA41"));
-        assert!(text.contains("client_id: <assigned_client_id>"), "{text}");
-        assert!(
-            text.contains("20 <length> 00 00 <length> <assigned_client_id>"),
-            "{text}"
-        );
+        assert!(text.contains("client_id: <assigned_client_id> }"), "{text}");
+        assert!(text.contains("assigned_client_id: <assigned_client_id> }"), "{text}");
     }
 
     #[test]
@@ -491,9 +337,88 @@ a <- closed
         };
         let text = normalise(&one(one(Talk::new(), "a"), "b").transcript(), &[]);
         assert_eq!(text, normalise(&one(one(Talk::new(), "b"), "a").transcript(), &[]));
-        assert!(text.starts_with("a -> CONNECT\n"), "{text}");
-        assert_eq!(text.matches("CONNACK").count(), 2, "{text}");
-        assert!(!text.contains("open"), "{text}");
+        let connack = "CONNACK: { session_present: false, return_code: 0 }";
+        assert_eq!(text, format!("a: CONNECT, {connack}\nb: CONNECT, {connack}\n"));
+    }
+
+    #[test]
+    fn a_set_up_is_one_line_that_shows_what_is_unusual() {
+        use crate::wire::{ConnAck, Connect, SubAck, Subscribe, Subscription, Version};
+        let connect = Packet::from(Connect::new(Version::V3_1_1, format!("{NS}a")));
+        let subscribe = |packet_id| {
+            Packet::Subscribe(Subscribe {
+                packet_id,
+                subscriptions: vec![Subscription::new(format!("{NS}/t").as_str(), 1)],
+                ..Subscribe::default()
+            })
+        };
+        let suback = |packet_id| {
+            Packet::SubAck(SubAck {
+                packet_id,
+                reason_codes: vec![1],
+                ..SubAck::default()
+            })
+        };
+        let text = |id: u16, connack: &[u8], usual: &Usual| {
+            let t = Talk::new()
+                .packet("a", Some(0), Author::Setup, connect.clone())
+                .bytes("a", Some(0), Author::Peer, connack)
+                .packet("a", Some(0), Author::Setup, subscribe(id))
+                .packet("a", Some(0), Author::Peer, suback(id));
+            super::normalise(&t.transcript(), &[], usual)
+        };
+        let connack = "CONNACK: { session_present: false, return_code: 0 }";
+        let usual = Usual::read(&format!("v3.1.1  {connack}\n"));
+        let bytes = crate::wire::encode_bytes(&Packet::ConnAck(ConnAck::default()), Version::V3_1_1);
+        let rest = "SUBSCRIBE: { filters: { \"$ns/t\": 1 } }, SUBACK: { return_codes: [1] }\n";
+        assert_eq!(text(1, &bytes, &usual), format!("a: CONNECT, CONNACK, {rest}"));
+        assert_eq!(
+            text(1, &bytes, &Usual::default()),
+            format!("a: CONNECT, {connack}, {rest}")
+        );
+        let other = text(7, &[0x20, 2, 0, 3], &usual);
+        assert!(
+            other.contains("return_code: 3") && other.matches("packet_id: 7").count() == 2,
+            "{other}"
+        );
+        let wrong = text(1, &[0x21, 2, 0, 0], &usual);
+        assert!(wrong.contains("} [21 02 00 00  ! the flags of CONNACK"), "{wrong}");
+        assert_eq!(wrong.lines().count(), 1);
+    }
+
+    #[test]
+    fn the_connacks_of_the_set_up_are_counted() {
+        let t = Talk::new()
+            .packet(
+                "a",
+                Some(0),
+                Author::Peer,
+                Packet::ConnAck(crate::wire::ConnAck::default()),
+            )
+            .bytes("b", Some(0), Author::Peer, &[0x21, 2, 0, 0])
+            .packet(
+                "a",
+                Some(1),
+                Author::Peer,
+                Packet::ConnAck(crate::wire::ConnAck::default()),
+            )
+            .transcript();
+        let expected = "CONNACK: { session_present: false, return_code: 0 }".to_owned();
+        assert_eq!(connacks(&t), [(Version::V3_1_1, expected)]);
+    }
+
+    #[test]
+    fn the_turns_of_a_repeat_share_a_line() {
+        let mut t = Talk::new();
+        for id in 1..=4 {
+            t = t.packet("b", Some(1), Author::Script, message(1, id, false));
+        }
+        let mut t = t.transcript();
+        for (at, event) in t.events.iter_mut().enumerate() {
+            event.step.as_mut().unwrap().turns = vec![at as u32 + 1];
+        }
+        let expected = "b -> PUBLISH: { topic: \"$ns/a\", qos: 1, packet_id: <1..4>, payload: \"x\" }  ×4\n";
+        assert_eq!(normalise(&t, &[]), expected);
     }
 
     #[test]
@@ -503,7 +428,7 @@ a <- closed
             .packet("b", Some(2), Author::Peer, message(0, 0, false))
             .transcript();
         let text = normalise_sent(&t);
-        assert!(text.starts_with("a -> PUBLISH\n") && !text.contains("<-"), "{text}");
+        assert!(text.starts_with("a -> PUBLISH: {") && !text.contains("<-"), "{text}");
     }
 
     #[test]

@@ -63,10 +63,8 @@ mod tests {
     fn properties_are_by_identifier_and_those_of_one_keep_their_order() {
         let text = connack(Author::Peer, &[Z, NO_RETAIN, A, RECEIVE_MAXIMUM]);
         assert_eq!(text, connack(Author::Peer, &[RECEIVE_MAXIMUM, NO_RETAIN, Z, A]));
-        assert!(
-            text.contains("21 00 09 25 00 26 00 01 6b 00 01 7a 26 00 01 6b 00 01 61"),
-            "{text}"
-        );
+        let properties = r#"receive_maximum: 9, retain_available: 0, user_properties: [["k", "z"]], user_properties: [["k", "a"]] }"#;
+        assert!(text.contains(properties), "{text}");
         assert_ne!(text, connack(Author::Peer, &[A, NO_RETAIN, Z, RECEIVE_MAXIMUM]));
     }
 

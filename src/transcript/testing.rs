@@ -28,7 +28,7 @@ impl Talk {
     }
 
     pub fn normalised(self) -> String {
-        super::normalise(&self.transcript(), &[])
+        super::normalise(&self.transcript(), &[], &super::Usual::default())
     }
 
     pub fn event(mut self, client: &str, step: Option<u32>, author: Author, what: What) -> Talk {
@@ -77,5 +77,21 @@ impl Talk {
             local: Vec::new(),
             bindings: vec![("m".to_owned(), "1".to_owned())],
         }
+    }
+}
+
+impl Transcript {
+    /// The same with one bit of an event's packet changed, which is then decoded anew.
+    pub fn with_bit(&self, event: usize, byte: usize, bit: u8) -> Transcript {
+        let mut changed = self.clone();
+        let side = self.events[event].side(self.scripted);
+        if let What::Packet { raw, decoded, .. } = &mut changed.events[event].what {
+            let mut bytes = raw.head().to_vec();
+            bytes[byte] ^= 1 << bit;
+            let frame = Frame::loose(bytes).expect("a packet has bytes");
+            *decoded = Arc::new(decode(&frame, self.version, side));
+            *raw = frame.raw;
+        }
+        changed
     }
 }

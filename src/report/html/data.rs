@@ -12,7 +12,7 @@ use crate::report::matrix::{Column, Matrix, Row};
 use crate::report::model::{self, score_of};
 use crate::statements::catalogue;
 use crate::suite::Verdict;
-use crate::transcript::printable;
+use crate::transcript::{printable, without_namespace};
 
 #[derive(Serialize)]
 struct Data {
@@ -200,7 +200,7 @@ impl Build<'_> {
         let clean = |text: &str| {
             let mut text = text.to_owned();
             for namespace in namespaces.into_iter().flatten().filter(|n| !n.is_empty()) {
-                text = text.replace(namespace.as_str(), "$ns");
+                text = without_namespace(namespace, &text);
             }
             super::talk::text(&text, "")
         };

@@ -136,7 +136,7 @@ fn exchange(case: &CaseResult) -> String {
     if snapshot::is_grid(case) {
         snapshot::grid(&[case])
     } else {
-        snapshot::text(case)
+        snapshot::text(case, &transcript::Usual::default())
     }
 }
 

@@ -166,7 +166,12 @@ function exchange(talk) {
 
 const MARK = "\ue000";
 
-/** A packet with its bytes as they crossed the wire; in text the namespace is `$ns`. */
+/** The text with the namespace as a scenario writes it: `$ns/a`, and `${ns}pub` in front of what a name could go on with. */
+function withNamespace(text) {
+  return text.replace(/\ue000(?=[A-Za-z0-9_])/g, "$${ns}").replaceAll(MARK, "$ns");
+}
+
+/** A packet with its bytes as they crossed the wire; in text the namespace is `$ns` or `${ns}`. */
 function packet(stored, namespace) {
   const own = [...new TextEncoder().encode(namespace)];
   const bytes = [];
@@ -191,7 +196,7 @@ function packet(stored, namespace) {
 
 /** A field's value for people. */
 function shown(value) {
-  if (typeof value === "string") return JSON.stringify(printable(value).replaceAll(MARK, "$ns")).replace(/\\\\u\{/g, "\\u{");
+  if (typeof value === "string") return JSON.stringify(withNamespace(printable(value))).replace(/\\\\u\{/g, "\\u{");
   if (Array.isArray(value)) return "[" + value.map(shown).join(", ") + "]";
   if (value && typeof value === "object") {
     if ("hex" in value) return `${value.hex} (${plural(value.length, "byte")})`;
