@@ -152,7 +152,7 @@ impl Cx<'_> {
         }];
         let mut good = true;
         for (key, values) in columns {
-            if is_row_key(key.key()) {
+            if ROW_KEYS.contains(&key.key()) {
                 self.error(
                     &key.place,
                     format!("`{}` is for rows that are written as a list", key.key()),

@@ -165,10 +165,10 @@ impl Cx<'_> {
             self.report(error);
             return None;
         }
-        // The CONNACK of 3.1 does not say whether there is a session.
-        if let Some(spec) = fields::named(PacketType::ConnAck, self.version, FLAG) {
+        // The CONNACK of 3.1 does not say whether there is a session (3.1, section 3.2: the byte is reserved).
+        if self.version != Version::V3_1 {
             let field = FieldPattern {
-                name: spec.name.to_owned(),
+                name: FLAG.to_owned(),
                 place: node.place.clone(),
                 pattern: Pattern::Is(Expr::Bool(resumed)),
             };

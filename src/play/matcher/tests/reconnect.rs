@@ -32,7 +32,7 @@ fn a_session_that_is_gone_fails_at_the_reconnect() {
     rig.says("c", connack(0));
     let failure = rig.fails("session_present");
     let text = format!("{:?}", failure.place);
-    assert!(failure.place.is_some_and(|place| place.line == 9), "{text}");
+    assert!(failure.place.is_some_and(|place| place.line == 8), "{text}");
     assert_eq!(failure.awaited[0].what, "c <- CONNACK: { session_present: true }");
 }
 
