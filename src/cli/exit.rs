@@ -1,4 +1,4 @@
-//! The exit codes: one place, one table in the README, one test that walks both.
+//! The exit codes: one place, one table in docs/verdicts.md, one test that compares them.
 
 use std::process::ExitCode;
 
@@ -49,16 +49,18 @@ impl Exit {
         }
     }
 
-    /// What it means, as the README says it.
+    /// What it means, as docs/verdicts.md states it.
     pub fn meaning(self) -> &'static str {
         match self {
-            Exit::Ok => "everything is as expected",
-            Exit::Bad => "a case failed, crashed the broker or is fixed, a breach was found, or a snapshot changed",
-            Exit::Usage => "the command line is wrong",
-            Exit::Malformed => "a scenario, a profile or a capture is malformed",
-            Exit::Nothing => "nothing was selected",
-            Exit::Unreachable => "the target cannot be reached, or the fault is ours",
-            Exit::Interrupted => "interrupted",
+            Exit::Ok => "Everything is as expected.",
+            Exit::Bad => {
+                "A case has the verdict `fail`, `crash` or `fixed`; an audit found a violation; or a snapshot changed."
+            }
+            Exit::Usage => "The command line is wrong.",
+            Exit::Malformed => "A scenario, a profile or a capture is malformed.",
+            Exit::Nothing => "No case was selected.",
+            Exit::Unreachable => "The target cannot be reached, or the fault is on this side.",
+            Exit::Interrupted => "The run was interrupted.",
         }
     }
 }
@@ -108,11 +110,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_readme_has_the_table_of_exit_codes() {
-        let readme = include_str!("../../README.md");
+    fn the_documents_have_the_table_of_exit_codes() {
+        let page = include_str!("../../docs/verdicts.md");
         for exit in Exit::ALL {
             let row = format!("| {} | {} |", exit.code(), exit.meaning());
-            assert!(readme.contains(&row), "README.md lacks the row: {row}");
+            assert!(page.contains(&row), "docs/verdicts.md lacks the row: {row}");
         }
     }
 }

@@ -357,6 +357,10 @@ mod tests {
             let What::Packet { raw, decoded, .. } = &event.what else {
                 continue;
             };
+            // The answer to a fence is no part of a snapshot: a step that was not met says what else came.
+            if name(decoded) == "PINGRESP" && event.step.is_none() {
+                continue;
+            }
             for at in 0..raw.head().len() {
                 for bit in 0..8 {
                     let other = transcript.with_bit(index, at, bit);

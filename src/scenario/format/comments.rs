@@ -39,7 +39,7 @@ fn gather(text: &str, node: &Node, scalars: &mut Vec<Range<usize>>) {
         What::Scalar(_) => match Block::of(text, node) {
             Some(block) => scalars.extend([block.header, block.content]),
             None if node.is_null() && node.text() == Some("") => {}
-            None => scalars.push(node.place.span.clone()),
+            None => scalars.push(node.place.span.start..scalar_end(text, node)),
         },
         What::List(items) => items.iter().for_each(|item| gather(text, item, scalars)),
         What::Map(entries) => {
@@ -49,6 +49,29 @@ fn gather(text: &str, node: &Node, scalars: &mut Vec<Range<usize>>) {
             }
         }
     }
+}
+
+/// Where a scalar ends that is no block: behind its closing quote, if it has one. The parser's end of a quoted scalar includes
+/// what follows it on its line, comments too.
+pub(super) fn scalar_end(text: &str, node: &Node) -> usize {
+    let span = node.place.span.clone();
+    let body = &text[span.clone()];
+    let mut chars = body.char_indices().skip(1).peekable();
+    let quote = match body.chars().next() {
+        Some(quote @ ('"' | '\'')) if !node.is_plain() => quote,
+        _ => return span.end,
+    };
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' if quote == '"' => drop(chars.next()),
+            c if c == quote && quote == '\'' && chars.peek().is_some_and(|(_, next)| *next == quote) => {
+                drop(chars.next())
+            }
+            c if c == quote => return span.start + at + 1,
+            _ => {}
+        }
+    }
+    span.end
 }
 
 /// The parts of a literal or folded block scalar in the text.

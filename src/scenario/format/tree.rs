@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::comments::{self, Block};
+use super::comments::{self, Block, scalar_end};
 use super::order::{Role, spaced};
 use super::quote;
 use crate::source::{Node, Source, What};
@@ -351,7 +351,7 @@ fn begins(text: &str, node: &Node) -> usize {
 /// too, comments included.
 fn ends(text: &str, node: &Node) -> usize {
     let mut at = match &node.what {
-        What::Scalar(_) => return node.place.span.end,
+        What::Scalar(_) => return scalar_end(text, node),
         What::List(items) => items.last().map(|item| ends(text, item)),
         What::Map(entries) => entries.last().map(|(key, value)| match value.text() {
             Some("") if value.is_plain() => key.place.span.end,
