@@ -63,9 +63,11 @@ pub(super) fn scalar_end(text: &str, node: &Node) -> usize {
     };
     while let Some((at, c)) = chars.next() {
         match c {
-            '\\' if quote == '"' => drop(chars.next()),
+            '\\' if quote == '"' => {
+                chars.next();
+            }
             c if c == quote && quote == '\'' && chars.peek().is_some_and(|(_, next)| *next == quote) => {
-                drop(chars.next())
+                chars.next();
             }
             c if c == quote => return span.start + at + 1,
             _ => {}
