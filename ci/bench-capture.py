@@ -25,7 +25,7 @@ for name in ("full-200.pcap", "large-200.pcap", "short-140000.pcap"):
     path = os.path.join(folder, name)
     size = os.path.getsize(path) / 1e6
     rates = {}
-    programs = {"audit": ["target/release/mqttspec", "audit", "--json", path]}
+    programs = {"audit": ["target/dist/mqttspec", "audit", "--json", path]}
     if has_tshark:
         programs["tshark"] = ["tshark", "-r", path, "-Y", "mqtt", "-T", "fields", "-e", "mqtt.msgtype"]
     for program, command in programs.items():

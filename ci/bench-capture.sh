@@ -9,7 +9,7 @@ set -eu -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 folder=${1:-target/bench}
 mkdir -p "$folder"
-cargo build --release --locked --quiet --bin mqttspec
+cargo build --profile dist --locked --quiet --bin mqttspec
 cargo build --locked --quiet --example make-capture
 make() {
   # One that is not whole must not be taken for one that is there.

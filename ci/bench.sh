@@ -6,15 +6,15 @@
 #
 # Without a part: the first three. TARGET is what `mqttspec run` takes, or `embedded` for the embedded reference broker (whose
 # time and memory are the harness's own); without one: embedded, the reference broker as a process, and mosquitto. MQTTSPEC
-# names the program (target/release/mqttspec). It needs bash, awk, python3 and a Linux /proc, and a machine that does nothing else.
+# names the program (target/dist/mqttspec). It needs bash, awk, python3 and a Linux /proc, and a machine that does nothing else.
 # Ends with 1 where a limit is broken.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=ci/common.sh
 . ci/common.sh
 
-program=${MQTTSPEC:-target/release/mqttspec}
-[ -x "$program" ] || { echo "$program is not there: cargo build --release" >&2; exit 2; }
+program=${MQTTSPEC:-target/dist/mqttspec}
+[ -x "$program" ] || { echo "$program is not there: cargo build --profile dist" >&2; exit 2; }
 parts=()
 while [ $# -gt 0 ] && [ "$1" != -- ]; do parts+=("$1"); shift; done
 [ $# -gt 0 ] && shift

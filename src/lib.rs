@@ -34,6 +34,9 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(not(unix))]
+compile_error!("mqttspec needs a Unix system: process groups, signals and Unix sockets. On Windows, build it in WSL.");
+
 pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -2,6 +2,10 @@
 
 use std::io::{IsTerminal, Write};
 
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
 use super::Exit;
 
 /// Columns where the terminal's are not known.
@@ -61,16 +65,18 @@ fn chosen(stated: Option<usize>, measured: Option<usize>) -> usize {
         .unwrap_or(WIDTH)
 }
 
-/// Logs to standard error, as `MQTTSPEC_LOG` asks for.
+/// Logs to standard error what `MQTTSPEC_LOG` asks for: a level, or levels by module, such as `off,mqttspec::play=debug`.
 pub fn start_tracing(verbose: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MQTTSPEC_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(if verbose { "mqttspec=info" } else { "off" }));
-    // A second call in one process keeps the first; nothing is lost by that.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let asked = std::env::var("MQTTSPEC_LOG").ok().and_then(|text| text.parse().ok());
+    let filter = asked.unwrap_or_else(|| match verbose {
+        true => Targets::new().with_target("mqttspec", Level::INFO),
+        false => Targets::new(),
+    });
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(colour())
-        .try_init();
+        .with_ansi(colour());
+    // A second call in one process keeps the first; nothing is lost by that.
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
 }
 
 #[cfg(test)]
