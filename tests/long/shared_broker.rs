@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use mqttspec::reference::store::Store;
 use mqttspec::reference::{Config, Server};
-use mqttspec::wire::{Connect, Packet, Publish, Splitter, Subscribe, Subscription, Version, encode_bytes};
+use mqttspec::wire::{
+    Ack, Connect, Packet, Piece, Publish, Side, Splitter, Subscribe, Subscription, Version, decode, encode_bytes,
+};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -109,22 +111,26 @@ impl Client {
         self.await_type(4);
     }
 
-    /// The types of the packets that have come.
+    /// The types of the packets that have come. Acknowledges each PUBLISH: on a slow machine there are more of them than
+    /// there are packet identifiers.
     fn read(&mut self) -> Vec<u8> {
         let mut buffer = [0; 4096];
-        match self.stream.read(&mut buffer) {
+        let pieces = match self.stream.read(&mut buffer) {
             Ok(0) => panic!("the broker has closed the connection of others"),
-            Ok(n) => self
-                .splitter
-                .push(&buffer[..n])
-                .into_iter()
-                .filter_map(|piece| match piece {
-                    mqttspec::wire::Piece::Frame(frame) => Some(frame.first_byte >> 4),
-                    mqttspec::wire::Piece::Broken { .. } => None,
-                })
-                .collect(),
+            Ok(n) => self.splitter.push(&buffer[..n]),
             Err(_) => Vec::new(),
+        };
+        let mut types = Vec::new();
+        for piece in pieces {
+            let Piece::Frame(frame) = piece else { continue };
+            types.push(frame.first_byte >> 4);
+            if let Some(Packet::Publish(publish)) = decode(&frame, Version::V3_1_1, Side::Server).packet
+                && let Some(packet_id) = publish.packet_id
+            {
+                self.send(Packet::PubAck(Ack::new(packet_id)));
+            }
         }
+        types
     }
 
     fn await_type(&mut self, wanted: u8) {
