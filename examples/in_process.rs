@@ -43,7 +43,7 @@ pub fn run() -> Result<RunResult, Box<dyn std::error::Error>> {
         .name("in-process")
         .supports(&["persistence", "durable"]);
     let result = Suite::embedded()
-        .select("retain/outlives-a-restart")?
+        .select("retain/outlives[restart]*")?
         .select("session/*[restart]*")?
         .select("qos2/dup-before-pubrel")?
         .run(broker)?;

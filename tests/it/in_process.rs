@@ -28,7 +28,7 @@ fn the_example_passes_with_its_restarts() {
         result.report()
     );
     let restarts = |case: &&mqttspec::suite::CaseResult| case.id.contains("[restart]");
-    assert!(result.cases.iter().filter(restarts).count() > 5 && passed("retain/outlives-a-restart@") == 3);
+    assert!(result.cases.iter().filter(restarts).count() > 5 && passed("retain/outlives[restart]@") == 3);
     result.assert_conforms();
 }
 
@@ -56,7 +56,7 @@ async fn forgetful(home: Home) -> std::io::Result<Forgetful> {
 #[test]
 fn a_broker_that_forgets_does_not_conform_and_the_panic_shows_why() {
     let suite = Suite::embedded()
-        .select("retain/outlives-a-restart@v5")
+        .select("retain/outlives[restart]@v5")
         .expect("a case");
     let target = || Target::restarting(forgetful).versions(Version::ALL);
     let result = suite
@@ -67,7 +67,7 @@ fn a_broker_that_forgets_does_not_conform_and_the_panic_shows_why() {
     let panic = std::panic::catch_unwind(|| result.assert_conforms()).expect_err("it fails");
     let text = panic.downcast_ref::<String>().expect("a message");
     assert!(
-        text.contains("retain/outlives-a-restart@v5") && !text.contains('\u{1b}'),
+        text.contains("retain/outlives[restart]@v5") && !text.contains('\u{1b}'),
         "{text}"
     );
 

@@ -143,7 +143,7 @@ fn a_server_may_ask_for_a_shorter_keep_alive() {
     });
     let played = broker.plays(&["session/*@v5", "will/*@v5", "message-expiry/*@v5", "keep-alive/*@v5"]);
     played.is_silent("the broker's Keep Alive is 1 s, and the steps are silent for ");
-    assert!(played.of("skip").contains(&"will/delay@v5"));
+    assert!(played.of("skip").contains(&"will/delay[reset]@v5"));
 }
 
 /// 5.0, MQTT-3.2.2-12 and -13: a will that the server does not offer is refused by 0x9A or 0x9B, and that is its word.
