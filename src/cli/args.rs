@@ -203,6 +203,10 @@ pub struct RunArgs {
     /// Inject a fault: break this statement on purpose; may be repeated. Other brokers than the embedded one get a proxy
     #[arg(long, value_name = "ID", help_heading = "Playing")]
     pub disobey: Vec<String>,
+    /// Use these freedoms of the standard: names with commas, NAME=VALUE if it has a value. Other brokers than the embedded one get
+    /// a proxy
+    #[arg(long, value_name = "NAME", help_heading = "Playing")]
+    pub free: Vec<String>,
     /// When to show the exchange
     #[arg(long, value_name = "WHEN", default_value = "fail", help_heading = "Reports")]
     pub trace: Trace,
@@ -354,6 +358,12 @@ pub struct BrokerArgs {
     /// List all faults
     #[arg(long)]
     pub list_disobey: bool,
+    /// Use these freedoms of the standard: names with commas, NAME=VALUE if it has a value
+    #[arg(long, value_name = "NAME")]
+    pub free: Vec<String>,
+    /// List all freedoms
+    #[arg(long)]
+    pub list_free: bool,
 }
 
 #[derive(Debug, Args)]

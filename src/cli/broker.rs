@@ -1,6 +1,7 @@
 //! `mqttspec broker`
 
-use crate::reference::{self, Config, Disobey, Listen, Server};
+use crate::reference::{self, Config, Disobey, Free, Listen, Server};
+use crate::statements::{Freedom, freedoms};
 use crate::transport::Transport;
 use crate::transport::tls::{self, Certificates};
 
@@ -16,6 +17,10 @@ pub fn broker(args: &BrokerArgs) -> Exit {
             .map(|d| format!("{:<32} {}\n", d.token(), d.what))
             .collect();
         print(&lines);
+        return Exit::Ok;
+    }
+    if args.list_free {
+        print(&freedoms().iter().map(line).collect::<String>());
         return Exit::Ok;
     }
     let further = [
@@ -42,12 +47,17 @@ pub fn broker(args: &BrokerArgs) -> Exit {
         Ok(disobey) => disobey,
         Err(error) => return fail(Exit::Usage, error),
     };
+    let free = match Free::parse_all(args.free.iter().map(String::as_str)) {
+        Ok(free) => free,
+        Err(error) => return fail(Exit::Usage, error),
+    };
     let config = Config {
         address: args.listen,
         listeners,
         tls: Some(tls::server(Certificates::shared(), false)),
         store: args.store.clone(),
         disobey,
+        free,
         ..Config::default()
     };
     if let Some(folder) = &args.certificates
@@ -70,4 +80,19 @@ pub fn broker(args: &BrokerArgs) -> Exit {
         Ok(()) => Exit::Ok,
         Err(error) => fail(Exit::Unreachable, format!("cannot listen on {}: {error}", args.listen)),
     }
+}
+
+/// One freedom of the list. Those without a switch have their name in brackets.
+fn line(freedom: &Freedom) -> String {
+    let name = match (freedom.switch, freedom.value) {
+        (None, _) => format!("({})", freedom.name),
+        (_, Some(value)) => format!("{}={value}", freedom.name),
+        (_, None) => freedom.name.to_owned(),
+    };
+    format!(
+        "{name:<30} {:<40} {:<14} {}\n",
+        freedom.places(),
+        freedom.kind.name(),
+        freedom.text()
+    )
 }

@@ -139,7 +139,7 @@ impl Run {
 
     async fn play(&self) -> Result<Arc<RunResult>, Exit> {
         let argument = Some(self.argument.as_str()).filter(|a| *a != REFERENCE);
-        let (mut target, settings) = target::target(argument, &[], &ReachArgs::default()).await?;
+        let (mut target, settings) = target::target(argument, &[], &[], &ReachArgs::default()).await?;
         set::check_known(&target, &self.set, None)?;
         target.jobs = self.jobs.unwrap_or(target.jobs);
         let player = Player::new(settings, harness::seed());

@@ -46,7 +46,7 @@ fn is_chosen(args: &ReplayArgs, recorded: &Recorded) -> bool {
 }
 
 async fn play(args: &ReplayArgs, streams: &[Recorded], summary: &Summary) -> Exit {
-    let (target, settings) = match target::target(args.target.as_deref(), &[], &args.reach).await {
+    let (target, settings) = match target::target(args.target.as_deref(), &[], &[], &args.reach).await {
         Ok(target) => target,
         Err(exit) => return exit,
     };

@@ -60,10 +60,11 @@ fn play(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
 
 async fn run_all(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
     let stopped = interrupt::watch();
-    let (mut target, mut settings) = match target::target(args.target.as_deref(), &args.disobey, &args.reach).await {
-        Ok(target) => target,
-        Err(exit) => return exit,
-    };
+    let (mut target, mut settings) =
+        match target::target(args.target.as_deref(), &args.disobey, &args.free, &args.reach).await {
+            Ok(target) => target,
+            Err(exit) => return exit,
+        };
     let whole = is_whole(args).then(|| cases.iter().map(|case| case.id.clone()).collect());
     if let Err(exit) = set::check_known(&target, &args.set, whole) {
         return exit;

@@ -27,7 +27,7 @@ pub fn sweep(args: &SweepArgs) -> Exit {
 }
 
 async fn sweep_all(args: &SweepArgs) -> Exit {
-    let (target, settings) = match target::target(Some(&args.target), &[], &args.reach).await {
+    let (target, settings) = match target::target(Some(&args.target), &[], &[], &args.reach).await {
         Ok(target) => target,
         Err(exit) => return exit,
     };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::harness::{Ready, TargetBuilder, TargetError, Warning};
 use crate::play::Settings;
-use crate::reference::Disobey;
+use crate::reference::{Disobey, Free};
 use crate::suite::Target;
 use crate::sut::Address;
 
@@ -16,10 +16,17 @@ use super::out::{colour, fail, print_error};
 ///
 /// # Errors
 /// The exit code of a program that cannot go on.
-pub async fn target(argument: Option<&str>, disobey: &[String], reach: &ReachArgs) -> Result<(Target, Settings), Exit> {
+pub async fn target(
+    argument: Option<&str>,
+    disobey: &[String],
+    free: &[String],
+    reach: &ReachArgs,
+) -> Result<(Target, Settings), Exit> {
+    let free = Free::parse_all(free.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
     let disobey = Disobey::parse_all(disobey.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
     let ready = describe(argument)
         .disobeying(disobey)
+        .freely(free)
         .transport(reach.transport)
         .tls(reach.tls())
         .secrets(|name| std::env::var(name).ok())
@@ -52,7 +59,7 @@ fn told(error: &TargetError) -> Exit {
         }
         TargetError::NeedsPlainTcp(_) => fail(
             Exit::Usage,
-            "--disobey changes what crosses plain TCP: --transport mqtt, or the embedded broker",
+            "--disobey and --free change what crosses plain TCP: --transport mqtt, or the embedded broker",
         ),
         TargetError::NotEncrypted => {
             let message = "--ca, --cert, --server-name and --insecure are for mqtts: and wss: addresses";

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::play::{Limits, Settings};
 use crate::reference::Limits as Reference;
-use crate::reference::{AuthMethod, Config, Disobey, User};
+use crate::reference::{AuthMethod, Config, User};
 use crate::scenario::{EnhancedAuth, Login};
 use crate::suite::Setup;
 use crate::sut::{Dialer, Supports};
@@ -19,14 +19,14 @@ use super::Embedded;
 /// What the reference broker has in every setup.
 pub const ALWAYS: [&str; 5] = ["restart", "persistence", "durable", "websocket", "tls"];
 
-/// Brokers that break what `disobey` says, each equipped for the cases that need it so.
-pub fn setups(disobey: &Disobey, transport: Transport) -> Vec<Setup> {
+/// Brokers that break and freely choose what `base` says, each equipped for the cases that need it so.
+pub fn setups(base: &Config, transport: Transport) -> Vec<Setup> {
     let all = [
-        users(disobey),
-        limited(disobey),
-        at_most_once(disobey),
-        brisk(disobey),
-        challenge(disobey),
+        users(base),
+        limited(base),
+        at_most_once(base),
+        brisk(base),
+        challenge(base),
     ];
     all.into_iter()
         .map(|equipped| Setup {
@@ -73,13 +73,12 @@ fn with(features: &[&str], limits: &[(&str, u64)]) -> Supports {
 }
 
 /// Nobody comes in without a login, and nobody may use `$ns/denied` and what is below it.
-fn users(disobey: &Disobey) -> Equipped {
+fn users(base: &Config) -> Equipped {
     let config = Config {
         users: vec![User::new("tester", "of brokers"), User::new("other", "another")],
         anonymous: false,
         denied: vec!["+/denied/#".into()],
-        disobey: disobey.clone(),
-        ..Config::default()
+        ..base.clone()
     };
     let login = |user: &User| Login {
         username: user.name.clone(),
@@ -94,7 +93,7 @@ fn users(disobey: &Disobey) -> Equipped {
 }
 
 /// Everything that a server may leave out is left out, and every limit is low.
-fn limited(disobey: &Disobey) -> Equipped {
+fn limited(base: &Config) -> Equipped {
     let limits = Reference {
         receive_maximum: 2,
         maximum_packet_size: Some(1000),
@@ -129,11 +128,11 @@ fn limited(disobey: &Disobey) -> Equipped {
         ..Settings::default()
     };
     let missing = ["retain", "wildcard", "shared", "subscription_ids"];
-    setup("limited", of(limits, disobey), supports.without(&missing), settings)
+    setup("limited", of(limits, base), supports.without(&missing), settings)
 }
 
 /// No QoS but 0.
-fn at_most_once(disobey: &Disobey) -> Equipped {
+fn at_most_once(base: &Config) -> Equipped {
     let limits = Reference {
         maximum_qos: 0,
         ..Reference::default()
@@ -145,26 +144,21 @@ fn at_most_once(disobey: &Disobey) -> Equipped {
         },
         ..Settings::default()
     };
-    setup(
-        "at-most-once",
-        of(limits, disobey),
-        with(&[], &[("max_qos", 0)]),
-        settings,
-    )
+    setup("at-most-once", of(limits, base), with(&[], &[("max_qos", 0)]), settings)
 }
 
 /// Every client has to be heard once a second.
-fn brisk(disobey: &Disobey) -> Equipped {
+fn brisk(base: &Config) -> Equipped {
     let limits = Reference {
         server_keep_alive: Some(1),
         ..Reference::default()
     };
     let supports = with(&[], &[("max_keep_alive", 1)]);
-    setup("brisk", of(limits, disobey), supports, Settings::default())
+    setup("brisk", of(limits, base), supports, Settings::default())
 }
 
 /// A method of enhanced authentication, in which the client is asked once.
-fn challenge(disobey: &Disobey) -> Equipped {
+fn challenge(base: &Config) -> Equipped {
     let answers = ["who I am", "what I know"].map(|text| Bytes::from_static(text.as_bytes()));
     let method = "one-question";
     let config = Config {
@@ -172,8 +166,7 @@ fn challenge(disobey: &Disobey) -> Equipped {
             method: method.into(),
             answers: answers.to_vec(),
         }),
-        disobey: disobey.clone(),
-        ..Config::default()
+        ..base.clone()
     };
     let settings = Settings {
         auth: Some(EnhancedAuth {
@@ -186,10 +179,6 @@ fn challenge(disobey: &Disobey) -> Equipped {
     setup("challenge", config, with(&["auth_method"], &[]), settings)
 }
 
-fn of(limits: Reference, disobey: &Disobey) -> Config {
-    Config {
-        limits,
-        disobey: disobey.clone(),
-        ..Config::default()
-    }
+fn of(limits: Reference, base: &Config) -> Config {
+    Config { limits, ..base.clone() }
 }

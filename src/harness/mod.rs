@@ -25,8 +25,8 @@ pub use diaries::{Diaries, Old, Open};
 pub use error::{RunError, SuiteError, TargetError, Warning};
 pub use own::{Home, Running};
 pub use profile::is_installed;
-pub use proxied::disobeying;
-pub use reference::{Embedded, reference, reference_over, reference_that};
+pub use proxied::{disobeying, through_proxy};
+pub use reference::{Embedded, reference, reference_as, reference_free, reference_over, reference_that};
 pub use suite::{Suite, check_known, check_pattern};
 pub use target::{Ready, TargetBuilder};
 #[cfg(feature = "harness")]

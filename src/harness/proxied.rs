@@ -1,20 +1,27 @@
-//! Any target with a proxy in front of it that breaks statements on purpose.
+//! Any target with a proxy in front of it that breaks statements on purpose, or makes use of freedoms.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use crate::reference::{Disobey, Proxy};
+use crate::reference::{Disobey, Free, Proxy};
 use crate::statements::Version;
 use crate::suite::{Setup, Target};
 use crate::sut::{Address, BoxFuture, Instance, Launcher, StartError};
 
 /// The same target, whose packets and closes are changed on their way. What `disobey` holds beyond that is left out.
 pub fn disobeying(target: &Target, disobey: &Disobey) -> Target {
+    through_proxy(target, disobey, &Free::default())
+}
+
+/// The same target, whose packets, bytes and closes are changed on their way. What `disobey` and `free` hold beyond that is left
+/// out.
+pub fn through_proxy(target: &Target, disobey: &Disobey, free: &Free) -> Target {
     let behind = |inner: &Arc<dyn Launcher>| -> Arc<dyn Launcher> {
         Arc::new(Proxied {
             inner: Arc::clone(inner),
             disobey: disobey.clone(),
+            free: free.clone(),
         })
     };
     let setups = target.setups.iter().map(|setup| Setup {
@@ -31,6 +38,7 @@ pub fn disobeying(target: &Target, disobey: &Disobey) -> Target {
 struct Proxied {
     inner: Arc<dyn Launcher>,
     disobey: Disobey,
+    free: Free,
 }
 
 impl Launcher for Proxied {
@@ -44,7 +52,7 @@ impl Launcher for Proxied {
             let mut proxies: BTreeMap<String, Proxy> = BTreeMap::new();
             for address in Version::ALL.into_iter().filter_map(|v| inner.address(v)) {
                 if let Entry::Vacant(place) = proxies.entry(host_and_port(&address)) {
-                    let proxy = Proxy::start(place.key().clone(), &self.disobey).await;
+                    let proxy = Proxy::start(place.key().clone(), &self.disobey, &self.free).await;
                     place.insert(proxy.map_err(|_| StartError::NoPort)?);
                 }
             }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Mutex;
 
 use crate::play::Settings;
-use crate::reference::{Config, Disobey, Listen, Server};
+use crate::reference::{Config, Disobey, Free, Listen, Server};
 use crate::statements::Version;
 use crate::suite::{Target, TargetInfo};
 use crate::sut::{Address, BoxFuture, Instance, Kept, Launcher, Port, StartError, Supports};
@@ -22,11 +22,33 @@ use super::target::{EMBEDDED_INSTANCES, JOBS};
 
 /// The embedded reference broker, breaking what `disobey` says.
 pub fn reference_that(disobey: Disobey) -> Target {
-    reference_over(disobey, Transport::Mqtt).0
+    reference_as(disobey, Free::default(), Transport::Mqtt).0
 }
 
 /// The same, to be reached over `transport`; the settings have what that needs.
 pub fn reference_over(disobey: Disobey, transport: Transport) -> (Target, Settings) {
+    reference_as(disobey, Free::default(), transport)
+}
+
+/// The embedded reference broker, making use of the freedoms `free`.
+pub fn reference_free(free: Free) -> Target {
+    reference_as(Disobey::default(), free, Transport::Mqtt).0
+}
+
+/// The embedded reference broker, breaking and freely choosing what is said, to be reached over `transport`; the settings have
+/// what that needs.
+pub fn reference_as(disobey: Disobey, free: Free, transport: Transport) -> (Target, Settings) {
+    // With a single message in flight, cases that need more would wait for what has to wait for them.
+    let in_flight: &[(&str, u64)] = if free.takes_one_at_a_time() {
+        &[]
+    } else {
+        &[("in_flight", 65_535)]
+    };
+    let base = Config {
+        disobey,
+        free,
+        ..Config::default()
+    };
     let settings = Settings {
         dialer: equipped::dialer(),
         ..Settings::default()
@@ -41,15 +63,9 @@ pub fn reference_over(disobey: Disobey, transport: Transport) -> (Target, Settin
             options: Vec::new(),
             snapshots: Kept::All,
         },
-        launcher: Arc::new(Embedded::new(
-            Config {
-                disobey: disobey.clone(),
-                ..Config::default()
-            },
-            transport,
-        )),
-        supports: Supports::of(&equipped::ALWAYS, &[("in_flight", 65_535)]),
-        setups: equipped::setups(&disobey, transport),
+        launcher: Arc::new(Embedded::new(base.clone(), transport)),
+        supports: Supports::of(&equipped::ALWAYS, in_flight),
+        setups: equipped::setups(&base, transport),
         known: Vec::new(),
         broker_version: None,
         not_offered: BTreeMap::new(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::play::Settings;
-use crate::reference::Disobey;
+use crate::reference::{Disobey, Free};
 use crate::statements::Version;
 use crate::suite::{Setup, Target, TargetInfo};
 use crate::sut::{self, Address, Answer, Dialer, Fixed, Instance, Kept, Launcher, Supports};
@@ -17,7 +17,7 @@ use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
 
 use super::own::Own;
-use super::{Home, Running, TargetError, Warning, disobeying, profile, reference_over};
+use super::{Home, Running, TargetError, Warning, profile, reference_as, through_proxy};
 
 /// Cases side by side, unless the profile or the caller says otherwise.
 pub(super) const JOBS: usize = 64;
@@ -41,6 +41,7 @@ pub struct TargetBuilder {
     transport: Option<Transport>,
     tls: TlsOptions,
     disobey: Disobey,
+    free: Free,
     versions: Option<Vec<Version>>,
     supports: Vec<(String, bool)>,
     setups: Vec<Setup>,
@@ -121,6 +122,7 @@ impl TargetBuilder {
             transport: None,
             tls: TlsOptions::default(),
             disobey: Disobey::default(),
+            free: Free::default(),
             versions: None,
             supports: Vec::new(),
             setups: Vec::new(),
@@ -194,6 +196,12 @@ impl TargetBuilder {
         self
     }
 
+    /// Makes use of what the standards leave open: the reference broker itself, any other with a proxy in front of it.
+    pub fn freely(mut self, free: Free) -> Self {
+        self.free = free;
+        self
+    }
+
     /// Where a profile's `$env:NAME` comes from. Without this no such variable is set.
     pub fn secrets(mut self, lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         self.lookup = Arc::new(lookup);
@@ -207,7 +215,8 @@ impl TargetBuilder {
     /// The target cannot be made: see [`TargetError`].
     pub async fn ready(self, mut warn: impl FnMut(Warning)) -> Result<Ready, TargetError> {
         let is_reference = matches!(self.source, Source::Reference);
-        if !is_reference && let Some(token) = self.disobey.needs_the_core() {
+        let core = self.disobey.needs_the_core().or(self.free.needs_the_core());
+        if !is_reference && let Some(token) = core {
             return Err(TargetError::NeedsReference(token.to_owned()));
         }
         let mut ready = match &self.source {
@@ -217,12 +226,12 @@ impl TargetBuilder {
             Source::Own(launcher) => self.of_own(launcher).await?,
         };
         self.adapt(&mut ready.target);
-        if !is_reference && !self.disobey.is_empty() {
+        if !is_reference && !(self.disobey.is_empty() && self.free.is_empty()) {
             let transport = ready.target.info.transport;
             if transport != Transport::Mqtt {
                 return Err(TargetError::NeedsPlainTcp(transport));
             }
-            ready.target = disobeying(&ready.target, &self.disobey);
+            ready.target = through_proxy(&ready.target, &self.disobey, &self.free);
         }
         Ok(ready)
     }
@@ -271,7 +280,8 @@ impl TargetBuilder {
         if self.tls != TlsOptions::default() {
             return Err(TargetError::ReferenceTls);
         }
-        let (target, settings) = reference_over(self.disobey.clone(), self.transport.unwrap_or_default());
+        let transport = self.transport.unwrap_or_default();
+        let (target, settings) = reference_as(self.disobey.clone(), self.free.clone(), transport);
         Ok(Ready { target, settings })
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::disobey::Disobey;
+use super::freedom::{Free, limited};
 use crate::transport::Transport;
 use crate::transport::tls::TlsServer;
 use crate::wire::{Text, Version};
@@ -37,6 +38,18 @@ pub struct Config {
     pub store: Option<PathBuf>,
     /// What to break on purpose.
     pub disobey: Disobey,
+    /// Which of the standards' freedoms are used.
+    pub free: Free,
+}
+
+impl Config {
+    /// The configuration with the limits that its freedoms set.
+    pub fn with_free_limits(self) -> Config {
+        Config {
+            limits: limited(self.limits.clone(), &self.free),
+            ..self
+        }
+    }
 }
 
 impl Default for Config {
@@ -54,6 +67,7 @@ impl Default for Config {
             limits: Limits::default(),
             store: None,
             disobey: Disobey::default(),
+            free: Free::default(),
         }
     }
 }

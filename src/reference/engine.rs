@@ -1,4 +1,4 @@
-//! The core with the saboteur around it: what a server talks to.
+//! The core with the saboteur and the editor around it: what a server talks to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::config::Config;
 use super::core::state::{Record, State};
 use super::core::{Broker, ConnectionId, Effect, Input};
+use super::freedom::Editor;
 use super::sabotage::{Arrival, Outgoing, Saboteur};
 use crate::wire::{Packet, Version};
 
@@ -13,6 +14,7 @@ use crate::wire::{Packet, Version};
 pub struct Engine {
     broker: Broker,
     saboteur: Saboteur,
+    editor: Editor,
 }
 
 /// What a server has to do.
@@ -36,6 +38,7 @@ impl Engine {
     pub fn new(config: Arc<Config>, state: State, now: Duration) -> Engine {
         Engine {
             saboteur: Saboteur::new(config.disobey.acts()),
+            editor: config.free.editor(),
             broker: Broker::new(config, state, now),
         }
     }
@@ -51,10 +54,15 @@ impl Engine {
         let input = match input {
             Input::Gone(connection) => {
                 self.saboteur.gone(connection);
+                self.editor.gone(connection);
                 Input::Gone(connection)
             }
             Input::Received(connection, mut received) => {
                 if let Some(packet) = received.packet.take() {
+                    if let Packet::Connect(connect) = &packet {
+                        let version = received.version.unwrap_or(Version::V3_1_1);
+                        self.editor.connect(connection, version, connect);
+                    }
                     match self.arrival(connection, received.version, packet) {
                         Arrival::Pass(packet) => received.packet = Some(packet),
                         Arrival::Swallow(answers) => {
@@ -74,8 +82,10 @@ impl Engine {
             match effect {
                 Effect::Store(record) => outputs.push(Output::Store(record)),
                 Effect::Send(connection, version, packet) => {
-                    let packets = self.saboteur.send(connection, packet).into_iter();
-                    outputs.extend(packets.map(|packet| Output::Send(connection, version, packet)));
+                    for packet in self.saboteur.send(connection, packet) {
+                        let packet = self.editor.send(connection, packet);
+                        outputs.extend(packet.map(|packet| Output::Send(connection, version, packet)));
+                    }
                 }
                 Effect::Close(connection, cause) => {
                     if !self.saboteur.keeps_open(connection, cause) {

@@ -9,6 +9,7 @@ use super::core::offence::Fault;
 use super::core::{Received, named_version, reason};
 use super::disobey::Disobey;
 use super::duty::Duty;
+use super::freedom::{Choice, Free};
 use super::tolerance::REFUSED;
 use crate::statements::{StatementId, Version};
 use crate::wire::{Blob, Breach, FixedHeader, Frame, Packet, PacketType, ReadHeader, Side, check, read_header};
@@ -27,12 +28,14 @@ pub struct Frames {
     unknown_level: Version,
     joins_pieces: bool,
     takes_repeats: bool,
+    /// Which of the characters are refused that a string should not hold.
+    free: Free,
     is_broken: bool,
 }
 
 impl Frames {
     /// For a new connection. A packet above `limit` bytes is reported without being read.
-    pub fn new(limit: Option<u32>, disobey: &Disobey) -> Frames {
+    pub fn new(limit: Option<u32>, disobey: &Disobey, free: &Free) -> Frames {
         let tolerates = |version, id| disobey.lets_through(StatementId::new(version, id));
         let reads_any = tolerates(Version::V5, "MQTT-3.2.2-15");
         let tolerates_level = |version| match version {
@@ -47,6 +50,7 @@ impl Frames {
             unknown_level: unknown_level.unwrap_or(Version::V3_1_1),
             joins_pieces: disobey.obeys(Duty::JoinPieces),
             takes_repeats: disobey.obeys(Duty::TakeRepeatedRequests),
+            free: free.clone(),
             is_broken: false,
         }
     }
@@ -117,7 +121,7 @@ impl Frames {
         let mut faults: Vec<Fault> = decoded
             .breaches
             .iter()
-            .filter(|b| is_held_against(b))
+            .filter(|b| is_held_against(b, &self.free))
             .map(fault)
             .collect();
         let is_repeat = matches!(packet_type, Some(PacketType::Subscribe | PacketType::Unsubscribe))
@@ -153,7 +157,7 @@ impl Frames {
             faults: decoded
                 .breaches
                 .iter()
-                .filter(|b| is_held_against(b))
+                .filter(|b| is_held_against(b, &self.free))
                 .map(fault)
                 .collect(),
             size: 5,
@@ -175,7 +179,15 @@ impl Frames {
 /// Whether a breach is a reason to refuse a packet. A SHOULD is not; the format of a payload is the affair of those who
 /// read it (5.0, section 3.3.2.3.2: a receiver may check it); and of the client id CONNACK tells more than a close would,
 /// so `core::connect` looks at that.
-fn is_held_against(breach: &Breach) -> bool {
+fn is_held_against(breach: &Breach, free: &Free) -> bool {
+    // Section 1.5.3 of 3.1.1 and 1.5.4 of 5.0: a receiver may treat such a string as malformed.
+    let is_character = matches!(
+        breach.statement.id,
+        "§1.5.3/disallowed-code-points" | "§1.5.4/disallowed-code-points"
+    );
+    if is_character && free.takes(Choice::StrictStrings, breach.statement.version) {
+        return true;
+    }
     let not_ours = [
         StatementId::new(Version::V5, "§3.3.2.3.2/utf-8-payload"),
         StatementId::new(Version::V5, "§3.1.3.2.3/utf-8-payload"),
@@ -226,7 +238,7 @@ mod tests {
     use super::*;
 
     fn frames() -> Frames {
-        Frames::new(None, &Disobey::default())
+        Frames::new(None, &Disobey::default(), &Free::default())
     }
 
     const CONNECT: &[u8] = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a";
@@ -262,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_packet_above_the_limit_is_not_waited_for() {
-        let mut frames = Frames::new(Some(100), &Disobey::default());
+        let mut frames = Frames::new(Some(100), &Disobey::default(), &Free::default());
         frames.buffer.extend_from_slice(b"\x30\xff\xff\xff\x7f");
         let packets = frames.take();
         assert_eq!(packets.len(), 1);

@@ -4,7 +4,8 @@
 //! ([`Disobey`]), which is how the suite is tested.
 //!
 //! `core` decides and does no I/O. `server` puts sockets, a clock and `store` around it. `sabotage` and `disobey` are the
-//! ways of breaking it; `proxy` plays those of `sabotage` in front of any other broker.
+//! ways of breaking it; `freedom` has the other choices that the standards leave it ([`Free`]); `proxy` plays both, as far as
+//! they change packets and bytes alone, in front of any other broker.
 
 mod config;
 pub mod core;
@@ -12,6 +13,7 @@ mod disobey;
 mod duty;
 mod engine;
 mod frames;
+mod freedom;
 mod ids;
 mod outgoing;
 mod places;
@@ -26,6 +28,7 @@ mod walk;
 
 pub use config::{AuthMethod, Config, Limits, Listen, User};
 pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam, UNBREAKABLE};
+pub use freedom::{Free, ParseFreeError};
 pub use places::{SourceLine, honoured_at};
 pub use proxy::Proxy;
 pub use server::{Server, run};

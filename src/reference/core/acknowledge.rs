@@ -4,6 +4,7 @@ use super::reason::{self, is_failure};
 use super::state::Record;
 use super::{Broker, ConnectionId};
 use crate::reference::duty::Duty;
+use crate::reference::freedom::Choice;
 use crate::wire::{Ack, Packet, Text, Version};
 
 impl Broker {
@@ -12,6 +13,7 @@ impl Broker {
     pub(super) fn pub_ack(&mut self, id: ConnectionId, ack: Ack) {
         let client = self.connections[&id].client.clone();
         if self.sent_qos(&client, ack.packet_id) == Some(1) {
+            self.cross(id, &client, ack.packet_id);
             self.finish(&client, ack.packet_id, ack.reason_code);
         }
     }
@@ -20,6 +22,7 @@ impl Broker {
         let client = self.connections[&id].client.clone();
         let packet_id = ack.packet_id;
         if self.sent_qos(&client, packet_id) == Some(2) {
+            self.cross(id, &client, packet_id);
             if is_failure(ack.reason_code) {
                 // v5:MQTT-4.4.0-2: nothing more comes of it, PUBREL neither.
                 return self.finish(&client, packet_id, ack.reason_code);
@@ -60,9 +63,14 @@ impl Broker {
     pub(super) fn pub_rel(&mut self, id: ConnectionId, ack: Ack) {
         let client = self.connections[&id].client.clone();
         let packet_id = ack.packet_id;
-        let is_open = (self.state.sessions.get(&client)).is_some_and(|s| s.received.contains(&packet_id));
+        let open = (self.state.sessions.get(&client)).and_then(|s| s.received.get(&packet_id).cloned());
+        let is_open = open.is_some();
         if is_open && self.must(Duty::FreeQos2Id) {
             self.record(Record::Forget { client, packet_id });
+        }
+        // Of the two methods that figure 4.3 shows this is the first: the message was kept until now.
+        if let Some(message) = open.flatten() {
+            self.distribute_kept(message);
         }
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.open.remove(&packet_id);
@@ -86,7 +94,24 @@ impl Broker {
         let client = self.connections[&id].client.clone();
         let is_released = (self.state.sessions.get(&client)).is_some_and(|s| s.released.contains(&ack.packet_id));
         if is_released {
+            let version = self.connections[&id].version;
+            if self.free(Choice::RepeatsCrossing, version) {
+                self.send(id, Packet::PubRel(Ack::new(ack.packet_id)));
+            }
             self.finish(&client, ack.packet_id, reason::SUCCESS);
+        }
+    }
+
+    /// A repeat that left the broker before this acknowledgement reached it.
+    fn cross(&mut self, id: ConnectionId, client: &Text, packet_id: u16) {
+        let version = self.connections[&id].version;
+        if !self.free(Choice::RepeatsCrossing, version) {
+            return;
+        }
+        let message =
+            (self.state.sessions.get(client)).and_then(|s| s.in_flight.iter().find(|m| m.packet_id == packet_id));
+        if let Some(message) = message.cloned() {
+            self.repeat(id, client, &message);
         }
     }
 

@@ -7,9 +7,10 @@ use super::session::NEVER;
 use super::state::Record;
 use super::{Broker, Cause, ConnectionId, Effect, Received, encoded_len};
 use crate::reference::duty::Duty;
+use crate::reference::freedom::Choice;
 use crate::statements::StatementId;
 use crate::wire::property::id;
-use crate::wire::{ConnAck, Connect, Packet, Properties, PropertyValue, Text, Version};
+use crate::wire::{ConnAck, Connect, Packet, Properties, PropertyValue, Publish, Text, Version};
 
 /// A CONNECT that is refused.
 struct Refusal {
@@ -207,6 +208,9 @@ impl Broker {
     fn client_id(&mut self, version: Version, connect: &Connect) -> Result<Text, Refusal> {
         let given = &connect.client_id;
         let rejected = |why: &str| Err(Refusal::new(v3::IDENTIFIER_REJECTED, reason::UNSPECIFIED, why));
+        if let Some(why) = self.dislikes(given, version) {
+            return Err(Refusal::new(v3::IDENTIFIER_REJECTED, reason::CLIENT_ID_NOT_VALID, why));
+        }
         if given.is_empty() {
             // 3.1, section 3.1: the identifier has between 1 and 23 characters.
             if version == Version::V3_1 && self.must(Duty::RefuseLongIdAt31) {
@@ -234,6 +238,20 @@ impl Broker {
         Ok(given.clone())
     }
 
+    /// Why a client id is refused that need not be taken.
+    fn dislikes(&self, given: &Text, version: Version) -> Option<&'static str> {
+        let is_plain = given.as_bytes().iter().all(u8::is_ascii_alphanumeric);
+        if given.is_empty() && self.free(Choice::EmptyIdsRefused, version) {
+            Some("an empty client id is not taken")
+        } else if given.len() > 23 && self.free(Choice::LongIdsRefused, version) {
+            Some("client ids of more than 23 bytes are not taken")
+        } else if !is_plain && self.free(Choice::OtherIdsRefused, version) {
+            Some("client ids with other characters than letters and digits are not taken")
+        } else {
+            None
+        }
+    }
+
     /// An id that no session has (v3.1.1:MQTT-3.1.3-6, v5:MQTT-3.1.3-6, v5:MQTT-3.2.2-16).
     fn assign_client_id(&mut self) -> Text {
         loop {
@@ -242,7 +260,12 @@ impl Broker {
             } else {
                 return "assigned".into();
             }
-            let candidate: Text = format!("assigned{}", self.assigned).into();
+            let is_long = self.config.free.value(Choice::AssignedIdsLong).is_some();
+            let candidate: Text = if is_long {
+                format!("server/assigned:00000000-0000-4000-8000-{:012}", self.assigned).into()
+            } else {
+                format!("assigned{}", self.assigned).into()
+            };
             if !self.state.sessions.contains_key(&candidate) {
                 return candidate;
             }
@@ -310,9 +333,11 @@ impl Broker {
             seconds: expiry,
             away_since: None,
         });
+        let noticed_late = self.lateness(Choice::KeepAliveLate);
         let server_keep_alive = self.config.limits.server_keep_alive.filter(|_| version == Version::V5);
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.accept(version, client.clone(), &connect, self.now);
+            connection.noticed_late = noticed_late;
             if let Some(keep_alive) = server_keep_alive {
                 connection.keep_alive = seconds(keep_alive);
             }
@@ -382,6 +407,14 @@ impl Broker {
             return self.end(id, Cause::Refused, None);
         }
         self.send(id, packet);
+        if self.free(Choice::AutomaticSubscription, version) {
+            let welcome = Publish {
+                topic: "$SYS/broker/welcome".into(),
+                payload: "welcome".into(),
+                ..Publish::default()
+            };
+            self.send(id, Packet::Publish(welcome));
+        }
     }
 
     /// The limits that differ from the standard's defaults (5.0, section 3.2.2.3).

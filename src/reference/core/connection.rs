@@ -44,6 +44,8 @@ pub struct Connection {
     pub heard_at: Duration,
     /// The Keep Alive that holds; `None` is off.
     pub keep_alive: Option<Duration>,
+    /// How much later than it has to be the end of the Keep Alive is noticed.
+    pub noticed_late: Duration,
     pub will: Option<Will>,
     /// The Authentication Method of the CONNECT.
     pub method: Option<Text>,
@@ -70,6 +72,7 @@ impl Connection {
             connect_by,
             heard_at: Duration::ZERO,
             keep_alive: None,
+            noticed_late: Duration::ZERO,
             will: None,
             method: None,
             exchange: None,
@@ -106,7 +109,10 @@ impl Connection {
     pub fn silent_until(&self) -> Option<Duration> {
         match self.phase {
             Phase::Opened | Phase::Authenticating => Some(self.connect_by),
-            Phase::Connected => self.keep_alive.map(|keep_alive| self.heard_at + keep_alive * 3 / 2),
+            Phase::Connected => {
+                let silent = |keep_alive| self.heard_at + keep_alive * 3 / 2 + self.noticed_late;
+                self.keep_alive.map(silent)
+            }
             Phase::Refused | Phase::Ended => None,
         }
     }

@@ -1,13 +1,16 @@
 //! PUBLISH to a client (3.1.1 and 5.0, sections 4.3, 4.4 and 4.9): queue, packet identifiers, flow control, and what is
 //! sent again when a session is resumed.
 
+use std::time::Duration;
+
 use super::connection::Phase;
 use super::message::delivered_properties;
 use super::reason;
-use super::session::{Delivery, InFlight, Session};
+use super::session::{Delivery, IdOrder, InFlight, Session};
 use super::state::Record;
 use super::{Broker, ConnectionId};
 use crate::reference::duty::Duty;
+use crate::reference::freedom::Choice;
 use crate::wire::{Ack, Packet, Properties, Publish, Text, Version};
 
 impl Broker {
@@ -22,9 +25,15 @@ impl Broker {
             // 3.1.2.4, leaves that open).
             if let Some(id) = connection {
                 let packet = self.publish_packet(id, &delivery, None, false);
-                self.send(id, packet);
+                // Section 3.8.4 of both permits duplicates where QoS 1 was published and QoS 0 granted.
+                if delivery.message.qos == 1 && self.free_towards(Choice::DuplicatesToQos0, client) {
+                    self.send(id, packet.clone());
+                }
+                return self.send(id, packet);
             }
-            return;
+            if self.config.free.value(Choice::Qos0Queued).is_none() {
+                return;
+            }
         }
         // v3.1.1:MQTT-3.1.2-5.
         if connection.is_none() && !self.must(Duty::QueueWhileAway) {
@@ -44,8 +53,17 @@ impl Broker {
         let Some((id, session)) = self.connected_session(client) else {
             return;
         };
+        let released = session.released.clone();
+        let version = self.connections[&id].version;
+        if self.free(Choice::ResumePublishFirst, version) && self.must(Duty::RepeatOnResume) {
+            self.pump(client);
+            for packet_id in released {
+                self.send(id, Packet::PubRel(Ack::new(packet_id)));
+            }
+            return;
+        }
         if self.must(Duty::RepeatOnResume) {
-            for packet_id in session.released.clone() {
+            for packet_id in released {
                 self.send(id, Packet::PubRel(Ack::new(packet_id)));
             }
         } else if let Some(session) = self.state.sessions.get_mut(client) {
@@ -58,14 +76,22 @@ impl Broker {
     pub(super) fn pump(&mut self, client: &Text) {
         while let Some((id, session)) = self.connected_session(client) {
             // v5:MQTT-3.3.4-9, v5:MQTT-4.9.0-1 and v5:MQTT-4.9.0-2. Other packets do not wait (v5:MQTT-4.9.0-3).
-            let limit = usize::from(self.connections[&id].receive_maximum);
+            let connection = &self.connections[&id];
+            let mut limit = usize::from(connection.receive_maximum);
+            if self.free(Choice::InFlightOne, connection.version) {
+                limit = limit.min(1);
+            }
             if session.open_exchanges() >= limit && self.must(Duty::KeepReceiveMaximum) {
                 return;
             }
             if let Some(message) = session.in_flight.iter().find(|m| !m.sent).cloned() {
                 self.repeat(id, client, &message);
             } else if let Some(delivery) = session.queue.front().cloned() {
-                let Some(packet_id) = session.free_packet_id() else {
+                if delivery.qos == 0 {
+                    self.send_kept(id, client, &delivery);
+                    continue;
+                }
+                let Some(packet_id) = session.free_packet_id(self.id_order()) else {
                     return;
                 };
                 self.send_first(id, client, delivery, packet_id);
@@ -75,14 +101,77 @@ impl Broker {
         }
     }
 
+    /// In which order identifiers are taken.
+    fn id_order(&self) -> IdOrder {
+        let takes = |choice| self.config.free.value(choice).is_some();
+        if takes(Choice::PacketIdsDescending) {
+            IdOrder::Descending
+        } else if takes(Choice::PacketIdsLowest) {
+            IdOrder::Lowest
+        } else if takes(Choice::PacketIdsScattered) {
+            IdOrder::Scattered
+        } else {
+            IdOrder::Ascending
+        }
+    }
+
+    /// Sends a QoS 0 message that was kept while its client was away (3.1.1, section 3.1.2.4, leaves that open).
+    fn send_kept(&mut self, id: ConnectionId, client: &Text, delivery: &Delivery) {
+        self.record(Record::Drop { client: client.clone() });
+        if delivery.message.is_expired(self.now) && self.must(Duty::DropExpired) {
+            return;
+        }
+        let packet = self.publish_packet(id, delivery, None, false);
+        self.send(id, packet);
+    }
+
+    /// When the next repeat is due that nobody has to wait for: at 3.x a broker may repeat on a living connection.
+    pub(super) fn next_repeat(&self) -> Option<Duration> {
+        let after = self.lateness(Choice::RepeatsOnTimer);
+        if after.is_zero() {
+            return None;
+        }
+        let connected = self
+            .state
+            .sessions
+            .keys()
+            .filter(|client| self.free_towards(Choice::RepeatsOnTimer, client));
+        let sessions = connected.filter_map(|client| self.state.sessions.get(client));
+        let sent = sessions.flat_map(|session| session.in_flight.iter().filter(|m| m.sent));
+        sent.map(|message| message.sent_at + after).min()
+    }
+
+    /// Repeats what is not acknowledged for too long.
+    pub(super) fn repeat_unacknowledged(&mut self) {
+        let after = self.lateness(Choice::RepeatsOnTimer);
+        if after.is_zero() {
+            return;
+        }
+        let clients: Vec<Text> = self.state.sessions.keys().cloned().collect();
+        for client in clients {
+            if !self.free_towards(Choice::RepeatsOnTimer, &client) {
+                continue;
+            }
+            let Some((id, session)) = self.connected_session(&client) else {
+                continue;
+            };
+            let due = |m: &&InFlight| m.sent && m.sent_at + after <= self.now;
+            let due: Vec<InFlight> = session.in_flight.iter().filter(due).cloned().collect();
+            for message in due {
+                self.repeat(id, &client, &message);
+            }
+        }
+    }
+
     /// v3.1.1:MQTT-3.3.1-1, v5:MQTT-3.3.1-1: DUP 1 and the identifier of the first sending.
-    fn repeat(&mut self, id: ConnectionId, client: &Text, message: &InFlight) {
+    pub(super) fn repeat(&mut self, id: ConnectionId, client: &Text, message: &InFlight) {
         let packet = self.publish_packet(id, &message.delivery, Some(message.packet_id), true);
         let sent_before = |m: &&mut InFlight| m.packet_id == message.packet_id;
         if let Some(session) = self.state.sessions.get_mut(client)
             && let Some(message) = session.in_flight.iter_mut().find(sent_before)
         {
             message.sent = true;
+            message.sent_at = self.now;
         }
         // v5:MQTT-4.3.3-7: what was sent once does not expire.
         let expires = message.delivery.message.is_expired(self.now) && !self.must(Duty::SentDoesNotExpire);
@@ -112,7 +201,14 @@ impl Broker {
             return self.record(Record::Send { client, packet_id });
         }
         // The identifier is stored before the packet leaves: after a crash the repeat has to bear the same one.
-        self.record(Record::Send { client, packet_id });
+        self.record(Record::Send {
+            client: client.clone(),
+            packet_id,
+        });
+        let sent = (self.state.sessions.get_mut(&client)).and_then(|s| s.in_flight.back_mut());
+        if let Some(message) = sent {
+            message.sent_at = self.now;
+        }
         self.send(id, packet);
     }
 
@@ -135,7 +231,7 @@ impl Broker {
     }
 
     /// The session and its connection, where it has one.
-    fn connected_session(&self, client: &Text) -> Option<(ConnectionId, &Session)> {
+    pub(super) fn connected_session(&self, client: &Text) -> Option<(ConnectionId, &Session)> {
         let session = self.state.sessions.get(client)?;
         let id = session.connection?;
         (self.connections.get(&id)?.phase == Phase::Connected).then_some((id, session))

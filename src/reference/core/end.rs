@@ -10,6 +10,7 @@ use super::session::PendingWill;
 use super::state::Record;
 use super::{Broker, Cause, ConnectionId, Effect};
 use crate::reference::duty::Duty;
+use crate::reference::freedom::Choice;
 use crate::wire::property::id;
 use crate::wire::{Disconnect, Text, Version, Will};
 
@@ -86,6 +87,9 @@ impl Broker {
         session.connection = None;
         let expiry = session.expiry;
         let unfinished: Vec<_> = session.in_flight.iter().map(|m| m.delivery.clone()).collect();
+        if self.config.free.value(Choice::ShareRedistributed).is_some() {
+            self.redistribute(&client);
+        }
         // v3.1.1:MQTT-3.1.2-8, v5:MQTT-3.1.2-7 and -8.
         if let Some(will) = will.filter(|_| self.must(Duty::PublishWill)) {
             self.leave_will(&client, will);
@@ -112,10 +116,16 @@ impl Broker {
     /// Publishes the will, now or when its delay is over.
     fn leave_will(&mut self, client: &Text, will: Will) {
         let delay = will.properties.number(id::WILL_DELAY_INTERVAL).unwrap_or(0);
+        // Section 3.1.2.5 of both: a server that shuts down may publish wills when it has started again.
+        let waits = self.stopping && self.config.free.value(Choice::WillsAfterRestart).is_some();
+        if waits && (self.state.sessions.get(client)).is_some_and(|s| s.is_persistent()) {
+            let due = self.now + Duration::from_secs(delay.into());
+            return self.set_pending_will(client, Some(PendingWill { will, due }));
+        }
         if delay == 0 || !self.must(Duty::WaitForWillDelay) {
             return self.publish_will(client, will);
         }
-        let due = self.now + Duration::from_secs(delay.into());
+        let due = self.now + Duration::from_secs(delay.into()) + self.lateness(Choice::WillDelayLate);
         self.set_pending_will(client, Some(PendingWill { will, due }));
     }
 
@@ -166,6 +176,7 @@ impl Broker {
     /// The broker shuts down: every connection ends, which publishes the wills. Wills that wait for their delay are kept
     /// with their sessions.
     pub(super) fn stop(&mut self) {
+        self.stopping = true;
         let fault = Fault {
             statements: Vec::new(),
             reason: reason::SERVER_SHUTTING_DOWN,

@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::duty::Duty;
+use super::freedom::Choice;
 pub use super::ids::{Cause, ConnectionId};
 use crate::wire::{Overrides, Packet, PacketType, Text, Version};
 pub use connect::named_version;
@@ -91,6 +92,8 @@ pub struct Broker {
     assigned: u64,
     /// Whose turn it is in a shared subscription.
     turn: usize,
+    /// The broker shuts down.
+    stopping: bool,
     /// Empty, unless aliases are to outlive their connection on purpose (v5:MQTT-3.3.2-7).
     kept_aliases: BTreeMap<(Text, u16), Text>,
 }
@@ -106,6 +109,7 @@ impl Broker {
             now,
             assigned: 0,
             turn: 0,
+            stopping: false,
             kept_aliases: BTreeMap::new(),
         };
         broker.restore();
@@ -136,7 +140,10 @@ impl Broker {
                 self.gone(id);
             }
             // Silence can only be judged when nothing is left unread, so connections run out of time on a tick alone.
-            Input::Tick => self.expire_connections(),
+            Input::Tick => {
+                self.repeat_unacknowledged();
+                self.expire_connections();
+            }
             Input::Stop => self.stop(),
         }
         std::mem::take(&mut self.effects)
@@ -144,6 +151,23 @@ impl Broker {
 
     fn must(&self, duty: Duty) -> bool {
         self.config.disobey.obeys(duty)
+    }
+
+    /// Whether the broker decides otherwise than usual towards clients of this version, as the standard leaves it free to.
+    fn free(&self, choice: Choice, version: Version) -> bool {
+        self.config.free.takes(choice, version)
+    }
+
+    /// As [`Broker::free`], towards the client of a session; `false` where it is away, for its version is not known then.
+    fn free_towards(&self, choice: Choice, client: &Text) -> bool {
+        let connection = self.state.sessions.get(client).and_then(|s| s.connection);
+        let version = connection.and_then(|id| self.connections.get(&id)).map(|c| c.version);
+        version.is_some_and(|version| self.free(choice, version))
+    }
+
+    /// The milliseconds of a choice that is one of time; zero where it is not taken.
+    fn lateness(&self, choice: Choice) -> Duration {
+        Duration::from_millis(self.config.free.value(choice).unwrap_or_default().into())
     }
 
     /// Makes a change, and has it stored where its session outlives the broker.

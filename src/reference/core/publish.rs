@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::message::Message;
-use super::offence::Offence;
+use super::offence::{Fault, Offence};
 use super::reason;
 use super::session::{Delivery, Held};
 use super::state::Record;
-use super::{Broker, ConnectionId};
+use super::{Broker, Cause, ConnectionId};
 use crate::reference::duty::Duty;
+use crate::reference::freedom::Choice;
 use crate::reference::topic;
 use crate::wire::property::id;
 use crate::wire::{Ack, Packet, Publish, Text, Version};
@@ -30,13 +31,20 @@ impl Broker {
         if self.is_denied(&topic) {
             return self.deny_publish(id, publish.qos, packet_id);
         }
+        if self.has_wrong_payload(id, &publish) {
+            return self.refuse_payload(id, publish.qos, packet_id);
+        }
         let client = self.connections[&id].client.clone();
         match publish.qos {
-            0 => self.take_over(topic, publish, client),
-            1 => {
+            0 => {
                 self.take_over(topic, publish, client);
+            }
+            1 => {
+                let ahead = self.effects.len();
+                let is_taken = self.take_over(topic, publish, client);
                 // v3.1.1:MQTT-4.3.2-2, v5:MQTT-4.3.2-4. The message is stored by now: an acknowledgement is a promise.
-                self.send(id, Packet::PubAck(Ack::new(packet_id)));
+                self.send(id, Packet::PubAck(self.taken(version, packet_id, is_taken)));
+                self.acknowledge_first(version, ahead);
             }
             _ => self.receive_once(id, topic, publish, client, packet_id),
         }
@@ -49,20 +57,86 @@ impl Broker {
             b.state
                 .sessions
                 .get(&client)
-                .is_some_and(|s| s.received.contains(&packet_id))
+                .is_some_and(|s| s.received.contains_key(&packet_id))
         };
+        let ahead = self.effects.len();
+        let mut is_taken = true;
         // v3.1.1:MQTT-4.3.3-2, v5:MQTT-4.3.3-10: until PUBREL the identifier stands for the message that we have.
         if !(is_open(self) && self.must(Duty::DeliverQos2Once)) {
+            let version = self.connections[&id].version;
+            let kept = self.free(Choice::Qos2AtPubrel, version).then(|| {
+                let message = Message::from_publish(publish.clone(), topic.clone(), client.clone(), self.now);
+                Arc::new(message)
+            });
+            let is_kept = kept.is_some();
             self.record(Record::Receive {
                 client: client.clone(),
                 packet_id,
+                message: kept,
             });
-            self.take_over(topic, publish, client);
+            is_taken = is_kept || self.take_over(topic, publish, client);
         }
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.open.insert(packet_id);
         }
-        self.send(id, Packet::PubRec(Ack::new(packet_id)));
+        let version = self.connections[&id].version;
+        self.send(id, Packet::PubRec(self.taken(version, packet_id, is_taken)));
+        self.acknowledge_first(version, ahead);
+    }
+
+    /// The acknowledgement of a message, which may tell that nobody gets it (5.0, sections 3.4.2.1 and 3.5.2.1).
+    fn taken(&self, version: Version, packet_id: u16, is_taken: bool) -> Ack {
+        let tells = !is_taken && self.free(Choice::NoMatchingSubscribers, version);
+        Ack {
+            reason_code: if tells {
+                reason::NO_MATCHING_SUBSCRIBERS
+            } else {
+                reason::SUCCESS
+            },
+            ..Ack::new(packet_id)
+        }
+    }
+
+    /// Puts the acknowledgement before the deliveries of the same message, which stand from `ahead` on. What is to be stored
+    /// is written before anything is sent all the same.
+    fn acknowledge_first(&mut self, version: Version, ahead: usize) {
+        if self.free(Choice::PubackFirst, version)
+            && let Some(acknowledgement) = self.effects.pop()
+        {
+            self.effects.insert(ahead, acknowledgement);
+        }
+    }
+
+    /// Whether a payload is not what its Payload Format Indicator says, and is looked into (5.0, section 3.3.2.3.2).
+    fn has_wrong_payload(&self, id: ConnectionId, publish: &Publish) -> bool {
+        let version = self.connections[&id].version;
+        let says_text = publish.properties.number(id::PAYLOAD_FORMAT_INDICATOR) == Some(1);
+        let is_text = || {
+            publish
+                .payload
+                .bytes()
+                .is_none_or(|bytes| std::str::from_utf8(bytes).is_ok())
+        };
+        says_text && self.free(Choice::PayloadFormatChecked, version) && !is_text()
+    }
+
+    fn refuse_payload(&mut self, id: ConnectionId, qos: u8, packet_id: u16) {
+        let ack = Ack {
+            reason_code: reason::PAYLOAD_FORMAT_INVALID,
+            ..Ack::new(packet_id)
+        };
+        match qos {
+            0 => {
+                let fault = Fault {
+                    statements: Vec::new(),
+                    reason: reason::PAYLOAD_FORMAT_INVALID,
+                    text: "the payload is no UTF-8".to_owned(),
+                };
+                self.end(id, Cause::Fault, Some(&fault));
+            }
+            1 => self.send(id, Packet::PubAck(ack)),
+            _ => self.send(id, Packet::PubRec(ack)),
+        }
     }
 
     /// What a v5 client was told in CONNACK and does not keep to.
@@ -134,7 +208,16 @@ impl Broker {
     /// v3.1.1:MQTT-3.3.5-2: 3.x acknowledges as usual, since it has no code for this. 5.0 says no in PUBACK and PUBREC;
     /// after such a PUBREC the identifier is free (v5:MQTT-4.3.3-9).
     fn deny_publish(&mut self, id: ConnectionId, qos: u8, packet_id: u16) {
-        let is_v5 = self.connections[&id].version == Version::V5;
+        let version = self.connections[&id].version;
+        let is_v5 = version == Version::V5;
+        if self.free(Choice::DeniedPublishCloses, version) {
+            let fault = Fault {
+                statements: Vec::new(),
+                reason: reason::NOT_AUTHORIZED,
+                text: "not authorized to publish to this topic".to_owned(),
+            };
+            return self.end(id, Cause::Fault, Some(&fault));
+        }
         let ack = Ack {
             reason_code: if is_v5 { reason::NOT_AUTHORIZED } else { reason::SUCCESS },
             ..Ack::new(packet_id)
@@ -147,33 +230,50 @@ impl Broker {
             1 => self.send(id, Packet::PubAck(ack)),
             _ if !is_v5 || !self.must(Duty::FreeIdAfterRefusal) => {
                 let client = self.connections[&id].client.clone();
-                self.record(Record::Receive { client, packet_id });
+                self.record(Record::Receive {
+                    client,
+                    packet_id,
+                    message: None,
+                });
                 self.send(id, Packet::PubRec(ack));
             }
             _ => self.send(id, Packet::PubRec(ack)),
         }
     }
 
-    /// The broker takes the message of a PUBLISH over.
-    pub(super) fn take_over(&mut self, topic: Text, publish: Publish, publisher: Text) {
+    /// The broker takes the message of a PUBLISH over. `false` where nobody gets it.
+    pub(super) fn take_over(&mut self, topic: Text, publish: Publish, publisher: Text) -> bool {
+        // Section 4.7.2 of both leaves such topics to the server.
+        let is_private = topic.as_bytes().first() == Some(&b'$');
+        if is_private && self.config.free.value(Choice::DollarTopicsPrivate).is_some() {
+            return false;
+        }
         let message = Message::from_publish(publish, topic, publisher, self.now);
-        self.distribute(message);
+        self.distribute(message)
     }
 
-    /// Keeps the message if it is a retained one and hands it to whoever has subscribed.
-    pub(super) fn distribute(&mut self, message: Message) {
-        let message = Arc::new(message);
+    /// Keeps the message if it is a retained one and hands it to whoever has subscribed. `false` where nobody has.
+    pub(super) fn distribute(&mut self, message: Message) -> bool {
+        self.distribute_kept(Arc::new(message))
+    }
+
+    pub(super) fn distribute_kept(&mut self, message: Arc<Message>) -> bool {
         if message.retain {
             self.retain(&message);
         }
-        for (client, delivery) in self.subscribers(&message) {
+        let subscribers = self.subscribers(&message);
+        let is_taken = !subscribers.is_empty();
+        for (client, delivery) in subscribers {
             self.deliver(&client, delivery);
         }
+        is_taken
     }
 
     /// v3.1.1:MQTT-3.3.1-5, -7, -10 and -11, v5:MQTT-3.3.1-5, -6 and -7.
     fn retain(&mut self, message: &Arc<Message>) {
-        let is_kept = !message.payload.is_empty() || !self.must(Duty::NeverRetainEmpty);
+        // Section 3.3.1.3 of both: a retained message of QoS 0 may be discarded at any time.
+        let is_dropped = message.qos == 0 && self.config.free.value(Choice::RetainedQos0Dropped).is_some();
+        let is_kept = !is_dropped && (!message.payload.is_empty() || !self.must(Duty::NeverRetainEmpty));
         self.record(Record::Retain {
             topic: message.topic.clone(),
             message: is_kept.then(|| message.clone()),
@@ -192,7 +292,11 @@ impl Broker {
             let own: Vec<&Held> = (own.into_iter())
                 .filter(|held| !(held.no_local() && *client == message.publisher && self.must(Duty::NoLocal)))
                 .collect();
-            if !own.is_empty() {
+            if own.len() > 1 && self.free_towards(Choice::OverlapCopies, client) {
+                // 3.1.1, section 3.3.5, and 5.0, section 3.3.4: a copy for each of them, each at its QoS.
+                let copies = own.iter().map(|held| self.delivery_for(message, &[held]));
+                deliveries.extend(copies.map(|copy| (client.clone(), copy)));
+            } else if !own.is_empty() {
                 deliveries.push((client.clone(), self.delivery_for(message, &own)));
             }
             for held in shared {
@@ -249,7 +353,48 @@ impl Broker {
         let (here, away): (Vec<_>, Vec<_>) = members.into_iter().partition(|(client, _)| is_connected(client));
         let mut candidates = if here.is_empty() { away } else { here };
         self.turn = self.turn.wrapping_add(1);
-        let next = self.turn.checked_rem(candidates.len())?;
+        let takes = |choice| self.config.free.value(choice).is_some();
+        let turn = if takes(Choice::ShareFirst) {
+            0
+        } else if takes(Choice::ShareScattered) {
+            self.turn.wrapping_mul(2_654_435_761) >> 7
+        } else {
+            self.turn
+        };
+        let next = turn.checked_rem(candidates.len())?;
         Some(candidates.swap_remove(next))
+    }
+
+    /// 5.0, section 4.8.2: a QoS 1 message of a shared subscription that was sent to this client and not acknowledged may go to
+    /// another member as soon as the connection is lost.
+    pub(super) fn redistribute(&mut self, client: &Text) {
+        let Some(session) = self.state.sessions.get(client) else {
+            return;
+        };
+        let is_shared = |delivery: &Delivery| {
+            let mut matching =
+                (session.subscriptions.iter()).filter(|held| self.matches(held, &delivery.message.topic));
+            delivery.qos == 1 && matching.all(|held| held.shared.is_some())
+        };
+        let unfinished: Vec<(u16, Delivery)> = (session.in_flight.iter())
+            .filter(|m| is_shared(&m.delivery))
+            .map(|m| (m.packet_id, m.delivery.clone()))
+            .collect();
+        for (packet_id, delivery) in unfinished {
+            let topic = &delivery.message.topic;
+            let other = self.state.sessions.iter().find_map(|(other, session)| {
+                let mut shared = session.subscriptions.iter().filter(|held| held.shared.is_some());
+                let held = shared.find(|held| self.matches(held, topic) && held.qos() > 0)?;
+                (other != client && session.connection.is_some()).then(|| (other.clone(), held.clone()))
+            });
+            if let Some((other, held)) = other {
+                self.record(Record::Finish {
+                    client: client.clone(),
+                    packet_id,
+                });
+                let again = self.delivery_for(&delivery.message, &[&held]);
+                self.deliver(&other, again);
+            }
+        }
     }
 }

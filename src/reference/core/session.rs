@@ -1,6 +1,6 @@
 //! The session of one client id (3.1.1 and 5.0, section 4.1): what outlives its connection.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,8 +29,9 @@ pub struct Session {
     pub in_flight: VecDeque<InFlight>,
     /// QoS 2 identifiers for which PUBREC came and PUBCOMP did not, in the order of the PUBRECs.
     pub released: VecDeque<u16>,
-    /// Identifiers of the client's QoS 2 messages for which PUBREL did not come yet.
-    pub received: BTreeSet<u16>,
+    /// Identifiers of the client's QoS 2 messages for which PUBREL did not come yet, each with its message where that was not
+    /// handed on at PUBLISH.
+    pub received: BTreeMap<u16, Option<Arc<Message>>>,
     /// The identifier that was given last.
     pub last_packet_id: u16,
     /// A will that waits for its Will Delay.
@@ -96,6 +97,17 @@ pub struct InFlight {
     pub delivery: Delivery,
     /// Whether it was sent on the present connection.
     pub sent: bool,
+    /// When it was sent last, for repeats on a timer.
+    pub sent_at: Duration,
+}
+
+/// In which order a broker takes packet identifiers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdOrder {
+    Ascending,
+    Descending,
+    Lowest,
+    Scattered,
 }
 
 /// A will whose connection is gone and whose Will Delay still runs (5.0, section 3.1.3.2.2).
@@ -125,12 +137,22 @@ impl Session {
         self.in_flight.iter().any(|m| m.packet_id == packet_id) || self.released.contains(&packet_id)
     }
 
-    /// An identifier that is not 0 and not in use (v3.1.1:MQTT-2.3.1-4, v5:MQTT-2.2.1-4), or `None` where all are taken.
-    pub fn free_packet_id(&self) -> Option<u16> {
-        let mut packet_id = self.last_packet_id;
-        for _ in 0..u16::MAX {
-            packet_id = packet_id.checked_add(1).unwrap_or(1);
-            if !self.is_in_use(packet_id) {
+    /// An identifier that is not 0 and not in use (v3.1.1:MQTT-2.3.1-4, v5:MQTT-2.2.1-4), or `None` where all are taken. In
+    /// which order they are taken is left to the broker.
+    pub fn free_packet_id(&self, order: IdOrder) -> Option<u16> {
+        let mut packet_id = if order == IdOrder::Lowest {
+            0
+        } else {
+            self.last_packet_id
+        };
+        for _ in 0..=u16::MAX {
+            packet_id = match order {
+                IdOrder::Ascending | IdOrder::Lowest => packet_id.wrapping_add(1),
+                IdOrder::Descending => packet_id.wrapping_sub(1),
+                // It comes to every number once before it begins anew.
+                IdOrder::Scattered => packet_id.wrapping_mul(25_173).wrapping_add(13_849),
+            };
+            if packet_id != 0 && !self.is_in_use(packet_id) {
                 return Some(packet_id);
             }
         }

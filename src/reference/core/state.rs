@@ -77,6 +77,8 @@ pub enum Record {
     Receive {
         client: Text,
         packet_id: u16,
+        /// Where it is handed on at PUBREL and not at PUBLISH.
+        message: Option<Arc<Message>>,
     },
     /// PUBREL came for it.
     Forget {
@@ -184,6 +186,7 @@ impl Session {
                         packet_id: *packet_id,
                         delivery,
                         sent: true,
+                        sent_at: Duration::ZERO,
                     });
                 }
             }
@@ -198,8 +201,8 @@ impl Session {
                 self.in_flight.retain(|m| m.packet_id != *packet_id);
                 self.released.retain(|id| id != packet_id);
             }
-            Record::Receive { packet_id, .. } => {
-                self.received.insert(*packet_id);
+            Record::Receive { packet_id, message, .. } => {
+                self.received.insert(*packet_id, message.clone());
             }
             Record::Forget { packet_id, .. } => {
                 self.received.remove(packet_id);
@@ -222,10 +225,11 @@ impl Session {
                 held: held.clone(),
             });
         }
-        for packet_id in &self.received {
+        for (packet_id, message) in &self.received {
             records.push(Record::Receive {
                 client: client(),
                 packet_id: *packet_id,
+                message: message.clone(),
             });
         }
         let sent = |delivery: &Delivery, packet_id: u16, records: &mut Vec<Record>| {

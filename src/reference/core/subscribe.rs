@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::message::Message;
-use super::offence::Offence;
+use super::offence::{Fault, Offence};
 use super::reason::{self, v3};
 use super::session::{Delivery, Held};
 use super::state::Record;
-use super::{Broker, ConnectionId};
+use super::{Broker, Cause, ConnectionId};
 use crate::reference::duty::Duty;
+use crate::reference::freedom::{Choice, granted_at_most};
 use crate::reference::topic;
 use crate::wire::property::id;
 use crate::wire::{Packet, PacketType, SubAck, Subscribe, Subscription, Text, UnsubAck, Unsubscribe, Version};
@@ -30,6 +31,9 @@ impl Broker {
             if version != Version::V5 && self.ends_for_filter(id, &subscription.filter, PacketType::Subscribe) {
                 return;
             }
+            if self.closes_for_filter(id, version, &subscription.filter, PacketType::Subscribe) {
+                return;
+            }
             let is_shared = version == Version::V5 && subscription.filter.as_bytes().starts_with(b"$share/");
             if is_shared && subscription.no_local() && self.punish(id, Offence::SharedNoLocal) {
                 return;
@@ -38,6 +42,11 @@ impl Broker {
         let client = self.connections[&id].client.clone();
         let subscription_id =
             (subscribe.properties.number(id::SUBSCRIPTION_IDENTIFIER)).filter(|_| version == Version::V5);
+        if self.free(Choice::UnavailableCloses, version)
+            && let Some(fault) = self.excluded(version, &subscribe.subscriptions, subscription_id)
+        {
+            return self.end(id, Cause::Fault, Some(&fault));
+        }
         let mut reason_codes = Vec::new();
         let mut granted = Vec::new();
         // v3.1.1:MQTT-3.8.4-4, v5:MQTT-3.8.4-5: one after the other, but one SUBACK, with a code for each in their order
@@ -53,6 +62,11 @@ impl Broker {
                 }
             }
         }
+        // Section 3.8.4 of both: what matches may come before SUBACK.
+        let comes_first = self.free(Choice::RetainedBeforeSuback, version);
+        for held in granted.iter().filter(|_| comes_first) {
+            self.send_retained(&client, held);
+        }
         // v3.1.1:MQTT-3.8.4-1 and -2, v5:MQTT-3.8.4-1 and -2.
         self.send(
             id,
@@ -62,9 +76,35 @@ impl Broker {
                 ..SubAck::default()
             }),
         );
-        for held in granted {
-            self.send_retained(&client, &held);
+        for held in granted.iter().filter(|_| !comes_first) {
+            self.send_retained(&client, held);
         }
+    }
+
+    /// The fault of a SUBSCRIBE that asks for what CONNACK has excluded, where that ends the connection (5.0, sections
+    /// 3.2.2.3.11 to 3.2.2.3.13).
+    fn excluded(&self, version: Version, subscriptions: &[Subscription], id: Option<u32>) -> Option<Fault> {
+        let codes = [
+            reason::SHARED_NOT_SUPPORTED,
+            reason::WILDCARDS_NOT_SUPPORTED,
+            reason::SUBSCRIPTION_IDS_NOT_SUPPORTED,
+        ];
+        let refusals = subscriptions
+            .iter()
+            .filter_map(|wanted| self.refusal(version, wanted, id));
+        let reason = refusals.into_iter().find(|code| codes.contains(code))?;
+        Some(Fault {
+            statements: Vec::new(),
+            reason,
+            text: "CONNACK said that this is not available".to_owned(),
+        })
+    }
+
+    /// At 5.0 a bad filter has a code of its own in SUBACK and UNSUBACK, and may end the connection all the same.
+    fn closes_for_filter(&mut self, id: ConnectionId, version: Version, filter: &Text, packet: PacketType) -> bool {
+        self.free(Choice::BadFilterCloses, version)
+            && topic::check_v5_filter(filter.as_bytes()).is_err()
+            && self.punish(id, Offence::BadFilter(packet))
     }
 
     /// Where there is no code to refuse one filter with, a bad filter ends the connection.
@@ -78,7 +118,8 @@ impl Broker {
             return Outcome::Refused(code);
         }
         let is_v5 = version == Version::V5;
-        let qos = wanted.qos().min(self.config.limits.maximum_qos);
+        let most = granted_at_most(&self.config.free, version);
+        let qos = wanted.qos().min(self.config.limits.maximum_qos).min(most);
         let options = (wanted.options & !0b11) | qos;
         let handling = if is_v5 { wanted.retain_handling() } else { 0 };
         let held = Held::new(wanted.filter, is_v5, options, id);
@@ -101,7 +142,8 @@ impl Broker {
     /// The code with which a filter is refused (v5:MQTT-3.8.4-7, v3.1.1:MQTT-3.9.3-2).
     fn refusal(&self, version: Version, wanted: &Subscription, id: Option<u32>) -> Option<u8> {
         let filter = wanted.filter.as_bytes();
-        let denied = self.is_denied(&wanted.filter);
+        let is_private = filter.starts_with(b"$") && !filter.starts_with(b"$share/");
+        let denied = self.is_denied(&wanted.filter) || is_private && self.free(Choice::DollarFiltersRefused, version);
         match version {
             // 3.1 has no code that refuses a filter (3.1, section 3.9): it is acknowledged, and brings nothing.
             Version::V3_1 => None,
@@ -128,12 +170,15 @@ impl Broker {
     }
 
     fn send_retained(&mut self, client: &Text, held: &Held) {
-        let matching: Vec<Arc<Message>> = (self.state.retained.values())
+        let mut matching: Vec<Arc<Message>> = (self.state.retained.values())
             .filter(|message| self.matches(held, &message.topic))
             .filter(|message| !(message.is_expired(self.now) && self.must(Duty::DropExpired)))
             .filter(|message| !(held.no_local() && message.publisher == *client))
             .cloned()
             .collect();
+        if self.config.free.value(Choice::RetainedReversed).is_some() {
+            matching.reverse();
+        }
         for message in matching {
             let delivery = Delivery {
                 qos: self.lower_qos(message.qos, held.qos()),
@@ -151,6 +196,9 @@ impl Broker {
         let client = self.connections[&id].client.clone();
         for filter in &unsubscribe.filters {
             if version != Version::V5 && self.ends_for_filter(id, filter, PacketType::Unsubscribe) {
+                return;
+            }
+            if self.closes_for_filter(id, version, filter, PacketType::Unsubscribe) {
                 return;
             }
         }
@@ -201,7 +249,38 @@ impl Broker {
                 filter: filter.clone(),
             });
         }
+        if self.free(Choice::UnsubscribeDropsQueue, version) {
+            self.drop_unwanted(client);
+        }
         reason::SUCCESS
+    }
+
+    /// Drops what waits for its first sending and matches no subscription any more: section 3.10.4 of both says that it may
+    /// still be delivered.
+    fn drop_unwanted(&mut self, client: &Text) {
+        let Some(session) = self.state.sessions.get(client) else {
+            return;
+        };
+        let is_wanted = |delivery: &&Delivery| {
+            session
+                .subscriptions
+                .iter()
+                .any(|h| self.matches(h, &delivery.message.topic))
+        };
+        let kept: Vec<Delivery> = session.queue.iter().filter(is_wanted).cloned().collect();
+        let count = session.queue.len();
+        if kept.len() == count {
+            return;
+        }
+        for _ in 0..count {
+            self.record(Record::Drop { client: client.clone() });
+        }
+        for delivery in kept {
+            self.record(Record::Queue {
+                client: client.clone(),
+                delivery,
+            });
+        }
     }
 
     /// Disobeying v3.1.1:MQTT-3.10.4-1 and v5:MQTT-3.10.4-1: an exact match stays, and what is merely alike goes.

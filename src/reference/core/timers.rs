@@ -5,9 +5,11 @@ use std::time::Duration;
 use super::connection::Phase;
 use super::offence::Fault;
 use super::reason;
+use super::session::Session;
 use super::state::Record;
 use super::{Broker, Cause, ConnectionId};
 use crate::reference::duty::Duty;
+use crate::reference::freedom::Choice;
 use crate::wire::Text;
 
 impl Broker {
@@ -15,9 +17,15 @@ impl Broker {
     pub fn next_deadline(&self) -> Option<Duration> {
         let connections = self.connections.values().filter_map(|c| c.silent_until());
         let ends = self.must(Duty::EndSession);
-        let sessions =
-            (self.state.sessions.values()).flat_map(|s| [s.ends_at().filter(|_| ends), s.will.as_ref().map(|w| w.due)]);
-        connections.chain(sessions.flatten()).min()
+        let sessions = (self.state.sessions.values())
+            .flat_map(|s| [self.ends_at(s).filter(|_| ends), s.will.as_ref().map(|w| w.due)]);
+        connections.chain(sessions.flatten()).chain(self.next_repeat()).min()
+    }
+
+    /// When a session ends if its client stays away. The state need not be deleted at the very moment (5.0, section
+    /// 3.1.2.11.2).
+    fn ends_at(&self, session: &Session) -> Option<Duration> {
+        Some(session.ends_at()? + self.lateness(Choice::SessionExpiryLate))
     }
 
     /// After a restart every session is without a connection: those that only lasted as long as theirs are over, and for
@@ -44,7 +52,7 @@ impl Broker {
     pub(super) fn expire_state(&mut self) {
         let now = self.now;
         let over: Vec<Text> = (self.state.sessions.iter())
-            .filter(|(_, s)| s.ends_at().is_some_and(|at| at <= now) && self.must(Duty::EndSession))
+            .filter(|(_, s)| self.ends_at(s).is_some_and(|at| at <= now) && self.must(Duty::EndSession))
             .map(|(client, _)| client.clone())
             .collect();
         for client in over {

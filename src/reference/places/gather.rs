@@ -14,6 +14,7 @@ use crate::wire::decoder_statements;
 /// What names statements for other reasons than to honour them.
 const NOT_HONOURING: &[&str] = &[
     "sabotage/",
+    "freedom/",
     "proxy/",
     "walk/",
     "tests",

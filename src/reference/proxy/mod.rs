@@ -1,7 +1,8 @@
-//! The acts of `sabotage` in front of any broker: so that scenario, broker and fault do not share one author's mistake.
+//! The acts of `sabotage` and the edits and styles of `freedom` in front of any broker: so that scenario, broker and fault do
+//! not share one author's mistake.
 //!
-//! In: the broker's address and what to disobey, of which everything that changes packets and closes alone is played. Out: an
-//! address of its own that is as good as the broker's, but for that.
+//! In: the broker's address, what to disobey and which freedoms to use; of these everything that changes packets, bytes and
+//! closes alone is played. Out: an address of its own that is as good as the broker's, but for that.
 
 mod cut;
 mod relay;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,7 +21,9 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::disobey::Disobey;
+use super::freedom::{Free, Intake, Parcel, Style, read_late, write_freely};
 use super::ids::ConnectionId;
+use crate::wire::PacketType;
 use cut::{Cut, Piece};
 use relay::Relay;
 
@@ -44,11 +47,15 @@ impl Proxy {
     ///
     /// # Errors
     /// Where no port can be had.
-    pub async fn start(broker: String, disobey: &Disobey) -> io::Result<Proxy> {
+    pub async fn start(broker: String, disobey: &Disobey, free: &Free) -> io::Result<Proxy> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let relay = Shared(Arc::new(Mutex::new(Relay::new(disobey))));
-        let task = tokio::spawn(serve(listener, broker, relay));
+        let relay = Shared(Arc::new(Mutex::new(Relay::new(disobey, free))));
+        let manner = Manner {
+            style: free.style(),
+            intake: free.intake(),
+        };
+        let task = tokio::spawn(serve(listener, broker, relay, manner));
         Ok(Proxy { address, task })
     }
 
@@ -75,7 +82,14 @@ impl Shared {
     }
 }
 
-async fn serve(listener: TcpListener, broker: String, relay: Shared) {
+/// When and in which pieces bytes leave for the client, and when those that came from it are taken up.
+#[derive(Debug, Clone)]
+struct Manner {
+    style: Option<Style>,
+    intake: Intake,
+}
+
+async fn serve(listener: TcpListener, broker: String, relay: Shared, manner: Manner) {
     let mut connections = JoinSet::new();
     let mut opened = 0;
     loop {
@@ -88,10 +102,10 @@ async fn serve(listener: TcpListener, broker: String, relay: Shared) {
                 };
                 opened += 1;
                 let id = ConnectionId(opened);
-                let (broker, relay) = (broker.clone(), relay.clone());
+                let (broker, relay, manner) = (broker.clone(), relay.clone(), manner.clone());
                 connections.spawn(async move {
                     relay.lock().opened(id, Instant::now());
-                    connection(id, client, &broker, &relay).await;
+                    connection(id, client, &broker, &relay, manner).await;
                     relay.lock().gone(id);
                 });
             }
@@ -102,28 +116,32 @@ async fn serve(listener: TcpListener, broker: String, relay: Shared) {
 
 /// What is to be done with a client's connection.
 enum ToClient {
-    Write(Bytes),
+    Write(Parcel),
     Close,
 }
 
 /// One connection, from its first byte to its last.
-async fn connection(id: ConnectionId, client: TcpStream, broker: &str, relay: &Shared) {
+async fn connection(id: ConnectionId, client: TcpStream, broker: &str, relay: &Shared, manner: Manner) {
     // A broker that cannot be reached closes at once, as far as the client can see.
     let Ok(broker) = TcpStream::connect(broker).await else {
         return;
     };
     // Without this, small packets wait for the acknowledgement of earlier ones, 40 ms a round.
     let _ = (client.set_nodelay(true), broker.set_nodelay(true));
+    if manner.style.as_ref().is_some_and(|style| style.resets) {
+        // An error means that the connection is gone already.
+        let _ = client.set_zero_linger();
+    }
     let (from_client, to_client) = client.into_split();
     let (from_broker, to_broker) = broker.into_split();
     let (queue, queued) = mpsc::unbounded_channel();
     let ends = Ends::default();
     let downward = downward(id, from_broker, queue.clone(), relay);
-    let upward = upward(id, from_client, to_broker, queue, relay, &ends);
+    let upward = upward(id, from_client, to_broker, queue, relay, &ends, manner.intake);
     tokio::select! {
         () = upward => {}
         () = async { downward.await; std::future::pending().await } => {}
-        () = write(to_client, queued, &ends) => {}
+        () = write(to_client, queued, &ends, id, manner.style) => {}
     }
 }
 
@@ -143,17 +161,34 @@ async fn upward(
     queue: mpsc::UnboundedSender<ToClient>,
     relay: &Shared,
     ends: &Ends,
+    intake: Intake,
 ) {
     let mut cut = Cut::default();
     let mut buffer = BytesMut::with_capacity(READ);
-    loop {
+    let mut is_over = false;
+    while !is_over {
         buffer.clear();
         match client.read_buf(&mut buffer).await {
-            Err(_) => return,
+            Err(_) => return tokio::time::sleep(intake.loss).await,
             Ok(0) => break,
             Ok(_) => {}
         }
-        let pieces = cut.push(&buffer);
+        let mut pieces = cut.push(&buffer);
+        let drops = |piece: &Piece| matches!(piece, Piece::Packet(packet) if intake.drops(PacketType::from_number(packet[0] >> 4)));
+        let mut drops_any = false;
+        while pieces.iter().any(drops) && !is_over {
+            let read_before = buffer.len();
+            match read_late(client.read_buf(&mut buffer)).await {
+                None => break,
+                Some(0) => {
+                    is_over = true;
+                    drops_any = true;
+                    pieces.retain(|piece| !drops(piece));
+                }
+                Some(_) => pieces.extend(cut.push(&buffer[read_before..])),
+            }
+        }
+        tokio::time::sleep(intake.late).await;
         let mut onward = Vec::new();
         let changes = {
             let mut relay = relay.lock();
@@ -164,12 +199,12 @@ async fn upward(
                         let all = relay.arrival(id, packet, Instant::now());
                         onward.extend(all.to_broker);
                         for bytes in all.to_client {
-                            let _ = queue.send(ToClient::Write(bytes));
+                            let _ = queue.send(ToClient::Write(Parcel::raw(bytes)));
                         }
                     }
                 }
             }
-            relay.changes_arrivals
+            relay.changes_arrivals || drops_any
         };
         // Where nothing is changed, the bytes go on as they came and at once: half a packet too. A write that the broker does
         // not take any more has nobody to go to.
@@ -179,6 +214,7 @@ async fn upward(
             broker.write_all(&buffer).await
         };
     }
+    tokio::time::sleep(intake.loss).await;
     ends.by_client.store(true, Ordering::Relaxed);
     if ends.by_us.load(Ordering::Relaxed) {
         return;
@@ -200,7 +236,7 @@ async fn downward(id: ConnectionId, mut broker: OwnedReadHalf, queue: mpsc::Unbo
         buffer.clear();
         // However a broker closes, it is gone.
         if broker.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
-            let _ = queue.send(ToClient::Write(cut.rest()));
+            let _ = queue.send(ToClient::Write(Parcel::raw(cut.rest())));
             if !relay.lock().keeps_open(id, Instant::now()) {
                 let _ = queue.send(ToClient::Close);
             }
@@ -210,21 +246,47 @@ async fn downward(id: ConnectionId, mut broker: OwnedReadHalf, queue: mpsc::Unbo
         let mut relay = relay.lock();
         for piece in pieces {
             let all = match piece {
-                Piece::Bytes(bytes) => vec![bytes],
+                Piece::Bytes(bytes) => vec![Parcel::raw(bytes)],
                 Piece::Packet(packet) => relay.departure(id, packet),
             };
-            for bytes in all {
-                let _ = queue.send(ToClient::Write(bytes));
+            for parcel in all {
+                let _ = queue.send(ToClient::Write(parcel));
             }
         }
     }
 }
 
 /// Writes to the client until its connection is to be closed, or it is gone.
-async fn write(mut client: OwnedWriteHalf, mut queue: mpsc::UnboundedReceiver<ToClient>, ends: &Ends) {
-    while let Some(ToClient::Write(bytes)) = queue.recv().await {
-        if client.write_all(&bytes).await.is_err() {
-            return;
+async fn write(
+    mut client: OwnedWriteHalf,
+    mut queue: mpsc::UnboundedReceiver<ToClient>,
+    ends: &Ends,
+    id: ConnectionId,
+    style: Option<Style>,
+) {
+    let resets = style.as_ref().is_some_and(|style| style.resets);
+    match style {
+        None => {
+            while let Some(ToClient::Write(parcel)) = queue.recv().await {
+                for bytes in parcel.bytes {
+                    if client.write_all(&bytes).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+        Some(style) => {
+            let (parcels, waiting) = mpsc::unbounded_channel();
+            let forward = async move {
+                while let Some(ToClient::Write(parcel)) = queue.recv().await {
+                    // Nobody takes it any more where the client is gone.
+                    let _ = parcels.send(parcel);
+                }
+            };
+            let write = write_freely(&mut client, waiting, style, id.0, |_| ());
+            if tokio::join!(forward, write).1.is_err() || resets {
+                return;
+            }
         }
     }
     // The client may have closed before: then there is nothing left to shut.

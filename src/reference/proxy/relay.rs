@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::reference::disobey::Disobey;
+use crate::reference::freedom::{Editor, Free, Parcel};
 use crate::reference::ids::{Cause, ConnectionId};
 use crate::reference::outgoing;
 use crate::reference::sabotage::{Arrival, How, Outgoing, Saboteur};
@@ -17,6 +18,7 @@ use crate::wire::{Frame, Overrides, Packet, Side, Text, Version, check};
 /// The saboteur between clients and a broker.
 pub struct Relay {
     saboteur: Saboteur,
+    editor: Editor,
     /// Whether what clients send may be changed. Else it passes at once, also half of a packet.
     pub changes_arrivals: bool,
     clients: BTreeMap<ConnectionId, Client>,
@@ -40,11 +42,12 @@ pub struct Onward {
 }
 
 impl Relay {
-    /// Plays the acts of `disobey`; its other ways are the broker's own and are left out.
-    pub fn new(disobey: &Disobey) -> Relay {
+    /// Plays the acts of `disobey` and the edits of `free`; their other ways are the broker's own and are left out.
+    pub fn new(disobey: &Disobey, free: &Free) -> Relay {
         let acts = disobey.acts();
         Relay {
             saboteur: Saboteur::new(acts),
+            editor: free.editor(),
             changes_arrivals: acts.iter().any(|act| matches!(act.how, How::Receive(_))),
             clients: BTreeMap::new(),
         }
@@ -88,6 +91,7 @@ impl Relay {
             Packet::Connect(connect) => {
                 client.client_id = connect.client_id.clone();
                 client.keep_alive = Duration::from_secs(connect.keep_alive.into());
+                self.editor.connect(id, version, connect);
             }
             Packet::Disconnect(_) => client.has_disconnected = true,
             _ => {}
@@ -103,21 +107,27 @@ impl Relay {
     }
 
     /// A packet of the broker: what goes to the client.
-    pub fn departure(&mut self, id: ConnectionId, raw: Bytes) -> Vec<Bytes> {
+    pub fn departure(&mut self, id: ConnectionId, raw: Bytes) -> Vec<Parcel> {
         let Some((client, version)) = self.clients.get_mut(&id).and_then(|c| c.version.map(|v| (c, v))) else {
-            return vec![raw];
+            return vec![Parcel::raw(raw)];
         };
         let packet = Frame::loose(raw.clone()).and_then(|frame| check(&frame, version, Side::Server).packet);
         let Some(packet) = packet else {
-            return vec![raw];
+            return vec![Parcel::raw(raw)];
         };
         if matches!(&packet, Packet::ConnAck(ack) if ack.reason_code == 0) {
             client.is_accepted = true;
         }
         let sent = self.saboteur.send(id, packet.clone());
+        let sent: Vec<Outgoing> = sent.into_iter().filter_map(|one| self.editor.send(id, one)).collect();
         match sent.as_slice() {
-            [one] if one.packet == packet && one.overrides == Overrides::default() => vec![raw],
-            changed => changed.iter().map(|outgoing| bytes(outgoing, version)).collect(),
+            [one] if one.packet == packet && one.overrides == Overrides::default() => {
+                vec![Parcel::new(&packet, vec![raw])]
+            }
+            changed => changed
+                .iter()
+                .map(|outgoing| Parcel::new(&outgoing.packet, vec![bytes(outgoing, version)]))
+                .collect(),
         }
     }
 
@@ -130,6 +140,7 @@ impl Relay {
     pub fn gone(&mut self, id: ConnectionId) {
         self.clients.remove(&id);
         self.saboteur.gone(id);
+        self.editor.gone(id);
     }
 
     /// Why the broker closes, as far as the packets tell it.
@@ -165,10 +176,14 @@ mod tests {
     const ID: ConnectionId = ConnectionId(1);
 
     fn relay(token: &str) -> Relay {
-        let mut relay = Relay::new(&Disobey::parse(token).expect("a token of the list"));
+        let mut relay = Relay::new(&Disobey::parse(token).expect("a token of the list"), &Free::default());
         relay.opened(ID, Instant::now());
         connect(&mut relay, ID);
         relay
+    }
+
+    fn sent(parcels: Vec<Parcel>) -> Vec<Bytes> {
+        parcels.into_iter().flat_map(|parcel| parcel.bytes).collect()
     }
 
     fn connect(relay: &mut Relay, id: ConnectionId) {
@@ -177,7 +192,7 @@ mod tests {
         let raw = encode_bytes(&connect, Version::V3_1_1);
         assert_eq!(relay.arrival(id, raw.clone(), Instant::now()).to_broker, [raw]);
         let accepted = encode_bytes(&Packet::ConnAck(ConnAck::default()), Version::V3_1_1);
-        assert_eq!(relay.departure(id, accepted.clone()), [accepted]);
+        assert_eq!(sent(relay.departure(id, accepted.clone())), [accepted]);
     }
 
     #[test]
@@ -189,7 +204,7 @@ mod tests {
             std::slice::from_ref(&wrong)
         );
         let puback = encode_bytes(&Packet::PubAck(Ack::new(7)), Version::V3_1_1);
-        assert_eq!(relay.departure(ID, puback.clone()), [puback]);
+        assert_eq!(sent(relay.departure(ID, puback.clone())), [puback]);
         assert!(!relay.changes_arrivals);
     }
 

@@ -223,7 +223,7 @@ fn pass(mut packet: Packet, change: impl FnOnce(&mut Packet)) -> Arrival {
 }
 
 /// Writes the packet with a body that is changed byte by byte.
-fn with_body(outgoing: Outgoing, version: Version, change: impl FnOnce(&mut Vec<u8>)) -> Outgoing {
+pub(super) fn with_body(outgoing: Outgoing, version: Version, change: impl FnOnce(&mut Vec<u8>)) -> Outgoing {
     let bytes = encode_bytes(&outgoing.packet, version);
     let mut body = crate::wire::body(&bytes).to_vec();
     change(&mut body);

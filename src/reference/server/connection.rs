@@ -9,10 +9,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use super::Event;
-use crate::reference::core::ConnectionId;
+use crate::reference::core::{ConnectionId, Received};
 use crate::reference::disobey::Disobey;
 use crate::reference::duty::Duty;
 use crate::reference::frames::Frames;
+use crate::reference::freedom::{Free, Intake, Parcel, Style, read_late, write_freely};
 use crate::transport::{Link, Reader, Writer};
 
 /// How much is read at once.
@@ -21,19 +22,30 @@ const READ: usize = 64 * 1024;
 /// would send a reset, and the last packet could be lost with it.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// What a connection does with WebSocket's frames; elsewhere there are none.
-#[derive(Debug, Clone, Copy)]
+/// What a connection does otherwise than usual.
+#[derive(Debug, Clone)]
 pub(super) struct Manner {
+    /// What it does with WebSocket's frames; elsewhere there are none.
     refuses_text: bool,
     loses_rests: bool,
+    /// When and in which pieces it writes; `None` is at once.
+    style: Option<Style>,
+    intake: Intake,
 }
 
 impl Manner {
-    pub(super) fn new(disobey: &Disobey) -> Manner {
+    pub(super) fn new(disobey: &Disobey, free: &Free) -> Manner {
         Manner {
             refuses_text: disobey.obeys(Duty::RefuseTextFrames),
             loses_rests: !disobey.obeys(Duty::JoinFrames),
+            style: free.style(),
+            intake: free.intake(),
         }
+    }
+
+    /// Whether connections end with RST.
+    pub(super) fn resets(&self) -> bool {
+        self.style.as_ref().is_some_and(|style| style.resets)
     }
 }
 
@@ -44,11 +56,17 @@ pub(super) async fn connection(
     frames: Frames,
     manner: Manner,
     events: mpsc::Sender<Event>,
-    queue: mpsc::UnboundedReceiver<Vec<Bytes>>,
+    queue: mpsc::UnboundedReceiver<Parcel>,
     waiting: Arc<AtomicUsize>,
 ) {
+    let (resets, style) = (manner.resets(), manner.style.clone());
     let mut reader = std::pin::pin!(read(id, link.reader, frames, manner, events.clone()));
-    let mut writer = std::pin::pin!(write(link.writer, queue, waiting));
+    let mut writer = std::pin::pin!(async {
+        match style {
+            None => write(link.writer, queue, waiting).await,
+            Some(style) => write_in_style(link.writer, queue, waiting, style, id).await,
+        }
+    });
     tokio::select! {
         () = &mut reader => {
             // The core drops its end on this, which lets the writer come to an end. An error means that the core is gone.
@@ -56,7 +74,9 @@ pub(super) async fn connection(
             let _ = tokio::time::timeout(LINGER, writer).await;
         }
         () = &mut writer => {
-            let _ = tokio::time::timeout(LINGER, reader).await;
+            if !resets {
+                let _ = tokio::time::timeout(LINGER, reader).await;
+            }
             let _ = events.send(Event::Gone(id)).await;
         }
     }
@@ -71,18 +91,32 @@ async fn read(id: ConnectionId, mut socket: Reader, mut frames: Frames, manner: 
         }
         match socket.read_buf(&mut frames.buffer).await {
             // However a client closes, it is gone.
-            Ok(0) | Err(_) => return,
+            Ok(0) | Err(_) => return tokio::time::sleep(manner.intake.loss).await,
             Ok(_) => {}
         }
         // v3.1.1:MQTT-6.0.0-1, v5:MQTT-6.0.0-1: whoever sends other data frames than binary ones is closed.
         if manner.refuses_text && socket.had_text() {
             return;
         }
-        let packets = frames.take();
+        let mut packets = frames.take();
         // v3.1.1:MQTT-6.0.0-2, v5:MQTT-6.0.0-2: a packet may go on in the next frame. Disobeyed, it is lost.
         if manner.loses_rests && socket.message_ended() {
             frames.buffer.clear();
         }
+        let drops = |packet: &Received| manner.intake.drops(packet.packet_type);
+        while packets.iter().any(drops) {
+            match read_late(socket.read_buf(&mut frames.buffer)).await {
+                None => break,
+                Some(0) => {
+                    packets.retain(|packet| !drops(packet));
+                    // An error means that the core is gone, and the connection ends anyway.
+                    let _ = events.send(Event::Received(id, packets)).await;
+                    return tokio::time::sleep(manner.intake.loss).await;
+                }
+                Some(_) => packets.extend(frames.take()),
+            }
+        }
+        tokio::time::sleep(manner.intake.late).await;
         if !packets.is_empty() && events.send(Event::Received(id, packets)).await.is_err() {
             return;
         }
@@ -90,9 +124,9 @@ async fn read(id: ConnectionId, mut socket: Reader, mut frames: Frames, manner: 
 }
 
 /// Writes what the core hands over, and closes when it hands over no more.
-async fn write(mut socket: Writer, mut queue: mpsc::UnboundedReceiver<Vec<Bytes>>, waiting: Arc<AtomicUsize>) {
-    while let Some(packet) = queue.recv().await {
-        let mut packet: Vec<Bytes> = packet;
+async fn write(mut socket: Writer, mut queue: mpsc::UnboundedReceiver<Parcel>, waiting: Arc<AtomicUsize>) {
+    while let Some(parcel) = queue.recv().await {
+        let mut packet: Vec<Bytes> = parcel.bytes;
         // What has piled up goes in one write, as long as it is small.
         let mut small = bytes::BytesMut::new();
         loop {
@@ -107,12 +141,12 @@ async fn write(mut socket: Writer, mut queue: mpsc::UnboundedReceiver<Vec<Bytes>
                 }
             }
             match queue.try_recv() {
-                Ok(next) if small.len() < READ => packet = next,
+                Ok(next) if small.len() < READ => packet = next.bytes,
                 Ok(next) => {
                     if socket.write_all(&small.split()).await.is_err() {
                         return;
                     }
-                    packet = next;
+                    packet = next.bytes;
                 }
                 Err(_) => break,
             }
@@ -123,4 +157,24 @@ async fn write(mut socket: Writer, mut queue: mpsc::UnboundedReceiver<Vec<Bytes>
     }
     // The client may have closed before: then there is nothing left to shut.
     let _ = socket.shutdown().await;
+}
+
+/// As [`write`], at other times and in other pieces.
+async fn write_in_style(
+    mut socket: Writer,
+    queue: mpsc::UnboundedReceiver<Parcel>,
+    waiting: Arc<AtomicUsize>,
+    style: Style,
+    id: ConnectionId,
+) {
+    let resets = style.resets;
+    let written = |length| {
+        waiting.fetch_sub(length, Ordering::Relaxed);
+    };
+    let result = write_freely(&mut socket, queue, style, id.0, written).await;
+    // A reset takes the place of an orderly end: the socket is made so that dropping it sends one.
+    if result.is_ok() && !resets {
+        // The client may have closed before: then there is nothing left to shut.
+        let _ = socket.shutdown().await;
+    }
 }

@@ -25,6 +25,7 @@ use crate::reference::core::state::{Record, State};
 use crate::reference::core::{ConnectionId, Input, Received};
 use crate::reference::engine::{Engine, Output};
 use crate::reference::frames::Frames;
+use crate::reference::freedom::Parcel;
 use crate::reference::outgoing;
 use crate::reference::store::Store;
 use crate::transport::{Link, Transport};
@@ -58,7 +59,7 @@ enum Event {
 
 /// The core's end of a connection. Dropping it closes the connection once everything is written.
 struct Writer {
-    queue: mpsc::UnboundedSender<Vec<Bytes>>,
+    queue: mpsc::UnboundedSender<Parcel>,
     /// How many bytes wait in the queue.
     waiting: Arc<AtomicUsize>,
 }
@@ -69,6 +70,7 @@ impl Server {
     /// # Errors
     /// Where the address is not a loopback one or cannot be bound, or the store cannot be opened.
     pub async fn start(config: Config) -> io::Result<Server> {
+        let config = config.with_free_limits();
         let (store, state) = match &config.store {
             Some(folder) => {
                 let (store, state) = Store::open(folder)?;
@@ -207,7 +209,7 @@ async fn serve(
     let mut connections = JoinSet::new();
     // Connections on their way through TLS and the upgrade to WebSocket. The core learns of those that arrive.
     let mut arriving: JoinSet<io::Result<Link>> = JoinSet::new();
-    let manner = Manner::new(&config.disobey);
+    let manner = Manner::new(&config.disobey, &config.free);
     let mut opened = 0;
     let result = loop {
         let deadline = core.engine.next_deadline().map(|at| core.clock.at(at));
@@ -217,6 +219,9 @@ async fn serve(
             biased;
             accepted = listeners.accept() => match accepted {
                 Ok((Transport::Mqtt | Transport::Unix, stream)) => {
+                    if manner.resets() {
+                        stream.reset_when_dropped();
+                    }
                     arrived = Some(Link::over(stream));
                     Ok(())
                 }
@@ -268,10 +273,18 @@ async fn serve(
             Some(link) => {
                 opened += 1;
                 let id = ConnectionId(opened);
-                let frames = Frames::new(config.limits.maximum_packet_size, &config.disobey);
+                let frames = Frames::new(config.limits.maximum_packet_size, &config.disobey, &config.free);
                 let (writer, queue) = Writer::new();
                 let waiting = writer.waiting.clone();
-                connections.spawn(connection(id, link, frames, manner, events.clone(), queue, waiting));
+                connections.spawn(connection(
+                    id,
+                    link,
+                    frames,
+                    manner.clone(),
+                    events.clone(),
+                    queue,
+                    waiting,
+                ));
                 core.writers.insert(id, writer);
                 core.input(Input::Opened(id))
             }
@@ -316,7 +329,8 @@ impl Core {
                 Output::Store(_) => {}
                 Output::Send(id, version, outgoing) => {
                     let bytes = outgoing::chunks(&outgoing.packet, version, &outgoing.overrides);
-                    if self.writers.get(&id).is_some_and(|writer| !writer.write(bytes)) {
+                    let parcel = Parcel::new(&outgoing.packet, bytes);
+                    if self.writers.get(&id).is_some_and(|writer| !writer.write(parcel)) {
                         self.writers.remove(&id);
                     }
                 }
@@ -330,15 +344,15 @@ impl Core {
 }
 
 impl Writer {
-    fn new() -> (Writer, mpsc::UnboundedReceiver<Vec<Bytes>>) {
+    fn new() -> (Writer, mpsc::UnboundedReceiver<Parcel>) {
         let (queue, packets) = mpsc::unbounded_channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         (Writer { queue, waiting }, packets)
     }
 
     /// Hands a packet over; `false` where the client has let too much pile up.
-    fn write(&self, packet: Vec<Bytes>) -> bool {
-        let size: usize = packet.iter().map(Bytes::len).sum();
+    fn write(&self, packet: Parcel) -> bool {
+        let size: usize = packet.bytes.iter().map(Bytes::len).sum();
         let waiting = self.waiting.fetch_add(size, Ordering::Relaxed) + size;
         // The other end is gone when the connection is: then its reader says so, and this packet has nobody to go to.
         let _ = self.queue.send(packet);

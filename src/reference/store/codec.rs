@@ -125,7 +125,7 @@ variants!(Record {
     9 = Drop { client },
     10 = Release { client, packet_id },
     11 = Finish { client, packet_id },
-    12 = Receive { client, packet_id },
+    12 = Receive { client, packet_id, message },
     13 = Forget { client, packet_id },
     14 = Will { client, will },
 });

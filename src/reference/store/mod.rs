@@ -172,10 +172,12 @@ mod tests {
             Record::Receive {
                 client: client(),
                 packet_id: 9,
+                message: None,
             },
             Record::Receive {
                 client: client(),
                 packet_id: 10,
+                message: None,
             },
             Record::Forget {
                 client: client(),
