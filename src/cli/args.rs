@@ -308,7 +308,7 @@ pub enum Sender {
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// A statement, such as v5:MQTT-4.3.3-10
+    /// A statement, such as v5:MQTT-4.3.3-10, or a freedom, such as puback-late
     pub statement: String,
     #[command(flatten)]
     pub set: SetArgs,

@@ -1,14 +1,17 @@
 //! `mqttspec explain`
 
 use crate::reference::{Disobey, honoured_at};
-use crate::statements::{Binds, Observe, Statement, catalogue};
+use crate::statements::{Binds, Freedom, Observe, Statement, StatementId, SwitchLevel, catalogue, freedoms};
 
 use super::args::ExplainArgs;
 use super::out::{fail, print};
 use super::{Exit, set};
 
-/// Prints a statement, how an exchange shows it, and the cases that prove it.
+/// Prints a statement, how an exchange shows it, and the cases that prove it; or a freedom, and the cases of its sections.
 pub fn explain(args: &ExplainArgs) -> Exit {
+    if let Some(freedom) = freedoms().iter().find(|f| f.name == args.statement) {
+        return explain_freedom(freedom, args);
+    }
     let statement = match catalogue().resolve(&args.statement) {
         Ok(statement) => statement,
         Err(message) => return fail(Exit::Usage, message),
@@ -48,6 +51,15 @@ pub fn explain(args: &ExplainArgs) -> Exit {
         out.push_str("\nHow the reference broker can break it:\n");
         out.extend(ways);
     }
+    let left_open: Vec<String> = freedoms()
+        .iter()
+        .filter(|f| f.section(statement.id.version) == Some(statement.section.as_str()))
+        .map(|f| format!("  {}  {}\n", switch(f), f.text()))
+        .collect();
+    if !left_open.is_empty() {
+        out.push_str("\nWhat its section leaves open:\n");
+        out.extend(left_open);
+    }
     print(&out);
     Exit::Ok
 }
@@ -85,4 +97,60 @@ fn text(statement: &Statement) -> String {
         out.push_str(&format!("\nThe server must react by {}.\n", ids.join(", ")));
     }
     out
+}
+
+/// Prints what a server may do, how the reference broker does it, and the cases of the sections that leave it open: those are the
+/// ones that meet it first.
+fn explain_freedom(freedom: &Freedom, args: &ExplainArgs) -> Exit {
+    let scenarios = match set::scenarios(&args.set) {
+        Ok(scenarios) => scenarios,
+        Err(exit) => return exit,
+    };
+    let mut out = freedom_text(freedom);
+    let is_of_section = |id: &StatementId| {
+        let section = catalogue().get(*id).map(|s| s.section.as_str());
+        section.is_some() && section == freedom.section(id.version)
+    };
+    let cases: Vec<&str> = scenarios
+        .iter()
+        .flat_map(|s| &s.cases)
+        .filter(|case| case.proves.iter().any(is_of_section))
+        .map(|case| case.id.as_str())
+        .collect();
+    if !cases.is_empty() {
+        out.push_str("\nCases that prove a statement of these sections:\n");
+        cases.iter().for_each(|id| out.push_str(&format!("  {id}\n")));
+    }
+    print(&out);
+    Exit::Ok
+}
+
+fn freedom_text(freedom: &Freedom) -> String {
+    let mut out = format!(
+        "{} (a freedom: a server that does this is right)\n  {}\n  {}\n\n  {}\n",
+        freedom.name,
+        freedom.places(),
+        freedom.kind.name(),
+        freedom.text()
+    );
+    let place = match freedom.switch {
+        Some(SwitchLevel::Core) => "by a decision of the reference broker alone",
+        Some(SwitchLevel::Packets) => "by changing packets on their way out, in front of any broker",
+        Some(SwitchLevel::Bytes) => "by when and in which pieces bytes pass, in front of any broker",
+        None => "",
+    };
+    match &freedom.why_not {
+        None => out.push_str(&format!("\n{}  {place}\n", switch(freedom))),
+        Some(why) => out.push_str(&format!("\nNo switch: {why}\n")),
+    }
+    out
+}
+
+/// How a freedom is switched on; its name where it cannot be.
+fn switch(freedom: &Freedom) -> String {
+    match (freedom.switch, freedom.value) {
+        (None, _) => freedom.name.to_owned(),
+        (_, None) => format!("--free {}", freedom.name),
+        (_, Some(value)) => format!("--free {}={value}", freedom.name),
+    }
 }
