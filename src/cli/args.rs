@@ -325,6 +325,25 @@ pub struct CoverageArgs {
     /// Measure which faults the scenarios notice; takes a minute. Needed for scenarios of your own
     #[arg(long)]
     pub walk: bool,
+    /// Play all cases against brokers that make use of what the standards leave open, and say which fail: every freedom in sets
+    /// that go together, and random sets
+    #[arg(long, conflicts_with_all = ["walk", "json", "markdown"])]
+    pub walk_free: bool,
+    /// With --walk-free: every freedom by itself
+    #[arg(long, requires = "walk_free")]
+    pub alone: bool,
+    /// With --walk-free: so many random sets
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "walk_free")]
+    pub sets: u32,
+    /// With --walk-free: what the random sets are drawn from
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "walk_free")]
+    pub seed: u64,
+    /// With --walk-free: only these sets, each a list of names with commas
+    #[arg(long, value_name = "NAMES", requires = "walk_free")]
+    pub free: Vec<String>,
+    /// With --walk-free: only part K of N of the cases
+    #[arg(long, value_name = "K/N", value_parser = shard, requires = "walk_free")]
+    pub shard: Option<(u32, u32)>,
     #[command(flatten)]
     pub set: SetArgs,
 }

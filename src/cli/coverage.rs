@@ -18,6 +18,9 @@ pub fn coverage(args: &CoverageArgs) -> Exit {
         Err(exit) => return exit,
     };
     let cases: Vec<Arc<Case>> = scenarios.into_iter().flat_map(|s| s.cases).map(Arc::new).collect();
+    if args.walk_free {
+        return super::freely::walk(args, cases);
+    }
     let is_embedded = args.set.scenarios.is_none() && args.set.also.is_empty();
     let list = Exceptions::embedded();
     let (evidence, missed) = if args.walk {

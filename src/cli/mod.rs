@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod files;
 mod fmt;
+mod freely;
 mod help;
 mod import;
 mod interrupt;

@@ -5,7 +5,8 @@ use crate::sut::Glob;
 /// An entry of the list.
 #[derive(Debug, Clone)]
 pub struct Exception {
-    /// `STATEMENT SCENARIO` for a claim, `TOKEN *` for a way of disobeying that nothing notices. `*` stands for any text.
+    /// `STATEMENT SCENARIO` for a claim, `TOKEN *` for a way of disobeying that nothing notices, `FREEDOM CASE` for
+    /// a case that is too strict. `*` stands for any text.
     pub what: String,
     pub reason: String,
     glob: Glob,
@@ -22,6 +23,12 @@ impl Exceptions {
     pub fn embedded() -> Exceptions {
         Exceptions::read(include_str!("not-noticed.txt"))
             .unwrap_or_else(|line| panic!("not-noticed.txt: `{line}` gives no reason"))
+    }
+
+    /// The cases that fail although the broker is right.
+    pub fn too_strict() -> Exceptions {
+        Exceptions::read(include_str!("too-strict.txt"))
+            .unwrap_or_else(|line| panic!("too-strict.txt: `{line}` gives no reason"))
     }
 
     /// Reads `what  # reason`, one a line. Lines that begin with `#` are remarks.

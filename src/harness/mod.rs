@@ -22,6 +22,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use broom::{Broom, BroomError, Swept, client_ids};
 pub use diaries::{Diaries, Old, Open};
+pub use equipped::dialer as reference_dialer;
 pub use error::{RunError, SuiteError, TargetError, Warning};
 pub use own::{Home, Running};
 pub use profile::is_installed;

@@ -28,7 +28,7 @@ mod walk;
 
 pub use config::{AuthMethod, Config, Limits, Listen, User};
 pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam, UNBREAKABLE};
-pub use freedom::{Free, ParseFreeError};
+pub use freedom::{Free, ParseFreeError, packs, random_set};
 pub use places::{SourceLine, honoured_at};
 pub use proxy::Proxy;
 pub use server::{Server, run};

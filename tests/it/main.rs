@@ -16,6 +16,7 @@ mod cargo_insta;
 mod compare;
 mod coverage;
 mod ctrl_c;
+mod freedoms;
 mod fuzz_corpus;
 mod html;
 mod import;

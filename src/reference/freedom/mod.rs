@@ -10,6 +10,9 @@ mod edits;
 mod flow;
 mod limits;
 mod pieces;
+mod sets;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,8 +21,11 @@ use crate::statements::{Freedom, SwitchLevel, Version, freedoms};
 pub use choice::Choice;
 pub use edits::Editor;
 use edits::{EDITS, Edit};
+#[cfg(test)]
+use flow::Outflow;
 pub use flow::{Intake, Parcel, Style, read_late, write_freely};
 pub use limits::{granted_at_most, limited};
+pub use sets::{packs, random_set};
 
 /// What of the standards' freedoms is used. The default is nothing.
 #[derive(Debug, Clone, Default)]

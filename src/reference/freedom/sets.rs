@@ -1,0 +1,166 @@
+//! Which freedoms go together: sets for a walk.
+
+use super::Free;
+
+/// Freedoms of which a set holds one at most: one would hide the other, or undo it.
+const APART: &[&[&str]] = &[
+    &["packet-ids-descending", "packet-ids-lowest", "packet-ids-scattered"],
+    &["share-first", "share-scattered"],
+    &["reason-strings", "no-reason-strings"],
+    &[
+        "close-without-disconnect",
+        "disconnect-unspecified",
+        "shutdown-silent",
+        "shutdown-busy",
+        "shutdown-administrative",
+        "shutdown-use-another",
+        "shutdown-moved",
+    ],
+    &[
+        "keep-alive-silent",
+        "close-without-disconnect",
+        "disconnect-unspecified",
+    ],
+    &[
+        "malformed-as-protocol-error",
+        "protocol-error-as-malformed",
+        "disconnect-unspecified",
+    ],
+    &["connack-unspecified", "refusal-without-connack", "login-other-code"],
+    &["receive-maximum-1", "receive-maximum-low", "receive-maximum-unstated"],
+    &["no-topic-aliases", "topic-alias-maximum-high"],
+    &["server-aliases", "server-aliases-remapped"],
+    &["connect-timeout-short", "connect-timeout-long"],
+    &["bad-filter-closes", "refusals-unspecified"],
+    &["qos-0-queued", "duplicates-to-qos-0"],
+    &["repeats-on-timer", "repeats-crossing"],
+    &["overlap-copies", "duplicates-to-qos-0"],
+    PACE,
+    HIDES,
+];
+
+/// Those that set the pace of a connection: two of them would take a case's time twice.
+const PACE: &[&str] = &[
+    "delay",
+    "delay-all",
+    "split-bytes",
+    "split-header",
+    "coalesce",
+    "connack-late",
+    "publish-late",
+    "pingresp-late",
+    "pingresp-first",
+    "types-reordered",
+    "topics-reordered",
+    "qos-reordered",
+    "input-late",
+    "loss-noticed-late",
+    "fin-drops-acknowledgements",
+    "close-reset",
+    "close-late",
+];
+
+/// Those that take something away, so that cases are skipped which others would show in.
+const HIDES: &[&str] = &[
+    "granted-qos-0",
+    "granted-qos-1",
+    "maximum-qos-0",
+    "maximum-qos-1",
+    "session-expiry-zero",
+    "session-expiry-lowered",
+    "no-wildcards",
+    "no-shared-subscriptions",
+    "no-subscription-ids",
+    "retain-unavailable",
+    "maximum-packet-size",
+    "empty-ids-refused",
+    "long-ids-refused",
+    "other-ids-refused",
+    "in-flight-one",
+];
+
+/// The fewest sets in which every freedom stands, and none hides another: in those with a pace, at most one that takes
+/// something away; all others among themselves.
+pub fn packs() -> Vec<Vec<&'static str>> {
+    let is_apart = |name: &str| PACE.contains(&name) || HIDES.contains(&name);
+    let (paced, plain): (Vec<&str>, Vec<&str>) = Free::all().map(|f| f.name).partition(|name| is_apart(name));
+    let mut packs = first_fit(paced);
+    packs.extend(first_fit(plain));
+    packs
+}
+
+/// Puts each name into the first set that has room for it.
+fn first_fit(names: Vec<&'static str>) -> Vec<Vec<&'static str>> {
+    let mut sets: Vec<Vec<&'static str>> = Vec::new();
+    for name in names {
+        match sets
+            .iter_mut()
+            .find(|set| set.iter().all(|other| go_together(name, other)))
+        {
+            Some(set) => set.push(name),
+            None => sets.push(vec![name]),
+        }
+    }
+    sets
+}
+
+/// A random set of some freedoms that go together. The same `seed` gives the same set.
+pub fn random_set(seed: u64) -> Vec<&'static str> {
+    let mut state = seed;
+    // splitmix64: neighbouring seeds give numbers that have nothing to do with each other.
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    let all: Vec<&'static str> = Free::all().map(|f| f.name).collect();
+    let wanted = 3 + (next() % 8) as usize;
+    let mut set: Vec<&'static str> = Vec::new();
+    for _ in 0..wanted * 3 {
+        let name = all[(next() % all.len() as u64) as usize];
+        if set.len() < wanted && set.iter().all(|other| *other != name && go_together(name, other)) {
+            set.push(name);
+        }
+    }
+    set
+}
+
+fn go_together(one: &str, other: &str) -> bool {
+    !APART.iter().any(|group| group.contains(&one) && group.contains(&other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statements::freedoms;
+
+    #[test]
+    fn every_switch_stands_in_one_pack() {
+        let mut packed: Vec<&str> = packs().concat();
+        packed.sort_unstable();
+        let mut all: Vec<&str> = Free::all().map(|f| f.name).collect();
+        all.sort_unstable();
+        assert_eq!(packed, all);
+        assert!(packs().len() <= 30, "{}", packs().len());
+    }
+
+    #[test]
+    fn the_groups_name_freedoms() {
+        for name in APART.iter().copied().flatten() {
+            let found = freedoms().iter().any(|f| f.name == *name && f.switch.is_some());
+            assert!(found, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_seed_gives_one_set_that_can_be_used() {
+        for seed in 0..200 {
+            let set = random_set(seed);
+            assert_eq!(set, random_set(seed));
+            assert!(set.len() >= 2, "{set:?}");
+            assert!(Free::parse(&set.join(",")).is_ok());
+        }
+    }
+}
