@@ -53,7 +53,8 @@ pub fn beyond(built: &Built, version: Version, client: &Client, scope: &Scope, s
 /// `silence` is how long the steps are silent by themselves.
 ///
 /// - Session Expiry Interval (3.2.2.3.2): a shorter one than was asked for, which the steps may outlast.
-/// - Server Keep Alive (3.2.2.3.14): the client has to send something within that time, and the steps do not (MQTT-3.2.2-21).
+/// - Server Keep Alive (3.2.2.3.14): the client has to send something within that time, and the steps do not (MQTT-3.2.2-21); or it
+///   is longer than one that the case asks for in order to see it end.
 /// - 0x9A and 0x9B: the will's RETAIN or QoS is what the broker does not offer (MQTT-3.2.2-12, MQTT-3.2.2-13), unless the profile
 ///   says that it does.
 pub fn taken_back(connect: &Connect, connack: &ConnAck, silence: Duration, settings: &Settings) -> Option<String> {
@@ -80,6 +81,16 @@ pub fn taken_back(connect: &Connect, connack: &ConnAck, silence: Duration, setti
     }
     let stated = number(id::SERVER_KEEP_ALIVE)
         .filter(|s| *s > 0 && (connect.keep_alive == 0 || *s < u32::from(connect.keep_alive)));
+    // A case that asks for a Keep Alive which ends within its steps waits for that end.
+    if let Some(longer) =
+        number(id::SERVER_KEEP_ALIVE).filter(|s| connect.keep_alive > 0 && *s > u32::from(connect.keep_alive))
+        && u64::from(connect.keep_alive) * 3 / 2 <= needed
+    {
+        return Some(format!(
+            "the broker's Keep Alive is {longer} s where {} s are asked for",
+            connect.keep_alive
+        ));
+    }
     stated
         .filter(|stated| silence >= Duration::from_secs(u64::from(*stated)))
         .map(|stated| {

@@ -113,6 +113,8 @@ fn topic_matches_filter(m: &Moment) -> Vec<Found> {
             DOLLAR,
             format!("topic {topic} begins with $ and matches only {}", held.filter),
         ),
+        // A server may subscribe its clients to topics of its own (3.1.1 and 5.0, section 4.5), and those begin with $ (4.7.2).
+        None if topic.as_bytes().first() == Some(&b'$') => return vec![],
         None if client.filters.is_empty() => (
             MATCHING,
             format!("a delivery to {topic}, the client has no subscription"),

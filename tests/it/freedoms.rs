@@ -109,12 +109,19 @@ fn what_only_sockets_show() {
         peer.send(&Packet::Disconnect(Disconnect::default()));
         let (end, after) = peer.end();
         assert_eq!(end, Ok(0));
-        assert!(after >= Duration::from_millis(200), "{after:?}, behind a proxy: {behind_proxy}");
+        assert!(
+            after >= Duration::from_millis(200),
+            "{after:?}, behind a proxy: {behind_proxy}"
+        );
 
         let (address, _server, _proxy) = broker(&runtime, "close-reset", behind_proxy);
         let mut peer = Peer::connect(address, "a", true);
         peer.send(&Packet::Disconnect(Disconnect::default()));
-        assert_eq!(peer.end().0, Err(ErrorKind::ConnectionReset), "behind a proxy: {behind_proxy}");
+        assert_eq!(
+            peer.end().0,
+            Err(ErrorKind::ConnectionReset),
+            "behind a proxy: {behind_proxy}"
+        );
 
         // An older connection of the same client id is only known to be gone when its loss is noticed, and so is the will: a
         // subscriber gets it late.
@@ -128,7 +135,8 @@ fn what_only_sockets_show() {
             ..Default::default()
         });
         let mut lost = TcpStream::connect(address).expect("it listens");
-        lost.write_all(&encode_bytes(&Packet::from(dying), Version::V3_1_1)).expect("it is connected");
+        lost.write_all(&encode_bytes(&Packet::from(dying), Version::V3_1_1))
+            .expect("it is connected");
         lost.read_exact(&mut [0; 4]).expect("a CONNACK comes");
         let began = Instant::now();
         drop(lost);
@@ -187,7 +195,10 @@ fn the_walk_finds_a_case_that_is_too_strict_and_the_freedom_that_shows_it() {
     let walker = FreeWalker {
         cases: &cases,
         target: &reference_free,
-        sets: vec!["long-forms,puback-first,properties-reversed".to_owned(), "maximum-qos-0".to_owned()],
+        sets: vec![
+            "long-forms,puback-first,properties-reversed".to_owned(),
+            "maximum-qos-0".to_owned(),
+        ],
         settings: Settings {
             dialer: reference_dialer(),
             ..Settings::default()
@@ -207,6 +218,9 @@ fn the_walk_finds_a_case_that_is_too_strict_and_the_freedom_that_shows_it() {
     assert!(skipped.failed.is_empty());
     assert_eq!(
         skipped.skipped,
-        [("strict@v5".to_owned(), "the broker offers QoS up to 0, this needs 1".to_owned())]
+        [(
+            "strict@v5".to_owned(),
+            "the broker offers QoS up to 0, this needs 1".to_owned()
+        )]
     );
 }

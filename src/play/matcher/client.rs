@@ -8,9 +8,10 @@ use crate::scenario::{Acks, ClientSpec};
 use crate::transcript::{Author, ClientName, End, Event, What};
 use crate::wire::filter::{self, Match};
 use crate::wire::property::id;
-use crate::wire::{Connect, Packet, Publish, Subscribe, Subscription, Text, Version};
+use crate::wire::{Connect, Packet, PacketType, Publish, Subscribe, Subscription, Text, Version};
 
 use super::connection::Connection;
+use super::copies::Crossings;
 
 /// One named client of a case.
 #[derive(Debug, Clone)]
@@ -28,6 +29,10 @@ pub struct Client {
     pub outgoing: BTreeMap<u16, Outgoing>,
     /// Messages of the broker that we have not acknowledged: identifier → how far.
     pub incoming: BTreeMap<u16, Incoming>,
+    /// What was acknowledged, and may come once more.
+    pub crossings: Crossings,
+    /// The QoS that was granted and the one that was asked for, where a SUBACK grants less.
+    pub lowered: Option<(u8, u8)>,
     /// Filters that a SUBACK granted on this session.
     pub subscriptions: Vec<Held>,
     /// SUBSCRIBEs without their SUBACK.
@@ -62,6 +67,8 @@ pub struct Incoming {
     pub released: bool,
     /// The harness acknowledges it by itself: a fence, or noise.
     pub absorbed: bool,
+    /// Of the message.
+    pub digest: u64,
 }
 
 /// A subscription that was granted.
@@ -83,6 +90,8 @@ impl Client {
             inbox: Vec::new(),
             outgoing: BTreeMap::new(),
             incoming: BTreeMap::new(),
+            crossings: Crossings::default(),
+            lowered: None,
             subscriptions: Vec::new(),
             subscribing: BTreeMap::new(),
             unsubscribing: BTreeMap::new(),
@@ -93,6 +102,7 @@ impl Client {
     /// A new connection begins.
     pub fn opened(&mut self, number: u32) {
         self.connection = Some(Connection::new(number));
+        self.crossings.clear();
     }
 
     /// The last connection, ended or not; `None` before the first.
@@ -175,7 +185,14 @@ impl Client {
                 }
             }
             Packet::PubAck(ack) | Packet::PubComp(ack) => {
-                self.incoming.remove(&ack.packet_id);
+                if let Some(incoming) = self.incoming.remove(&ack.packet_id) {
+                    let pings = self.connection.as_ref().map_or(0, Connection::open_pings);
+                    let (repeated, digest) = match packet {
+                        Packet::PubAck(_) => (PacketType::Publish, incoming.digest),
+                        _ => (PacketType::PubRel, 0),
+                    };
+                    self.crossings.acknowledged(repeated, ack.packet_id, digest, pings);
+                }
             }
             Packet::PubRec(ack) if ack.reason_code >= 0x80 => {
                 self.incoming.remove(&ack.packet_id);
@@ -219,6 +236,7 @@ impl Client {
             }
             Packet::SubAck(suback) => {
                 if let Some(subscribe) = self.subscribing.remove(&suback.packet_id) {
+                    self.lowered = self.lowered.or_else(|| lowered(&subscribe, &suback.reason_codes));
                     for (asked, code) in subscribe.subscriptions.iter().zip(&suback.reason_codes) {
                         self.granted(asked, *code, version);
                     }
@@ -296,10 +314,45 @@ impl Client {
     }
 }
 
+/// The QoS that was granted and the one that was asked for, where a server grants less than that, which section 3.8.4 of 3.1.1 and
+/// 5.0 lets it. `None` where a code grants more or refuses, or there are not as many codes as filters: that is no lower grant.
+fn lowered(subscribe: &Subscribe, codes: &[u8]) -> Option<(u8, u8)> {
+    let asked = subscribe.subscriptions.iter().map(Subscription::qos);
+    let pairs: Vec<(u8, u8)> = codes.iter().copied().zip(asked).collect();
+    let as_many = codes.len() == subscribe.subscriptions.len();
+    let is_grant = as_many && pairs.iter().all(|(granted, asked)| granted <= asked && *asked <= 2);
+    pairs
+        .into_iter()
+        .find(|(granted, asked)| granted < asked)
+        .filter(|_| is_grant)
+}
+
 /// Whether the message is one that the harness sent to prove that nothing else is on its way.
 pub fn is_fence_message(publish: &Publish, marker: &str) -> bool {
     publish
         .payload
         .bytes()
         .is_some_and(|payload| payload.starts_with(marker.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lowered;
+    use crate::wire::{Subscribe, Subscription};
+
+    #[test]
+    fn a_grant_is_lower_where_no_code_says_anything_else() {
+        let asked = |qos: &[u8]| Subscribe {
+            subscriptions: qos.iter().map(|qos| Subscription::new("t", *qos)).collect(),
+            ..Subscribe::default()
+        };
+        assert_eq!(lowered(&asked(&[2]), &[1]), Some((1, 2)));
+        assert_eq!(lowered(&asked(&[0, 1]), &[0, 0]), Some((0, 1)));
+        assert_eq!(lowered(&asked(&[2]), &[2]), None);
+        // Codes that are in the wrong order, refuse, or are too many or too few.
+        assert_eq!(lowered(&asked(&[0, 2]), &[2, 0]), None);
+        assert_eq!(lowered(&asked(&[2, 2]), &[0x80, 1]), None);
+        assert_eq!(lowered(&asked(&[2]), &[1, 0]), None);
+        assert_eq!(lowered(&asked(&[2, 2]), &[1]), None);
+    }
 }

@@ -145,6 +145,11 @@ impl Connection {
         !self.pings.is_empty()
     }
 
+    /// How many PINGREQs are not answered.
+    pub fn open_pings(&self) -> usize {
+        self.pings.len()
+    }
+
     /// Whether the last packet that was sent, while both sides could speak, is one that the broker answers.
     pub fn asked_last(&self) -> bool {
         matches!(&self.ends, Ends::Open(talk) if talk.asked_last)

@@ -188,7 +188,14 @@ impl Matcher {
         let Waiting::Step { until } = self.waiting else {
             return None;
         };
-        let progress = self.clients.iter().filter_map(Client::progress).max();
+        let step = self.program.step()?;
+        // Of several that come in any order, each has the patience that it would have by itself: what has come since the step
+        // began renews it, unless the script names the time.
+        let renewed = match &step.what {
+            StepKind::InAnyOrder(_) if expectations(&step.what).all(|e| e.within().to.is_none()) => Some(self.now),
+            _ => None,
+        };
+        let progress = self.clients.iter().filter_map(Client::progress).chain(renewed).max();
         let until = progress.map_or(until, |at| until.max(at + self.settings.patience));
         if self.clock < until {
             return Some(until);

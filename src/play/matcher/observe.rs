@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use crate::statements::Version;
 use crate::transcript::{Author, End, Event, Happened, Local, Stop, What};
-use crate::wire::{Ack, ConnAck, Packet, Publish};
+use crate::wire::{Ack, ConnAck, Packet, PacketType, Publish};
 
 use super::client::{Arrived, Client, Incoming, is_fence_message};
 use super::connection::Connection;
+use super::copies::digest;
 use super::{Doing, Input, Matcher};
-use crate::play::{FailureKind, PlayEnd, limits};
+use crate::play::{FailureKind, PlayEnd, Stage, limits};
 
 /// Why a broker that stops may send its clients away: unspecified error, implementation specific error, busy, shutting down,
 /// administrative action, use another server, server moved.
@@ -150,6 +151,19 @@ impl Matcher {
                         });
                     }
                 } else if let Some(packet) = &decoded.packet {
+                    match packet {
+                        Packet::Publish(publish) => {
+                            let topic = topic.as_ref().unwrap_or(&publish.topic);
+                            self.copies.published(topic, publish.payload.hash(), publish.qos);
+                        }
+                        Packet::Connect(connect) => {
+                            if let Some(will) = &connect.will {
+                                let payload = crate::wire::Payload::from(will.payload.clone());
+                                self.copies.published(&will.topic, payload.hash(), will.qos);
+                            }
+                        }
+                        _ => {}
+                    }
                     let first = self.clients[client].connect().is_none();
                     self.clients[client].sent(packet, event.author);
                     let plain = decoded.breaches.is_empty() && !self.clients[client].probing;
@@ -203,7 +217,21 @@ impl Matcher {
             Packet::Publish(publish) => {
                 let known = publish.packet_id.and_then(|id| client.incoming.get(&id).copied());
                 let absorbed = noise || is_fence_message(publish, &marker);
-                self.publish_came(index, publish, known, absorbed, auto)
+                let topic = topic.unwrap_or(&publish.topic);
+                let is_copy = self.copies.came(index, publish, topic, version);
+                match self.publish_came(index, publish, known, absorbed, auto) {
+                    Use::Step if is_copy => Use::Optional,
+                    other => other,
+                }
+            }
+            // A repeat that crossed our PUBCOMP, which ended the exchange for us.
+            Packet::PubRel(ack)
+                if version != Version::V5
+                    && !client.incoming.contains_key(&ack.packet_id)
+                    && client.crossings.may_bring(PacketType::PubRel, ack.packet_id, 0) =>
+            {
+                self.answer(index, &Packet::PubComp(Ack::new(ack.packet_id)), Author::Auto);
+                Use::Absorbed
             }
             Packet::PubRel(ack) => {
                 let known = client.incoming.get_mut(&ack.packet_id);
@@ -233,10 +261,13 @@ impl Matcher {
                     (false, false) => Use::Step,
                 }
             }
-            Packet::PingResp => match client.connection_mut().and_then(Connection::pinged) {
-                Some(Author::Fence) => Use::Absorbed,
-                _ => Use::Step,
-            },
+            Packet::PingResp => {
+                client.crossings.pong();
+                match client.connection_mut().and_then(Connection::pinged) {
+                    Some(Author::Fence) => Use::Absorbed,
+                    _ => Use::Step,
+                }
+            }
             _ => Use::Step,
         };
         self.clients[index].received(packet, version);
@@ -248,6 +279,10 @@ impl Matcher {
         }
         if let Packet::ConnAck(connack) = packet {
             self.believe(index, connack);
+        }
+        // What the set-up asks for is what the steps need.
+        if matches!(packet, Packet::SubAck(_)) && self.program.stage() == Stage::Setup {
+            self.skip_lowered();
         }
         role
     }
@@ -267,6 +302,16 @@ impl Matcher {
         }
     }
 
+    /// Leaves the case where a broker grants a lower QoS than was asked for, as section 3.8.4 of 3.1.1 and 5.0 lets it. Says whether
+    /// it does.
+    pub(super) fn skip_lowered(&mut self) -> bool {
+        let lowered = self.clients.iter().find_map(|client| client.lowered);
+        if let Some((granted, asked)) = lowered {
+            self.skip(format!("the broker grants QoS {granted} where {asked} is asked for"));
+        }
+        lowered.is_some()
+    }
+
     fn publish_came(
         &mut self,
         index: usize,
@@ -284,12 +329,25 @@ impl Matcher {
                 Version::V3_1_1 => known.is_some_and(|k| k.connection == connection),
                 Version::V5 => false,
             };
+        if let Some(id) = publish.packet_id.filter(|_| publish.dup && publish.qos == 1)
+            && self.version != Version::V5
+            && known.is_none()
+            && self.clients[index]
+                .crossings
+                .may_bring(PacketType::Publish, id, digest(publish))
+        {
+            // A repeat that crossed our PUBACK, which ended the exchange for us.
+            self.answer(index, &Packet::PubAck(Ack::new(id)), Author::Auto);
+            // No step can want it, and one that says little of its packet must not take it for another.
+            return Use::Absorbed;
+        }
         if let Some(id) = publish.packet_id.filter(|_| publish.qos > 0) {
             let released = known.is_some_and(|k| k.released);
             let incoming = Incoming {
                 connection,
                 released,
                 absorbed,
+                digest: digest(publish),
             };
             self.clients[index].incoming.insert(id, incoming);
             if absorbed || auto {
@@ -308,12 +366,14 @@ impl Matcher {
         }
     }
 
-    /// Whether a delivery is other people's traffic that came through a filter wider than this case.
+    /// Whether a delivery is none of this case: traffic of others that came through a filter wider than the case, or of the broker
+    /// itself.
     fn is_noise(&self, index: usize, topic: Option<&crate::wire::Text>) -> bool {
         let namespace = self.scope.namespace().as_bytes();
         topic.is_some_and(|topic| {
             let ours = topic.as_bytes().windows(namespace.len()).any(|w| w == namespace);
-            !ours && self.clients[index].hears_others()
+            // A server may subscribe its clients to topics of its own (3.1.1 and 5.0, section 4.5), and those begin with $ (4.7.2).
+            !ours && (topic.as_bytes().first() == Some(&b'$') || self.clients[index].hears_others())
         })
     }
 }

@@ -1,0 +1,176 @@
+//! Deliveries that the standard permits beyond the ones that a step has to take.
+//!
+//! In: what was published, what came, and what was acknowledged. Out: whether a delivery is a further copy, or a repeat that
+//! crossed its acknowledgement.
+
+use std::collections::BTreeMap;
+
+use crate::wire::{PacketType, Publish, Text, Version};
+
+/// A message by its topic and a digest of its payload.
+type Message = (Text, u64);
+
+/// What was published in the exchange, and how often each client got it at QoS 0.
+#[derive(Debug, Default)]
+pub struct Copies {
+    published: BTreeMap<Message, Published>,
+    delivered: BTreeMap<(usize, Message), u32>,
+    /// The last delivery of each client.
+    last: BTreeMap<usize, Message>,
+}
+
+#[derive(Debug, Default)]
+struct Published {
+    times: u32,
+    at_qos_1: bool,
+}
+
+impl Copies {
+    /// A message of the exchange was published, or left as a will.
+    pub fn published(&mut self, topic: &Text, payload: u64, qos: u8) {
+        let published = self.published.entry((topic.clone(), payload)).or_default();
+        published.times += 1;
+        published.at_qos_1 |= qos == 1;
+    }
+
+    /// A message came to a client: whether it is a duplicate that section 3.8.4 of 3.1.1 and 5.0 permits, of a message that was
+    /// published at QoS 1 and came at QoS 0. Of retained messages only one right behind the other is taken for that: they
+    /// come again with each subscription.
+    pub fn came(&mut self, client: usize, publish: &Publish, topic: &Text, version: Version) -> bool {
+        let message = (topic.clone(), publish.payload.hash());
+        let follows = self.last.insert(client, message.clone()).as_ref() == Some(&message);
+        if publish.qos != 0 || version == Version::V3_1 {
+            return false;
+        }
+        let Some(published) = self.published.get(&message).filter(|p| p.at_qos_1) else {
+            return false;
+        };
+        let delivered = self.delivered.entry((client, message)).or_default();
+        *delivered += 1;
+        *delivered > published.times && (follows || !publish.retain)
+    }
+}
+
+/// What was acknowledged on a connection of 3.x, and may have been sent again before that reached the broker (3.1.1, section
+/// 4.4: on a living connection a repeat is not demanded, and not forbidden).
+#[derive(Debug, Clone, Default)]
+pub struct Crossings(Vec<Crossing>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Crossing {
+    /// What is repeated: PUBLISH or PUBREL.
+    packet_type: PacketType,
+    packet_id: u16,
+    /// Of a PUBLISH.
+    digest: u64,
+    /// How many PINGRESPs may still come until one shows that the broker has had the acknowledgement.
+    pongs: usize,
+}
+
+impl Crossings {
+    /// An acknowledgement went out, behind `pings` PINGREQs that are not answered.
+    pub fn acknowledged(&mut self, packet_type: PacketType, packet_id: u16, digest: u64, pings: usize) {
+        self.0.push(Crossing {
+            packet_type,
+            packet_id,
+            digest,
+            pongs: pings + 1,
+        });
+    }
+
+    /// A PINGRESP came.
+    pub fn pong(&mut self) {
+        self.0.retain_mut(|crossing| {
+            crossing.pongs -= 1;
+            crossing.pongs > 0
+        });
+    }
+
+    /// Whether such a repeat may be on its way.
+    pub fn may_bring(&self, packet_type: PacketType, packet_id: u16, digest: u64) -> bool {
+        let is_it = |c: &Crossing| (c.packet_type, c.packet_id, c.digest) == (packet_type, packet_id, digest);
+        self.0.iter().any(is_it)
+    }
+
+    /// A new connection has begun.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// What tells one message of an identifier from another.
+pub fn digest(publish: &Publish) -> u64 {
+    let topic = publish.topic.as_bytes().iter();
+    topic.fold(publish.payload.hash(), |sum, byte| {
+        sum.rotate_left(5) ^ u64::from(*byte)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publish(qos: u8, retain: bool) -> Publish {
+        Publish {
+            topic: "t".into(),
+            qos,
+            retain,
+            payload: "m".into(),
+            ..Publish::default()
+        }
+    }
+
+    #[test]
+    fn a_second_copy_of_qos_1_at_qos_0_is_permitted() {
+        let came = |published: u8, qos: u8, version| {
+            let mut copies = Copies::default();
+            let topic = Text::from("t");
+            copies.published(&topic, publish(0, false).payload.hash(), published);
+            [0; 3].map(|_| copies.came(0, &publish(qos, false), &topic, version))
+        };
+        assert_eq!(came(1, 0, Version::V5), [false, true, true]);
+        assert_eq!(came(1, 0, Version::V3_1_1), [false, true, true]);
+        assert_eq!(came(1, 0, Version::V3_1), [false; 3]);
+        assert_eq!(came(2, 0, Version::V5), [false; 3]);
+        assert_eq!(came(0, 0, Version::V5), [false; 3]);
+        assert_eq!(came(1, 1, Version::V5), [false; 3]);
+    }
+
+    #[test]
+    fn a_message_that_is_published_again_is_no_duplicate() {
+        let mut copies = Copies::default();
+        let topic = Text::from("t");
+        for _ in 0..2 {
+            copies.published(&topic, publish(1, false).payload.hash(), 1);
+            assert!(!copies.came(0, &publish(0, false), &topic, Version::V5));
+        }
+        // Another client has had none yet.
+        assert!(!copies.came(1, &publish(0, false), &topic, Version::V5));
+    }
+
+    #[test]
+    fn a_retained_message_comes_again_with_a_new_subscription() {
+        let mut copies = Copies::default();
+        let (topic, other) = (Text::from("t"), Text::from("u"));
+        copies.published(&topic, publish(1, true).payload.hash(), 1);
+        assert!(!copies.came(0, &publish(0, true), &topic, Version::V5));
+        assert!(copies.came(0, &publish(0, true), &topic, Version::V5));
+        copies.came(0, &publish(0, true), &other, Version::V5);
+        assert!(!copies.came(0, &publish(0, true), &topic, Version::V5));
+    }
+
+    #[test]
+    fn a_repeat_may_cross_until_a_pong_shows_that_the_acknowledgement_came() {
+        let mut crossings = Crossings::default();
+        let digest = digest(&publish(1, false));
+        crossings.acknowledged(PacketType::Publish, 7, digest, 1);
+        assert!(crossings.may_bring(PacketType::Publish, 7, digest));
+        assert!(!crossings.may_bring(PacketType::Publish, 7, digest + 1));
+        assert!(!crossings.may_bring(PacketType::PubRel, 7, digest));
+        // This one answers the PINGREQ that was sent before.
+        crossings.pong();
+        assert!(crossings.may_bring(PacketType::Publish, 7, digest));
+        crossings.pong();
+        assert!(!crossings.may_bring(PacketType::Publish, 7, digest));
+    }
+}
