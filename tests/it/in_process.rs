@@ -55,9 +55,7 @@ async fn forgetful(home: Home) -> std::io::Result<Forgetful> {
 
 #[test]
 fn a_broker_that_forgets_does_not_conform_and_the_panic_shows_why() {
-    let suite = Suite::embedded()
-        .select("retain/outlives[restart]@v5")
-        .expect("a case");
+    let suite = Suite::embedded().select("retain/outlives[restart]@v5").expect("a case");
     let target = || Target::restarting(forgetful).versions(Version::ALL);
     let result = suite
         .run(target().supports(&["persistence"]))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
-use crate::reference::config::{Config, Limits, User};
+use crate::reference::config::{AuthMethod, Config, Limits, User};
 use crate::reference::core::state::State;
 use crate::reference::core::{ConnectionId, Input};
 use crate::reference::engine::{Engine, Output};
@@ -94,6 +94,10 @@ fn tours(version: Version, free: &Free) -> String {
             ..Config::default()
         },
         Config {
+            auth: Some(AuthMethod {
+                method: "m".into(),
+                answers: vec![Bytes::from_static(b"1"), Bytes::from_static(b"2")],
+            }),
             users: vec![User::new("u", "p")],
             anonymous: false,
             denied: vec!["denied".into()],
@@ -325,6 +329,14 @@ impl Tour {
 
     fn go(&mut self) {
         self.ids();
+        // The broker answers the first data with an AUTH that asks for the second.
+        self.connect(self.v5(
+            self.id("authenticated"),
+            &[
+                (id::AUTHENTICATION_METHOD, PropertyValue::Text("m".into())),
+                (id::AUTHENTICATION_DATA, PropertyValue::Binary(Bytes::from_static(b"1"))),
+            ],
+        ));
         let publisher = self.connect(self.id("publisher"));
         for (topic, qos) in [("r/1", 1), ("r/2", 0), ("r/3", 2)] {
             self.publish(publisher, topic, qos, true, &[]);
