@@ -4,7 +4,7 @@
     ci/book.py sources PROGRAM FOLDER   docs/*.md, and a page for each statement and each scenario, as mdBook wants them
     ci/book.py check FOLDER             exits 1 if a link between the pages in FOLDER leads nowhere
 
-What the pages say comes from the program: `coverage --json`, `list --json` and `broker --list-disobey`; the scenarios
+What the pages say comes from the program: `coverage --json`, `list --json` and `broker --list-faults`; the scenarios
 are the files under `scenarios`. Only the standard library is needed.
 """
 
@@ -47,7 +47,7 @@ class Book:
         coverage = json.loads(output(program, "coverage", "--json"))
         self.statements = {f"{s['version']}:{s['id']}": s for s in coverage["statements"]}
         self.cases = json.loads(output(program, "list", "--json"))["cases"]
-        faults = output(program, "broker", "--list-disobey").splitlines()
+        faults = output(program, "broker", "--list-faults").splitlines()
         self.faults = dict(line.split(maxsplit=1) for line in faults)
         self.scenarios = defaultdict(list)
         for case in self.cases:
@@ -156,9 +156,9 @@ class Book:
         if statement["enforced_by"]:
             links = ", ".join(self.statement_link(other, "../../") for other in statement["enforced_by"])
             lines += [f"The server must react because of {links}.", ""]
-        if statement["disobedience"]:
+        if statement["faults"]:
             lines += ["## Faults", "", "| fault | the broker |", "| --- | --- |"]
-            lines += [f"| `{fault}` | {self.faults.get(fault, '')} |" for fault in statement["disobedience"]]
+            lines += [f"| `{fault}` | {self.faults.get(fault, '')} |" for fault in statement["faults"]]
             lines.append("")
         if statement["cases"]:
             lines += ["## Cases that prove it", ""]

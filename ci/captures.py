@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Audits every capture in a folder that has an INDEX.md, and compares the packets of MQTT by type, the versions and the
-connections that can be replayed with what the index says of them, and what is found in those that were made for a breach.
+connections that can be replayed with what the index says of them, and what is found in those that were made for a violation.
 The index is a table with the columns `file`, `MQTT/all TCP streams`, `replayable streams`, `MQTT` and `packet types`.
 
     ci/captures.py FOLDER [PROGRAM]
@@ -25,20 +25,20 @@ def rows(text):
         elif head and line.startswith("|") and not line.startswith("|--") and len(cells) == len(head):
             yield dict(zip(head, cells))
 
-# Captures that were made for a breach: by whom it is and of which statement, and whether the packets that were taken out of
-# the capture for it leave that open, so that it takes --strict to call it a breach.
+# Captures that were made for a violation: by whom it is and of which statement, and whether the packets that were taken out of
+# the capture for it leave that open, so that it takes --strict to call it a violation.
 MADE_FOR = {
-    "suricata-mqtt-events-invalid-qos.pcap": ("client", "v3.1.1:MQTT-3.3.1-4", "breach"),
-    "suricata-mqtt-events-unassigned-msgtype.pcap": ("client", "v3.1.1:§2.2.1/packet-type", "breach"),
+    "suricata-mqtt-events-invalid-qos.pcap": ("client", "v3.1.1:MQTT-3.3.1-4", "violation"),
+    "suricata-mqtt-events-unassigned-msgtype.pcap": ("client", "v3.1.1:§2.2.1/packet-type", "violation"),
     "suricata-mqtt-events-unintroduced.pcap": ("broker", "v3.1:§3.1/connack", "unknown"),
     "suricata-mqtt-events-missing-connect.pcap": ("client", "v3.1.1:MQTT-3.1.0-1", "unknown"),
 }
 
-def breaches(path, *options):
+def violations(path, *options):
     """Exit code, and who did what to which statement."""
     out = subprocess.run([program, "audit", "--json", *options, path], capture_output=True, text=True, timeout=120)
     streams = json.loads(out.stdout)["streams"]
-    return out.returncode, {(b["by"], b["statement"], b["outcome"]) for s in streams for b in s["breaches"]}
+    return out.returncode, {(b["by"], b["statement"], b["outcome"]) for s in streams for b in s["violations"]}
 
 checked = wrong = 0
 for row in rows(open(os.path.join(folder, "INDEX.md")).read()):
@@ -67,8 +67,8 @@ for row in rows(open(os.path.join(folder, "INDEX.md")).read()):
     }
     if made_for := MADE_FOR.get(row["file"]):
         by, statement, outcome = made_for
-        compared["breaches"] = ((int(outcome == "breach"), {made_for}), breaches(path))
-        compared["breaches with --strict"] = ((1, {(by, statement, "breach")}), breaches(path, "--strict"))
+        compared["violations"] = ((int(outcome == "violation"), {made_for}), violations(path))
+        compared["violations with --strict"] = ((1, {(by, statement, "violation")}), violations(path, "--strict"))
     bad = {key: pair for key, pair in compared.items() if pair[0] != pair[1]}
     checked, wrong = checked + 1, wrong + bool(bad)
     for key, (expected, got) in bad.items():

@@ -19,7 +19,7 @@ UNEXPECTED = ("fail", "crash", "fixed", "error")
 def read(path: str) -> dict:
     with open(path, encoding="utf-8") as file:
         run = json.load(file)
-    if run["format"] != 1:
+    if run["format"] not in (1, 2):
         sys.exit(f"{path}: format {run['format']} is not known here")
     return run
 

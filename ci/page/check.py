@@ -266,7 +266,7 @@ def size(browser, file):
 def main():
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
-        wrong = ["--disobey", "v3.1.1:MQTT-4.3.3-2"]
+        wrong = ["--fault", "v3.1.1:MQTT-4.3.3-2"]
         mqttspec(folder, "run", "-e", "qos2/", *wrong, "--json", "wrong.json", code=1)
         mqttspec(folder, "matrix", "reference", "wrong.json", "-e", "qos2/", "--html", "two.html", code=1)
         (folder / "own").mkdir()

@@ -183,8 +183,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", help_heading = "Playing")]
     pub jobs: Option<usize>,
     /// How long to wait for an expected packet or close, such as 2s or 500ms
-    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Playing")]
-    pub patience: Option<Duration>,
+    #[arg(long, alias = "patience", value_name = "TIME", value_parser = time, help_heading = "Playing")]
+    pub response_timeout: Option<Duration>,
     /// Stop after N unexpected results
     #[arg(long, value_name = "N", help_heading = "Playing")]
     pub max_fail: Option<usize>,
@@ -201,8 +201,8 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Playing")]
     pub exclusive: bool,
     /// Inject a fault: break this statement on purpose; may be repeated. Other brokers than the embedded one get a proxy
-    #[arg(long, value_name = "ID", help_heading = "Playing")]
-    pub disobey: Vec<String>,
+    #[arg(long, alias = "disobey", value_name = "ID", help_heading = "Playing")]
+    pub fault: Vec<String>,
     /// Use these freedoms of the standard: names with commas, NAME=VALUE if it has a value. Other brokers than the embedded one get
     /// a proxy
     #[arg(long, value_name = "NAME", help_heading = "Playing")]
@@ -262,10 +262,10 @@ pub struct FmtArgs {
     /// Files or folders; `-` formats standard input to standard output
     #[arg(required = true, value_name = "FILE")]
     pub paths: Vec<PathBuf>,
-    /// Write nothing: list the files that would change, and end with 1 if there are any
+    /// Write nothing: list the files that would change, and exit 1 if there are any
     #[arg(long)]
     pub check: bool,
-    /// Write nothing: show what would change, and end with 1 if anything would
+    /// Write nothing: show what would change, and exit 1 if anything would
     #[arg(long)]
     pub diff: bool,
 }
@@ -372,11 +372,11 @@ pub struct BrokerArgs {
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
     /// Inject a fault: break this statement on purpose; may be repeated
-    #[arg(long, value_name = "ID")]
-    pub disobey: Vec<String>,
+    #[arg(long, alias = "disobey", value_name = "ID")]
+    pub fault: Vec<String>,
     /// List all faults
-    #[arg(long)]
-    pub list_disobey: bool,
+    #[arg(long, alias = "list-disobey")]
+    pub list_faults: bool,
     /// Use these freedoms of the standard: names with commas, NAME=VALUE if it has a value
     #[arg(long, value_name = "NAME")]
     pub free: Vec<String>,
@@ -424,8 +424,8 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub assume_connect: bool,
     /// How long to wait for an answer, such as 2s or 500ms
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub patience: Option<Duration>,
+    #[arg(long, alias = "patience", value_name = "TIME", value_parser = time)]
+    pub response_timeout: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -579,6 +579,35 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn former_names_of_flags_are_accepted_and_not_shown() {
+        let run = |words: &[&str]| match Cli::try_parse_from([&["mqttspec"], words].concat()).unwrap().command {
+            Command::Run(args) => (args.response_timeout, args.fault),
+            other => panic!("{other:?}"),
+        };
+        let now = run(&["run", "--response-timeout", "5s", "--fault", "v5:MQTT-4.3.3-10"]);
+        assert_eq!(run(&["run", "--patience", "5s", "--disobey", "v5:MQTT-4.3.3-10"]), now);
+        assert_eq!(now.0, Some(Duration::from_secs(5)));
+        for former in [
+            ["replay", "x.pcapng", "--patience", "5s"].as_slice(),
+            &["broker", "--disobey", "v5:MQTT-4.3.3-10"],
+            &["broker", "--list-disobey"],
+        ] {
+            assert!(
+                Cli::try_parse_from([&["mqttspec"], former].concat()).is_ok(),
+                "{former:?}"
+            );
+        }
+        for name in ["run", "replay", "broker"] {
+            let help = Cli::command()
+                .find_subcommand_mut(name)
+                .unwrap()
+                .render_long_help()
+                .to_string();
+            assert!(!help.contains("--patience") && !help.contains("disobey"), "{help}");
+        }
     }
 
     #[test]

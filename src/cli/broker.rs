@@ -11,7 +11,7 @@ use super::out::{fail, print};
 
 /// Runs the reference broker by itself, until it is ended.
 pub fn broker(args: &BrokerArgs) -> Exit {
-    if args.list_disobey {
+    if args.list_faults {
         let lines: String = Disobey::all()
             .iter()
             .map(|d| format!("{:<32} {}\n", d.token(), d.what))
@@ -43,7 +43,7 @@ pub fn broker(args: &BrokerArgs) -> Exit {
     {
         return fail(Exit::Usage, format!("{open} is not a loopback address"));
     }
-    let disobey = match Disobey::parse_all(args.disobey.iter().map(String::as_str)) {
+    let disobey = match Disobey::parse_all(args.fault.iter().map(String::as_str)) {
         Ok(disobey) => disobey,
         Err(error) => return fail(Exit::Usage, error),
     };

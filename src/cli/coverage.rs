@@ -46,7 +46,7 @@ pub fn coverage(args: &CoverageArgs) -> Exit {
     }
     let lines: String = missed.iter().map(|what| format!("  {what}\n")).collect();
     print_error(&format!(
-        "not noticed (a claim, or a way of disobeying that no scenario notices):\n{lines}"
+        "not noticed (a claim, or a fault that no scenario notices):\n{lines}"
     ));
     Exit::Bad
 }
@@ -57,7 +57,7 @@ fn walk(cases: &[Arc<Case>]) -> Result<coverage::Walk, Exit> {
     let progress = |done: usize, total: usize| {
         if shows {
             let end = if done == total { "\r\x1b[K" } else { "" };
-            print_error(&format!("\r{done} of {total} ways of disobeying{end}"));
+            print_error(&format!("\r{done} of {total} faults{end}"));
         }
     };
     runtime

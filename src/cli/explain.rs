@@ -45,7 +45,7 @@ pub fn explain(args: &ExplainArgs) -> Exit {
     let ways: Vec<String> = Disobey::all()
         .iter()
         .filter(|d| d.statement == statement.id)
-        .map(|d| format!("  --disobey {}  {}\n", d.token(), d.what))
+        .map(|d| format!("  --fault {}  {}\n", d.token(), d.what))
         .collect();
     if !ways.is_empty() {
         out.push_str("\nHow the reference broker can break it:\n");

@@ -104,7 +104,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "broker --listen 127.0.0.1:2883 --ws 127.0.0.1:8083",
                 "also over WebSocket",
             ),
-            ("broker --disobey v3.1.1:MQTT-4.3.3-2", "with a fault"),
+            ("broker --fault v3.1.1:MQTT-4.3.3-2", "with a fault"),
         ],
     ),
     (

@@ -98,7 +98,7 @@ fn line(told: &Told) -> String {
                 Side::Server => "broker",
             };
             format!(
-                "{connection} {} the {by} breaches {} ({level}): {}",
+                "{connection} {} the {by} violates {} ({level}): {}",
                 seconds(*at),
                 finding.statement,
                 finding.text
@@ -131,8 +131,8 @@ fn summary(recorded: &Recorded) -> String {
         "{}, {}, {}: {}\n",
         plural(recorded.connections as usize, "connection"),
         match recorded.breaches {
-            1 => "1 breach".to_owned(),
-            n => format!("{n} breaches"),
+            1 => "1 violation".to_owned(),
+            n => format!("{n} violations"),
         },
         format_args!("{} advice", recorded.advice),
         packets(&recorded.counts)

@@ -62,7 +62,7 @@ async fn play(args: &ReplayArgs, streams: &[Recorded], summary: &Summary) -> Exi
             password: login.password,
         }),
         assume_connect: args.assume_connect,
-        patience: args.patience.unwrap_or(settings.patience),
+        patience: args.response_timeout.unwrap_or(settings.patience),
         dialer: settings.dialer,
     };
     let replayed = replay::replay(streams, &*instance, &options).await;

@@ -61,7 +61,7 @@ fn play(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
 async fn run_all(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
     let stopped = interrupt::watch();
     let (mut target, mut settings) =
-        match target::target(args.target.as_deref(), &args.disobey, &args.free, &args.reach).await {
+        match target::target(args.target.as_deref(), &args.fault, &args.free, &args.reach).await {
             Ok(target) => target,
             Err(exit) => return exit,
         };
@@ -73,7 +73,7 @@ async fn run_all(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
         target.supports = std::mem::take(&mut target.supports).and("exclusive");
     }
     target.jobs = args.jobs.unwrap_or(target.jobs);
-    settings.patience = args.patience.unwrap_or(settings.patience);
+    settings.patience = args.response_timeout.unwrap_or(settings.patience);
     let seed = harness::seed();
     // What a broker of our own holds goes with it.
     let kept = (!target.launcher.starts_its_own()).then(|| state::diaries().begin(&target.info.address, seed));

@@ -59,7 +59,7 @@ fn told(error: &TargetError) -> Exit {
         }
         TargetError::NeedsPlainTcp(_) => fail(
             Exit::Usage,
-            "--disobey and --free change what crosses plain TCP: --transport mqtt, or the embedded broker",
+            "--fault and --free need plain TCP (--transport mqtt) or the embedded broker",
         ),
         TargetError::NotEncrypted => {
             let message = "--ca, --cert, --server-name and --insecure are for mqtts: and wss: addresses";

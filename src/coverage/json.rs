@@ -17,7 +17,7 @@ pub fn json(coverage: &Coverage) -> Value {
         })
         .collect();
     json!({
-        "format": 1,
+        "format": 2,
         "totals": totals(Totals::all(coverage)),
         "numbered": totals(Totals::numbered(coverage)),
         "parts": parts,
@@ -49,7 +49,7 @@ fn row(row: &Row) -> Value {
         "binds": binds(statement.binds),
         "observe": observe(statement.observe),
         "cases": row.cases,
-        "disobedience": ways(statement).iter().map(|way| way.token()).collect::<Vec<_>>(),
+        "faults": ways(statement).iter().map(|way| way.token()).collect::<Vec<_>>(),
         "caught": row.caught.word(),
         "reason": row.caught.reason(),
     })
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn a_statement_has_every_field() {
         let json = json(&Coverage::of(&[], &Evidence::None));
-        assert_eq!(json["format"], 1);
+        assert_eq!(json["format"], 2);
         assert_eq!(json["numbered"]["observable"], 357);
         let statements = json["statements"].as_array().unwrap();
         let ping = statements
@@ -92,7 +92,7 @@ mod tests {
             "says": "The server answers PINGREQ with PINGRESP.",
             "how": "C0 00 gives D0 00; n PINGREQs give n PINGRESPs.",
             "enforced_by": [], "level": "MUST", "binds": "server", "observe": "wire", "cases": [],
-            "disobedience": ["v5:MQTT-3.12.4-1"], "caught": "no", "reason": "no case proves it",
+            "faults": ["v5:MQTT-3.12.4-1"], "caught": "no", "reason": "no case proves it",
         });
         assert_eq!(ping, Some(&expected));
     }

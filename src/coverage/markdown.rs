@@ -19,7 +19,7 @@ How both are found out is told in [trustworthy.md](trustworthy.md).
 /// The page.
 pub fn markdown(coverage: &Coverage) -> String {
     let mut out = HEAD.to_owned();
-    out.push_str("\n| part | statements | observable | with a case | caught | cannot be disobeyed |\n");
+    out.push_str("\n| part | statements | observable | with a case | caught | cannot be broken |\n");
     out.push_str("| --- | --- | --- | --- | --- | --- |\n");
     for part in Part::ALL {
         figures(&mut out, &part.name(), Totals::of(coverage, part));

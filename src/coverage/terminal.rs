@@ -14,7 +14,7 @@ pub fn terminal(coverage: &Coverage) -> String {
     let _ = writeln!(
         out,
         "{:<18} {:>10} {:>10} {:>11} {:>6} {:>19}",
-        "", "statements", "observable", "with a case", "caught", "cannot be disobeyed"
+        "", "statements", "observable", "with a case", "caught", "cannot be broken"
     );
     for part in Part::ALL {
         figures(&mut out, &part.name(), Totals::of(coverage, part));

@@ -154,7 +154,7 @@ fn settings(profile: &Profile) -> Settings {
     let defaults = Settings::default();
     let data = |messages: &[Vec<u8>]| messages.iter().map(|m| m.clone().into()).collect();
     Settings {
-        patience: profile.patience.unwrap_or(defaults.patience),
+        patience: profile.response_timeout.unwrap_or(defaults.patience),
         settle: profile.settle,
         login: profile.login.as_ref().map(login),
         users: profile

@@ -19,7 +19,7 @@ pub struct Suite {
     files: Files,
     selection: Selection,
     known: Vec<Arc<Known>>,
-    patience: Option<Duration>,
+    response_timeout: Option<Duration>,
     options: RunOptions,
 }
 
@@ -39,7 +39,7 @@ impl Suite {
             files,
             selection: Selection::default(),
             known: Vec::new(),
-            patience: None,
+            response_timeout: None,
             options: RunOptions::default(),
         }
     }
@@ -110,9 +110,9 @@ impl Suite {
         self
     }
 
-    /// How long a case waits for what must come.
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = Some(patience);
+    /// Sets the response timeout: how long a step waits for a packet or a close that it expects.
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = Some(timeout);
         self
     }
 
@@ -198,7 +198,7 @@ impl Suite {
         let transport = ready.target.info.transport;
         let shown = self.known.iter().filter(|known| known.shows_over(transport));
         ready.target.known.extend(shown.cloned());
-        ready.settings.patience = self.patience.unwrap_or(ready.settings.patience);
+        ready.settings.patience = self.response_timeout.unwrap_or(ready.settings.patience);
         Ok((ready.target, Player::new(ready.settings, seed())))
     }
 

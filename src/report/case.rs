@@ -179,7 +179,7 @@ mod tests {
             github::annotations(run),
             github::summary(run).lines().take(5).collect::<Vec<_>>().join("\n"),
             junit::run(run).lines().skip(8).collect::<Vec<_>>().join("\n"),
-            format!("{:#}\n{:#}\n", model["breaches"], model["advice"]),
+            format!("{:#}\n{:#}\n", model["violations"], model["advice"]),
         ]
         .join("\n")
     }

@@ -223,7 +223,7 @@ fn statements(case: &CaseResult) -> String {
     for finding in case.breaches() {
         let control = finding.in_control();
         let found = event_of(case, control, finding.event);
-        let first = if out.is_empty() { "breached" } else { "" };
+        let first = if out.is_empty() { "violated" } else { "" };
         out.extend(finding.statement.map(|id| statement(id, first)));
         let whose = if control { " in the control" } else { "" };
         let _ = writeln!(

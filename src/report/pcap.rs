@@ -142,7 +142,7 @@ fn remarks(case: &CaseResult, control: bool, index: usize, event: &Event) -> Vec
     remarks.extend(
         case.breaches()
             .filter(here)
-            .filter_map(|f| Some(format!("breach of {}: {}", f.statement?, f.text))),
+            .filter_map(|f| Some(format!("violation of {}: {}", f.statement?, f.text))),
     );
     let failure = case
         .failure

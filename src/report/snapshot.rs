@@ -235,7 +235,7 @@ pub fn text(case: &CaseResult, usual: &Usual) -> String {
         .filter_map(|finding| {
             let whose = if finding.in_control() { " in the control" } else { "" };
             let (statement, rule) = (finding.statement?, finding.rule?);
-            Some(format!("breach: {statement} (rule {rule}{whose})\n"))
+            Some(format!("violation: {statement} (rule {rule}{whose})\n"))
         })
         .collect();
     // They were found in the order of arrival, which clients do not share.

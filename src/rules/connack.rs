@@ -20,7 +20,7 @@ const ANSWER: PerVersion = ids![v3_1: "§3.1/connack", v3_1_1: "MQTT-3.2.0-1", v
 pub const RULES: &[RuleInfo] = &[
     RuleInfo {
         name: "connack-seen",
-        about: "A client that goes on after its CONNECT has got a CONNACK, or did not wait for it; a hole leaves it open.",
+        about: "A client that goes on after its CONNECT has received a CONNACK or did not wait for it; undecided after a gap.",
         ids: &[ANSWER],
         needs: Needs::Connection,
         check: connack_seen,

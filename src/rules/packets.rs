@@ -11,7 +11,7 @@ const SILENT: PerVersion = ids![v5: "MQTT-3.14.4-1"];
 pub const RULES: &[RuleInfo] = &[
     RuleInfo {
         name: "decodes",
-        about: "Every packet of the broker decodes without a breach.",
+        about: "Every packet of the broker decodes without a violation.",
         ids: &[],
         needs: Needs::Bytes,
         check: decodes,

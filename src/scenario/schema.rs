@@ -108,7 +108,10 @@ fn top(key: &str) -> Value {
             "The statements that it proves, a version; a plain list where there is one version.",
             json!({ "anyOf": [statements, by_version(&statements)] }),
         ),
-        "level" => ("A breach of a SHOULD is advice.", json!({ "enum": ["must", "should"] })),
+        "level" => (
+            "A violation of a SHOULD is a warning.",
+            json!({ "enum": ["must", "should"] }),
+        ),
         "needs" => ("What a target must have for it to be played.", needs()),
         "serial" => (
             "It touches the whole broker and is played alone.",

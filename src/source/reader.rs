@@ -81,6 +81,18 @@ impl<'a> Reader<'a> {
     /// The entries of a map whose keys must be among `allowed`; nothing at all is an empty map. Another key is noted, and
     /// the rest of the map read.
     pub fn map<'n>(&mut self, node: &'n Node, what: &str, allowed: &[&str]) -> Result<&'n [(Node, Node)], Reported> {
+        self.map_with_former(node, what, allowed, &[])
+    }
+
+    /// Like [`Reader::map`]. A key may also have a former name, listed as (former, present) in `former`; messages never
+    /// suggest it. A map with both is an error.
+    pub fn map_with_former<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &str,
+        allowed: &[&str],
+        former: &[(&str, &str)],
+    ) -> Result<&'n [(Node, Node)], Reported> {
         if node.is_null() {
             return Ok(&[]);
         }
@@ -92,8 +104,18 @@ impl<'a> Reader<'a> {
             ));
         };
         for (key, _) in entries {
-            if !allowed.contains(&key.key()) {
-                self.unknown(&key.place, "key", key.key(), allowed);
+            match former.iter().find(|(old, _)| *old == key.key()) {
+                Some((old, new)) if node.get(new).is_some() => {
+                    self.error(
+                        &key.place,
+                        format!("`{old}` is the former name of `{new}`: give only one"),
+                    );
+                }
+                Some(_) => {}
+                None if allowed.contains(&key.key()) => {}
+                None => {
+                    self.unknown(&key.place, "key", key.key(), allowed);
+                }
             }
         }
         Ok(entries)

@@ -77,7 +77,7 @@ fn brokers_that_misbehave_after_the_connack_fail_and_hang_nothing() {
             &peer.url(),
             "-e",
             "qos2/dup-before-pubrel",
-            "--patience",
+            "--response-timeout",
             "300ms",
         ]);
         assert_eq!(code, 1, "{kind:?}: {text}");
@@ -159,7 +159,7 @@ fn a_wrong_command_line() {
     assert_eq!(mqttspec(&["run", "--jobs", "many"]).0, 2);
     assert_eq!(mqttspec(&["runn"]).0, 2);
     assert_eq!(mqttspec(&["decode", "zz"]).0, 2);
-    assert_eq!(mqttspec(&["run", "--disobey", "v5:MQTT-9.9.9-9"]).0, 2);
+    assert_eq!(mqttspec(&["run", "--fault", "v5:MQTT-9.9.9-9"]).0, 2);
 }
 
 #[test]

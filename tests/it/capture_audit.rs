@@ -41,7 +41,7 @@ fn json(file: &[u8]) -> (i32, Value) {
 /// Statement and outcome of what is found in the first stream, with who is at fault.
 fn found(file: &[u8]) -> (i32, Vec<String>) {
     let (code, report) = json(file);
-    let list = report["streams"][0]["breaches"].as_array().expect("a list").iter();
+    let list = report["streams"][0]["violations"].as_array().expect("a list").iter();
     let text = |b: &Value| {
         let part = |key: &str| b[key].as_str().unwrap_or_default().to_owned();
         format!("{} {} {}", part("outcome"), part("by"), part("statement"))
@@ -62,12 +62,12 @@ fn a_right_exchange_is_not_blamed() {
         let (code, report) = json(&talk(version).pcap());
         assert_eq!(code, 0, "{report}");
         let stream = &report["streams"][0];
-        assert_eq!(stream["breaches"], Value::Array(vec![]));
+        assert_eq!(stream["violations"], Value::Array(vec![]));
         assert_eq!(stream["version"], version.name());
         assert_eq!(stream["client_id"], "probe");
         assert_eq!(stream["packets"]["PUBLISH"], 2);
         assert_eq!(stream["replayable"], true);
-        assert_eq!(report["format"], 1);
+        assert_eq!(report["format"], 2);
     }
 }
 
@@ -77,12 +77,12 @@ fn both_sides_are_judged() {
     let by_client = begun(v).to(&[0x36, 5, 0, 1, b'a', 0, 1]).close();
     assert_eq!(
         found(&by_client.pcap()),
-        (1, vec!["breach client v3.1.1:MQTT-3.3.1-4".to_owned()])
+        (1, vec!["violation client v3.1.1:MQTT-3.3.1-4".to_owned()])
     );
     let by_broker = begun(v).to(&[0xc0, 0]).from(&[0xd1, 0]).close();
     assert_eq!(
         found(&by_broker.pcap()),
-        (1, vec!["breach broker v3.1.1:MQTT-2.2.2-1".to_owned()])
+        (1, vec!["violation broker v3.1.1:MQTT-2.2.2-1".to_owned()])
     );
 }
 
@@ -109,7 +109,7 @@ fn a_delivery_that_nobody_asked_for_is_a_doubt() {
     let unasked = begun(v).from(&publish(v, 0, 0, "unasked")).close();
     let (code, said) = found(&unasked.pcap());
     assert_eq!(code, 0, "{said:?}");
-    assert!(said.iter().all(|line| !line.starts_with("breach")), "{said:?}");
+    assert!(said.iter().all(|line| !line.starts_with("violation")), "{said:?}");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_keep_alive_that_runs_out_is_the_clients() {
     let silent = begun(v).wait(Duration::from_secs(90)).reset();
     assert_eq!(
         found(&silent.pcap()),
-        (1, vec!["breach client v3.1.1:MQTT-3.1.2-23".to_owned()])
+        (1, vec!["violation client v3.1.1:MQTT-3.1.2-23".to_owned()])
     );
 }
 
@@ -149,7 +149,7 @@ fn whoever_is_strict_takes_what_is_left_open_for_a_breach() {
     let mut talk = said(begun(v), &[(true, publish(v, 0, 0, "x"))]).close();
     talk.segments.retain(|s| s.payload != connect(v));
     let (code, report) = json(&talk.pcap());
-    let open = &report["streams"][0]["breaches"][0];
+    let open = &report["streams"][0]["violations"][0];
     assert_eq!(
         (code, &open["outcome"], &open["statement"]),
         (0, &"unknown".into(), &"v3.1.1:MQTT-3.1.0-1".into())
@@ -157,7 +157,7 @@ fn whoever_is_strict_takes_what_is_left_open_for_a_breach() {
     let (code, out, _) = audit(&talk.pcap(), &["--strict"]);
     assert_eq!(code, 1);
     assert!(
-        out.contains("client: v3.1.1:MQTT-3.1.0-1 MUST") && out.contains("1 breach by clients and 0 by brokers"),
+        out.contains("client: v3.1.1:MQTT-3.1.0-1 MUST") && out.contains("1 violation by clients and 0 by brokers"),
         "{out}"
     );
 }
@@ -197,7 +197,7 @@ stream  version  packets  seconds    client                 server              
 1       5             13  0.017      10.0.0.9:40001         10.0.0.2:1883          \"probe\"
         CONNECT 1  CONNACK 1  PUBLISH 2 (QoS 1: 1, QoS 2: 1)  PUBACK 1  PUBREC 1  PUBREL 1  PUBCOMP 1  SUBSCRIBE 1  SUBACK 1  PINGREQ 1  PINGRESP 1  DISCONNECT 1
 
-2 MQTT connections in 28 packets of the capture (2 TCP connections): 1 breach by clients and 0 by brokers
+2 MQTT connections in 28 packets of the capture (2 TCP connections): 1 violation by clients and 0 by brokers
 ";
     assert_eq!(out, want);
 }

@@ -25,7 +25,7 @@ fn a_broker_that_begins_to_disobey_is_a_regression() {
     let dir = tempfile::tempdir().unwrap();
     run(dir.path(), "old.json", &[], 0);
     run(dir.path(), "same.json", &[], 0);
-    run(dir.path(), "new.json", &["--disobey", "v3.1.1:MQTT-4.3.3-2"], 1);
+    run(dir.path(), "new.json", &["--fault", "v3.1.1:MQTT-4.3.3-2"], 1);
 
     // Times, namespaces and the order in which clients were served differ, and are no change.
     let nothing = said(dir.path(), &["compare", "old.json", "same.json"], 0);

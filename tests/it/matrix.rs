@@ -13,7 +13,7 @@ const CASES: [&str; 4] = ["-e", "qos2/dup-before-pubrel@v3.1.1", "-e", "ping/ans
 fn a_broker_that_disobeys_stands_beside_one_that_does_not() {
     let dir = tempfile::tempdir().unwrap();
     let wrong = [
-        "--disobey",
+        "--fault",
         "v3.1.1:MQTT-4.3.3-2",
         "--json",
         "wrong.json",

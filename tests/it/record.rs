@@ -38,7 +38,7 @@ fn what_passes_is_written_down_whole_and_without_passwords() {
     let ended = record_talk(folder.path());
     assert!(ended.text.contains("client \"pub\", v3.1.1"), "{}", ended.text);
     assert!(
-        ended.text.contains("2 connections, 0 breaches, 0 advice"),
+        ended.text.contains("2 connections, 0 violations, 0 advice"),
         "{}",
         ended.text
     );
@@ -89,10 +89,10 @@ fn tshark_reads_what_was_recorded() {
 }
 
 #[test]
-fn breaches_are_told_as_they_happen() {
+fn violations_are_reported_as_they_happen() {
     let folder = tempfile::tempdir().expect("a folder");
     // It says that there is a session to clients that asked for none.
-    let broker = ["broker", "--listen", "127.0.0.1:0", "--disobey", "v3.1.1:MQTT-3.2.2-1"];
+    let broker = ["broker", "--listen", "127.0.0.1:0", "--fault", "v3.1.1:MQTT-3.2.2-1"];
     let broker = Listening::start(folder.path(), &broker);
     let target = format!("mqtt://{}", broker.address);
     let arguments = ["record", "--listen", "127.0.0.1:0", &target, "-o", "out.pcapng"];
@@ -104,7 +104,7 @@ fn breaches_are_told_as_they_happen() {
         .expect("it is sent");
     let mut connack = [0; 4];
     stream.read_exact(&mut connack).expect("a CONNACK");
-    let told = record.until("the broker breaches");
+    let told = record.until("the broker violates");
     assert!(told.contains("v3.1.1:MQTT-3.2.2-1"), "{told}");
     let ended = record.end();
     assert_eq!(ended.code, Some(1), "{}", ended.text);

@@ -99,9 +99,12 @@ fn it_is_played_over_every_transport() {
 
 /// Replays against a reference broker that breaks a statement.
 fn replay_against(folder: &Path, disobey: &str) -> program::Ended {
-    let broker = Listening::start(folder, &["broker", "--listen", "127.0.0.1:0", "--disobey", disobey]);
+    let broker = Listening::start(folder, &["broker", "--listen", "127.0.0.1:0", "--fault", disobey]);
     let target = format!("mqtt://{}", broker.address);
-    run(folder, &["replay", "field.pcapng", &target, "--patience", "500ms"])
+    run(
+        folder,
+        &["replay", "field.pcapng", &target, "--response-timeout", "500ms"],
+    )
 }
 
 #[test]
@@ -180,7 +183,10 @@ fn a_client_that_begins_midway_is_left_out_or_gets_a_connect() {
         }
     }
     std::fs::write(folder.path().join("field.pcapng"), writer.into_inner()).expect("a file");
-    let ended = run(folder.path(), &["replay", "field.pcapng", "--patience", "500ms"]);
+    let ended = run(
+        folder.path(),
+        &["replay", "field.pcapng", "--response-timeout", "500ms"],
+    );
     assert!(
         ended
             .text

@@ -204,7 +204,7 @@ fn what_only_should_be_is_advice() {
         assert!(told.contains(case), "{case} is not among {told:?}");
     }
     let retained = ["retain/*@v3.1"];
-    let breaks = ["--disobey", "v3.1:§2.1/retain-new-subscription"];
+    let breaks = ["--fault", "v3.1:§2.1/retain-new-subscription"];
     let played = plays(&retained, &breaks);
     assert_eq!((played.code, played.of("fail")), (Some(0), vec![]));
     assert!(played.advice > 10, "{} cases have an advice", played.advice);

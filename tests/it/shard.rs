@@ -13,7 +13,7 @@ fn the_parts_of_a_run_give_the_whole() {
     let dir = tempfile::tempdir().unwrap();
     let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
     let json = |name: &str| -> Json { serde_json::from_str(&read(name)).unwrap() };
-    let disobey = ["--disobey", "v3.1.1:MQTT-2.3.1-6"];
+    let disobey = ["--fault", "v3.1.1:MQTT-2.3.1-6"];
     let mut codes = Vec::new();
     for part in ["1", "2", "3"] {
         let output = mqttspec_in(dir.path(), &["run", "-e", CASES, "--shard"])

@@ -36,7 +36,7 @@ mqtt: { v3.1.1: "mqtt://127.0.0.1:$port", v5: "mqtt://[::1]:$port2" }
 versions: [v5, v3.1.1]
 login: { username: u, password: p }
 settle: 250ms
-patience: 5s
+response_timeout: 5s
 supports: [restart, persistence, max_qos: 1, retain: false]
 denies: ["#", $SYS/#]
 users: { good: { username: g, password: 007 } }
@@ -111,6 +111,21 @@ fn a_setup_that_cannot_be_had_is_an_error() {
 }
 
 #[test]
+fn a_former_key_is_accepted_but_not_beside_the_present_one() {
+    let head = "name: x\nmqtt: mqtt://127.0.0.1:1883\n";
+    let former = parse(&format!("{head}patience: 5s\n")).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(former.response_timeout, Some(Duration::from_secs(5)));
+    let (title, place) = refusal(&format!("{head}patience: 5s\nresponse_timeout: 5s\n"));
+    assert_eq!(
+        (title.as_str(), place.as_str()),
+        (
+            "`patience` is the former name of `response_timeout`: give only one",
+            "3:1"
+        )
+    );
+}
+
+#[test]
 fn everything_that_a_profile_can_say() {
     let profile = parse(WHOLE).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(profile.name, "everything");
@@ -137,7 +152,7 @@ fn everything_that_a_profile_can_say() {
     assert_eq!(address(Version::V5).as_deref(), Some("mqtt://[::1]:2"));
     assert_eq!(profile.versions, Some(vec![Version::V3_1_1, Version::V5]));
     assert_eq!(
-        (profile.settle, profile.patience),
+        (profile.settle, profile.response_timeout),
         (Duration::from_millis(250), Some(Duration::from_secs(5)))
     );
     assert!(profile.supports.has("restart") && !profile.supports.has("retain") && profile.supports.has("shared"));
@@ -346,7 +361,11 @@ fn what_is_wrong_is_named_with_its_place() {
             "unknown key `user`",
             "3:10",
         ),
-        (format!("{head}patience: 0s\n"), "`patience` cannot be 0", "3:11"),
+        (
+            format!("{head}response_timeout: 0s\n"),
+            "`response_timeout` cannot be 0",
+            "3:19",
+        ),
         (
             format!("{head}jobs: 0\n"),
             "`jobs` is a number from 1 to 1024, not `0`",

@@ -187,7 +187,7 @@ fn of_run(report: &serde_json::Value) -> BTreeMap<String, BTreeSet<(String, Stri
     let mut found = BTreeMap::new();
     for case in report["cases"].as_array().expect("cases") {
         let text = |v: &serde_json::Value| v.as_str().unwrap_or_default().to_owned();
-        let breaches = case["breaches"].as_array().expect("breaches");
+        let breaches = case["violations"].as_array().expect("violations");
         let set: BTreeSet<_> = breaches
             .iter()
             .map(|b| (text(&b["statement"]), text(&b["rule"])))
@@ -239,8 +239,8 @@ fn an_audit_of_the_capture_finds_what_the_run_found() {
     ] {
         let cases = ["qos1/several-open", "qos2/handshake*", "connect/accepted*", "dup/qos-0"];
         let mut arguments: Vec<&str> = cases.iter().flat_map(|case| ["-e", *case]).collect();
-        arguments.extend(["--patience", "500ms"]);
-        arguments.extend(disobey.iter().flat_map(|id| ["--disobey", *id]));
+        arguments.extend(["--response-timeout", "500ms"]);
+        arguments.extend(disobey.iter().flat_map(|id| ["--fault", *id]));
         let (folder, report) = run(&arguments);
         let ran = of_run(&report);
         let audited = of_audit(&folder.path().join("run.pcapng"));

@@ -71,7 +71,7 @@ fn passing(kind: Kind) -> (Vec<String>, usize) {
         .exclusive()
         .setups(setups(&address));
     let result = Suite::embedded()
-        .patience(Duration::from_millis(300))
+        .response_timeout(Duration::from_millis(300))
         .run(target)
         .expect("an address starts nothing");
     let played = result.cases.iter().filter(|c| c.verdict != Verdict::Skip).count();

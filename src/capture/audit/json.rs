@@ -13,7 +13,7 @@ use crate::transcript::End;
 use crate::wire::{PacketType, Side, Text};
 
 /// The number of the format.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A document that grows. Nothing is written before the first stream, so that a file that is no capture leaves no half
 /// of one; what the writer refuses is kept, and told at the end.
@@ -95,10 +95,10 @@ pub struct Entry<'a> {
     end: Option<&'static str>,
     packets: Counts<'a>,
     qos: [u64; 4],
-    holes: Both,
+    gaps: Both,
     replayable: bool,
     reason: Option<String>,
-    breaches: Vec<Breach<'a>>,
+    violations: Vec<Violation<'a>>,
 }
 
 /// Packets by the name of their type.
@@ -119,18 +119,18 @@ pub fn type_name(number: usize) -> &'static str {
 
 #[derive(Serialize)]
 struct Both {
-    client: Hole,
-    server: Hole,
+    client: Gap,
+    server: Gap,
 }
 
 #[derive(Serialize)]
-struct Hole {
+struct Gap {
     count: u64,
     bytes: u64,
 }
 
 #[derive(Serialize)]
-struct Breach<'a> {
+struct Violation<'a> {
     outcome: &'static str,
     by: &'static str,
     statement: String,
@@ -155,7 +155,7 @@ struct Breach<'a> {
 pub fn stream<'a>(report: &'a Report) -> Entry<'a> {
     let stream = report.stream;
     let replayable = stream.replayable();
-    let hole = |Holes { count, bytes }| Hole { count, bytes };
+    let gap = |Holes { count, bytes }| Gap { count, bytes };
     Entry {
         stream: stream.id,
         client: stream.client,
@@ -172,13 +172,13 @@ pub fn stream<'a>(report: &'a Report) -> Entry<'a> {
         }),
         packets: Counts(stream),
         qos: stream.qos,
-        holes: Both {
-            client: hole(stream.client_holes),
-            server: hole(stream.server_holes),
+        gaps: Both {
+            client: gap(stream.client_holes),
+            server: gap(stream.server_holes),
         },
         replayable: replayable.is_ok(),
         reason: replayable.err(),
-        breaches: report.found.iter().map(breach).collect(),
+        violations: report.found.iter().map(violation).collect(),
     }
 }
 
@@ -189,12 +189,12 @@ fn text(of: &Text) -> Value {
     }
 }
 
-fn breach(found: &Found) -> Breach<'_> {
+fn violation(found: &Found) -> Violation<'_> {
     let finding = &found.finding;
     let packet = found.packet.as_ref();
-    Breach {
+    Violation {
         outcome: match finding.outcome {
-            Outcome::Breach => "breach",
+            Outcome::Breach => "violation",
             Outcome::Unknown => "unknown",
         },
         by: side(finding.by),
@@ -233,8 +233,8 @@ fn summary_json(totals: &Totals, summary: &Summary) -> Value {
     put("connections", json!(summary.connections));
     put("streams", json!(totals.streams));
     put("mqtt_packets", json!(totals.packets));
-    put("breaches_by_clients", json!(totals.by_clients));
-    put("breaches_by_brokers", json!(totals.by_brokers));
+    put("violations_by_clients", json!(totals.by_clients));
+    put("violations_by_brokers", json!(totals.by_brokers));
     put("advice", json!(totals.advice));
     put("unknown", json!(totals.doubts));
     put("tls", json!({ "count": summary.tls, "streams": tls }));

@@ -140,14 +140,14 @@ pub fn summary(totals: &Totals, summary: &Summary) -> String {
         count(totals.streams, "MQTT connection", "MQTT connections"),
         count(summary.packets, "packet", "packets"),
         count(summary.connections.into(), "TCP connection", "TCP connections"),
-        count(totals.by_clients, "breach", "breaches"),
+        count(totals.by_clients, "violation", "violations"),
         totals.by_brokers,
     );
     if totals.advice > 0 {
-        let _ = write!(out, ", {} of a SHOULD", count(totals.advice, "breach", "breaches"));
+        let _ = write!(out, ", {} of a SHOULD", count(totals.advice, "violation", "violations"));
     }
     if totals.doubts > 0 {
-        let _ = write!(out, ", {} that a hole or a late start leaves open", totals.doubts);
+        let _ = write!(out, ", {} that a gap or a late start leaves undecided", totals.doubts);
     }
     out.push('\n');
     if summary.tls > 0 {

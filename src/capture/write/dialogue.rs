@@ -67,7 +67,7 @@ impl Dialogue {
                 }
                 if shown.missing > 0 {
                     drawn.notes.push(format!(
-                        "{} of the packet's {} bytes were not kept: a hole in the sequence numbers",
+                        "{} of the packet's {} bytes were not kept: a gap in the sequence numbers",
                         shown.missing,
                         raw.len()
                     ));

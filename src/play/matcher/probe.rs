@@ -475,7 +475,7 @@ pub(super) fn name_of(event: &Event) -> String {
         What::End(end) => format!("the end of the connection ({end})"),
         What::Open => "a connection".to_owned(),
         What::WebSocket(event) => event.to_string(),
-        What::Gap(_) => "a hole".to_owned(),
+        What::Gap(_) => "a gap".to_owned(),
         What::Lifecycle(_) => "a restart".to_owned(),
     }
 }

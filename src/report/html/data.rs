@@ -61,9 +61,9 @@ struct Cell {
     f: Option<Fault>,
     /// Breaches, and advice.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    b: Vec<Breach>,
+    b: Vec<Violation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    a: Vec<Breach>,
+    a: Vec<Violation>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plays: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,7 +84,7 @@ struct Fault {
 }
 
 #[derive(Serialize)]
-struct Breach {
+struct Violation {
     #[serde(skip_serializing_if = "Option::is_none")]
     statement: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,7 +207,7 @@ impl Build<'_> {
         let named = |control: bool| -> BTreeSet<usize> {
             let found = case.found.filter(|_| case.in_control == control);
             let others = case
-                .breaches
+                .violations
                 .iter()
                 .chain(&case.advice)
                 .filter(|b| b.control == control);
@@ -234,8 +234,12 @@ impl Build<'_> {
                 .map(|m| (m.field.clone(), clean(&m.expected), clean(&m.found), m.span))
                 .collect(),
         });
-        let breaches = case.breaches.iter().map(|b| self.breach(b, clean(&b.text))).collect();
-        let advice = case.advice.iter().map(|b| self.breach(b, clean(&b.text))).collect();
+        let violations = case
+            .violations
+            .iter()
+            .map(|b| self.violation(b, clean(&b.text)))
+            .collect();
+        let advice = case.advice.iter().map(|b| self.violation(b, clean(&b.text))).collect();
         Cell {
             v: case.verdict as usize,
             ms: (case.seconds * 1000.0).round() as u64,
@@ -243,21 +247,21 @@ impl Build<'_> {
             x: exchange,
             c: control,
             f: fault,
-            b: breaches,
+            b: violations,
             a: advice,
             plays: Some(case.plays).filter(|plays| *plays > 1),
             log: case.log.as_deref().map(tail),
         }
     }
 
-    fn breach(&mut self, breach: &model::Breach, text: String) -> Breach {
-        Breach {
-            statement: breach.statement.as_deref().map(|token| self.statement(token)),
-            rule: breach.rule.clone(),
+    fn violation(&mut self, violation: &model::Violation, text: String) -> Violation {
+        Violation {
+            statement: violation.statement.as_deref().map(|token| self.statement(token)),
+            rule: violation.rule.clone(),
             text,
-            event: breach.event,
-            control: breach.control,
-            span: breach.span,
+            event: violation.event,
+            control: violation.control,
+            span: violation.span,
         }
     }
 }

@@ -20,7 +20,9 @@ use crate::transcript::{Author, Direction};
 use crate::transport::Transport;
 
 /// The number of the format.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+/// The format before, which is still read: its violations were called breaches.
+const FORMER_FORMAT: u32 = 1;
 
 /// One run. What follows from its cases, the summary and the scores, is written and not read.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -73,10 +75,10 @@ pub struct Case {
     pub steady_reason: Option<String>,
     /// Tokens, of which this mqttspec need not know all.
     pub statements: Vec<String>,
+    #[serde(default, alias = "breaches")]
+    pub violations: Vec<Violation>,
     #[serde(default)]
-    pub breaches: Vec<Breach>,
-    #[serde(default)]
-    pub advice: Vec<Breach>,
+    pub advice: Vec<Violation>,
     pub place: Option<Place>,
     /// The event that stands in the way, as its index in the transcript.
     #[serde(default)]
@@ -122,7 +124,7 @@ pub struct Cause {
 
 /// What was found in an exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Breach {
+pub struct Violation {
     pub statement: Option<String>,
     pub level: Option<Level>,
     pub rule: Option<String>,
@@ -131,7 +133,7 @@ pub struct Breach {
     /// Whether the event is one of the control.
     #[serde(default)]
     pub control: bool,
-    /// The bytes of the event's packet in which the breach lies: the first, and the one behind the last.
+    /// The bytes of the event's packet in which the violation lies: the first, and the one behind the last.
     #[serde(default)]
     pub span: Option<[usize; 2]>,
 }
@@ -289,17 +291,27 @@ impl Run {
         struct Numbered {
             format: Option<u32>,
         }
-        let other = |number| format!("its format is {number}, this mqttspec reads {FORMAT}");
+        let other = |number| format!("its format is {number}, this mqttspec reads {FORMER_FORMAT} and {FORMAT}");
         match serde_json::from_str::<Run>(text) {
             Ok(run) if run.format == FORMAT => Ok(run),
+            Ok(run) if run.format == FORMER_FORMAT => Ok(run.renamed()),
             Ok(run) => Err(other(run.format)),
             // Another format may well have other keys.
             Err(error) => Err(match serde_json::from_str::<Numbered>(text) {
-                Ok(Numbered { format: Some(number) }) if number != FORMAT => other(number),
+                Ok(Numbered { format: Some(number) }) if ![FORMER_FORMAT, FORMAT].contains(&number) => other(number),
                 Ok(Numbered { format: None }) => "this is no JSON of a run: it has no `format`".to_owned(),
                 Ok(_) | Err(_) => format!("this is no JSON of a run: {error}"),
             }),
         }
+    }
+
+    /// A run of the former format with the names of this one.
+    fn renamed(mut self) -> Run {
+        self.format = FORMAT;
+        for exchange in self.cases.iter_mut().filter_map(|case| case.exchange.as_mut()) {
+            *exchange = exchange.replace("\nbreach: ", "\nviolation: ");
+        }
+        self
     }
 
     /// The text that [`Run::read`] reads.
@@ -381,6 +393,17 @@ mod tests {
     }
 
     #[test]
+    fn a_run_of_the_former_format_is_read_with_the_names_of_this_one() {
+        let text = json::run(&testing::run());
+        let former = text
+            .replacen("\"format\": 2", "\"format\": 1", 1)
+            .replace("\"violations\":", "\"breaches\":")
+            .replace("\\nviolation: ", "\\nbreach: ");
+        assert_ne!(former, text);
+        assert_eq!(Run::read(&former), Run::read(&text));
+    }
+
+    #[test]
     fn a_run_that_is_read_back_is_the_run() {
         let played = Run::from(&testing::run());
         let read = Run::read(&played.write()).unwrap();
@@ -424,8 +447,11 @@ mod tests {
     #[test]
     fn another_format_is_refused_and_so_is_what_is_none() {
         let text = json::run(&testing::run());
-        let other = text.replacen("\"format\": 1", "\"format\": 2", 1);
-        assert_eq!(Run::read(&other).unwrap_err(), "its format is 2, this mqttspec reads 1");
+        let other = text.replacen("\"format\": 2", "\"format\": 3", 1);
+        assert_eq!(
+            Run::read(&other).unwrap_err(),
+            "its format is 3, this mqttspec reads 1 and 2"
+        );
         for wrong in [
             "",
             "[]",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Breach, Case, Cause, Event, EventKind, Expected, FORMAT, Field, Mismatch, Packet, Place, Run, Target};
+use super::{Case, Cause, Event, EventKind, Expected, FORMAT, Field, Mismatch, Packet, Place, Run, Target, Violation};
 use crate::play::Failure;
 use crate::report::{case, snapshot};
 use crate::secret::{is_password, redacted};
@@ -51,8 +51,8 @@ impl From<&CaseResult> for Case {
             known: case.known.iter().map(|known| Cause::from(&**known)).collect(),
             steady_reason: case.steady_reason.clone(),
             statements: case.proves.iter().map(StatementId::to_string).collect(),
-            breaches: case.breaches().map(Breach::from).collect(),
-            advice: case.advice().map(Breach::from).collect(),
+            violations: case.breaches().map(Violation::from).collect(),
+            advice: case.advice().map(Violation::from).collect(),
             place: failure.and_then(|f| place(case, f)),
             found: failure.and_then(|f| f.found),
             expected: failure.map(expected).unwrap_or_default(),
@@ -83,9 +83,9 @@ impl From<&Known> for Cause {
     }
 }
 
-impl From<&Judged> for Breach {
-    fn from(judged: &Judged) -> Breach {
-        Breach {
+impl From<&Judged> for Violation {
+    fn from(judged: &Judged) -> Violation {
+        Violation {
             statement: judged.statement.map(|s| s.to_string()),
             level: judged.statement.and_then(|s| catalogue().get(s)).map(|s| s.level),
             rule: judged.rule.map(str::to_owned),

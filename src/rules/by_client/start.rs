@@ -16,7 +16,7 @@ const EXPIRY: PerVersion = ids![v5: "§3.14.2.2.2/expiry-from-zero"];
 pub const RULES: &[RuleInfo] = &[
     RuleInfo {
         name: "client-decodes",
-        about: "Every packet of the client decodes without a breach.",
+        about: "Every packet of the client decodes without a violation.",
         ids: &[],
         needs: Needs::Bytes,
         check: decodes,

@@ -32,7 +32,7 @@ pub(super) const KEYS: [&str; 23] = [
     "versions",
     "login",
     "settle",
-    "patience",
+    "response_timeout",
     "supports",
     "denies",
     "users",
@@ -45,6 +45,8 @@ pub(super) const KEYS: [&str; 23] = [
     "known",
     "known_from",
 ];
+/// Former names of keys, which stay valid, and their present names.
+const FORMER_KEYS: [(&str, &str); 1] = [("patience", "response_timeout")];
 const PROCESS_KEYS: [&str; 9] = [
     "command",
     "files",
@@ -127,7 +129,7 @@ impl Check<'_> {
     }
 
     pub(super) fn profile(&mut self, root: &Node) -> Checked<Profile> {
-        self.read.map(root, "a profile", &KEYS)?;
+        self.read.map_with_former(root, "a profile", &KEYS, &FORMER_KEYS)?;
         let starts = root.given("process").is_some();
         let name = self
             .needed(root, "name", "what reports and the folder of snapshots are called")
@@ -145,7 +147,10 @@ impl Check<'_> {
         }
         let login = self.given(root, "login", Self::login);
         let settle = self.given(root, "settle", |check, node| check.read.duration(node, "`settle`"));
-        let patience = self.positive_duration(root, "patience");
+        let response_timeout = match root.given("patience") {
+            Some(_) => self.positive_duration(root, "patience"),
+            None => self.positive_duration(root, "response_timeout"),
+        };
         let denies = self.given(root, "denies", Self::denies);
         let users = self.given(root, "users", Self::users);
         let auth = self.given(root, "auth", Self::auth);
@@ -173,7 +178,7 @@ impl Check<'_> {
             versions: versions?,
             login: login?,
             settle: settle?.unwrap_or_default(),
-            patience: patience?,
+            response_timeout: response_timeout?,
             denies: denies?.unwrap_or_default(),
             users: users?.unwrap_or_default(),
             auth: auth?,

@@ -46,8 +46,8 @@ pub struct Profile {
     pub login: Option<Login>,
     /// The time that a change needs before another connection sees it.
     pub settle: Duration,
-    /// The deadline of a step on this target; `None` leaves it as it is.
-    pub patience: Option<Duration>,
+    /// The response timeout on this target; `None` keeps the default.
+    pub response_timeout: Option<Duration>,
     pub supports: Supports,
     /// Topic filters that the broker's access list denies.
     pub denies: Vec<String>,

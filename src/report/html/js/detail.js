@@ -85,7 +85,7 @@ function statementText(s, breached) {
   return h("div", { class: `statement${breached ? " breached" : ""}` },
     h("button", { type: "button", title: "All cases that prove it", onclick: search }, s.token), " ",
     s.level ? h("span", { class: "level" }, s.level) : null, " ",
-    s.section ? h("span", { class: "quiet" }, `section ${s.section}${breached ? " · breached" : ""}`) : null,
+    s.section ? h("span", { class: "quiet" }, `section ${s.section}${breached ? " · violated" : ""}`) : null,
     s.says ? h("div", {}, s.says) : null);
 }
 
