@@ -11,7 +11,7 @@ pub enum Error {
     #[error("it is empty")]
     Empty,
     /// The first bytes are of no format that is known; the text says what they look like.
-    #[error("it is no capture in pcap or pcapng format: {0}")]
+    #[error("it is not a capture in pcap or pcapng format: {0}")]
     Format(String),
     /// The format is right, and its header is not.
     #[error("its header is damaged: {0}")]

@@ -84,7 +84,7 @@ impl Stream {
     pub fn replayable(&self) -> Result<(), String> {
         match &self.unusable {
             Some(why) => Err(why.clone()),
-            None if !self.from_connect => Err("it does not begin with a CONNECT".to_owned()),
+            None if !self.from_connect => Err("it does not start with a CONNECT".to_owned()),
             None => Ok(()),
         }
     }

@@ -42,11 +42,11 @@ pub fn audit(args: &AuditArgs) -> Exit {
     }
     if totals.streams == 0 {
         let hint = if args.stream.is_some() || !args.port.is_empty() {
-            " that is asked for"
+            " that was selected"
         } else {
             ""
         };
-        print_error(&format!("warning: {name}: there is no MQTT connection in it{hint}\n"));
+        print_error(&format!("warning: {name}: it contains no MQTT connection{hint}\n"));
     }
     let advice = if args.strict { totals.advice } else { 0 };
     if totals.by_clients + totals.by_brokers + advice > 0 {

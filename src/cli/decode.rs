@@ -18,7 +18,7 @@ pub fn decode(args: &DecodeArgs) -> Exit {
     let bytes = match hex::decode(digits) {
         Ok(bytes) if bytes.is_empty() => return fail(Exit::Usage, "there are no bytes to decode"),
         Ok(bytes) => bytes,
-        Err(error) => return fail(Exit::Usage, format!("this is no hex: {error}")),
+        Err(error) => return fail(Exit::Usage, format!("this is not hex: {error}")),
     };
     let side = match args.from {
         Some(Sender::Client) => Side::Client,

@@ -39,7 +39,7 @@ pub fn explain(args: &ExplainArgs) -> Exit {
         .map(|place| format!("  {}:{}\n", place.file, place.line))
         .collect();
     if !places.is_empty() {
-        out.push_str("\nWhere the reference broker honours it:\n");
+        out.push_str("\nWhere the reference broker implements it:\n");
         out.extend(places);
     }
     let ways: Vec<String> = Disobey::all()
@@ -48,7 +48,7 @@ pub fn explain(args: &ExplainArgs) -> Exit {
         .map(|d| format!("  --fault {}  {}\n", d.token(), d.what))
         .collect();
     if !ways.is_empty() {
-        out.push_str("\nHow the reference broker can break it:\n");
+        out.push_str("\nFaults of the reference broker that break it:\n");
         out.extend(ways);
     }
     let left_open: Vec<String> = freedoms()
@@ -74,11 +74,11 @@ fn text(statement: &Statement) -> String {
         Observe::Wire => "in the bytes",
         Observe::Time => "in the bytes and their time",
         Observe::Restart => "across a restart of the broker",
-        Observe::Peer => "only by playing the server towards a client",
+        Observe::Peer => "only by a test that plays the server",
         Observe::Internal => "not from outside",
     };
     let own = if statement.id.is_own() {
-        " (an entry of our own: the standard does not number it)"
+        " (not numbered in the standard; the id is ours)"
     } else {
         ""
     };
@@ -94,7 +94,10 @@ fn text(statement: &Statement) -> String {
     );
     if !statement.enforced_by.is_empty() {
         let ids: Vec<String> = statement.enforced_by.iter().map(ToString::to_string).collect();
-        out.push_str(&format!("\nThe server must react by {}.\n", ids.join(", ")));
+        out.push_str(&format!(
+            "\nA violation obliges the server to react: {}.\n",
+            ids.join(", ")
+        ));
     }
     out
 }

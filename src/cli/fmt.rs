@@ -68,7 +68,7 @@ impl Work<'_> {
         }
         let found = String::from_utf8_lossy(&bytes);
         if found.strip_prefix('\u{feff}').unwrap_or(&found) != source.text {
-            return self.fault(format!("{shown} was changed by somebody else, and is left as it is"));
+            return self.fault(format!("{shown} was changed by another program and is left unchanged"));
         }
         if self.only_looks() {
             return self.show(&shown.to_string(), &found, text);

@@ -14,7 +14,8 @@ use super::{Exit, files, set};
 pub fn import(args: &ImportArgs) -> Exit {
     if let Some(output) = args.output.as_deref().filter(|o| !is_scenario_file(o)) {
         let shown = output.display();
-        let message = format!("{shown}: a scenario's file is named with a to z, 0 to 9 and `-`, and ends with .yaml");
+        let message =
+            format!("{shown}: the name of a scenario file consists of a to z, 0 to 9 and `-`, and ends in .yaml");
         return fail(Exit::Usage, message);
     }
     let settings = capture::Settings {
@@ -34,7 +35,7 @@ pub fn import(args: &ImportArgs) -> Exit {
         [] => {
             return fail(
                 Exit::Nothing,
-                format!("{file} has no MQTT connection that is asked for"),
+                format!("{file} has no MQTT connection that was selected"),
             );
         }
         many => {
@@ -53,7 +54,7 @@ pub fn import(args: &ImportArgs) -> Exit {
         Err(why) => {
             return fail(
                 Exit::Nothing,
-                format!("connection {} cannot be played: {why}", recorded.stream.id),
+                format!("connection {} cannot be imported: {why}", recorded.stream.id),
             );
         }
     };

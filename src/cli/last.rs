@@ -27,10 +27,10 @@ pub fn keep(result: &RunResult) {
 pub fn bad() -> Result<Vec<String>, String> {
     let text = state::last_bad()
         .and_then(|file| std::fs::read_to_string(file).ok())
-        .ok_or("there was no run here yet, so nothing has failed")?;
+        .ok_or("there is no earlier run in this directory")?;
     let ids: Vec<String> = text.lines().map(|id| aliases().current(id).into_owned()).collect();
     if ids.is_empty() {
-        return Err("nothing was bad in the last run".to_owned());
+        return Err("no case failed in the last run".to_owned());
     }
     Ok(ids)
 }

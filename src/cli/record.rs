@@ -28,7 +28,7 @@ pub fn record(args: &RecordArgs) -> Exit {
 
 async fn record_until_told(args: &RecordArgs) -> Exit {
     if args.target.transport() != Transport::Mqtt {
-        let message = format!("{}: only what crosses plain TCP can be recorded", args.target);
+        let message = format!("{}: only plain TCP can be recorded", args.target);
         return fail(Exit::Usage, message);
     }
     let listener = match TcpListener::bind(args.listen).await {
@@ -76,9 +76,11 @@ fn line(told: &Told) -> String {
             connection,
             client,
             why,
-        } => format!("{connection} {client} turned away: the broker cannot be reached: {why}"),
+        } => format!("{connection} {client} disconnected: the broker cannot be reached: {why}"),
         Told::NotAccepted(why) => format!("a connection could not be accepted: {why}"),
-        Told::NotMqtt { connection, what } => format!("{connection} speaks {what}: it passes, and is not judged"),
+        Told::NotMqtt { connection, what } => {
+            format!("{connection} speaks {what}: it is passed through, but not judged")
+        }
         Told::Connect {
             connection,
             version,

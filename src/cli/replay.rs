@@ -26,7 +26,7 @@ pub fn replay(args: &ReplayArgs) -> Exit {
         let file = args.file.display();
         return fail(
             Exit::Nothing,
-            format!("{file} has no MQTT connection that is asked for"),
+            format!("{file} has no MQTT connection that was selected"),
         );
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -74,7 +74,7 @@ async fn play(args: &ReplayArgs, streams: &[Recorded], summary: &Summary) -> Exi
     let whole = args.stream.is_empty() && args.client_id.is_empty();
     print(&text(&replayed, if whole { Some(summary) } else { None }));
     match (replayed.lines.is_empty(), replayed.differences.is_empty()) {
-        (true, _) => fail(Exit::Nothing, "no connection of the capture can be played"),
+        (true, _) => fail(Exit::Nothing, "no connection of the capture can be replayed"),
         (false, true) => Exit::Ok,
         (false, false) => Exit::Bad,
     }
@@ -154,7 +154,7 @@ mod tests {
         };
         let replayed = Replayed {
             lines: vec![line(1), line(4)],
-            left_out: vec![(7, "it does not begin with a CONNECT".to_owned())],
+            left_out: vec![(7, "it does not start with a CONNECT".to_owned())],
             differences: vec![
                 difference(Some(12), "SUBACK reason_codes: captured [0x00], came [0x80]"),
                 difference(None, "PINGRESP came, and was not captured"),
@@ -169,7 +169,7 @@ mod tests {
              stream 4  client \"c\\u{1b}[2J\", v5: 2 differences\n\
              \x20 packet 12 at 1.500s  SUBACK reason_codes: captured [0x00], came [0x80]\n\
              \x20 in the replay at 1.500s  PINGRESP came, and was not captured\n\
-             stream 7  left out: it does not begin with a CONNECT\n\
+             stream 7  left out: it does not start with a CONNECT\n\
              2 streams played, 1 left out; 1 packet sent, 3 answers compared, 2 differences\n"
         );
     }

@@ -138,7 +138,7 @@ async fn clean_up(target: &Target, player: &Player, kept: &Open) {
     if !Broom::after_run(target, &player.settings, kept).await {
         let argument = target.info.argument.as_deref().unwrap_or_default();
         print_error(&format!(
-            "note: something is left at the broker; `mqttspec sweep {argument}` removes it\n"
+            "note: some state is left on the broker; `mqttspec sweep {argument}` removes it\n"
         ));
     }
 }

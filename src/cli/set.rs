@@ -63,7 +63,7 @@ fn taken<T: AsRef<Outline>>(all: Vec<T>, select: &SelectArgs, only: Option<Vec<S
     }
     let taken: Vec<T> = all.into_iter().filter(|case| selection.takes(case.as_ref())).collect();
     if taken.is_empty() {
-        return Err(fail(Exit::Nothing, "no case fits all that is asked for"));
+        return Err(fail(Exit::Nothing, "no case matches the selection"));
     }
     Ok(taken)
 }

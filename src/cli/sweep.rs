@@ -17,7 +17,7 @@ const NAMED: usize = 20;
 pub fn sweep(args: &SweepArgs) -> Exit {
     if let Some(wrong) = args.namespace.iter().find(|name| !is_namespace(name)) {
         let help = "it has eight characters, such as ms0k3f9a: the first level of a topic that a run left";
-        return fail(Exit::Usage, format!("`{wrong}` is no namespace of ours; {help}"));
+        return fail(Exit::Usage, format!("`{wrong}` is not a namespace of mqttspec; {help}"));
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -33,7 +33,7 @@ async fn sweep_all(args: &SweepArgs) -> Exit {
     };
     if target.launcher.starts_its_own() {
         let text = format!(
-            "{}: the run starts this broker itself, so nothing outlives it",
+            "{}: the run starts this broker itself, so it leaves nothing",
             args.target
         );
         return fail(Exit::Usage, text);
@@ -53,7 +53,7 @@ async fn sweep_all(args: &SweepArgs) -> Exit {
                 swept.sessions, swept.topics
             ));
             if swept.refused {
-                print("the broker refuses a subscription to #, so what other runs left cannot be seen\n");
+                print("the broker refuses a subscription to #, so what other runs left is not visible\n");
             }
             print(&unknown(&swept.unknown));
             Exit::Ok
@@ -77,7 +77,7 @@ fn unknown(topics: &BTreeSet<Text>) -> String {
         return String::new();
     }
     let mut out = format!(
-        "{} retained messages look like ours, and no diary here names them; `--namespace` removes those of one run:\n",
+        "{} retained messages look like those of a run, but no run of this machine left them; `--namespace` removes those of one run:\n",
         topics.len()
     );
     for topic in topics.iter().take(NAMED) {

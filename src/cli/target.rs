@@ -54,7 +54,7 @@ fn warn(warning: Warning) {
 fn told(error: &TargetError) -> Exit {
     match error {
         TargetError::ReferenceTls => {
-            let message = "the embedded broker's certificates are its own: --ca, --cert, --server-name and --insecure are for others";
+            let message = "the embedded broker makes its own certificates: --ca, --cert, --server-name and --insecure are for other targets";
             fail(Exit::Usage, message)
         }
         TargetError::NeedsPlainTcp(_) => fail(

@@ -10,7 +10,7 @@ const HEAD: &str = "# What is covered
 This page is written by `mqttspec coverage --markdown`, and CI checks that it is what the program says. `mqttspec explain ID` prints
 one statement with its text, its cases by name and the ways of breaking it.
 
-*Seen* is how an exchange with a server shows a breach: in the bytes (wire), in their time, or across a restart. *Cases* counts the
+*Seen* is how an exchange with a server shows a violation: in the bytes (wire), in their time, or across a restart. *Cases* counts the
 cases that prove the statement, and names their scenarios. *Caught* says whether they notice when the embedded broker breaks it on
 purpose, or why it cannot be broken so. A statement that binds the client is broken by a broker that puts up with such a client.
 How both are found out is told in [trustworthy.md](trustworthy.md).

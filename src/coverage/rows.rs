@@ -136,7 +136,7 @@ pub fn not_observable(statement: &Statement) -> Option<&'static str> {
     match statement.observe {
         Observe::Wire | Observe::Time | Observe::Restart => None,
         Observe::Peer => Some("only a client that meets a server on purpose can show it"),
-        Observe::Internal => Some("nothing of it is to be seen from outside"),
+        Observe::Internal => Some("it cannot be observed from outside"),
     }
 }
 

@@ -12,19 +12,19 @@ use crate::transport::tls::TlsError;
 #[non_exhaustive]
 pub enum TargetError {
     /// The reference broker was given TLS options.
-    #[error("the reference broker's certificates are its own: no TLS options can be set for it")]
+    #[error("the reference broker makes its own certificates: it takes no TLS options")]
     ReferenceTls,
     /// A target that is not the reference broker was asked to break a statement that takes more than changing packets.
-    #[error("only the embedded broker can break {0}: it takes more than changing packets on their way")]
+    #[error("only the embedded broker can break {0}: changing packets in a proxy is not enough")]
     NeedsReference(String),
     /// A target that is reached over anything but plain TCP was asked to break statements.
-    #[error("packets can be changed on their way over plain TCP only, not over {0}")]
+    #[error("a proxy can change packets over plain TCP only, not over {0}")]
     NeedsPlainTcp(Transport),
     /// The text is no address.
     #[error(transparent)]
     Address(#[from] AddressError),
     /// The address says itself what it is reached over, and another transport was asked for.
-    #[error("{address} says itself what it is reached over: {}", address.transport())]
+    #[error("{address} already names its transport: {}", address.transport())]
     OtherTransport { address: Address },
     /// TLS options for an address without TLS.
     #[error("TLS options are for mqtts: and wss: addresses")]
@@ -63,9 +63,7 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Warning::Insecure => {
-                f.write_str("no certificate is checked (insecure): whoever answers is taken for the broker")
-            }
+            Warning::Insecure => f.write_str("certificates are not verified (insecure)"),
         }
     }
 }
@@ -81,7 +79,7 @@ pub enum SuiteError {
     #[error("no case fits `{pattern}`{}", hint(nearest))]
     NoSuchCase { pattern: String, nearest: Option<String> },
     /// Patterns, versions and tags together select no case.
-    #[error("no case fits all that is asked for")]
+    #[error("no case matches the selection")]
     Nothing,
     /// The text is no list of known deviations, or not one of the cases of this set.
     #[error(transparent)]

@@ -182,11 +182,11 @@ async fn visit(
     match tokio::time::timeout(patience, visited).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(Lost::Gone(format!(
-            "the broker is not there any more: {address}: {error}"
+            "the broker no longer accepts connections: {address}: {error}"
         ))),
         Err(_) => {
             let waited = seconds(patience);
-            let text = format!("the broker does not answer any more: {address}: no CONNACK within {waited}");
+            let text = format!("the broker no longer answers: {address}: no CONNACK within {waited}");
             Err(Lost::Silent(text))
         }
     }

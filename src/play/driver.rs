@@ -98,9 +98,7 @@ fn addresses_for(
         };
         let transport = address.transport();
         if half_closes && !transport.can_half_close() {
-            return Err(format!(
-                "{transport} has no half close: one direction does not end alone"
-            ));
+            return Err(format!("{transport} has no half close: one direction cannot end alone"));
         }
         addresses.insert(version, address);
     }

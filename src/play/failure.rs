@@ -174,10 +174,10 @@ impl FailureKind {
             FailureKind::TimedOut { awaited, waited } => {
                 return format!("{} within {}", awaited.words(span), span(*waited));
             }
-            FailureKind::NoneInTime { waited } => return format!("nothing of it came within {}", span(*waited)),
+            FailureKind::NoneInTime { waited } => return format!("none of these came within {}", span(*waited)),
             FailureKind::FenceUnanswered { client, waited } => {
                 return format!(
-                    "{client} got no PINGRESP within {} to the PINGREQ that was to show that nothing else comes",
+                    "{client} got no PINGRESP within {} to the PINGREQ of the fence",
                     span(*waited)
                 );
             }
@@ -187,14 +187,14 @@ impl FailureKind {
                 return format!("the broker closed the connection of {client}, and no step expects it");
             }
             FailureKind::Endless { packets } => {
-                return format!("the broker sends without end: {packets} packets came");
+                return format!("the broker does not stop sending: {packets} packets came");
             }
             FailureKind::MissingSome => "not all of them came",
             FailureKind::NoConnection => "there is no connection",
             FailureKind::StillOpen => "the connection is still open",
-            FailureKind::FenceUnderWay => "the fence is not through yet",
+            FailureKind::FenceUnderWay => "the fence is not complete yet",
             FailureKind::Met => "met",
-            FailureKind::NoPacket => "bytes came that are no packet",
+            FailureKind::NoPacket => "bytes came that are not a packet",
             FailureKind::BytesDiffer => "the bytes differ",
             FailureKind::NoAssignment => "no assignment fits all the variables",
             FailureKind::Closed => "the broker closed the connection",

@@ -76,7 +76,7 @@ pub fn taken_back(connect: &Connect, connack: &ConnAck, silence: Duration, setti
         && u64::from(granted) < needed
     {
         return Some(format!(
-            "the broker keeps a session for {granted} s where {asked} s are asked for, this needs {needed}"
+            "the broker keeps a session for {granted} s instead of {asked} s; the case needs {needed} s"
         ));
     }
     let stated = number(id::SERVER_KEEP_ALIVE)

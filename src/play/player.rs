@@ -126,7 +126,7 @@ impl Player {
         };
         (late > bound).then(|| {
             format!(
-                "the harness or its disk was {} late where {} is the most",
+                "the harness or its disk was {} late; at most {} is allowed",
                 super::outcome::seconds(late),
                 super::outcome::seconds(bound)
             )

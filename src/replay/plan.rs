@@ -27,7 +27,7 @@ pub enum Act {
     Open,
     Send {
         bytes: Bytes,
-        /// `None` for bytes that are no whole packet.
+        /// `None` for bytes that are not a whole packet.
         decoded: Option<Arc<Decoded>>,
     },
     /// The client's end.
@@ -115,10 +115,10 @@ fn why_not(recorded: &Recorded, options: &Options) -> Option<String> {
         _ => None,
     };
     if let Some(bytes) = events.iter().filter(ours).find_map(long) {
-        return Some(format!("a packet of the client has {bytes} bytes, too many to be kept"));
+        return Some(format!("a packet of the client has {bytes} bytes, too many to keep"));
     }
     if !recorded.stream.from_connect && !options.assume_connect {
-        return Some("it does not begin with a CONNECT (--assume-connect begins it with one)".to_owned());
+        return Some("it does not start with a CONNECT (--assume-connect adds one)".to_owned());
     }
     None
 }
@@ -262,7 +262,7 @@ mod tests {
     fn what_cannot_be_played_is_named() {
         let midway = || Talk::new().packet("c", None, Author::Script, Packet::PingReq);
         let answer = || Talk::new().packet("c", None, Author::Peer, Packet::PingResp);
-        for (talk, why) in [(midway(), "begin with a CONNECT"), (answer(), "client's side")] {
+        for (talk, why) in [(midway(), "start with a CONNECT"), (answer(), "client's side")] {
             let plan = plan(&[source(7, 0, false, talk)], &options(), &|_| true);
             assert!(plan.turns.is_empty());
             assert!(plan.left_out[0].1.contains(why), "{:?}", plan.left_out);

@@ -72,7 +72,7 @@ impl Kind {
         match self {
             Kind::Crashes => "newly crashing",
             Kind::Fails => "newly failing",
-            Kind::Unjudged => "not judged any more",
+            Kind::Unjudged => "no longer judged",
             Kind::Passes => "newly passing",
             Kind::Known => "newly a known deviation",
             Kind::Skipped => "skipped now",
@@ -276,7 +276,7 @@ impl<'r> Changes<'r> {
         let mut notes = Vec::new();
         let (old, new) = (self.old, self.new);
         if old.target.name != new.target.name {
-            notes.push("these are two brokers, not one before and after".to_owned());
+            notes.push("these runs are of two different brokers".to_owned());
         }
         if old.mqttspec != new.mqttspec {
             notes.push(format!(

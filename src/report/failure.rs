@@ -92,7 +92,7 @@ fn headline(case: &CaseResult, target: &TargetInfo) -> String {
     if case.plays > 1 {
         let _ = writeln!(
             out,
-            "played {} times: this machine was too late for a time of its own before",
+            "played {} times: before that, this machine was too slow",
             case.plays
         );
     }
@@ -110,9 +110,9 @@ fn excerpt(case: &CaseResult, failure: &Failure, options: Options) -> String {
         (Stage::Setup, false) => "while the clients were set up",
         (Stage::Setup, true) => "while the clients of the control were set up",
         (Stage::Script, false) => "",
-        (Stage::Script, true) => "in the control, which is the same without the fault",
+        (Stage::Script, true) => "in the control (the same exchange without the fault)",
         (Stage::Account | Stage::Fence, false) => "at the end of the case",
-        (Stage::Account | Stage::Fence, true) => "at the end of the control, which is the same without the fault",
+        (Stage::Account | Stage::Fence, true) => "at the end of the control (the same exchange without the fault)",
     };
     let mut shown = Diagnostic::new(source, place, summary);
     if !where_.is_empty() {

@@ -66,7 +66,7 @@ pub fn summary(run: &RunResult) -> String {
         let cases: Vec<String> = run.crashes_under_load.iter().map(|id| markdown(id)).collect();
         let _ = writeln!(
             out,
-            "- the broker ended while these were played, and by none of them alone: {}",
+            "- the broker ended while these cases ran, but none of them ends it alone: {}",
             cases.join(", ")
         );
     }
@@ -86,7 +86,7 @@ pub fn summary(run: &RunResult) -> String {
         );
     }
     if bad.len() > FULL {
-        let _ = writeln!(out, "\n{} more cases are bad.", bad.len() - FULL);
+        let _ = writeln!(out, "\n{} more cases have unexpected results.", bad.len() - FULL);
     }
     out
 }

@@ -20,7 +20,7 @@ pub fn run(run: &RunResult) -> String {
     }
     if !run.crashes_under_load.is_empty() {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-        status.set_message("the broker ended while several cases were played, and by none of them alone");
+        status.set_message("the broker ended while several cases ran, but none of them ends it alone");
         status.set_description(xml(&run.crashes_under_load.join("\n")));
         let mut test = TestCase::new("crash under load", status);
         test.set_classname("mqttspec");
@@ -72,7 +72,10 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
     }
     notes.extend(case.advice().map(|a| format!("advice{}: {}", case::place(a), a.text)));
     if case.plays > 1 {
-        notes.push(format!("played {} times, the machine was too slow before", case.plays));
+        notes.push(format!(
+            "played {} times: before that, this machine was too slow",
+            case.plays
+        ));
     }
     if !notes.is_empty() {
         test.set_system_out(xml(&notes.join("\n")));

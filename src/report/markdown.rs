@@ -114,7 +114,7 @@ fn deviations(matrix: &Matrix) -> String {
         out.push_str(&line(&cells));
     }
     if rows.len() > CASES {
-        let _ = writeln!(out, "\n{} more are left out.", rows.len() - CASES);
+        let _ = writeln!(out, "\n{} more are not shown.", rows.len() - CASES);
     }
     out.push_str("\n</details>\n");
     out

@@ -20,7 +20,7 @@ pub fn merge<'o>(parts: &[(String, String)], order: impl IntoIterator<Item = &'o
     let places: BTreeMap<&str, usize> = order.into_iter().enumerate().map(|(i, id)| (id, i)).collect();
     let mut read = read.into_iter();
     let Some((first, mut whole)) = read.next() else {
-        return Err("there is nothing to be merged".to_owned());
+        return Err("there is nothing to merge".to_owned());
     };
     let mut cases: BTreeMap<(usize, String), (&str, Case)> = BTreeMap::new();
     let mut gather = |name, part: Vec<Case>| {
@@ -57,14 +57,14 @@ fn are_of_one_run(parts: &[(&str, Run)]) -> Result<(), String> {
         let (a, b) = (&model.target, &run.target);
         if (&a.name, &a.version) != (&b.name, &b.version) {
             return Err(format!(
-                "{first} is of {}, {name} of {}: these are no parts of one run",
+                "{first} is of {}, {name} of {}: these are not parts of one run",
                 model.label(),
                 run.label()
             ));
         }
         if model.mqttspec != run.mqttspec {
             return Err(format!(
-                "{first} was written by mqttspec {}, {name} by {}: these are no parts of one run",
+                "{first} was written by mqttspec {}, {name} by {}: these are not parts of one run",
                 model.mqttspec, run.mqttspec
             ));
         }
@@ -119,6 +119,6 @@ mod tests {
         );
         assert!(refused(&[a, other]).contains("by 0.2.0"));
         assert!(refused(&[]).contains("nothing"));
-        assert!(refused(&[("c".to_owned(), "{}".to_owned())]).starts_with("c: this is no JSON of a run"));
+        assert!(refused(&[("c".to_owned(), "{}".to_owned())]).starts_with("c: this is not the JSON of a run"));
     }
 }

@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// The file cannot be written.
 pub fn write(run: &RunResult, began: Duration, out: impl Write) -> io::Result<()> {
     let about = format!(
-        "exchanges of mqttspec with {}; the addresses are made up, and cases that ran side by side stand one after the other",
+        "exchanges of mqttspec with {}; the addresses are invented, and cases that ran in parallel follow one another",
         case::target(&run.target)
     );
     let mut file = PcapngFile::new(out, &about)?;
@@ -97,7 +97,7 @@ fn heading(case: &CaseResult, control: bool, transcript: &Transcript, event: &Ev
     let what = match &event.what {
         What::Open => "connection opened",
         What::Packet { decoded, .. } => name(decoded),
-        What::Fragment(_) => "bytes that are no whole packet",
+        What::Fragment(_) => "bytes that are not a whole packet",
         What::End(_) => "end",
         What::WebSocket(_) => "WebSocket",
         What::Gap(_) => "gap",
@@ -129,7 +129,7 @@ fn remarks(case: &CaseResult, control: bool, index: usize, event: &Event) -> Vec
             );
         }
         What::Fragment(_) if !event.is_from_peer() => {
-            remarks.push("wrong on purpose: nothing behind these bytes can be read as packets".to_owned());
+            remarks.push("wrong on purpose: nothing after these bytes can be decoded".to_owned());
         }
         What::Lifecycle(Lifecycle::Restart) => remarks.push("before this the broker was restarted".to_owned()),
         What::Lifecycle(Lifecycle::Kill) => {

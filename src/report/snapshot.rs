@@ -163,7 +163,7 @@ pub fn snapshots(run: &RunResult, usual: &Usual) -> Vec<Snapshot> {
     });
     let usual = Snapshot {
         key: USUAL.to_owned(),
-        title: "What CONNACK stands for in the other snapshots".to_owned(),
+        title: "What CONNACK means in the other snapshots".to_owned(),
         body: Body::Usual(usual.clone()),
     };
     let snapshots = scenarios.into_iter().map(|(path, cases)| Snapshot {
@@ -220,7 +220,7 @@ pub fn text(case: &CaseResult, usual: &Usual) -> String {
     let mut out = format!("verdict: {}\n", case::verdict(case));
     if case.varies {
         // At which step it fails may vary too, and with it what was sent.
-        out.push_str("varies: what came is another in every run\n");
+        out.push_str("varies: what came differs in every run\n");
         return out;
     }
     let ns = case
@@ -543,7 +543,7 @@ mod tests {
         run.cases[3].varies = true;
         assert_eq!(
             text(&run.cases[3]),
-            "verdict: known\nvaries: what came is another in every run\n"
+            "verdict: known\nvaries: what came differs in every run\n"
         );
         let known = run.cases[3].id.clone();
         run.target.snapshots = Kept::Failures;

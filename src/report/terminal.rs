@@ -91,7 +91,7 @@ pub fn summary(run: &RunResult, verbose: bool) -> String {
         let what = paint(style::of(Verdict::Crash), "crash under load");
         let _ = writeln!(
             out,
-            "{what}: the broker ended while these were played, and by none of them alone:"
+            "{what}: the broker ended while these cases ran, but none of them ends it alone:"
         );
         for id in &run.crashes_under_load {
             let _ = writeln!(out, "  {id}");
@@ -101,7 +101,10 @@ pub fn summary(run: &RunResult, verbose: bool) -> String {
         0 => {}
         n => {
             let what = paint(YELLOW, plural(n, "cause"));
-            let _ = writeln!(out, "{what} of known deviations untriaged: nobody has said yet why");
+            let _ = writeln!(
+                out,
+                "{what} of known deviations untriaged: no one has given the reason yet"
+            );
         }
     }
     for score in scores(run) {

@@ -37,14 +37,14 @@ pub const RULES: &[RuleInfo] = &[
     },
     RuleInfo {
         name: "suback-answers-subscribe",
-        about: "SUBACK answers an open SUBSCRIBE and has one code a filter.",
+        about: "SUBACK answers an open SUBSCRIBE and has one code for each filter.",
         ids: &[SUBACK_ID, SUBACK_CODES],
         needs: Needs::Connection,
         check: suback_answers_subscribe,
     },
     RuleInfo {
         name: "unsuback-answers-unsubscribe",
-        about: "UNSUBACK answers an open UNSUBSCRIBE and in 5.0 has one code a filter.",
+        about: "UNSUBACK answers an open UNSUBSCRIBE and in 5.0 has one code for each filter.",
         ids: &[UNSUBACK_ID, UNSUBACK_CODES],
         needs: Needs::Connection,
         check: unsuback_answers_unsubscribe,
@@ -97,7 +97,7 @@ fn pubrel_answers_pubrec(m: &Moment) -> Vec<Found> {
         Some(d) if d.qos == 2 && d.stage >= Stage::Received && may_repeat(m.version) => return vec![],
         Some(d) if d.qos == 2 && d.stage >= Stage::Received => Found::new(
             REPEAT,
-            format!("PUBREL {id} was repeated on a connection that is still there"),
+            format!("PUBREL {id} was repeated on a connection that is still open"),
         ),
         // A resumed session may be further than the transcript shows.
         Some(d) if d.qos == 2 && d.connection != m.conn.number => return vec![],

@@ -41,14 +41,14 @@ pub const RULES: &[RuleInfo] = &[
     },
     RuleInfo {
         name: "connack-once",
-        about: "A connection gets one CONNACK at most.",
+        about: "A connection gets at most one CONNACK.",
         ids: &[ONCE],
         needs: Needs::Bytes,
         check: connack_once,
     },
     RuleInfo {
         name: "assigned-client-id",
-        about: "A client accepted without a client id is told the one that it was given.",
+        about: "A client that is accepted without a client identifier receives the one assigned to it.",
         ids: &[ASSIGNED],
         needs: Needs::Connection,
         check: assigned_client_id,
@@ -62,7 +62,7 @@ pub const RULES: &[RuleInfo] = &[
     },
     RuleInfo {
         name: "problem-information-on-request",
-        about: "Reason String and User Property are left out where the client wants no problem information.",
+        about: "Reason String and User Property are omitted if the client requests no problem information.",
         ids: &[PROBLEM],
         needs: Needs::Connection,
         check: problem_information,

@@ -92,7 +92,7 @@ fn packet_id_and_dup(m: &Moment) -> Vec<Found> {
         }
         Stage::Released => Found::new(RELEASED, format!("PUBLISH {id} was sent again after its PUBREL")),
         _ if here && !may_repeat(m.version) => {
-            let text = format!("PUBLISH {id} was repeated on a connection that is still there");
+            let text = format!("PUBLISH {id} was repeated on a connection that is still open");
             Found::new(REPEAT, text).at(m.span("dup"))
         }
         _ => return vec![],

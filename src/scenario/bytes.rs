@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
             c => {
                 return self.error(
                     c.len_utf8(),
-                    "in bytes stand pairs of hex digits, `\"text\"`, `s\"text\"`, a variable or a `#` comment",
+                    "bytes consist of pairs of hex digits, `\"text\"`, `s\"text\"`, a variable or a `#` comment",
                 );
             }
         }
@@ -117,21 +117,21 @@ impl<'a> Reader<'a> {
                 self.at += len;
                 Ok(())
             }
-            _ => self.error(1, "outside of quotes a dollar begins a variable"),
+            _ => self.error(1, "outside of quotes a dollar starts a variable"),
         }
     }
 
     fn login(&self, len: usize) -> Result<BytePart, TextError> {
         match self.used {
             Use::Sent => Ok(BytePart::Login),
-            Use::Awaited => self.error(len, "`$login` stands in what is sent only"),
+            Use::Awaited => self.error(len, "`$login` is permitted only in what is sent"),
         }
     }
 
     fn dots(&mut self) -> Result<(), TextError> {
         let len = self.rest().bytes().take_while(|b| *b == b'.').count();
         if self.used == Use::Sent {
-            return self.error(len, "`..` and `...` stand in expectations only");
+            return self.error(len, "`..` and `...` are permitted only in expectations");
         }
         self.parts.push(match len {
             2 => BytePart::AnyByte,
@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
                 self.at += "|$login".len();
                 return Ok(());
             }
-            return self.error(1, "after `|` stands `$login`, in what is sent");
+            return self.error(1, "`|` must be followed by `$login`, in what is sent");
         }
         match self.parts.last_mut() {
             Some(BytePart::Bytes(before)) => before.extend(bytes),

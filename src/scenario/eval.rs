@@ -106,7 +106,7 @@ impl TextTemplate {
 }
 
 impl ByteTemplate {
-    /// The bytes with their variables filled in. `..` and `...` stand in expectations only and yield nothing here.
+    /// The bytes with their variables filled in. `..` and `...` are permitted only in expectations and yield nothing here.
     ///
     /// # Errors
     /// Where a variable has no value, a number is above 65 535, or a string is longer than 65 535 bytes.
@@ -207,7 +207,7 @@ pub(super) fn var_value(var: &Var, plus: i64, scope: &Scope) -> Result<Value, No
             Some(n) => Ok(Value::Int(n)),
             None => other(format!("`${}` is {n}: {plus:+} would make it negative", var.0)),
         },
-        found => other(format!("`${}` is {found}, no number to count with", var.0)),
+        found => other(format!("`${}` is {found}, not a number", var.0)),
     }
 }
 

@@ -56,7 +56,7 @@ impl PacketPattern {
             let found = match (&decoded.packet, decoded.packet_type) {
                 (Some(packet), _) => packet.packet_type().to_string(),
                 (None, Some(packet_type)) => format!("a {packet_type} that does not decode"),
-                (None, None) => "bytes that are no packet".to_owned(),
+                (None, None) => "bytes that are not a packet".to_owned(),
             };
             return Err(vec![Mismatch {
                 field: "packet".to_owned(),

@@ -105,7 +105,7 @@ fn top(key: &str) -> Value {
             json!({ "type": "array", "items": { "enum": versions() }, "minItems": 1, "uniqueItems": true }),
         ),
         "proves" => (
-            "The statements that it proves, a version; a plain list where there is one version.",
+            "The statements that it proves, by version; a plain list if there is one version.",
             json!({ "anyOf": [statements, by_version(&statements)] }),
         ),
         "level" => (
@@ -114,14 +114,14 @@ fn top(key: &str) -> Value {
         ),
         "needs" => ("What a target must have for it to be played.", needs()),
         "serial" => (
-            "It touches the whole broker and is played alone.",
+            "It affects the whole broker and is played alone.",
             json!({ "type": "boolean" }),
         ),
         "heavy" => (
-            "It moves so much that it is played after all others, one at a time.",
+            "It transfers so much data that it is played after all others, one at a time.",
             json!({ "type": "boolean" }),
         ),
-        "timing" => ("Its verdict hangs on time.", json!({ "type": "boolean" })),
+        "timing" => ("Its verdict depends on time.", json!({ "type": "boolean" })),
         "snapshot" => (
             "What its snapshot shows: one table of all rows, or the verdict and what was sent.",
             json!({ "enum": SNAPSHOTS.map(|(word, ..)| word) }),
@@ -132,13 +132,13 @@ fn top(key: &str) -> Value {
         ),
         "timeout" => ("The deadline of a case, 30s unless given.", reference("duration")),
         "each" => (
-            "One case a row: a list of rows, or a map of lists for every combination.",
+            "One case for each row: a list of rows, or a map of lists for every combination.",
             json!({ "anyOf": [
                 { "type": "array", "items": row(), "minItems": 1 },
                 { "type": "object", "additionalProperties": { "anyOf": [column, by_version(&column)] }, "minProperties": 1 },
             ] }),
         ),
-        "clients" => ("The clients, and how each begins.", clients()),
+        "clients" => ("The clients, and how each starts.", clients()),
         "control" => (
             "The same exchange without the fault; it must succeed.",
             reference("steps"),

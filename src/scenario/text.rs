@@ -37,7 +37,7 @@ pub(super) fn dollar(text: &str) -> Result<Dollar, &'static str> {
         let name = &inner[..end];
         return match variable(name) {
             Some(len) if len == name.len() => Ok(Dollar::Var(Var(name.to_owned()), len + 3)),
-            _ => Err("between `${` and `}` stands the name of a variable"),
+            _ => Err("`${` and `}` enclose the name of a variable"),
         };
     }
     match variable(rest) {

@@ -198,7 +198,7 @@ pub(crate) fn sorted(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     errors.sort_by_key(|e| (e.place.span.start, e.place.span.end));
     errors.dedup_by(|a, b| a.place.span == b.place.span);
     if let Some(last) = errors.get(MOST_ERRORS) {
-        let more = Diagnostic::new(&last.source, &last.place, "there are more errors, which are not told");
+        let more = Diagnostic::new(&last.source, &last.place, "there are more errors, which are not shown");
         errors.truncate(MOST_ERRORS);
         errors.push(more);
     }

@@ -91,7 +91,7 @@ pub async fn run(
         }
         let bad = session.bad();
         if options.max_fail.is_some_and(|max| bad >= max) {
-            let note = format!("ended after {bad} bad results, as --max-fail asks");
+            let note = format!("stopped after {bad} unexpected results (--max-fail)");
             session.note(note).await;
             interrupted = true;
             break;

@@ -57,7 +57,7 @@ impl Target {
             return Err(why.clone());
         }
         if case.conditions.serial && !self.launcher.starts_its_own() && !self.supports.has("exclusive") {
-            return Err("touches the whole broker, which others may use".to_owned());
+            return Err("affects the whole broker, which others may use".to_owned());
         }
         let Err(why) = unmet(&self.supports, case) else {
             return Ok(None);

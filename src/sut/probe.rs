@@ -69,7 +69,7 @@ pub enum ProbeError {
     Unreachable { address: Address, error: std::io::Error },
     #[error("{address} is an HTTP server, not an MQTT broker: it answers a CONNECT with {answer}")]
     Http { address: Address, answer: String },
-    #[error("{address} wants TLS, and {}: is without: it answers a CONNECT with {answer}", address.transport())]
+    #[error("{address} requires TLS, but {}: is unencrypted: it answers a CONNECT with {answer}", address.transport())]
     Tls { address: Address, answer: String },
     #[error("{address} is not an MQTT broker: it answers a CONNECT with {answer}")]
     NotMqtt { address: Address, answer: String },
@@ -77,7 +77,7 @@ pub enum ProbeError {
     NeverAnswers { address: Address, waited: Duration },
     #[error("{address} closes every connection without a CONNACK, so it speaks no version of MQTT that we know")]
     ClosesAll { address: Address },
-    #[error("{address} lets us into no version of MQTT: {said}{}", login_hint(*.with_login))]
+    #[error("{address} refuses every version of MQTT: {said}{}", login_hint(*.with_login))]
     RefusesAll {
         address: Address,
         said: String,

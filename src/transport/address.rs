@@ -29,7 +29,7 @@ pub enum AddressError {
     #[error("no scheme in `{0}`: an address reads mqtt://host or mqtt://host:port")]
     NoScheme(String),
     #[error(
-        "unknown scheme `{scheme}:` in `{text}`: an address begins with mqtt, mqtts, ws or wss and ://, or with unix:"
+        "unknown scheme `{scheme}:` in `{text}`: an address starts with mqtt, mqtts, ws or wss and ://, or with unix:"
     )]
     UnknownScheme { scheme: String, text: String },
     #[error("no host in `{0}`: an address reads mqtt://host or mqtt://host:port")]
@@ -44,7 +44,7 @@ pub enum AddressError {
     },
     #[error("bad port `{port}` in `{text}`: a port is a number from 1 to 65535")]
     BadPort { port: String, text: String },
-    #[error("`{extra}` cannot stand in the address `{text}`: {why}")]
+    #[error("`{extra}` is not permitted in the address `{text}`: {why}")]
     Extra {
         extra: String,
         text: String,
@@ -196,7 +196,7 @@ impl FromStr for Address {
             (path, true) if path.contains('#') || !path.bytes().all(|b| b.is_ascii_graphic()) => {
                 return Err(extra(path, "a path has neither `#` nor blanks"));
             }
-            (path, true) if path.starts_with('?') => return Err(extra(path, "a path begins with `/`")),
+            (path, true) if path.starts_with('?') => return Err(extra(path, "a path starts with `/`")),
             (_, true) => {}
         }
         if let Some((login, _)) = rest.rsplit_once('@') {
@@ -244,7 +244,7 @@ fn split_port<'a>(rest: &'a str, text: &str) -> Result<(&'a str, Option<&'a str>
             .split_once(']')
             .ok_or_else(|| bad(rest, "the bracket is not closed"))?;
         if host.parse::<std::net::Ipv6Addr>().is_err() {
-            return Err(bad(host, "only an IPv6 address stands in brackets"));
+            return Err(bad(host, "only an IPv6 address may be in brackets"));
         }
         return match after.strip_prefix(':') {
             Some(port) => Ok((host, Some(port))),
@@ -254,7 +254,10 @@ fn split_port<'a>(rest: &'a str, text: &str) -> Result<(&'a str, Option<&'a str>
     }
     let (host, port) = match rest.split_once(':') {
         Some((_, port)) if port.contains(':') => {
-            return Err(bad(rest, "an IPv6 address stands in brackets, as in mqtt://[::1]:1883"));
+            return Err(bad(
+                rest,
+                "an IPv6 address must be in brackets, as in mqtt://[::1]:1883",
+            ));
         }
         Some((host, port)) => (host, Some(port)),
         None => (rest, None),
@@ -334,7 +337,7 @@ mod tests {
             ("mqtt://a b", "bad host `a b`"),
             ("mqtt://a/b", "has no path"),
             ("mqtts://a?b", "has no path"),
-            ("ws://a?b", "begins with `/`"),
+            ("ws://a?b", "starts with `/`"),
             ("ws://a/#b", "neither `#`"),
             ("unix:", "no path"),
             ("unix://", "no path"),

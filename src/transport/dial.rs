@@ -152,7 +152,7 @@ fn explained(error: io::Error) -> io::Error {
     let cause = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
     let more = match cause {
         Some(rustls::Error::InvalidCertificate(_)) => {
-            "; --ca names a file with the certificates to trust, --insecure trusts whoever answers"
+            "; --ca names a file with the certificates to trust, --insecure skips verification"
         }
         Some(rustls::Error::InvalidMessage(_)) => "; is this a port with TLS?",
         _ if kind == io::ErrorKind::UnexpectedEof => "; is this a port with TLS?",

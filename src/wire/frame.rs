@@ -138,7 +138,7 @@ impl Frame {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
     Frame(Frame),
-    /// The remaining length goes on after its fourth byte, so no later byte can be framed. `bytes` are the packet's first
+    /// The remaining length continues after its fourth byte, so no later byte can be framed. `bytes` are the packet's first
     /// five. This comes once; what follows is [`Splitter::pending`].
     Broken {
         bytes: Bytes,
@@ -268,7 +268,7 @@ impl Splitter {
                 self.seen = 0;
                 pieces.push(Piece::Broken {
                     bytes: std::mem::take(&mut self.kept).into(),
-                    why: "the remaining length goes on after its fourth byte".to_owned(),
+                    why: "the remaining length continues after its fourth byte".to_owned(),
                 });
             }
         }

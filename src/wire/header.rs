@@ -25,7 +25,7 @@ pub enum ReadHeader {
     Whole(FixedHeader),
     /// The bytes end before the header does.
     Incomplete,
-    /// The Remaining Length goes on after its fourth byte, so nothing tells where the packet ends.
+    /// The Remaining Length continues after its fourth byte, so nothing tells where the packet ends.
     Broken,
 }
 

@@ -206,7 +206,10 @@ stream  version  packets  seconds    client                 server              
 fn what_is_wrong_with_the_file_is_said() {
     let (code, out, errors) = audit(b"no capture at all", &["--json"]);
     assert_eq!((code, out.as_str()), (3, ""));
-    assert!(errors.contains("it is no capture in pcap or pcapng format"), "{errors}");
+    assert!(
+        errors.contains("it is not a capture in pcap or pcapng format"),
+        "{errors}"
+    );
     let whole = talk(Version::V5).pcap();
     let (code, out, errors) = audit(&whole[..whole.len() - 9], &["--json"]);
     assert_eq!(code, 0);

@@ -181,7 +181,7 @@ fn error(file: &[u8]) -> String {
 fn a_file_that_is_no_capture_is_refused_by_what_it_is() {
     assert_eq!(error(b""), "it is empty");
     assert!(error(b"\x1f\x8b\x08\x00rest").contains("gzip"));
-    assert!(error(b"format: 1\n").contains("begins with 66 6f 72 6d"));
+    assert!(error(b"format: 1\n").contains("starts with 66 6f 72 6d"));
     assert!(error(b"ab").contains("2 bytes"));
     assert!(error(&talk(V).pcap()[..20]).contains("20 of 24 bytes"));
 }
@@ -214,7 +214,7 @@ fn a_file_cut_anywhere_is_read_up_to_the_cut() {
     let whole = talk(V).pcap();
     let (_, text) = damage(&whole[..whole.len() - 10]);
     assert!(
-        text.contains("18 packets were read before it") && text.contains("44 of 54 bytes"),
+        text.contains("18 packets were read before it") && text.contains("44 of its 54 bytes"),
         "{text}"
     );
 }

@@ -190,7 +190,7 @@ fn a_client_that_begins_midway_is_left_out_or_gets_a_connect() {
     assert!(
         ended
             .text
-            .contains("stream 0  left out: it does not begin with a CONNECT"),
+            .contains("stream 0  left out: it does not start with a CONNECT"),
         "{}",
         ended.text
     );
@@ -205,7 +205,7 @@ fn bad_input_has_its_exit_code() {
     std::fs::write(folder.path().join("text"), "no capture").expect("a file");
     for (arguments, code, text) in [
         (["replay", "missing"], 2, "cannot open missing"),
-        (["replay", "text"], 3, "no capture"),
+        (["replay", "text"], 3, "not a capture"),
     ] {
         let ended = run(folder.path(), &arguments);
         assert_eq!(ended.code, Some(code), "{}", ended.text);

@@ -98,7 +98,7 @@ async fn one_that_ends_at_once_shows_what_it_wrote() {
     let error = failure(profile("echo one; echo 'bad config' >&2; exit 7", "mute", "")).await;
     assert_eq!(
         error.to_string(),
-        "`/bin/sh` ended before it was ready (exit status 7); the end of what it wrote:\n    one\n    bad config"
+        "`/bin/sh` ended before it was ready (exit status 7); the end of its output:\n    one\n    bad config"
     );
     let error = failure(profile("kill -SEGV $$", "mute", "")).await;
     assert_eq!(
@@ -127,11 +127,11 @@ async fn one_that_never_answers_is_not_ready_and_ends() {
 async fn one_that_speaks_http_is_no_broker() {
     let message = failure(profile(DIRECTLY, "http", "")).await.to_string();
     assert!(
-        message.starts_with("what `/bin/sh` has at mqtt://127.0.0.1:"),
+        message.starts_with("`/bin/sh` does not speak MQTT at mqtt://127.0.0.1:"),
         "{message}"
     );
     assert!(
-        message.contains("is not MQTT: it answers a CONNECT with HTTP (HTTP/1.1 400 Bad)"),
+        message.contains("it answers a CONNECT with HTTP (HTTP/1.1 400 Bad)"),
         "{message}"
     );
 }
@@ -147,7 +147,7 @@ async fn a_taken_port_is_somebody_else() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{} is taken: something else listens there already, so it is not the started broker that would be tested",
+            "{} is in use: another program listens there, and would be tested instead of the started broker",
             other.url()
         )
     );

@@ -319,7 +319,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             "name: x\nmqtt: tcp://h\n".to_owned(),
-            "unknown scheme `tcp:` in `tcp://h`: an address begins",
+            "unknown scheme `tcp:` in `tcp://h`: an address starts",
             "2:7",
         ),
         (
@@ -344,8 +344,8 @@ fn what_is_wrong_is_named_with_its_place() {
             "2:9",
         ),
         (format!("{head}versions: [v5, v6]\n"), "unknown version `v6`", "3:16"),
-        (format!("{head}versions: [v5, v5]\n"), "v5 stands here twice", "3:16"),
-        (format!("{head}versions: []\n"), "no version at all", "3:11"),
+        (format!("{head}versions: [v5, v5]\n"), "v5 is listed twice", "3:16"),
+        (format!("{head}versions: []\n"), "no version", "3:11"),
         (
             "name: x\nmqtt: { v5: mqtt://h }\nversions: [v3.1]\n".into(),
             "v3.1 has no address under `mqtt`",

@@ -240,7 +240,7 @@ fn a_run_leaves_a_shared_broker_as_it_was() {
         assert!(verdicts.contains(" pass") && !verdicts.contains(" fail"), "{text}");
         // What touches the whole broker is not played here.
         assert!(
-            text.contains("touches the whole broker, which others may use"),
+            text.contains("affects the whole broker, which others may use"),
             "{text}"
         );
         assert_eq!(diaries(folder.path()), Vec::<String>::new());

@@ -110,7 +110,7 @@ fn finding(found: &Found) -> String {
     let finding = &found.finding;
     let who = match finding.outcome {
         Outcome::Breach => side(finding.by),
-        Outcome::Unknown => "cannot be told",
+        Outcome::Unknown => "undecided",
     };
     let mut out = format!(
         "    {who}: {} {}  {}\n",

@@ -153,7 +153,7 @@ fn looks_like(magic: [u8; 4]) -> String {
         [b'P', b'K', ..] => "it is a zip archive; unpack it first",
         [b's', b'n', b'o', b'o'] => "it is a snoop file; Wireshark can save it as pcapng",
         [0xa1, 0xb2, 0xcd, 0x34] | [0x34, 0xcd, 0xb2, 0xa1] => "it is a modified pcap; Wireshark can save it as pcapng",
-        [a, b, c, d] => return format!("it begins with {a:02x} {b:02x} {c:02x} {d:02x}"),
+        [a, b, c, d] => return format!("it starts with {a:02x} {b:02x} {c:02x} {d:02x}"),
     };
     kind.to_owned()
 }

@@ -74,7 +74,7 @@ impl Pcap {
             Ok((_, raw)) => raw,
             Err(PcapError::IncompleteBuffer) => {
                 let there = record.len() - RECORD;
-                let text = format!("the file ends within a packet, of which {there} of {length} bytes are there");
+                let text = format!("the file ends within a packet: it has {there} of its {length} bytes");
                 return Ok(Next::Damaged(text));
             }
             Err(error) => return Ok(Next::Damaged(error.to_string())),

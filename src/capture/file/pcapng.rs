@@ -91,13 +91,13 @@ impl Pcapng {
             Ok((_, block)) => Ok(self.block(block.type_, &block.body, length)),
             Err(PcapError::IncompleteBuffer) => {
                 let text = format!(
-                    "the file ends within a block, of which {} of {length} bytes are there",
+                    "the file ends within a block: it has {} of its {length} bytes",
                     bytes.len()
                 );
                 Ok(Next::Damaged(text))
             }
             Err(PcapError::InvalidField(_)) => {
-                Ok(Next::Damaged("a block's two lengths differ, or are none".to_owned()))
+                Ok(Next::Damaged("a block's two lengths differ or are invalid".to_owned()))
             }
             Err(error) => Ok(Next::Damaged(error.to_string())),
         }
@@ -115,7 +115,7 @@ impl Pcapng {
             SIMPLE_PACKET => self.simple(body, length),
             _ => Some(Next::Skip(length)),
         };
-        next.unwrap_or_else(|| Next::Damaged(format!("a block of type {kind} is too short for what it says")))
+        next.unwrap_or_else(|| Next::Damaged(format!("a block of type {kind} is too short for its contents")))
     }
 
     fn interface(&mut self, body: Body) -> Option<Next> {

@@ -183,7 +183,7 @@ impl Script<'_> {
                 let Some(whole) = raw.bytes() else {
                     let len = raw.len();
                     return Err(format!(
-                        "packet {frame} of the broker has {len} bytes, too many to be kept"
+                        "packet {frame} of the broker has {len} bytes, too many to keep"
                     ));
                 };
                 let why = decoded
@@ -273,7 +273,7 @@ impl Script<'_> {
             quoted(&comment(&format!("What {client} said in connection {} of {file}", stream.id)).replace('$', "$$"));
         let mut out = format!("format: 1\ntitle: {title}\n");
         out.push_str(&format!(
-            "about: |\n  Imported from {}, connection {} (tcp.stream), {} to {}.\n  Topics and filters lie below $ns, client identifiers are the harness's.\n",
+            "about: |\n  Imported from {}, connection {} (tcp.stream), {} to {}.\n  Topics and filters are below $ns; mqttspec chooses the client identifiers.\n",
             comment(file),
             stream.id,
             stream.client,
@@ -322,7 +322,7 @@ impl Script<'_> {
             _ => None,
         });
         let none = Fields::new();
-        let mut out = "  # The capture begins with a session that was there before.\n".to_owned();
+        let mut out = "  # The capture starts with an existing session.\n".to_owned();
         out.push_str(&step(CLIENT, "->", "CONNECT", &connect.unwrap_or_default()));
         out.push_str(&step(CLIENT, "<-", "CONNACK", &none));
         out.push_str(&step(CLIENT, "->", "DISCONNECT", &none));
@@ -354,9 +354,8 @@ fn about_login(decoded: &Decoded) -> String {
             (user, password) => {
                 let user = user.as_ref().map_or("nobody".to_owned(), Text::to_string);
                 let password = password.as_ref().map_or(0, |p| p.len());
-                let said = format!(
-                    "logged in as {user} with a password of {password} bytes; here the target's login goes with it"
-                );
+                let said =
+                    format!("logged in as {user} with a password of {password} bytes; here the target's login is used");
                 format!("  # The captured client {}.\n", comment(&said))
             }
         },

@@ -15,7 +15,7 @@ use crate::transcript::{Author, ClientName, End, Event, What};
 use crate::wire::property::id;
 use crate::wire::{Blob, Decoded, Frame, Packet, PacketType, Piece, PropertyValue, Side, Splitter, Text};
 
-/// How many bytes that are no packet are kept of one event.
+/// How many bytes that are not a packet are kept of one event.
 const FRAGMENT: usize = 64 * 1024;
 /// How many bytes may be too few to tell whether a packet begins with them.
 const PERHAPS: usize = 64 * 1024;
@@ -254,7 +254,7 @@ impl Mqtt {
                 self.unusable(format!("{bytes} bytes of the client are missing in {places}"));
             }
             if let Blob::Long(long) = &frame.raw {
-                self.unusable(format!("a packet of {} bytes is too long to be kept", long.len));
+                self.unusable(format!("a packet of {} bytes is too long to keep", long.len));
             }
         }
         let decoded = self.decode(side, &frame);

@@ -290,7 +290,7 @@ impl Matcher {
         };
         let end = self
             .end
-            .unwrap_or_else(|| PlayEnd::Error("the exchange was left before its end".to_owned()));
+            .unwrap_or_else(|| PlayEnd::Error("the exchange was abandoned before its end".to_owned()));
         (transcript, end, self.advice)
     }
 

@@ -471,7 +471,7 @@ pub(super) fn name_of(event: &Event) -> String {
             (Some(kind), None) => format!("a malformed {kind}"),
             (None, _) => "a packet of the reserved type 0".to_owned(),
         },
-        What::Fragment(bytes) => format!("{} bytes that are no whole packet", bytes.len()),
+        What::Fragment(bytes) => format!("{} bytes that are not a whole packet", bytes.len()),
         What::End(end) => format!("the end of the connection ({end})"),
         What::Open => "a connection".to_owned(),
         What::WebSocket(event) => event.to_string(),

@@ -129,7 +129,7 @@ impl Matcher {
     /// What is to be written; `None` where that ends the case.
     fn prepare(&mut self, index: usize, write: &Write, step: &Step) -> Option<Ready> {
         if self.settings.login.is_some() && write.lacks_login() {
-            self.skip("the target asks for a login, and this CONNECT has no place for one".to_owned());
+            self.skip("the target requires a login, which this CONNECT cannot carry".to_owned());
             return None;
         }
         let client = &self.clients[index];

@@ -32,7 +32,7 @@ pub type Entry = [u64; 6];
 /// A packet or fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Packet {
-    /// Empty for bytes that are no packet.
+    /// Empty for bytes that are not a packet.
     name: String,
     hex: String,
     length: u64,

@@ -299,8 +299,8 @@ impl Run {
             // Another format may well have other keys.
             Err(error) => Err(match serde_json::from_str::<Numbered>(text) {
                 Ok(Numbered { format: Some(number) }) if ![FORMER_FORMAT, FORMAT].contains(&number) => other(number),
-                Ok(Numbered { format: None }) => "this is no JSON of a run: it has no `format`".to_owned(),
-                Ok(_) | Err(_) => format!("this is no JSON of a run: {error}"),
+                Ok(Numbered { format: None }) => "this is not the JSON of a run: it has no `format`".to_owned(),
+                Ok(_) | Err(_) => format!("this is not the JSON of a run: {error}"),
             }),
         }
     }
@@ -460,7 +460,7 @@ mod tests {
             &text.replace("\"pass\",", "\"passed\","),
         ] {
             let message = Run::read(wrong).unwrap_err();
-            assert!(message.starts_with("this is no JSON of a run"), "{message}");
+            assert!(message.starts_with("this is not the JSON of a run"), "{message}");
         }
         // A newer one may have more.
         let newer = text.replacen("\"format\": 1,", "\"format\": 1, \"colour\": \"red\",", 1);

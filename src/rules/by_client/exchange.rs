@@ -97,7 +97,7 @@ fn published_again(m: &Moment, p: &Publish, id: u16, known: &Open) -> Vec<Found>
             (true, true) => Found::new(RELEASED, format!("PUBLISH {id} was sent again after its PUBREL")),
             (true, false) if may_repeat(m.version) => return vec![],
             (true, false) => {
-                let text = format!("PUBLISH {id} was repeated on a connection that is still there");
+                let text = format!("PUBLISH {id} was repeated on a connection that is still open");
                 Found::new(REPEAT, text).at(m.span("dup"))
             }
         },

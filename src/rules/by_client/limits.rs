@@ -34,7 +34,7 @@ pub const RULES: &[RuleInfo] = &[
     },
     RuleInfo {
         name: "client-maximum-qos",
-        about: "No PUBLISH has a QoS above the server's Maximum QoS, nor RETAIN 1 where the server retains nothing.",
+        about: "No PUBLISH has a QoS above the server's Maximum QoS, and none has RETAIN 1 if the server retains nothing.",
         ids: &[QOS, RETAIN],
         needs: Needs::Connection,
         check: maximum_qos,

@@ -44,7 +44,7 @@ pub const RULES: &[RuleInfo] = &[
     },
     RuleInfo {
         name: "expiry-from-zero",
-        about: "DISCONNECT sets no Session Expiry Interval where the CONNECT had none.",
+        about: "DISCONNECT sets no Session Expiry Interval if the CONNECT had none.",
         ids: &[EXPIRY],
         needs: Needs::Connection,
         check: expiry_from_zero,

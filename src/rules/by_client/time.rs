@@ -12,7 +12,7 @@ const BRIEF: u64 = 16 * 1024;
 
 pub const RULES: &[RuleInfo] = &[RuleInfo {
     name: "client-keep-alive",
-    about: "The client is never silent for longer than its Keep Alive, or the server's where that named one.",
+    about: "The client is never silent for longer than its Keep Alive, or than the Server Keep Alive if there is one.",
     ids: &[KEEP_ALIVE],
     needs: Needs::Connection,
     check: keep_alive,

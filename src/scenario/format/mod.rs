@@ -34,8 +34,8 @@ pub fn format(source: &Arc<Source>, path: &str) -> Result<String, Vec<Diagnostic
         text,
     });
     let fault = |why: &str| {
-        let message = format!("the file is left as it is: {why}");
-        vec![Diagnostic::of_file(source.file.clone(), message).help("this is a fault of `mqttspec fmt`")]
+        let message = format!("the file is left unchanged: {why}");
+        vec![Diagnostic::of_file(source.file.clone(), message).help("this is a bug in `mqttspec fmt`")]
     };
     let reread = load(&after, path).map_err(|_| fault("its canonical text would be malformed"))?;
     if !is_same(&before, &reread) {

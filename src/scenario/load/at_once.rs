@@ -33,7 +33,7 @@ impl Cx<'_> {
                     }
                 }
                 _ => (
-                    "in `at once` stand only packets and bytes that clients send".to_owned(),
+                    "`at once` may contain only packets and bytes that clients send".to_owned(),
                     "such as `a -> PUBLISH: { topic: $ns/a }`",
                 ),
             };

@@ -37,7 +37,7 @@ impl Cx<'_> {
             self.error_help(
                 &place,
                 "the only expectation is a close or refusal, and there is no `control`",
-                "a broker that closes whatever comes would pass: `control:` is the same exchange without the fault",
+                "a broker that closes every connection would pass: `control:` is the same exchange without the fault",
             );
         }
     }
@@ -175,7 +175,7 @@ impl Cx<'_> {
             let help = help.unwrap_or_else(|| {
                 match name {
                     "i" => "`$i` counts the turns of a `repeat`",
-                    _ => "a variable gets its value where it stands alone in a `<-`",
+                    _ => "a variable gets its value in a `<-` in which it is the whole value",
                 }
                 .to_owned()
             });
@@ -276,7 +276,7 @@ impl Cx<'_> {
                     let error = self
                         .diagnostic(&b.place, "this alternative could take the same first packet as another")
                         .also(&a.place, "this one")
-                        .help("tell them apart by a field; for a packet that may or may not come there is `maybe`");
+                        .help("distinguish them by a field, or use `maybe` for a packet that may or may not come");
                     self.report(error);
                     return;
                 }
@@ -362,7 +362,7 @@ impl Cx<'_> {
                     self.error_help(
                         &place,
                         format!("a {what} without `$ns`"),
-                        "cases run side by side, and other runs too: `$ns/a`; what must do without needs `serial: true`",
+                        "cases and other runs run in parallel: use `$ns/a`; a case that cannot needs `serial: true`",
                     );
                 }
             }

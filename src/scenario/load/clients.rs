@@ -41,7 +41,7 @@ impl Cx<'_> {
                 self.error(
                     &key.place,
                     format!(
-                        "{} is no name of a client: letters a to z, digits and `_`, a letter first",
+                        "{} is not a client name: letters a to z, digits and `_`, a letter first",
                         quoted(name)
                     ),
                 );

@@ -156,12 +156,11 @@ impl Cx<'_> {
                 (false, None) => Wanted::There,
                 (false, Some(value)) if value.text() == Some("false") => Wanted::Missing,
                 (true, None) => {
-                    cx.error(&key.place, format!("`{feature}` goes with a number: `{feature}: 2`"));
+                    cx.error(&key.place, format!("`{feature}` needs a number: `{feature}: 2`"));
                     return None;
                 }
                 (false, Some(value)) => {
-                    let message =
-                        format!("`{feature}` stands alone, or with `false` where a broker without it is needed");
+                    let message = format!("`{feature}` takes no value, or `false` if a broker without it is needed");
                     cx.error(&value.place, message);
                     return None;
                 }
@@ -200,7 +199,7 @@ impl Cx<'_> {
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
             if !good || tag.is_empty() {
-                cx.error(&item.place, "a tag is made of a to z, 0 to 9 and `-`");
+                cx.error(&item.place, "a tag consists of a to z, 0 to 9 and `-`");
                 return None;
             }
             if let Some((_, key)) = IMPLIED.iter().find(|(word, _)| *word == tag) {

@@ -165,8 +165,8 @@ impl Cx<'_> {
             if node.get(name).is_none() {
                 self.error_help(
                     &node.place,
-                    format!("`proves` says nothing of {name}, at which the scenario is played"),
-                    format!("`{name}: []` where it proves nothing there"),
+                    format!("`proves` has no entry for {name}, at which the scenario is played"),
+                    format!("write `{name}: []` if it proves nothing there"),
                 );
             }
         }
@@ -209,7 +209,7 @@ impl Cx<'_> {
                 self.error_help(
                     &node.place,
                     format!("{} means different things at different versions", quoted(token)),
-                    "where there are several versions, `proves` is a map: `{ v3.1.1: [...], v5: [...] }`",
+                    "if there are several versions, `proves` is a map: `{ v3.1.1: [...], v5: [...] }`",
                 );
                 return None;
             }

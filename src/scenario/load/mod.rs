@@ -152,10 +152,7 @@ fn load_tree<T>(
             let case = make(&mut cx, root, &at);
             if case.is_none() && !cx.has_errors() {
                 // Whoever gives up says why. Were that forgotten, the case must not be missing without a word.
-                cx.error(
-                    &root.place,
-                    "this cannot be read, and mqttspec does not know why: a fault of its own",
-                );
+                cx.error(&root.place, "this cannot be read: a bug in mqttspec");
             }
             found.extend(cx.take_errors().into_iter().map(|error| (number, error)));
             cases.extend(case);

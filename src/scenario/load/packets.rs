@@ -62,7 +62,7 @@ impl Cx<'_> {
                 self.error_help(
                     place,
                     format!("there is no AUTH at {}", self.version),
-                    "steps for one version stand under `only v5:`",
+                    "put steps for one version under `only v5:`",
                 );
             }
             exists
@@ -187,7 +187,7 @@ impl Cx<'_> {
                 self.error_help(
                     &node.place,
                     format!("{n} is more than 268435455, the most that {what} can be"),
-                    "what is no length can be written as hex: `ff ff ff ff 01`",
+                    "write an invalid length as hex: `ff ff ff ff 01`",
                 );
                 return None;
             };
@@ -250,7 +250,7 @@ impl Cx<'_> {
                 }
             }),
             versions => format!(
-                "it has one at {}: what applies at one version stands in a `v5:` map",
+                "it has one at {}: put what applies at one version into a `v5:` map",
                 versions.join(", ")
             ),
         };
@@ -267,7 +267,7 @@ impl Cx<'_> {
                 let error = self
                     .diagnostic(&flags.place, format!("`flags` together with `{name}`"))
                     .also(&other.place, "here")
-                    .help("`flags` are the four bits in which `dup`, `qos` and `retain` stand");
+                    .help("`flags` are the four bits that contain `dup`, `qos` and `retain`");
                 self.report(error);
                 return;
             }

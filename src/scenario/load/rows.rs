@@ -260,10 +260,7 @@ impl Cx<'_> {
         if !text::is_name(name) {
             self.error(
                 &key.place,
-                format!(
-                    "{} is no name of a column: letters a to z, digits and `_`",
-                    quoted(name)
-                ),
+                format!("{} is not a column name: letters a to z, digits and `_`", quoted(name)),
             );
             return None;
         }
@@ -282,7 +279,7 @@ impl Cx<'_> {
         if name.is_empty() || !name.chars().all(allowed) {
             self.error(
                 &node.place,
-                "a row's name is made of a to z, A to Z, 0 to 9, `.`, `_` and `-`",
+                "a row's name consists of a to z, A to Z, 0 to 9, `.`, `_` and `-`",
             );
             return None;
         }

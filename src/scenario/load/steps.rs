@@ -85,7 +85,7 @@ impl Cx<'_> {
                     self.error_help(
                         &second.place,
                         format!("{what} has one key; {} is a second one", quoted(second.key())),
-                        "fields and `within` stand in the map of the packet; a further step begins with `-`",
+                        "fields and `within` belong in the map of the packet; a new step starts with `-`",
                     );
                     None
                 }
@@ -148,7 +148,7 @@ impl Cx<'_> {
         let Some(found) = versions_of(versions) else {
             self.error_help(
                 &entry.key.place,
-                format!("after `only` stand versions, not {}", quoted(versions)),
+                format!("`only` takes versions, not {}", quoted(versions)),
                 "such as `only v5:` or `only v3.1, v3.1.1:`",
             );
             return None;
@@ -171,7 +171,7 @@ impl Cx<'_> {
         };
         let times = self.number(times, "`times`", MAX_TIMES).filter(|n| {
             if *n == 0 {
-                self.error(&times.place, "a `repeat` turns at least once");
+                self.error(&times.place, "a `repeat` has at least one turn");
             }
             *n > 0
         });
@@ -416,7 +416,7 @@ impl Cx<'_> {
             }
             "closed" => {
                 if !value.is_null() && value.map().is_none() {
-                    self.error(&value.place, "`closed` takes no value but `{ within: 3s..15s }`");
+                    self.error(&value.place, "`closed` takes no value except `{ within: 3s..15s }`");
                     return None;
                 }
                 let entries = self.map(value, "`closed`", &["within"])?;
@@ -510,7 +510,7 @@ impl Cx<'_> {
             let place = other.place.clone();
             self.error(
                 &place,
-                "in `in any order` stand only packets and bytes that are waited for",
+                "`in any order` may contain only packets and bytes that are expected",
             );
             return None;
         }
@@ -525,7 +525,7 @@ impl Cx<'_> {
             let place = timed.place.clone();
             self.error(
                 &place,
-                "in `in any order` there is no `within`: it counts from the step before, and none of these has one",
+                "`within` is not permitted in `in any order`: it counts from the previous step, and these have no order",
             );
             return None;
         }
@@ -554,7 +554,7 @@ impl Cx<'_> {
                 let place = alternative.first().map_or(node.place.clone(), |s| s.place.clone());
                 self.error(
                     &place,
-                    "an alternative begins with what decides for it: `c <- ...`, without `maybe`",
+                    "an alternative starts with the packet that selects it: `c <- ...`, without `maybe`",
                 );
                 return None;
             }

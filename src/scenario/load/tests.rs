@@ -483,7 +483,7 @@ fn silence_before_the_connack_needs_a_time() {
 
 #[test]
 fn an_alternative_begins_with_what_is_waited_for() {
-    let told = ["an alternative begins with what decides for it: `c <- ...`, without `maybe`"];
+    let told = ["an alternative starts with the packet that selects it: `c <- ...`, without `maybe`"];
     let one_of = |first: &str| format!("  - one of:\n      - [{first}, c <- PINGRESP]\n      - [d <- PINGRESP]\n");
     assert_eq!(step_errors(&one_of("c -> PINGREQ")), told);
     assert!(step_errors(&one_of("c <- PUBLISH")).is_empty());
@@ -502,7 +502,7 @@ fn of_many_errors_the_first_are_told() {
     let messages = messages(&text);
     assert_eq!(messages.len(), 101);
     assert!(messages[99].contains("MQTT-9.99"), "{}", messages[99]);
-    assert_eq!(messages[100], "there are more errors, which are not told");
+    assert_eq!(messages[100], "there are more errors, which are not shown");
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Cx<'_> {
                 from: Some(from),
                 to: Some(to),
             }) if from > to => {
-                self.error(&node.place, "the end of this span is before its beginning");
+                self.error(&node.place, "the end of this span is before its start");
                 None
             }
             None => {
@@ -299,7 +299,7 @@ impl Cx<'_> {
                 "{what} is a number, a range such as `5..9`, `5..` or `..9`, or a variable, not {}",
                 quoted(part)
             ),
-            Some((Some(from), Some(to))) if from > to => "the end of this range is below its beginning".to_owned(),
+            Some((Some(from), Some(to))) if from > to => "the end of this range is below its start".to_owned(),
             Some((from, to)) => match from.max(to).filter(|most| *most > max) {
                 None => return Some(Pattern::Range(from, to)),
                 Some(most) => format!("{most} is more than {max}, the most that {what} can be"),

@@ -191,7 +191,7 @@ fn what_cannot_be_built_is_an_error_with_its_place() {
             "`$m` is 70000: -70001 would make it negative",
         ),
         ("packet_id", var("t", 0), "`$t` is \"text\", no number"),
-        ("packet_id", var("t", 1), "`$t` is \"text\", no number to count with"),
+        ("packet_id", var("t", 1), "`$t` is \"text\", not a number"),
         ("packet_id", var("x", 0), "`$x` has no value yet"),
         ("retain", var("m", 0), "`$m` is 70000, neither true nor false"),
         (

@@ -25,9 +25,7 @@ pub enum StartError {
     NoPort,
     #[error("{0}")]
     Address(#[from] crate::transport::AddressError),
-    #[error(
-        "{address} is taken: something else listens there already, so it is not the started broker that would be tested"
-    )]
+    #[error("{address} is in use: another program listens there, and would be tested instead of the started broker")]
     PortTaken { address: Address },
     #[error("the program `{program}` is missing{}", hint(install))]
     Missing { program: String, install: Option<String> },
@@ -43,7 +41,7 @@ pub enum StartError {
         log: String,
     },
     #[error(
-        "what `{program}` has at {address} is not MQTT: it answers a CONNECT with {answer}{}",
+        "`{program}` does not speak MQTT at {address}: it answers a CONNECT with {answer}{}",
         shown(log)
     )]
     NotMqtt {
@@ -73,7 +71,7 @@ fn hint(install: &Option<String>) -> String {
 fn shown(log: &str) -> String {
     match log.trim_end() {
         "" => "; it wrote nothing".to_owned(),
-        log => format!("; the end of what it wrote:\n{}", indent(log)),
+        log => format!("; the end of its output:\n{}", indent(log)),
     }
 }
 

@@ -132,7 +132,7 @@ impl Check<'_> {
         self.read.map_with_former(root, "a profile", &KEYS, &FORMER_KEYS)?;
         let starts = root.given("process").is_some();
         let name = self
-            .needed(root, "name", "what reports and the folder of snapshots are called")
+            .needed(root, "name", "the name in reports and of the folder of snapshots")
             .and_then(|node| self.name(node));
         let process = self.given(root, "process", Self::process);
         let transports = self.transports(root, starts);
@@ -447,7 +447,7 @@ impl Check<'_> {
         every(self.read.list(node, "`versions`")?, |item| {
             let version = self.version(item)?;
             let message = match &addressed {
-                _ if versions.contains(&version) => format!("{version} stands here twice"),
+                _ if versions.contains(&version) => format!("{version} is listed twice"),
                 Some(addressed) if !addressed.contains(&version) => format!("{version} has no address under `mqtt`"),
                 _ => {
                     versions.push(version);
@@ -459,8 +459,8 @@ impl Check<'_> {
         if versions.is_empty() {
             return Err(self.read.error_help(
                 &node.place,
-                "no version at all",
-                "some of v3.1, v3.1.1 and v5; without the key the broker is asked",
+                "no version",
+                "some of v3.1, v3.1.1 and v5; without the key, mqttspec asks the broker",
             ));
         }
         versions.sort();

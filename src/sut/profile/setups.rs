@@ -82,11 +82,11 @@ impl Check<'_> {
         let configures = ["command", "files", "env"].iter().any(|key| node.given(key).is_some());
         if !starts && (configures || node.given("mqtt").is_none()) {
             let message = if configures {
-                "a setup that starts a broker, in a profile without a `process`"
+                "a setup that starts a broker in a profile without a `process`"
             } else {
                 "a setup without an address of its own"
             };
-            let help = "the address of a broker that is so configured, under `mqtt`";
+            let help = "the address of the broker with this configuration, under `mqtt`";
             return Err(self.read.error_help(&name.place, message, help));
         }
         let command = self.given(node, "command", |check, node| check.command(node, "`command`"));

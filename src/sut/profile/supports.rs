@@ -28,7 +28,7 @@ const NAMES: &[(&str, Kind, &str)] = &[
     (
         "exclusive",
         Kind::Extra,
-        "nobody else uses it, so that cases may be played that touch all of it",
+        "no one else uses it, so cases that affect the whole broker may be played",
     ),
     ("auth", Kind::Extra, "it checks user names and passwords (`users`)"),
     ("auth_method", Kind::Extra, "it has enhanced authentication (`auth`)"),
@@ -170,11 +170,11 @@ impl Supports {
                     Err(format!("needs {name} {from}, the target has {limit}"))
                 }
                 (Some(limit), Some((_, to))) if limit > to => {
-                    Err(format!("needs a {name} of {to} at most, the target has {limit}"))
+                    Err(format!("needs a {name} of at most {to}, the target has {limit}"))
                 }
                 // A default is what may be relied on, and says nothing of where the target stops.
                 (_, Some((_, to))) if to < u64::MAX && self.limit(name).is_none() => {
-                    Err(format!("needs a {name} of {to} at most, the target states none"))
+                    Err(format!("needs a {name} of at most {to}, the target states none"))
                 }
                 (Some(_), _) => Ok(()),
                 (None, Some((from, _))) => Err(format!("needs {name} {from}, the target states none")),
@@ -231,7 +231,7 @@ impl Supports {
             }
         };
         if self.said.insert(name, number).is_some() {
-            return Err((format!("`{name}` stands here twice"), "name it once".to_owned()));
+            return Err((format!("`{name}` is listed twice"), "name it once".to_owned()));
         }
         Ok(())
     }
@@ -331,11 +331,11 @@ mod tests {
         assert_eq!(none.meets("max_qos", Some((2, u64::MAX))), Ok(()));
         assert_eq!(
             none.meets("max_qos", Some((0, 1))).unwrap_err(),
-            "needs a max_qos of 1 at most, the target has 2"
+            "needs a max_qos of at most 1, the target has 2"
         );
         assert_eq!(
             none.meets("topic_alias_maximum", Some((0, 0))).unwrap_err(),
-            "needs a topic_alias_maximum of 0 at most, the target states none"
+            "needs a topic_alias_maximum of at most 0, the target states none"
         );
         assert_eq!(none.lacks("durable"), Ok(()));
         assert_eq!(none.lacks("retain").unwrap_err(), "needs a target without retain");

@@ -147,7 +147,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
     fn check_authentication(&mut self, properties: &Properties) {
         if properties.get(id::AUTHENTICATION_DATA).is_some() && properties.get(id::AUTHENTICATION_METHOD).is_none() {
             let span = self.span_of("authentication_data");
-            let text = "Authentication Data stands here without an Authentication Method";
+            let text = "Authentication Data without an Authentication Method";
             self.breach(ids::AUTH_DATA_WITHOUT_METHOD, span, text);
         }
     }
@@ -230,7 +230,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
         into.session_present = session_present;
         into.reason_code = self.reason_code(PacketType::ConnAck)?;
         if session_present && into.reason_code != 0 {
-            let text = format!("Session Present is 1 beside the code 0x{:02x}", into.reason_code);
+            let text = format!("Session Present is 1 with the code 0x{:02x}", into.reason_code);
             self.breach(ids::SESSION_PRESENT_REFUSED, span, text);
         }
         self.properties(&mut into.properties, Place::Packet(PacketType::ConnAck))?;

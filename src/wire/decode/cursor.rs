@@ -232,7 +232,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
                 None
             }
             Variable::TooLong => {
-                let text = format!("{name} goes on after its fourth byte");
+                let text = format!("{name} continues after its fourth byte");
                 self.breach(ids::LENGTH_BYTES, start..start + 4, text);
                 self.rest(name);
                 None

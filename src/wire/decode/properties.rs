@@ -99,7 +99,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
             self.breach(ids::PROPERTY_ALLOWED, span.clone(), text);
         }
         if again && !spec.repeatable(place) {
-            let text = format!("{} stands here a second time", spec.title);
+            let text = format!("{} occurs a second time", spec.title);
             self.breach(ids::PROPERTY_SINGLE_USE, span.clone(), text);
         }
         match (spec.id, place, self.from) {

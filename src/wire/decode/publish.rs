@@ -29,7 +29,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
         }
         self.properties(&mut into.properties, Place::Packet(PacketType::Publish))?;
         if self.v5() && into.topic.is_empty() && into.properties.get(id::TOPIC_ALIAS).is_none() {
-            let text = "topic is empty and no Topic Alias stands for it";
+            let text = "topic is empty and there is no Topic Alias";
             self.breach(ids::TOPIC_EMPTY, start..start + 2, text);
         }
         self.payload(&mut into.payload, frame)?;

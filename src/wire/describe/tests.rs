@@ -60,7 +60,7 @@ CONNACK of 16 bytes from a server, v5
 0000  20                        type and flags    CONNACK
 0001  0e                        remaining_length  14
 0002  01                        session_present   true
-      ~~ v5:MQTT-3.2.2-6: Session Present is 1 beside the code 0x87
+      ~~ v5:MQTT-3.2.2-6: Session Present is 1 with the code 0x87
 0003  87                        reason_code       0x87 Not authorized
 0004  0b                        property_length   11
 0005  21 00 00                  receive_maximum   0
@@ -123,7 +123,7 @@ v3.1.1:§2.2.1/packet-type (MUST): The packet type is 1 to 14 and flows only in 
 PUBLISH of 6 bytes from a server, v3.1.1
 0000  30                        type and flags    PUBLISH, dup 0, qos 0, retain 0
 0001  ff ff ff ff 01            remaining_length
-      ~~~~~~~~~~~ v3.1.1:§2.2.3/four-bytes: remaining_length goes on after its fourth byte
+      ~~~~~~~~~~~ v3.1.1:§2.2.3/four-bytes: remaining_length continues after its fourth byte
 
 v3.1.1:§2.2.3/four-bytes (MUST NOT): The Remaining Length takes four bytes at most.
 ");

@@ -134,7 +134,7 @@ function fault(cell) {
       const [file, line, , text] = f.place;
       rows.push(["step", h("span", {}, h("code", {}, text.split("\n")[0]), h("span", { class: "quiet" }, `  ${file}:${line}`))]);
     }
-    const where = [f.control ? "in the control, which is the same without the fault" : "", STAGES[f.stage] || ""].filter(Boolean).join(", ");
+    const where = [f.control ? "in the control (the same exchange without the fault)" : "", STAGES[f.stage] || ""].filter(Boolean).join(", ");
     if (where) rows.push(["where", where]);
     f.expected.forEach(([what, why], i) => rows.push([i ? "or" : "expected", h("span", {}, h("code", {}, what), h("span", { class: "quiet" }, `  ${why}`))]));
     for (const [field, expected, found] of f.wrong) rows.push([field, h("span", {}, h("span", { class: "wrong" }, printable(found)), ` expected ${printable(expected)}`)]);

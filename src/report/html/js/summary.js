@@ -30,7 +30,7 @@ function summary() {
   const notes = data.brokers.flatMap((b) => [
     ...(b.interrupted ? [`${b.label}: the run ended before every case was played`] : []),
     ...b.notes.map((note) => `${b.label}: ${note}`),
-    ...(b.under_load.length ? [`${b.label}: the broker ended while these were played, and by none of them alone: ${b.under_load.join(", ")}`] : []),
+    ...(b.under_load.length ? [`${b.label}: the broker ended while these cases ran, but none of them ends it alone: ${b.under_load.join(", ")}`] : []),
   ]);
   $("summary").replaceChildren(
     h("table", {}, h("thead", {}, head), h("tbody", {}, rows)),

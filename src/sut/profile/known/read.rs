@@ -27,7 +27,7 @@ const CASE_KEYS: [&str; 3] = ["fails", "sometimes", "varies"];
 /// What `fails` holds, for messages.
 pub(super) const FAILS: &str = "the statement (MQTT-3.1.2-3), the text of the step that fails, or crash";
 /// What `cases` holds, for messages.
-const CASES: &str = "`cases` maps the id of each case, or a pattern such as qos2/*@v5, to what fails; with `fails` beside it, it is a list";
+const CASES: &str = "`cases` maps the id of each case, or a pattern such as qos2/*@v5, to what fails; with `fails` next to it, it is a list";
 
 /// Whether a result varies, in one of two ways.
 #[derive(Debug, Clone, Copy, Default)]
@@ -154,7 +154,7 @@ impl Check<'_> {
             (What::Map(entries), None) => every(entries, |(case, fails)| self.listed(case, fails, varying))?,
             (What::Map(_), Some(_)) => {
                 let place = &node.key_of("fails").unwrap_or(node).place;
-                let message = "`fails` beside cases that say themselves what fails";
+                let message = "`fails` next to cases with failures of their own";
                 return Err(self.read.error_help(place, message, CASES));
             }
             (What::List(_), None) => {

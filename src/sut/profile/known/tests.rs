@@ -126,7 +126,7 @@ error: missing key `cases`
 6 |   - because: c
   |     ^
   |
-  = help: `cases` maps the id of each case, or a pattern such as qos2/*@v5, to what fails; with `fails` beside it, it is a list
+  = help: `cases` maps the id of each case, or a pattern such as qos2/*@v5, to what fails; with `fails` next to it, it is a list
 
 error: a list of cases without what fails in them
   --> k.yaml:10:12
@@ -134,15 +134,15 @@ error: a list of cases without what fails in them
 10 |     cases: [a@v5]
    |            ^^^^^^
    |
-   = help: `cases` maps the id of each case, or a pattern such as qos2/*@v5, to what fails; with `fails` beside it, it is a list
+   = help: `cases` maps the id of each case, or a pattern such as qos2/*@v5, to what fails; with `fails` next to it, it is a list
 
-error: `fails` beside cases that say themselves what fails
+error: `fails` next to cases with failures of their own
   --> k.yaml:13:5
    |
 13 |     fails: MQTT-1
    |     ^^^^^
    |
-   = help: `cases` maps the id of each case, or a pattern such as qos2/*@v5, to what fails; with `fails` beside it, it is a list
+   = help: `cases` maps the id of each case, or a pattern such as qos2/*@v5, to what fails; with `fails` next to it, it is a list
 
 error: missing key `fails`
   --> k.yaml:17:20
