@@ -57,7 +57,7 @@ pub fn audit(args: &AuditArgs) -> Exit {
 }
 
 fn as_text(reader: impl Read, settings: &Settings) -> Result<(Totals, Summary), Error> {
-    /// So much is gathered before it is printed, where no person looks on.
+    /// Output is written in blocks of this size if it does not go to a terminal.
     const GATHER: usize = 64 * 1024;
     let at_once = io::stdout().is_terminal();
     let mut text = String::new();
@@ -83,7 +83,7 @@ fn as_json(reader: impl Read, name: &str, settings: &Settings) -> Result<(Totals
     let mut json = Json::begin(BufWriter::new(io::stdout().lock()), name);
     let (totals, summary) = read_and_judge(reader, settings, |report: &Report| json.stream(report))?;
     if let Ok(mut out) = json.end(&totals, &summary) {
-        // That nobody reads any more is no reason to fail.
+        // A closed pipe is not an error.
         let _ = out.flush();
     }
     Ok((totals, summary))

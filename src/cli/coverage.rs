@@ -11,7 +11,7 @@ use super::args::CoverageArgs;
 use super::out::{fail, print, print_error};
 use super::{Exit, set};
 
-/// Prints which statements the cases prove, and which of their breaches they notice.
+/// Prints which statements the cases prove, and which of their violations they notice.
 pub fn coverage(args: &CoverageArgs) -> Exit {
     let scenarios = match set::scenarios(&args.set) {
         Ok(scenarios) => scenarios,

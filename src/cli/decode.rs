@@ -6,7 +6,7 @@ use super::Exit;
 use super::args::{DecodeArgs, Sender};
 use super::out::{fail, print};
 
-/// Decodes bytes and names every breach in them.
+/// Decodes bytes and names every violation in them.
 pub fn decode(args: &DecodeArgs) -> Exit {
     let digits: String = args
         .hex

@@ -10,7 +10,7 @@ use crate::suite::{RunResult, Verdict};
 pub enum Exit {
     /// Everything is as expected.
     Ok,
-    /// A case failed, crashed the broker or is fixed; a breach was found; a snapshot differs.
+    /// A case failed, crashed the broker or is fixed; a violation was found; a snapshot differs.
     Bad,
     /// The command line is wrong.
     Usage,

@@ -38,7 +38,7 @@ pub fn write_matrix(files: &MatrixFiles, matrix: &Matrix, scripts: &Scripts) -> 
     exit
 }
 
-/// Appends to the summary of a job on GitHub, where there is one.
+/// Appends to the summary of a job on GitHub, if there is one.
 pub fn job_summary(text: impl FnOnce() -> String) {
     let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|_| std::env::var_os("GITHUB_ACTIONS").is_some())
     else {

@@ -15,8 +15,8 @@ use super::exit::worse;
 use super::out::{fail, print};
 use super::{Exit, set};
 
-/// Writes scenario files in their canonical form, or says which of them are not in it. A malformed file is left as it is, and
-/// so is one that cannot be written as a whole.
+/// Writes scenario files in their canonical form, or says which of them are not in it. A malformed file is left
+/// unchanged, and so is one that cannot be written as a whole.
 pub fn fmt(args: &FmtArgs) -> Exit {
     let mut work = Work {
         args,
@@ -137,7 +137,7 @@ impl Work<'_> {
     }
 }
 
-/// Puts `text` into a file as a whole: whoever reads it finds the old text or the new one, and it keeps its permissions.
+/// Puts `text` into a file as a whole: a reader finds the old text or the new one, and the permissions are kept.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
     // A link leads to the same file as before.
     let file = fs::canonicalize(file)?;

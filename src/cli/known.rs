@@ -1,7 +1,7 @@
 //! `--write-known`: a first list of known deviations by cause, each to be looked at by a person.
 //!
-//! In: the results of one run or of several. Out: YAML that a profile takes by `known_from`. Cases of a scenario that fail at
-//! the same step for the same reason are one cause, as far as a program can tell.
+//! In: the results of one run or of several. Out: YAML that a profile takes by `known_from`. Cases of a scenario that
+//! fail at the same step for the same reason are one cause, as far as a program can tell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -65,8 +65,8 @@ impl Draft {
         }
     }
 
-    /// The list, as a profile and `known_from` take it. `ids` has every case of the set: a pattern fits no case that has
-    /// not failed so.
+    /// The list, as a profile and `known_from` take it. `ids` has every case of the set: a pattern fits no case that
+    /// has not failed so.
     pub fn text(&self, ids: &[String]) -> String {
         if self.causes.is_empty() {
             return "known: []\n".to_owned();

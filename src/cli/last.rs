@@ -5,7 +5,7 @@ use crate::suite::RunResult;
 
 use super::state;
 
-/// Keeps the ids of the bad cases. That it cannot be kept is no reason to fail: `--failed` then says so.
+/// Keeps the ids of the bad cases. If they cannot be stored, only `--failed` reports an error.
 pub fn keep(result: &RunResult) {
     let Some(file) = state::last_bad() else { return };
     let ids: String = result

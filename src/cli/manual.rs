@@ -13,7 +13,7 @@ pub fn completions(shell: clap_complete::Shell) -> Exit {
     Exit::Ok
 }
 
-/// Prints the manual page, or writes it and one page a subcommand into a folder, which is made where it is missing.
+/// Prints the manual page, or writes it and one page a subcommand into a folder, which is made if it is missing.
 pub fn man(dir: Option<&Path>) -> Exit {
     let command = help::command();
     match dir {

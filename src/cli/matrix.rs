@@ -22,10 +22,10 @@ use super::files::{self, job_summary, write};
 use super::out::{fail, is_terminal, print, print_error, start_tracing};
 use super::{Exit, interrupt, set, target};
 
-/// What stands for the embedded reference broker among targets.
+/// The word for the embedded reference broker among targets.
 const REFERENCE: &str = "reference";
 
-/// Plays the suite against several brokers, and puts what came of it side by side.
+/// Plays the suite against several brokers, and compares the results.
 pub fn matrix(args: &MatrixArgs) -> Exit {
     start_tracing(false);
     let cases = match set::cases(&args.set, &args.select, None) {
@@ -54,8 +54,8 @@ pub fn matrix(args: &MatrixArgs) -> Exit {
     worse(exit, files::write_matrix(&args.files, &matrix, &Scripts::of(suite())))
 }
 
-/// The results of every target in the order of the command line, but of those that could not be played, and the worst exit
-/// code.
+/// The results of every target in the order of the command line, but of those that could not be played, and the worst
+/// exit code.
 async fn all(args: &MatrixArgs, cases: &[Arc<Case>]) -> (Vec<model::Run>, Exit) {
     let stopped = interrupt::watch();
     let beside = Arc::new(Semaphore::new(args.jobs_brokers as usize));
@@ -69,7 +69,7 @@ async fn all(args: &MatrixArgs, cases: &[Arc<Case>]) -> (Vec<model::Run>, Exit) 
             runs: args.runs.clone(),
             stopped: stopped.clone(),
         };
-        // Begun in the order of the command line. The semaphore is closed by nobody.
+        // Begun in the order of the command line. The semaphore is closed by no one.
         let permit = Arc::clone(&beside).acquire_owned().await;
         tasks.spawn(async move {
             let record = run.record().await;
@@ -114,7 +114,7 @@ struct Run {
 }
 
 impl Run {
-    /// What came of it, read or played, with its exit code. What is wrong with it is said here.
+    /// The result, read or played, with its exit code. Errors are printed here.
     async fn record(self) -> Result<(model::Run, Exit), Exit> {
         if *self.stopped.borrow() {
             return Err(Exit::Interrupted);

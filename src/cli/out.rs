@@ -13,7 +13,7 @@ const WIDTH: usize = 120;
 /// Fewer columns than these are taken for a mistake.
 const NARROWEST: usize = 40;
 
-/// Prints to standard output; styles only where they belong. That nobody reads any more is no reason to fail.
+/// Prints to standard output; styles only if they belong. A closed pipe is not an error.
 pub fn print(text: &str) {
     let mut out = anstream::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -17,7 +17,7 @@ use super::args::RecordArgs;
 use super::out::{fail, print};
 use super::{Exit, interrupt};
 
-/// Stands between clients and a broker until Ctrl-C.
+/// Runs a proxy between clients and a broker until Ctrl-C.
 pub fn record(args: &RecordArgs) -> Exit {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -80,7 +80,7 @@ async fn play(args: &ReplayArgs, streams: &[Recorded], summary: &Summary) -> Exi
     }
 }
 
-/// What came of it, for a person.
+/// The result, for people.
 fn text(replayed: &Replayed, summary: Option<&Summary>) -> String {
     let mut out = String::new();
     for line in &replayed.lines {

@@ -40,7 +40,7 @@ fn cases(args: &RunArgs) -> Result<Vec<Arc<Case>>, Exit> {
 }
 
 fn play(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
-    // A run mostly waits, and one thread that nobody has to wake takes a fifth less processor time than several. The
+    // A run mostly waits, and one thread that no one has to wake takes a fifth less processor time than several. The
     // embedded broker is a party of its own.
     let mut builder = if args.target.is_some() {
         tokio::runtime::Builder::new_current_thread()
@@ -52,7 +52,8 @@ fn play(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
         Err(error) => return fail(Exit::Unreachable, format!("cannot start: {error}")),
     };
     let exit = runtime.block_on(run_all(args, cases));
-    // What still makes or removes a broker's folder may end; tasks of brokers that are being torn down are dropped at once.
+    // What still makes or removes a broker's folder may end; tasks of brokers that are being torn down are dropped at
+    // once.
     runtime.shutdown_timeout(Duration::from_secs(1));
     crate::sut::kill_all();
     exit
@@ -261,7 +262,7 @@ fn write_pcap(file: &Path, result: &RunResult) -> std::io::Result<()> {
     report::pcap::write(result, began, out)
 }
 
-/// Whether the run plays the whole set: only then can it be told which snapshots no case has any more.
+/// Whether the run plays the whole set: only then is it known which snapshots no case has any more.
 fn is_whole(args: &RunArgs) -> bool {
     let select = &args.select;
     select.select.is_empty()

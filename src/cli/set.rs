@@ -41,8 +41,8 @@ pub fn cases(set: &SetArgs, select: &SelectArgs, only: Option<Vec<String>>) -> R
     Ok(taken(all, select, only)?.into_iter().map(Arc::new).collect())
 }
 
-/// The outlines of every case that is selected, in the order of the set. The scripts of the set inside the binary are not
-/// read for it, since there is nothing wrong with them; those of other folders are.
+/// The outlines of every case that is selected, in the order of the set. The scripts of the set inside the binary are
+/// not read for it, since there is nothing wrong with them; those of other folders are.
 pub fn outlines(set: &SetArgs, select: &SelectArgs) -> Result<Vec<Outline>, Exit> {
     let all = match (&set.scenarios, &*set.also) {
         (None, []) => files(set).outlines().map_err(|diagnostics| malformed(&diagnostics))?,
@@ -114,13 +114,13 @@ fn selection(args: &SelectArgs, only: Option<Vec<String>>) -> Result<Selection, 
     })
 }
 
-/// Checks the known deviations of a target against the cases of the set. `whole` has the identifiers of all of them, where
-/// they are at hand; a case that is not selected counts too.
+/// Checks the known deviations of a target against the cases of the set. `whole` has the identifiers of all of them,
+/// where they are at hand; a case that is not selected counts too.
 pub fn check_known(target: &Target, args: &SetArgs, whole: Option<Vec<String>>) -> Result<(), Exit> {
     if target.known.is_empty() || args.scenarios.is_some() {
         return Ok(());
     }
-    // What is wrong with the set is told where it is played.
+    // What is wrong with the set is reported where it is played.
     let Ok(all) = whole.map_or_else(|| ids(args), Ok) else {
         return Ok(());
     };

@@ -1,4 +1,5 @@
-//! Snapshots: compared at the end of a run, and `mqttspec review`, `accept` and `reject` for people without cargo-insta.
+//! Snapshots: compared at the end of a run, and `mqttspec review`, `accept` and `reject` for people without
+//! cargo-insta.
 
 use std::path::{Path, PathBuf};
 
@@ -75,7 +76,8 @@ pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
     if changed > 0 { Exit::Bad } else { Exit::Ok }
 }
 
-/// What is to be written where a snapshot differs: `INSTA_UPDATE`, and `CI` or `TF_BUILD` for its default, as with insta.
+/// What is to be written where a snapshot differs: `INSTA_UPDATE`, and `CI` or `TF_BUILD` for its default, as with
+/// insta.
 ///
 /// # Errors
 /// A message for the user where `INSTA_UPDATE` has no meaning.
@@ -97,7 +99,7 @@ fn changed_text(snapshot: &Snapshot, comparison: &Comparison) -> String {
     }
 }
 
-/// Lists the changed snapshots with their differences; exit 1 where there is one.
+/// Lists the changed snapshots with their differences; exit 1 if there is one.
 pub fn review(args: &SnapshotArgs) -> Exit {
     each(args, "waiting for a decision", |pending| {
         let title = pending.title.as_deref().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Where the program keeps what outlives a run: in the user's folder for state, never in the working directory.
 //!
-//! That is `$MQTTSPEC_STATE`, else `mqttspec` below `$XDG_STATE_HOME`, `%LOCALAPPDATA%` (Windows) or `~/.local/state`. Where
-//! there is none, or where it cannot be written, nothing is kept.
+//! That is `$MQTTSPEC_STATE`, else `mqttspec` below `$XDG_STATE_HOME`, `%LOCALAPPDATA%` (Windows) or `~/.local/state`.
+//! Where there is none, or if it cannot be written, nothing is kept.
 
 use std::ffi::OsString;
 use std::hash::Hasher;
@@ -17,7 +17,7 @@ pub fn last_bad() -> Option<PathBuf> {
     Some(folder()?.join("last-bad").join(key(&here)))
 }
 
-/// The diaries of runs against brokers that are somebody else's.
+/// The diaries of runs against brokers that are not ours.
 pub fn diaries() -> Diaries {
     Diaries::in_folder(folder().map(|folder| folder.join("left")))
 }

@@ -1,4 +1,4 @@
-//! What stands for TARGET on the command line.
+//! What TARGET on the command line means.
 
 use std::path::Path;
 

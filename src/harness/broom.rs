@@ -54,7 +54,7 @@ pub struct Broom<'a> {
 }
 
 impl<'a> Broom<'a> {
-    /// A broom for a broker that is somebody else's.
+    /// A broom for a broker that is not ours.
     ///
     /// # Errors
     /// The target gives no instance.

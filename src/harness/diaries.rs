@@ -1,4 +1,4 @@
-//! The diaries of runs against brokers that are somebody else's: what each run may have left there, in a folder.
+//! The diaries of runs against brokers that are not ours: what each run may have left there, in a folder.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,8 +40,8 @@ impl Diaries {
         Diaries { folder }
     }
 
-    /// Begins the diary of a run against `address`. Where no file can be written, the run can only be cleaned up after by
-    /// itself, at its end.
+    /// Begins the diary of a run against `address`. Where no file can be written, the run can only be cleaned up after
+    /// by itself, at its end.
     pub fn begin(&self, address: &str, seed: u64) -> Open {
         let in_file = self.folder.as_ref().and_then(|folder| {
             let process = std::process::id();

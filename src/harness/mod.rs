@@ -1,8 +1,9 @@
-//! Targets from an address, a profile, the reference broker or a broker of the caller's own; a suite that is selected, run
-//! and judged from Rust; and what is done around a run: diaries, clean-up after aborted runs, trials of libtest-mimic.
+//! Targets from an address, a profile, the reference broker or a broker of the caller's own; a suite that is selected,
+//! run and judged from Rust; and what is done around a run: diaries, clean-up after aborted runs, trials of
+//! libtest-mimic.
 //!
-//! In: a [`TargetBuilder`](target::TargetBuilder) and a [`Suite`]. Out: a [`RunResult`](crate::suite::RunResult). Prints
-//! nothing, reads no environment variables, picks no exit codes.
+//! In: a [`TargetBuilder`](target::TargetBuilder) and a [`Suite`]. Out: a [`RunResult`](crate::suite::RunResult).
+//! Prints nothing, reads no environment variables, picks no exit codes.
 
 mod broom;
 mod diaries;

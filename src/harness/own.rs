@@ -49,7 +49,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// The loopback address to listen at. Nobody else gets its port, and it is the same after a restart.
+    /// The loopback address to listen at. No one else gets its port, and it is the same after a restart.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -9,7 +9,7 @@ use crate::statements::Version;
 use crate::suite::{Setup, Target};
 use crate::sut::{Address, BoxFuture, Instance, Launcher, StartError};
 
-/// The same target, whose packets and closes are changed on their way. What `disobey` holds beyond that is left out.
+/// The same target behind a proxy that changes packets and closes. Other faults in `disobey` are left out.
 pub fn disobeying(target: &Target, disobey: &Disobey) -> Target {
     through_proxy(target, disobey, &Free::default())
 }

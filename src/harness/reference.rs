@@ -20,7 +20,7 @@ use crate::transport::tls::{self, Certificates};
 use super::equipped;
 use super::target::{EMBEDDED_INSTANCES, JOBS};
 
-/// The embedded reference broker, breaking what `disobey` says.
+/// The embedded reference broker with the faults in `disobey`.
 pub fn reference_that(disobey: Disobey) -> Target {
     reference_as(disobey, Free::default(), Transport::Mqtt).0
 }
@@ -103,7 +103,7 @@ impl Embedded {
         }
     }
 
-    /// The listeners beside that of plain MQTT.
+    /// The listeners alongside that of plain MQTT.
     fn listeners(&self, folder: &Path, ports: &mut Vec<Port>) -> Result<Vec<Listen>, StartError> {
         let mut listeners = match self.transport {
             Transport::Mqtt => Vec::new(),
@@ -238,7 +238,7 @@ impl Drop for Running {
     }
 }
 
-/// A loopback address that nobody else has, at a port that is added to `ports`.
+/// A loopback address that no one else has, at a port that is added to `ports`.
 fn free(ports: &mut Vec<Port>) -> Result<SocketAddr, StartError> {
     let port = Port::take().ok_or(StartError::NoPort)?;
     let address = SocketAddr::from(([127, 0, 0, 1], port.number()));

@@ -51,7 +51,8 @@ impl Suite {
     }
 
     /// Selects cases by their id, their scenario or a folder, as `mqttspec run -e` does: `qos2/*`, `retain/`,
-    /// `connect/basic@v5`. Several calls add up; with a leading `!` cases are taken out again. Former ids go on working.
+    /// `connect/basic@v5`. Several calls add up; with a leading `!` cases are taken out again. Former ids go on
+    /// working.
     ///
     /// # Errors
     /// No case fits the pattern, or the scenarios are malformed.
@@ -84,9 +85,9 @@ impl Suite {
         self
     }
 
-    /// The deviations that are known: YAML text with the key `known`, as in a profile and as `mqttspec run --write-known`
-    /// writes it. A case that fails as listed is no failure; one that is listed and passes is. The files of `known_from` are
-    /// relative to the current folder.
+    /// The deviations that are known: YAML text with the key `known`, as in a profile and as `mqttspec run
+    /// --write-known` writes it. A case that fails as listed is no failure; one that is listed and passes is. The files
+    /// of `known_from` are relative to the current folder.
     ///
     /// # Errors
     /// The text is malformed, a pattern fits no case of the set, or two causes claim the same failure.
@@ -98,13 +99,13 @@ impl Suite {
         Ok(self)
     }
 
-    /// A breach of a SHOULD is a failure too.
+    /// A violation of a SHOULD is a failure too.
     pub fn strict(mut self) -> Self {
         self.options.strict = true;
         self
     }
 
-    /// Ends the run after so many bad results.
+    /// Stops the run after this many unexpected results.
     pub fn max_fail(mut self, count: usize) -> Self {
         self.options.max_fail = Some(count);
         self
@@ -202,7 +203,7 @@ impl Suite {
         Ok((ready.target, Player::new(ready.settings, seed())))
     }
 
-    /// Whether a breach of a SHOULD is a failure.
+    /// Whether a violation of a SHOULD is a failure.
     #[cfg(feature = "harness")]
     pub(super) fn is_strict(&self) -> bool {
         self.options.strict
@@ -231,7 +232,8 @@ pub fn check_pattern(pattern: &str, cases: &[impl AsRef<Outline>]) -> Result<(),
 /// Checks a list of known deviations against the ids of all cases.
 ///
 /// # Errors
-/// Every pattern that fits no case, most likely a slip or a case that was renamed, and every failure that two causes claim.
+/// Every pattern that fits no case, most likely a slip or a case that was renamed, and every failure that two causes
+/// claim.
 pub fn check_known<'c>(known: &[Arc<Known>], ids: impl IntoIterator<Item = &'c str>) -> Result<(), SuiteError> {
     match suite::check_known(known, ids) {
         diagnostics if diagnostics.is_empty() => Ok(()),

@@ -19,9 +19,9 @@ use crate::transport::tls::TlsOptions;
 use super::own::Own;
 use super::{Home, Running, TargetError, Warning, profile, reference_as, through_proxy};
 
-/// Cases side by side, unless the profile or the caller says otherwise.
+/// Cases in parallel, unless the profile or the caller says otherwise.
 pub(super) const JOBS: usize = 64;
-/// Brokers side by side, for cases that restart theirs.
+/// Brokers in parallel, for cases that restart theirs.
 pub(super) const INSTANCES: usize = 4;
 /// A broker inside a process costs next to nothing.
 pub(super) const EMBEDDED_INSTANCES: usize = 32;
@@ -66,8 +66,8 @@ pub struct Ready {
 
 /// Constructors of descriptions.
 impl Target {
-    /// The broker at an address: a [`SocketAddr`](std::net::SocketAddr), `host:port`, or a URL (`mqtt:`, `mqtts:`, `ws:`,
-    /// `wss:`, `unix:`). Others may use it: cases that touch the whole broker are skipped unless it is
+    /// The broker at an address: a [`SocketAddr`](std::net::SocketAddr), `host:port`, or a URL (`mqtt:`, `mqtts:`,
+    /// `ws:`, `wss:`, `unix:`). Others may use it: cases that touch the whole broker are skipped unless it is
     /// [exclusive](TargetBuilder::exclusive). It is neither restarted nor killed.
     pub fn at(address: impl Display) -> TargetBuilder {
         let text = address.to_string();
@@ -137,7 +137,7 @@ impl TargetBuilder {
         self
     }
 
-    /// Nobody else uses the broker: cases that touch all of it are played too.
+    /// States that no one else uses the broker, so cases that affect the whole broker are played too.
     pub fn exclusive(self) -> Self {
         self.supports(&["exclusive"])
     }
@@ -166,13 +166,13 @@ impl TargetBuilder {
         self
     }
 
-    /// More ways in which the broker can be had, for cases with needs that it does not meet itself.
+    /// More configurations of the broker, for cases with needs that the first does not meet.
     pub fn setups(mut self, setups: impl IntoIterator<Item = Setup>) -> Self {
         self.setups.extend(setups);
         self
     }
 
-    /// How many cases are played side by side; 64 unless a profile says otherwise.
+    /// How many cases are played in parallel; 64 unless a profile says otherwise.
     pub fn jobs(mut self, jobs: usize) -> Self {
         self.jobs = Some(jobs);
         self
@@ -236,7 +236,7 @@ impl TargetBuilder {
         Ok(ready)
     }
 
-    /// What is known of the target before anything is opened or started; `None` where that is nothing.
+    /// What is known of the target before anything is opened or started; `None` if that is nothing.
     #[cfg(feature = "harness")]
     pub(super) fn foreseen(&self) -> Option<Target> {
         let mut target = match &self.source {
@@ -268,7 +268,7 @@ impl TargetBuilder {
         target.jobs = self.jobs.unwrap_or(target.jobs);
     }
 
-    /// The versions that the caller leaves out; none where all are to be asked for.
+    /// The versions that the caller leaves out; none if all are to be asked for.
     fn silent_about(&self) -> Vec<Version> {
         let Some(versions) = &self.versions else {
             return Vec::new();
@@ -404,7 +404,7 @@ pub(super) fn dialer(
     Ok(dialer)
 }
 
-/// Why a version is not played; `None` where it is.
+/// Why a version is not played; `None` if it is.
 fn why_not(version: Version, answer: &Answer) -> Option<String> {
     match answer {
         Answer::Offered { .. } => None,

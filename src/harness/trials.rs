@@ -13,7 +13,7 @@ use crate::suite::{CaseResult, Session, Target};
 
 use super::{Suite, TargetBuilder};
 
-/// Cases wait far more than they work, so many run at once unless the command line says otherwise.
+/// Cases mostly wait, so many of them run in parallel unless the command line says otherwise.
 const THREADS: usize = 64;
 
 /// Brokers live on it as long as the process does.
@@ -22,8 +22,8 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a ru
 /// The cases with their scripts, by id, read when the first one is played.
 type Loaded = LazyLock<BTreeMap<String, Arc<Case>>, Box<dyn FnOnce() -> BTreeMap<String, Arc<Case>> + Send>>;
 
-/// Plays each case of a suite against a target as a test of its own, as the command line asks: the `main` of a test with
-/// `harness = false`. [`mqttspec::harness!`](crate::harness!) writes it.
+/// Plays each case of a suite against a target as a test of its own, as the command line asks: the `main` of a test
+/// with `harness = false`. [`mqttspec::harness!`](crate::harness!) writes it.
 pub fn main(suite: &Suite, target: &TargetBuilder) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
@@ -33,8 +33,8 @@ pub fn main(suite: &Suite, target: &TargetBuilder) -> ExitCode {
     conclusion.exit_code()
 }
 
-/// A trial for each case of the suite, named after it behind `prefix`. Where one is asked for exactly, as nextest does, its
-/// scenario's file alone is read. The target is made ready by the first trial that is played.
+/// A trial for each case of the suite, named after it behind `prefix`. Where one is asked for exactly, as nextest does,
+/// its scenario's file alone is read. The target is made ready by the first trial that is played.
 ///
 /// What is foreseen to be skipped is ignored; a case that is skipped while it is played passes.
 pub fn trials(arguments: &Arguments, prefix: &str, suite: &Suite, target: &TargetBuilder) -> Vec<Trial> {
@@ -113,8 +113,8 @@ fn judge(result: &CaseResult, target: &Target) -> Result<(), Failed> {
 }
 
 /// Writes the `main` of a test with `harness = false` that plays each case as a test of its own, for `cargo test` and
-/// `cargo nextest`. Takes a [`TargetBuilder`](crate::harness::TargetBuilder), and a [`Suite`](crate::Suite) where it is not
-/// the whole embedded one.
+/// `cargo nextest`. Takes a [`TargetBuilder`](crate::harness::TargetBuilder), and a [`Suite`](crate::Suite) if it is
+/// not the whole embedded one.
 ///
 /// ```no_run
 /// use mqttspec::{Suite, Target};
