@@ -1,5 +1,5 @@
-//! What a case leaves at the broker, read off its transcript, and how it is removed. Never part of a verdict, a transcript
-//! or a snapshot.
+//! What a case leaves at the broker, read off its transcript, and how it is removed. Never part of a verdict, a
+//! transcript or a snapshot.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -93,8 +93,8 @@ impl Tracer {
     }
 }
 
-/// Whether the broker was there at the end: it has answered a PINGREQ of the harness behind the last packet of the script, and
-/// has closed no connection since, but for those on which the harness took its leave.
+/// Whether the broker was there at the end: it has answered a PINGREQ of the harness after the last packet of the
+/// script, and has closed no connection since, except for those on which the harness took its leave.
 pub fn heard_last(transcript: &Transcript) -> bool {
     let mut answered = BTreeSet::new();
     let mut closed = BTreeSet::new();
@@ -144,7 +144,7 @@ pub enum Lost {
 /// Removes the traces, and shows on the way that the broker is still there, if there are any.
 ///
 /// # Errors
-/// The broker does not accept a connection, or does not answer a CONNECT within the patience.
+/// The broker does not accept a connection, or does not answer a CONNECT within the response timeout.
 pub async fn remove(
     traces: &Traces,
     address: &Address,
@@ -235,11 +235,11 @@ async fn leave(caller: &mut Caller, version: Version) {
     caller.finish().await;
 }
 
-/// The topics of the retained messages that new subscriptions to `filters` bring. `None`: the broker lets us subscribe to
-/// none of them. `client_id` is that of a clean session of our own.
+/// The topics of the retained messages that new subscriptions to `filters` bring. `None`: the broker lets us subscribe
+/// to none of them. `client_id` is that of a clean session of our own.
 ///
 /// # Errors
-/// The broker does not accept a connection, or does not answer within the patience.
+/// The broker does not accept a connection, or does not answer within the response timeout.
 pub async fn retained(
     address: &Address,
     version: Version,
@@ -326,7 +326,8 @@ mod tests {
         let heard = |events| heard_last(&transcript(events));
         assert!(heard(vec![script(), ask(), answer()]));
         assert!(heard(vec![script(), end(2), ask(), answer(), leave(), end(1)]));
-        // Nothing was asked, or nothing answered, or it was the script's own question, or the answer is another connection's.
+        // Nothing was asked, or nothing answered, or it was the script's own question, or the answer is another
+        // connection's.
         assert!(!heard(vec![script(), answer()]));
         assert!(!heard(vec![script(), ask()]));
         assert!(!heard(vec![ask(), script(), answer()]));

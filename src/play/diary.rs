@@ -1,5 +1,5 @@
-//! What the exchanges of a run leave at the broker, noted while it is sent and crossed out once it is removed. Where the
-//! broker is somebody else's this is kept in a file too, so that a run that was killed can be swept up after.
+//! What the exchanges of a run leave at the broker, noted while it is sent and crossed out once it is removed. Where
+//! the broker is not ours this is kept in a file too, so that a run that was killed can be swept up after.
 //!
 //! The file has a line for each note: the namespace, then `v5 session` or `v5 topic` and the name in hex, or `done`.
 

@@ -20,13 +20,13 @@ use crate::wire::{Blob, Chunk, Side};
 use super::matcher::{Input, Matcher, Poll};
 use super::{Action, Advice, PlayEnd, Played, Settings, cleanup};
 
-/// A broker may send so many bytes in one exchange that are kept; beyond it the exchange ends with a failure.
+/// The most bytes that a broker may send in one exchange; beyond that, the exchange fails.
 const KEPT_MAX: u64 = 24 * 1024 * 1024;
-/// And so many packets.
+/// The same in packets.
 const EVENTS_MAX: usize = 10_000;
-/// So many bytes of a read, in between whether that is too many already is looked at.
+/// This many bytes of a read, in between whether that is too many already is looked at.
 const PART: usize = 4 * 1024;
-/// Plays one exchange of `case` against `instance`, and says what came of it. Nothing is left behind but what
+/// Plays one exchange of `case` against `instance`, and returns the result. Nothing remains on the broker but what
 /// [`cleanup`] removes.
 pub async fn play_exchange(
     case: &Case,
@@ -158,7 +158,7 @@ impl Driver<'_> {
     }
 
     async fn run(&mut self) {
-        // One for the whole exchange: a wait is short, and to ask anew costs more than the rest of it.
+        // One for the whole exchange: a wait is short, and to ask again costs more than the rest of it.
         let instance = self.instance;
         let mut died = instance.died();
         let mut gone = false;
@@ -171,7 +171,7 @@ impl Driver<'_> {
             match self.matcher.poll() {
                 Poll::Done => return,
                 Poll::Do { action, within } => {
-                    // Even a step that never returns, such as a write that nobody reads, ends with the case.
+                    // Even a step that never returns, such as a write that no one reads, ends with the case.
                     let done = tokio::time::timeout(within, self.act(action)).await;
                     self.happened(Happened::Done {
                         whole: done.unwrap_or(false),
@@ -218,7 +218,7 @@ impl Driver<'_> {
 
     /// Does what the matcher asks for. Says whether nothing of a packet is left to be written.
     async fn act(&mut self, action: Action) -> bool {
-        // What has come stands in the transcript before what we do now: rules judge by that order.
+        // What has come is in the transcript before what we do now: rules judge by that order.
         self.input_all();
         match action {
             Action::Open { client, step, offer } => self.open(client, step, offer.as_deref()).await,
@@ -460,8 +460,8 @@ fn kept(what: &What) -> u64 {
     }
 }
 
-/// Removes what the case left at the broker, and says whether the broker is still there. A broker of our own keeps what was
-/// left: it is thrown away itself.
+/// Removes what the case left at the broker, and says whether the broker is still there. A broker of our own keeps what
+/// was left: it is thrown away itself.
 pub async fn clean_up(
     played: &Played,
     instance: &dyn Instance,

@@ -8,11 +8,11 @@ use crate::scenario::{Mismatch, Place};
 use crate::transcript::{ClientName, End};
 use crate::wire::PacketType;
 
-/// What stands for a span of time in words that are to be the same in every run.
+/// The placeholder for a span of time in text that is to be the same in every run.
 const TIME: &str = "<time>";
 
-/// An expectation that was not met. Its `Display` is one line: what is wrong, such as "sub <- PUBREC: no PUBREC came within
-/// 2 s".
+/// An expectation that was not met. Its `Display` is one line: what is wrong, such as "sub <- PUBREC: no PUBREC came
+/// within 2 s".
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// It is the control that failed, which is the same exchange without the fault.
@@ -21,9 +21,10 @@ pub struct Failure {
     pub kind: FailureKind,
     /// The step, or the client in `clients:`.
     pub place: Option<Place>,
-    /// Each permitted alternative, and why it was not met. Empty where the step at hand expects nothing, or there is none.
+    /// Each permitted alternative, and why it was not met. Empty if the current step expects nothing, or there is no
+    /// current step.
     pub awaited: Vec<Awaited>,
-    /// The event that stands in the way, as its index in the transcript (of the control's, where that failed).
+    /// The unexpected event, as its index in the transcript (of the control's, where that failed).
     pub found: Option<usize>,
     /// Fields of the found packet that differ.
     pub mismatches: Vec<Mismatch>,
@@ -116,14 +117,15 @@ impl Display for Sought {
 }
 
 impl Failure {
-    /// The same line in every run in which the broker does the same: with `<time>` for each span of time. `None` where it
+    /// The same line in every run in which the broker does the same: with `<time>` for each span of time. `None` if it
     /// holds none, and is the same anyway.
     pub fn steady(&self) -> Option<String> {
         let steady = self.words(&|_| TIME.to_owned());
         (steady != self.to_string()).then_some(steady)
     }
 
-    /// Whether time ran out: something was awaited and did not come. Where the harness itself was late, that proves nothing.
+    /// Whether time ran out: something was awaited and did not come. Where the harness itself was late, that proves
+    /// nothing.
     pub fn timed_out(&self) -> bool {
         matches!(
             self.kind,

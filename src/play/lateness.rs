@@ -1,5 +1,5 @@
-//! How late the harness itself is: on a machine that is too busy, a timing experiment proves nothing. Nor where the disk is
-//! too busy: a broker that keeps its sessions on it answers when they are written.
+//! How late the harness itself is: on a machine that is too busy, a timing experiment proves nothing. Nor where the
+//! disk is too busy: a broker that keeps its sessions on it answers when they are written.
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
@@ -15,8 +15,8 @@ const WRITES: Duration = Duration::from_millis(40);
 /// When it begins again at the file's start.
 const WRITTEN_MAX: u64 = 4096;
 
-/// Measures how much later than asked for this process gets the processor, and how long a small write takes where brokers
-/// have their folders. One meter serves a whole run.
+/// Measures how much later than asked for this process gets the processor, and how long a small write takes where
+/// brokers have their folders. One meter serves a whole run.
 #[derive(Debug, Clone)]
 pub struct Lateness(Arc<Meter>);
 
@@ -41,8 +41,8 @@ const SLOT: Duration = Duration::from_millis(250);
 const SLOTS: usize = 480;
 
 impl Lateness {
-    /// Starts to measure, as a task of the current runtime and as a thread. Where there is no folder for temporary files, the
-    /// disk is not measured; no broker is started there either.
+    /// Starts measuring, as a task of the current runtime and as a thread. If there is no folder for temporary files,
+    /// the disk is not measured; no broker is started there either.
     pub fn start() -> Lateness {
         let meter = Arc::new(Meter {
             began: Instant::now(),
@@ -77,7 +77,7 @@ impl Lateness {
     }
 }
 
-/// Writes until nobody measures any more, or until it cannot be measured: a full disk shows in another way.
+/// Writes until no one measures any more, or until it cannot be measured: a full disk shows in another way.
 fn watch_disk(meter: &Weak<Meter>, mut file: File) {
     while let Some(held) = meter.upgrade() {
         let began = Instant::now();
@@ -111,13 +111,13 @@ impl Meter {
 
     fn note(&self, now: Instant, late: Duration) {
         let slot = self.slot(now);
-        // The lateness is kept in the slot's low bits behind the slot's own number: a later turn of the ring is the greater
-        // one, and in the same turn the greater lateness.
+        // The lateness is kept in the slot's low bits behind the slot's own number: a later turn of the ring is the
+        // greater one, and in the same turn the greater lateness.
         let late = (late.as_micros() as u64).min(LATE_MASK);
         self.slots[slot as usize % SLOTS].fetch_max((slot << LATE_BITS) | late, Ordering::Relaxed);
     }
 
-    /// What is awaited is due at `at`: until [`Meter::note`] is told of it, it may be late already.
+    /// What is awaited is due at `at`: until [`Meter::note`] learns of it, it may be late already.
     fn await_until(&self, which: Awaited, at: Instant) {
         let due = at.saturating_duration_since(self.began).as_micros() as u64;
         self.due[which as usize].store(due, Ordering::Relaxed);

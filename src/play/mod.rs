@@ -1,7 +1,8 @@
 //! Plays one case against one target: a driver with sockets around a pure matcher.
 //!
 //! In: a [`Case`](crate::scenario::Case) and the [`Instance`](crate::sut::Instance) to play it against. Out:
-//! [`Played`]: the transcript and how it ended. The matcher alone, fed with a recorded transcript, comes to the same end.
+//! [`Played`]: the transcript and how it ended. The matcher alone, fed with a recorded transcript, comes to the same
+//! end.
 
 mod action;
 mod cleanup;

@@ -8,8 +8,8 @@ pub const PREFIX: &str = "ms";
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 /// 36 to the power of 6: six characters follow the prefix.
 const SPACE: u64 = 2_176_782_336;
-/// Without a common divisor with [`SPACE`] (whose primes are 2 and 3), so that a run meets every name before it meets one
-/// twice; large, so that neighbours do not look alike.
+/// Without a common divisor with [`SPACE`] (whose primes are 2 and 3), so that a run meets every name before it meets
+/// one twice; large, so that neighbours do not look alike.
 const STRIDE: u64 = 1_337_006_921;
 
 /// Gives a namespace to each exchange of a run.

@@ -16,7 +16,7 @@ pub struct Played {
     /// The same for the control exchange, where the case has one.
     pub control: Option<Transcript>,
     pub end: PlayEnd,
-    /// What is to be told though it is no failure, such as another reason code than the one that the script names.
+    /// What is to be reported though it is no failure, such as another reason code than the one that the script names.
     pub advice: Vec<Advice>,
     /// The same of the control exchange.
     pub control_advice: Vec<Advice>,
@@ -66,7 +66,7 @@ impl From<Stop> for PlayEnd {
     }
 }
 
-/// Something that a broker's author should know, though no MUST is breached.
+/// Something that a broker's author should know, though no MUST is violated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
     pub statement: Option<StatementId>,

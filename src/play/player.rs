@@ -1,4 +1,4 @@
-//! One case from beginning to end: the exchange, its control, and what is left behind removed.
+//! One case from beginning to end: the exchange, its control, and the clean-up.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ use super::{Lateness, PlayEnd, Played, Settings};
 /// A timing experiment is void where the harness was later than this.
 const TIMED_LATENESS: Duration = Duration::from_millis(250);
 
-/// Running out of patience is void where the harness was later than this part of it. An answer goes through a handful of
-/// tasks, and through as many of the broker's on the same machine; where each of them is late by so much, all of the
-/// patience is gone and nobody was at fault.
+/// A timeout is void if the harness was late by more than this fraction of the response timeout. An answer goes through
+/// a handful of tasks, and through as many of the broker's on the same machine; where each of them is late by so much,
+/// all of the response timeout is gone and no one was at fault.
 const PATIENCE_PARTS: u32 = 8;
 
 /// Plays cases against a target; one serves a whole run.
@@ -37,8 +37,8 @@ impl Player {
         }
     }
 
-    /// The same player with twice the patience: for an experiment that was void, on a machine that is slow. To wait longer
-    /// for what must come makes no verdict wrong.
+    /// The same player with twice the response timeout: for an experiment that was void, on a machine that is slow. To
+    /// wait longer for what must come makes no verdict wrong.
     pub fn more_patient(&self) -> Player {
         let mut settings = Settings::clone(&self.settings);
         settings.patience *= 2;

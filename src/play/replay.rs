@@ -1,4 +1,4 @@
-//! The matcher once more, over an exchange that was recorded: it comes to the same end as it did live.
+//! Runs the matcher over a recorded exchange, with the same result as live.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub fn replay(
     matcher.finish()
 }
 
-/// All that the matcher was told, in its order.
+/// All input of the matcher, in its order.
 fn inputs(transcript: &Transcript) -> impl Iterator<Item = Input> {
     let mut local = transcript.local.iter().peekable();
     let mut events = transcript.events.iter().zip(0_u32..).peekable();

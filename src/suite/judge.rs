@@ -16,7 +16,7 @@ use super::{CaseResult, Judged, Target, Verdict, Weight};
 /// How strictly and against what a case is judged.
 pub struct Judge<'t> {
     pub target: &'t Target,
-    /// A breach of a SHOULD is a failure.
+    /// A violation of a SHOULD is a failure.
     pub strict: bool,
 }
 
@@ -33,7 +33,7 @@ enum Fault {
 /// A reason in words.
 struct Reason {
     text: String,
-    /// The same without the spans of time in it; `None` where it holds none.
+    /// The same without the spans of time in it; `None` if it holds none.
     steady: Option<String>,
 }
 
@@ -102,7 +102,7 @@ impl Judge<'_> {
         }
     }
 
-    /// What the rules find in an exchange. What cannot be told is nothing to be judged.
+    /// What the rules find in an exchange. What cannot be decided is nothing to be judged.
     fn found(&self, transcript: &Transcript, origin: Which) -> Vec<Judged> {
         let breaches = rules::check(transcript).into_iter();
         let breaches = breaches.filter(|finding| finding.outcome == Outcome::Breach);

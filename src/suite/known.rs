@@ -1,4 +1,5 @@
-//! The expected failures of a target against its cases: which of them are about a case, and whether the list itself is right.
+//! The expected failures of a target against its cases: which of them are about a case, and whether the list itself is
+//! right.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -75,8 +76,8 @@ fn names(fails: &Fails, failed: &Failed) -> bool {
             .is_some_and(|step| step == text || step.starts_with(&format!("{text}:")))
 }
 
-/// What is wrong with a list of expected failures, given the ids of all cases: a pattern that fits no case, and a failure of
-/// a case that two causes claim.
+/// What is wrong with a list of expected failures, given the ids of all cases: a pattern that fits no case, and a
+/// failure of a case that two causes claim.
 pub fn check_known<'c>(known: &[Arc<Known>], ids: impl IntoIterator<Item = &'c str>) -> Vec<Diagnostic> {
     let mut ids: Vec<&str> = ids.into_iter().collect();
     ids.sort_unstable();

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::scenario::Case;
 
-/// What a restart of the broker costs, roughly; only the order hangs on it.
+/// What a restart of the broker costs, roughly; only the order depends on it.
 const RESTART: Duration = Duration::from_millis(500);
 
-/// The indices of `cases`, longest expected time first; equal ones as they stand.
+/// The indices of `cases`, longest expected time first; equal ones in their order.
 pub fn longest_first(cases: &[Arc<Case>]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..cases.len()).collect();
     order.sort_by_key(|&i| std::cmp::Reverse(expected(&cases[i])));

@@ -64,7 +64,7 @@ pub struct TargetInfo {
     /// What the broker's own version command says.
     pub version: Option<String>,
     pub address: String,
-    /// What its cases are played over, but for those that are about another transport.
+    /// What its cases are played over, except for those that are about another transport.
     pub transport: Transport,
     /// The argument that names this target on the command line; `None` for the embedded reference broker.
     pub argument: Option<String>,
@@ -77,7 +77,7 @@ pub struct TargetInfo {
 /// What a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
-    /// It fails the case: a MUST is breached, or in a strict run a SHOULD.
+    /// It fails the case: a MUST is violated, or in a strict run a SHOULD.
     Fails,
     /// A broker's author should know of it.
     Advice,
@@ -90,9 +90,9 @@ pub struct Judged {
     /// The exchange in which it was found.
     pub origin: Which,
     pub statement: Option<StatementId>,
-    /// The rule that found it; `None` where the script did.
+    /// The rule that found it; `None` if the script did.
     pub rule: Option<&'static str>,
-    /// One sentence for a person.
+    /// One sentence for people.
     pub text: String,
     /// Index of the event in the transcript of that exchange.
     pub event: Option<usize>,
@@ -117,8 +117,8 @@ pub struct CaseResult {
     pub verdict: Verdict,
     /// Why, in one line: of a failure its words, of a skip its reason, of a known deviation its `because`.
     pub reason: Option<String>,
-    /// The reason with `<time>` for each span of time that was measured: the same in every run in which the broker does the
-    /// same. `None` where it holds none.
+    /// The reason with `<time>` for each span of time that was measured: the same in every run in which the broker does
+    /// the same. `None` if it holds none.
     pub steady_reason: Option<String>,
     /// The causes that account for a known deviation; of a fixed one, the cause that is stale.
     pub known: Vec<Arc<Known>>,
@@ -129,11 +129,11 @@ pub struct CaseResult {
     /// What the case proves.
     pub proves: Vec<StatementId>,
     pub failure: Option<Failure>,
-    /// What of the script was not met, where the control was not met either and is the failure.
+    /// What of the script was not met, if the control was not met either and is the failure.
     pub missed: Option<Failure>,
     /// What was found in its exchanges: by the matcher that is advice, then by the rules.
     pub findings: Vec<Judged>,
-    /// Shared: it is by far the largest part, and results are told and kept.
+    /// Shared: it is by far the largest part, and results are reported and kept.
     pub transcript: Option<Arc<Transcript>>,
     pub control: Option<Arc<Transcript>>,
     pub duration: Duration,

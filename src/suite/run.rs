@@ -1,4 +1,4 @@
-//! A run: every case once, side by side, on shared instances and on instances of their own.
+//! A run: every case once, in parallel, on shared instances and on instances of their own.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,12 +15,12 @@ use super::{CaseResult, RunEvent, RunResult, Session, Target, order};
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
     pub strict: bool,
-    /// Ends the run after so many bad results.
+    /// Stops the run after this many unexpected results.
     pub max_fail: Option<usize>,
     /// Ends the run after this time.
     pub total_timeout: Option<Duration>,
-    /// Forgets the exchanges of cases that need nobody's attention, once they are told. With thousands of cases they are by
-    /// far the largest part of what a run holds, and only some reports ask for them.
+    /// Forgets the exchanges of cases that need no one's attention, once they are reported. With thousands of cases
+    /// they are by far the largest part of what a run holds, and only some reports ask for them.
     pub forgets: bool,
 }
 
@@ -37,7 +37,7 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
 ) -> Result<Arc<RunResult>, String> {
     let began = Instant::now();
-    // Nobody listening is no reason to stop.
+    // A dropped receiver is not an error.
     let _ = events.send(RunEvent::Began {
         target: target.info.clone(),
         cases: cases.len(),
@@ -48,7 +48,8 @@ pub async fn run(
     }
     let mut results: Vec<Option<CaseResult>> = vec![None; cases.len()];
     let mut interrupted = false;
-    // Heavy cases take both the processor and the broker, and the timers of others would be measured wrong beside them.
+    // Heavy cases take both the processor and the broker, and the timers of others would be measured wrong alongside
+    // them.
     let (alone, beside): (Vec<usize>, Vec<usize>) = order::longest_first(cases)
         .into_iter()
         .partition(|&i| cases[i].conditions.heavy || (cases[i].conditions.serial && !target.launcher.starts_its_own()));

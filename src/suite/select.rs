@@ -18,7 +18,7 @@ pub struct Selection {
     /// Globs over statement ids or tokens (`MQTT-3.1.*`, `v5:MQTT-4.3.3-10`).
     pub statements: Vec<String>,
     pub tags: Vec<String>,
-    /// This part (from 1) of so many.
+    /// This part (from 1) of this many.
     pub shard: Option<(u32, u32)>,
     /// Exactly these ids, as of the last run's failures; `None` is no such limit.
     pub only: Option<Vec<String>>,
@@ -103,7 +103,7 @@ fn pattern(glob: &str) -> Glob {
     }
 }
 
-/// Which part of `of` an id belongs to, from 1. It hangs on the id alone, so that a new case moves no other.
+/// Which part of `of` an id belongs to, from 1. It depends on the id alone, so that a new case moves no other.
 fn shard(id: &str, of: u32) -> u32 {
     let mut hasher = XxHash64::with_seed(0);
     hasher.write(id.as_bytes());

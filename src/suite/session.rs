@@ -15,7 +15,7 @@ use super::{CaseResult, RunEvent, Target, Verdict};
 
 /// A void experiment is played so often before it is given up.
 const PLAYS: u32 = 3;
-/// So many void experiments are played again at a time: they were too many for this machine.
+/// The number of void experiments that are replayed in parallel: fewer than before, because the machine was too slow.
 const AGAIN: usize = 4;
 /// How much of a broker's log a crash shows, in bytes.
 const LOG: usize = 16 * 1024;
@@ -25,7 +25,7 @@ pub struct Session {
     target: Target,
     strict: bool,
     events: Option<mpsc::UnboundedSender<RunEvent>>,
-    /// The instances that cases use side by side, the target's own first and then one for each setup.
+    /// The instances that cases use in parallel, the target's own first and then one for each setup.
     places: Vec<Place>,
     side_by_side: Semaphore,
     own: Semaphore,
@@ -42,7 +42,7 @@ pub struct Session {
 struct Place {
     launcher: Arc<dyn Launcher>,
     player: Player,
-    /// The instance that cases use side by side; `None` before the first and after one has died.
+    /// The instance that cases use in parallel; `None` before the first and after one has died.
     instance: Mutex<Option<Arc<dyn Instance>>>,
 }
 
@@ -55,7 +55,7 @@ impl Place {
         }
     }
 
-    /// The shared instance; started where there is none.
+    /// The shared instance; started if there is none.
     async fn instance(&self) -> Result<Arc<dyn Instance>, String> {
         let mut slot = self.instance.lock().await;
         if let Some(instance) = slot.as_ref().filter(|i| i.alive()) {
@@ -83,7 +83,7 @@ pub struct Ended {
 }
 
 impl Session {
-    /// A session against `target`. `events` is told what happens.
+    /// A session against `target`. `events` receives what happens.
     pub fn new(
         target: &Target,
         player: &Player,
@@ -116,7 +116,8 @@ impl Session {
         }
     }
 
-    /// Starts the instance that cases share, so that a target that cannot be started is told once and not by every case.
+    /// Starts the instance that cases share, so that a target that cannot be started is reported once and not by every
+    /// case.
     ///
     /// # Errors
     /// Why no broker could be started.
@@ -182,7 +183,7 @@ impl Session {
 
     fn tell(&self, event: impl FnOnce() -> RunEvent) {
         if let Some(events) = &self.events {
-            // Nobody listening is no reason to stop.
+            // A dropped receiver is not an error.
             let _ = events.send(event());
         }
     }
@@ -213,7 +214,7 @@ impl Session {
         result
     }
 
-    /// On an instance that nobody else uses. A broker that goes away here was brought down by this case alone.
+    /// On an instance that no one else uses. A broker that goes away here was brought down by this case alone.
     async fn play_alone(&self, case: &Case, place: &Place) -> (Outcome, u32, Option<String>) {
         let mut tries = Tries::new(self, place);
         loop {
@@ -249,7 +250,7 @@ impl Session {
                 PlayEnd::BrokerGone(why) if place.launcher.starts_its_own() => {
                     place.lost(&instance).await;
                     let plays = tries.plays;
-                    // It may be void again, and whoever waits for a place must not hold one.
+                    // It may be void again, and a task that waits for a place must not hold one.
                     drop(tries);
                     let (outcome, more, log) = Box::pin(self.play_alone(case, place)).await;
                     if !matches!(outcome, Outcome::Played { crashed: true, .. }) {
@@ -298,7 +299,7 @@ impl<'s> Tries<'s> {
         self.player.play(case, instance).await
     }
 
-    /// Makes ready to play a void experiment once more, when there is room for it; `false` where it has been played often
+    /// Makes ready to play a void experiment again, when there is room for it; `false` if it has been played often
     /// enough.
     async fn another(&mut self) -> bool {
         if self.plays >= PLAYS {

@@ -16,7 +16,7 @@ pub struct Target {
     pub info: TargetInfo,
     pub launcher: Arc<dyn Launcher>,
     pub supports: Supports,
-    /// Other ways in which the broker can be had: a case is played on the first that has what it needs, and on none of
+    /// Other configurations of the broker: a case is played on the first that has what it needs, and on none of
     /// them where the target itself has it.
     pub setups: Vec<Setup>,
     /// Its expected failures, by cause.
@@ -24,9 +24,9 @@ pub struct Target {
     pub broker_version: Option<BrokerVersion>,
     /// Versions that are not offered, and why: their cases are skipped.
     pub not_offered: BTreeMap<Version, String>,
-    /// How many cases side by side on one instance.
+    /// How many cases in parallel on one instance.
     pub jobs: usize,
-    /// How many instances side by side, for cases that need their own.
+    /// How many instances in parallel, for cases that need their own.
     pub instances: usize,
     /// Whether every case has its own, and not only those that restart the broker.
     pub isolate: bool,
@@ -38,12 +38,12 @@ pub struct Setup {
     pub name: String,
     pub launcher: Arc<dyn Launcher>,
     pub supports: Supports,
-    /// Login, limits and authentication of this setup. Patience and `settle` are those of the run.
+    /// Login, limits and authentication of this setup. The response timeout and `settle` are those of the run.
     pub settings: Settings,
 }
 
 impl Target {
-    /// Why a case cannot be played against this target, known before it is tried; `None` where it can.
+    /// Why a case cannot be played against this target, known before it is tried; `None` if it can.
     pub fn cannot_play(&self, case: &Outline) -> Option<String> {
         self.setup_for(case).err()
     }

@@ -1,5 +1,5 @@
-//! Patterns over case ids. A `*` stands for any characters, `/` included; everything else stands for itself, so that the
-//! brackets of a row (`path[row]@v5`) need no escape.
+//! Patterns over case ids. A `*` stands for any characters, `/` included; everything else stands for itself, so that
+//! the brackets of a row (`path[row]@v5`) need no escape.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Glob {
     text: String,
-    /// Where the first `*` stands, or the end. What stands before it decides nearly always.
+    /// Where the first `*` is, or the end. What precedes it decides nearly always.
     head: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Greets whoever stands behind an address with one CONNECT, and says who answered.
+//! Sends one CONNECT to an address, and determines what answered.
 
 use bytes::Bytes;
 use tokio::time::timeout_at;

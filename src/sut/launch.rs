@@ -1,6 +1,6 @@
 //! Where a run gets its brokers from: a [`Launcher`] gives an [`Instance`] for each time that one is needed.
 //!
-//! Three kinds exist: a profile's process (a fresh broker each time), an address (somebody else's broker, the same one each
+//! Three kinds exist: a profile's process (a fresh broker each time), an address (a foreign broker, the same one each
 //! time), and whatever the caller implements, such as a broker inside this process.
 
 use std::collections::BTreeMap;
@@ -42,7 +42,8 @@ pub trait Instance: Send + Sync {
     /// Where this version is spoken. `None`: the target has no address for it.
     fn address(&self, version: Version) -> Option<Address>;
 
-    /// Where this version is spoken over WebSocket, for cases that are about that. `None`: the target has no such address.
+    /// Where this version is spoken over WebSocket, for cases that are about that. `None`: the target has no such
+    /// address.
     fn websocket_address(&self, version: Version) -> Option<Address> {
         self.address(version)
             .filter(|address| address.transport().is_websocket())
@@ -51,7 +52,7 @@ pub trait Instance: Send + Sync {
     /// Ends the broker gracefully and starts it again with its state. Every connection to it ends.
     ///
     /// # Errors
-    /// [`StartError::NotOurs`] where it is somebody else's; else it could not be started again and is down.
+    /// [`StartError::NotOurs`] if it is not ours; else it could not be started again and is down.
     fn restart(&self) -> BoxFuture<'_, Result<(), StartError>>;
 
     /// Ends the broker at once, without a chance to save anything, and starts it again.
@@ -60,10 +61,10 @@ pub trait Instance: Send + Sync {
     /// As those of [`Instance::restart`].
     fn kill(&self) -> BoxFuture<'_, Result<(), StartError>>;
 
-    /// Ends the broker for good, gracefully. Nothing happens to somebody else's.
+    /// Ends the broker for good, gracefully. A broker that mqttspec does not own is left alone.
     fn stop(&self) -> BoxFuture<'_, ()>;
 
-    /// Whether the broker is running as far as can be seen from here: `false` only where it is known to be down. An
+    /// Whether the broker is running as far as can be seen from here: `false` only if it is known to be down. An
     /// address can be judged by connecting to it alone.
     fn alive(&self) -> bool;
 
@@ -72,11 +73,11 @@ pub trait Instance: Send + Sync {
         false
     }
 
-    /// Waits until the broker ends without having been asked to, and says how it ended. For a broker that cannot be seen
-    /// from here this waits for ever.
+    /// Waits until the broker ends without having been asked to, and says how it ended. For a broker that cannot be
+    /// seen from here this waits for ever.
     fn died(&self) -> BoxFuture<'_, String>;
 
-    /// The last lines that the broker wrote to its output, at most `limit` bytes. `None` where it is not ours to read.
+    /// The last lines that the broker wrote to its output, at most `limit` bytes. `None` if it is not ours to read.
     fn log_tail(&self, limit: usize) -> Option<String>;
 }
 
@@ -166,7 +167,7 @@ impl Instance for Broker {
     }
 }
 
-/// A broker that is somebody else's: only its addresses are known.
+/// A broker that is not ours: only its addresses are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fixed {
     addresses: BTreeMap<Version, Address>,

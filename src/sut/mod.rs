@@ -1,8 +1,8 @@
 //! The target: the broker under test.
 //!
-//! In: an address or a profile. Out: a [`Profile`] with everything checked, and a running broker with its addresses, which
-//! can be restarted, killed and asked for its log. Of packets this module knows the CONNECT and CONNACK that show whether
-//! somebody speaks MQTT.
+//! In: an address or a profile. Out: a [`Profile`] with everything checked, and a running broker with its addresses,
+//! which can be restarted, killed and asked for its log. Of packets this module knows the CONNECT and CONNACK that show
+//! whether someone speaks MQTT.
 
 mod glob;
 mod greet;

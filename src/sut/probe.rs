@@ -93,8 +93,8 @@ fn login_hint(with_login: bool) -> &'static str {
     }
 }
 
-/// Asks the address for every version, side by side. Each answer is waited for as long as `patience`, anew after each byte
-/// and five times as long in all.
+/// Asks the address for every version, in parallel. Each answer is waited for as long as `patience`, again after each
+/// byte and five times as long in all.
 ///
 /// # Errors
 /// The address cannot be reached, does not speak MQTT, never answers, or lets the client into no version at all.

@@ -1,8 +1,8 @@
 //! `$dir`, `$here` and `$port` in a profile's texts.
 //!
 //! Configuration files have dollars of their own (`$SYS`, `$HOME`), so only these words are replaced: `$dir`, `$here`,
-//! `$port` and `$port` followed by a number (`$port2`), also in braces (`${dir}x`). A second dollar in front (`$$port`) leaves
-//! the word as it stands, without that dollar.
+//! `$port` and `$port` followed by a number (`$port2`), also in braces (`${dir}x`). A second dollar in front (`$$port`)
+//! leaves the word as it is, without that dollar.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

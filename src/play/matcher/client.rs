@@ -274,8 +274,8 @@ impl Client {
             .max()
     }
 
-    /// Whether a message on `topic` could come to this client and spoil what the script does there: it is away, has stated
-    /// limits, or holds back acknowledgements.
+    /// Whether a message on `topic` could come to this client and spoil what the script does there: it is away, has
+    /// stated limits, or holds back acknowledgements.
     pub fn is_disturbed_by(&self, topic: &Text) -> bool {
         let hears = |f: &Text| match f.as_bytes().strip_prefix(b"$share/") {
             // Whom of a group it reaches is the broker's choice.

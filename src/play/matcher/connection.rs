@@ -1,5 +1,5 @@
 //! One connection of a client: which of its ends are still there, and how far the conversation on it is. All of it goes
-//! with the connection, and the next one begins anew.
+//! with the connection, and the next one begins again.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub struct Connection {
     pub number: u32,
     /// The first CONNECT on it.
     pub connect: Option<Connect>,
-    /// That CONNECT has no breach, and its step is no probe: what the broker takes back of it is believed.
+    /// That CONNECT has no violation, and its step is no probe: what the broker takes back of it is believed.
     pub connect_is_plain: bool,
     /// When the last byte of an unfinished packet came.
     pub progress: Option<Duration>,
@@ -160,7 +160,7 @@ impl Connection {
         matches!(&self.ends, Ends::Open(talk) if talk.spoke)
     }
 
-    /// Topic and QoS of each message that was published on it, once each; none where it has ended.
+    /// Topic and QoS of each message that was published on it, once each; none if it has ended.
     pub fn published(&self) -> &[(Text, u8)] {
         match &self.ends {
             Ends::Open(talk) => &talk.published,

@@ -47,7 +47,7 @@ impl Matcher {
             _ => None,
         };
         if let Some((client, quiet)) = silent {
-            // Silence can only be told by a fence; it runs while the other alternatives are looked for.
+            // Only a fence can show silence; it runs while the other alternatives are looked for.
             self.waiting = Waiting::Fence(Fence::new(client, quiet.map(|q| self.since + q)));
             return;
         }
@@ -64,7 +64,7 @@ impl Matcher {
         }
     }
 
-    /// Looks whether the step at hand is met, and says until when to wait where it is not.
+    /// Looks whether the step at hand is met, and says until when to wait if it is not.
     pub(super) fn expectation(&mut self) -> Option<Duration> {
         let held = self.program.step_held()?;
         let step = held.step();
@@ -165,7 +165,7 @@ impl Matcher {
         let Waiting::Step { until } = self.waiting else {
             return None;
         };
-        // A packet that is still coming in keeps the patience up, unless the script names the time.
+        // A packet that is still arriving restarts the response timeout, unless the script names the time.
         let until = match (what.within().to, self.clients[client].progress()) {
             (None, Some(at)) => until.max(at + self.settings.patience),
             _ => until,
@@ -299,7 +299,7 @@ impl Matcher {
     }
 }
 
-/// The expectations that stand first in each alternative, or side by side.
+/// The expectations that are first in each alternative, or side by side.
 fn expectations(what: &StepKind) -> impl Iterator<Item = &Expect> {
     let steps: Vec<&Step> = match what {
         StepKind::OneOf(alternatives) => alternatives.iter().filter_map(|a| a.first()).collect(),

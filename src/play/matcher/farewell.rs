@@ -9,9 +9,9 @@ use super::probe::name_of;
 use super::{Matcher, Waiting};
 use crate::play::{Failure, FailureKind, PlayEnd, Stage};
 
-/// How far the farewell is. Two rounds of PINGREQs: first on the client that spoke last and on those whose last packet may
-/// still be on its way to the broker, then on those that a message can reach. What the last packet of one client caused at
-/// another has then had its turn, and every client was asked at least once.
+/// How far the farewell is. Two rounds of PINGREQs: first on the client that spoke last and on those whose last packet
+/// may still be on its way to the broker, then on those that a message can reach. What the last packet of one client
+/// caused at another has then had its turn, and every client was asked at least once.
 #[derive(Debug, Default)]
 pub struct Farewell {
     rounds: u32,
@@ -62,9 +62,9 @@ impl Matcher {
             .filter(|&i| self.clients[i].may_ping())
             .collect();
         let hears = |index: usize| !self.clients[index].asked.is_empty();
-        // Who only listens, and has had its answers since others spoke, has caused nothing that is still to come. A listener
-        // that spoke last is asked in both rounds: what a CONNACK or SUBACK brings may come behind the next answer. And so
-        // are all where nobody else can be asked first: time passes with it.
+        // Who only listens, and has had its answers since others spoke, has caused nothing that is still to come. A
+        // listener that spoke last is asked in both rounds: what a CONNACK or SUBACK brings may come behind the next
+        // answer. And so are all where no one else can be asked first: time passes with it.
         let listens =
             |index: usize| hears(index) && self.clients[index].is_answered() && self.spoke_last != Some(index);
         let all_listen = open.iter().all(|&index| listens(index));

@@ -1,9 +1,9 @@
-//! `c <- nothing`: a fence that shows that nothing untaken is on its way. Absence is proved by a barrier, never by waiting
-//! and looking.
+//! `c <- nothing`: a fence that shows that nothing untaken is on its way. Absence is proved by a barrier, never by
+//! waiting and looking.
 //!
-//! The barrier of choice is causal: each client that published to `c` sends one more message on the same topic and at the
-//! same QoS, which the broker must deliver after the earlier ones (3.1.1 MQTT-4.6.0-6, 5.0 MQTT-4.6.0-5). Where that is not
-//! possible, PINGREQs go out on every client that said something, then on `c`, then `settle` is waited.
+//! The barrier of choice is causal: each client that published to `c` sends one more message on the same topic and at
+//! the same QoS, which the broker must deliver after the earlier ones (3.1.1 MQTT-4.6.0-6, 5.0 MQTT-4.6.0-5). Where
+//! that is not possible, PINGREQs go out on every client that said something, then on `c`, then `settle` is waited.
 
 use std::time::Duration;
 
@@ -138,8 +138,8 @@ impl Matcher {
         }
     }
 
-    /// Fails where something came that no step takes, or the connection ended: then the fence need not go on. Says whether
-    /// it did.
+    /// Fails where something came that no step takes, or the connection ended: then the fence need not go on. Says
+    /// whether it did.
     fn disturbed(&mut self, client: usize) -> bool {
         let Some(step) = self
             .program
@@ -335,8 +335,8 @@ impl Matcher {
                 self.since = self.now;
                 self.enter(&alternative);
             } else {
-                // Silence it is not. Another alternative may still be: what came can be the beginning of it, such as the
-                // DISCONNECT before a close.
+                // Silence it is not. Another alternative may still be: what came can be the beginning of it, such as
+                // the DISCONNECT before a close.
                 self.waiting = Waiting::Step {
                     until: self.now + self.settings.patience,
                 };
@@ -360,7 +360,8 @@ impl Matcher {
             && matches!(packet, Packet::PingReq)
             && let Some(connection) = self.clients[index].connection_mut()
         {
-            // Noted here and not when it is sent, so that nobody waits for an answer to a PINGREQ that is yet to go out.
+            // Noted here and not when it is sent, so that no one waits for an answer to a PINGREQ that is yet to go
+            // out.
             connection.ping(Author::Fence);
         }
         self.outbox.push_back(Action::Write {

@@ -1,8 +1,8 @@
 //! The matcher: what a case does next, and whether what came is what its script permits. Pure: it sees events and the
 //! time, and asks for actions; it touches no socket and no clock.
 //!
-//! Before each [`Input`] the driver says how late it is when that happened and calls [`Matcher::poll`]; an action that this
-//! asks for is done at once, and what comes of it is input too, up to [`Happened::Done`]. All input is kept in the
+//! Before each [`Input`] the driver says how late it is when that happened and calls [`Matcher::poll`]; an action that
+//! this asks for is done at once, and what comes of it is input too, up to [`Happened::Done`]. All input is kept in the
 //! transcript: given again in its order, it leads to the same end.
 
 mod client;
@@ -37,7 +37,7 @@ use fence::Fence;
 use parting::Parting;
 use program::Program;
 
-/// What the matcher is told. Times count from the beginning of the exchange.
+/// The input of the matcher. Times count from the beginning of the exchange.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// The next event of the transcript.
@@ -59,7 +59,7 @@ impl Input {
 /// What the matcher wants next.
 #[derive(Debug)]
 pub enum Poll {
-    /// This is to be done now, and given up where it takes longer than `within`; then [`Happened::Done`] is told.
+    /// This is to be done now, and given up where it takes longer than `within`; then [`Happened::Done`] is reported.
     Do { action: Action, within: Duration },
     /// Something must happen, or this time must come.
     Wait { until: Duration },
@@ -86,9 +86,9 @@ pub struct Matcher {
     waiting: Waiting,
     /// `maybe` expectations that nothing has met yet.
     maybes: Vec<Maybe>,
-    /// How late it is: the time of what was told last.
+    /// The time of the last input.
     clock: Duration,
-    /// A time that was told, and nothing has happened since.
+    /// A time that was given, and nothing has happened since.
     ticked: Option<Duration>,
     /// When the exchange must have ended.
     deadline: Duration,
@@ -98,8 +98,9 @@ pub struct Matcher {
     now: Duration,
     /// When the last step ended; what `within` counts from.
     since: Duration,
-    /// When the last of the questions of a fence was written; what the broker's patience with them counts from. Not `now`: that
-    /// is when what was looked at last had come, and to look at a packet of 256 MB may take longer than an answer.
+    /// When the last of the questions of a fence was written; what the broker's response timeout with them counts from.
+    /// Not `now`: that is when what was looked at last had come, and to look at a packet of 256 MB may take longer than
+    /// an answer.
     asked: Duration,
     /// When the last `wait` ended.
     waited: Duration,
@@ -159,8 +160,8 @@ struct Maybe {
 }
 
 impl Matcher {
-    /// The matcher at the beginning of an exchange. `scripted` is the side whose part the script is, `namespace` what `$ns`
-    /// stands for.
+    /// The matcher at the beginning of an exchange. `scripted` is the side whose part the script is, `namespace` what
+    /// `$ns` stands for.
     pub fn new(case: &Case, which: Which, scripted: Side, namespace: &str, settings: &Arc<Settings>) -> Matcher {
         let scope = Scope::new(namespace)
             .with_login(settings.login.clone())
@@ -201,7 +202,8 @@ impl Matcher {
         }
     }
 
-    /// What to do or to wait for, at the time that was told last. While an action is being done there is nothing to ask for.
+    /// What to do or to wait for, at the time that was given last. While an action is being done there is nothing to
+    /// ask for.
     pub fn poll(&mut self) -> Poll {
         if self.doing != Doing::Nothing {
             return Poll::Wait { until: self.deadline };
@@ -277,7 +279,7 @@ impl Matcher {
         self.fail(failure);
     }
 
-    /// What came of it.
+    /// The result.
     pub fn finish(mut self) -> (Transcript, PlayEnd, Vec<Advice>) {
         self.keep_tick();
         let transcript = Transcript {

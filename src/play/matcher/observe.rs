@@ -12,8 +12,8 @@ use super::copies::digest;
 use super::{Doing, Input, Matcher};
 use crate::play::{FailureKind, PlayEnd, Stage, limits};
 
-/// Why a broker that stops may send its clients away: unspecified error, implementation specific error, busy, shutting down,
-/// administrative action, use another server, server moved.
+/// Why a broker that stops may send its clients away: unspecified error, implementation specific error, busy, shutting
+/// down, administrative action, use another server, server moved.
 const PARTING_CODES: [u8; 7] = [0x80, 0x83, 0x89, 0x8b, 0x98, 0x9c, 0x9d];
 
 /// What becomes of a packet that the broker sent.
@@ -46,7 +46,7 @@ impl Matcher {
         }
     }
 
-    /// Keeps the time that was told last, where nothing that was told since says as much.
+    /// Keeps the time that was given last, where nothing since says as much.
     pub(super) fn keep_tick(&mut self) {
         if let Some(at) = self.ticked.take() {
             self.keep(at, Happened::Clock);
@@ -55,8 +55,8 @@ impl Matcher {
 
     fn keep(&mut self, at: Duration, what: Happened) {
         let before = u32::try_from(self.events.len()).unwrap_or(u32::MAX);
-        // A long packet comes in many parts. One that comes long before the patience with the last but one is over need not
-        // be told from the one before.
+        // A long packet comes in many parts. One that comes long before the response timeout with the last but one is
+        // over need not be distinguished from the one before.
         let replaced = match (&what, self.local.as_slice()) {
             (Happened::Partial { .. }, [.., first, last]) => {
                 let same = |local: &Local| local.before == before && local.what == what;
@@ -120,8 +120,8 @@ impl Matcher {
         }
         let replaced = event.is_from_peer() && self.clients[client].number() != Some(event.connection);
         match &event.what {
-            // What still comes on a connection that the client has left behind says nothing of the present one, and nobody
-            // can take it any more: rules judge it.
+            // What still comes on a connection that the client has left behind says nothing about the present one, and
+            // no one can take it any more: rules judge it.
             _ if replaced => {}
             What::Open => self.clients[client].opened(event.connection),
             What::End(end) => {
@@ -197,8 +197,8 @@ impl Matcher {
             if let Some(connection) = client.connection_mut() {
                 connection.close(End::Fin);
             }
-            // A 5.0 broker may say why it goes, with any code that the table has for a server (3.14.2.1): it shuts down, is
-            // busy, hands its clients over to another one. What was on its way is nobody's fault.
+            // A 5.0 broker may say why it goes, with any code that the table has for a server (3.14.2.1): it shuts
+            // down, is busy, hands its clients over to another one. A packet that was on its way is no fault.
             for arrived in &mut client.inbox {
                 arrived.needless |= matches!(self.events[arrived.event].packet().and_then(|d| d.packet.as_ref()),
                     Some(Packet::Disconnect(d)) if PARTING_CODES.contains(&d.reason_code));
@@ -320,8 +320,8 @@ impl Matcher {
         absorbed: bool,
         auto: bool,
     ) -> Use {
-        // In 3.x a sender may repeat what is not acknowledged at any time (3.1.1, 4.4: only in 5.0 is it forbidden). But what
-        // comes first in a resumed session is what 3.1.1 demands (MQTT-4.4.0-1), in the order that it demands.
+        // In 3.x a sender may repeat what is not acknowledged at any time (3.1.1, 4.4: only in 5.0 is it forbidden).
+        // But what comes first in a resumed session is what 3.1.1 demands (MQTT-4.4.0-1), in the order that it demands.
         let connection = self.clients[index].number();
         let repeat = publish.dup
             && match self.clients[index].version {

@@ -8,8 +8,8 @@ use super::probe::{Met, Probe, Refusal};
 use super::{Matcher, Maybe};
 use crate::play::FailureKind;
 
-/// So many times an expectation is tried on a packet, to find an assignment that fits the variables too. Scripts need a
-/// handful; the bound is for one whose every expectation fits every packet.
+/// This many times an expectation is tried on a packet, to find an assignment that fits the variables too. Scripts need
+/// a handful; the bound is for one whose every expectation fits every packet.
 const TRIES: usize = 20_000;
 
 /// What changes when several expectations are met.
@@ -28,7 +28,7 @@ type Wanted<'s> = (usize, &'s Expect, &'s Step);
 impl Matcher {
     /// Whether everything is there that `steps` expect, each taking one packet; `maybe` ones may stay unmet.
     ///
-    /// The assignment is a maximum matching between expectations and packets, and where that does not fit the variables
+    /// The assignment is a maximum matching between expectations and packets, and if that does not fit the variables
     /// that they share, one that does: no order of writing or of arrival can spoil it.
     pub(super) fn in_any_order(&self, steps: &[Step]) -> Probe<Several> {
         let wanted: Vec<Wanted<'_>> = steps
@@ -124,7 +124,7 @@ impl Matcher {
 
     fn candidates(&self, client: usize, what: &Expect) -> Vec<usize> {
         let fits = |event: &usize| self.meets(*event, what, &mut self.scope.clone());
-        // What needs a step comes first: a repeat that nobody need take must not push it out.
+        // What needs a step comes first: a repeat that no one need take must not push it out.
         let mut inbox: Vec<&Arrived> = self.inbox(client).collect();
         inbox.sort_by_key(|a| a.needless);
         inbox.into_iter().map(|a| a.event).filter(fits).collect()

@@ -1,5 +1,5 @@
-//! After the end: DISCONNECT and FIN on every connection that is still there, then a moment for what the broker still says.
-//! The end is decided by then; rules judge what comes.
+//! After the end: DISCONNECT and FIN on every connection that is still there, then a moment for what the broker still
+//! says. The end is decided by then; rules judge what comes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use super::connection::Connection;
 use super::{Matcher, Poll};
 use crate::play::Action;
 
-/// How long trailing bytes are read after the parting. A write to a broker that does not read any more is given up as soon.
+/// How long trailing bytes are read after the parting. A write to a broker that does not read any more is given up as
+/// soon.
 const TRAILING: Duration = Duration::from_millis(250);
 
 /// How far the parting is.

@@ -324,9 +324,9 @@ impl Matcher {
         }])
     }
 
-    /// The earliest time from which the broker can have counted until the event at `index`: when the last step that sent
-    /// something began to, or when a `wait` after it ended. The end of the last step is later where that step awaited an
-    /// answer, by as long as the answer took to reach us, and a broker that is on time would look early.
+    /// The earliest time from which the broker can have counted until the event at `index`: when the last step that
+    /// sent something began to, or when a `wait` after it ended. The end of the last step is later where that step
+    /// awaited an answer, by as long as the answer took to reach us, and a broker that is on time would look early.
     fn since_at_the_broker(&self, index: usize) -> Duration {
         let ours = |e: &&Event| !e.is_from_peer() && e.author != Author::Cleanup;
         let before = &self.events[..index];
@@ -424,7 +424,7 @@ impl Matcher {
             if !fits || taken.get(i) == Some(&true) {
                 return false;
             }
-            // In another turn of its `repeat` it means what it meant there; what it binds then is nobody's any more.
+            // In another turn of its `repeat` it means what it meant there; what it binds then has no effect.
             let present = turns.starts_with(&maybe.step.turns);
             let mut bound = scope.clone();
             if present {
@@ -447,8 +447,8 @@ impl Matcher {
     }
 }
 
-/// What a broker may say before it closes: in 5.0 a CONNACK or, later, a DISCONNECT with a code of 0x80 or above; in 3.x a
-/// CONNACK with a code, and later nothing.
+/// What a broker may say before it closes: in 5.0 a CONNACK or, later, a DISCONNECT with a code of 0x80 or above; in
+/// 3.x a CONNACK with a code, and later nothing.
 fn is_goodbye(decoded: Option<&Decoded>, version: Version, connected: bool) -> bool {
     match decoded.and_then(|d| d.packet.as_ref()) {
         Some(Packet::ConnAck(connack)) if !connected => match version {

@@ -80,7 +80,8 @@ impl Program {
         self.stage
     }
 
-    /// Goes on to the next step, through the turns of `repeat`s, of which `scope` has to know. Says whether there is one.
+    /// Goes on to the next step, through the turns of `repeat`s, of which `scope` has to know. Says whether there is
+    /// one.
     fn find_next(&mut self, scope: &mut Scope) -> bool {
         loop {
             let Some(level) = self.levels.last_mut() else {
@@ -158,12 +159,12 @@ impl Program {
         })
     }
 
-    /// What is ahead of the step at hand, the nearest first: the rest of its level, the next turn where there is one, and
+    /// What is ahead of the step at hand, the nearest first: the rest of its level, the next turn if there is one, and
     /// so on outwards. Each is a run of steps.
     pub fn ahead(&self) -> Vec<&[Step]> {
         let mut runs = Vec::new();
         for (depth, level) in self.levels.iter().rev().enumerate() {
-            // The outer levels already stand behind the step that opened the inner one.
+            // The outer levels are already past the step that opened the inner one.
             let from = level.next + usize::from(depth == 0);
             runs.push(level.steps.get(from..).unwrap_or_default());
             if level.turn.as_ref().is_some_and(|turn| turn.now < turn.of) {

@@ -103,8 +103,8 @@ impl Matcher {
         }
     }
 
-    /// Writes what several clients send. All of it is built before the first byte goes out, and nothing that comes meanwhile is
-    /// answered before the last.
+    /// Writes what several clients send. All of it is built before the first byte goes out, and nothing that comes
+    /// meanwhile is answered before the last.
     pub(super) fn send_at_once(&mut self, steps: &[Step]) {
         let mut all = Vec::with_capacity(steps.len());
         for step in steps {
@@ -126,7 +126,7 @@ impl Matcher {
         self.part_from(left);
     }
 
-    /// What is to be written; `None` where that ends the case.
+    /// What is to be written; `None` if that ends the case.
     fn prepare(&mut self, index: usize, write: &Write, step: &Step) -> Option<Ready> {
         if self.settings.login.is_some() && write.lacks_login() {
             self.skip("the target requires a login, which this CONNECT cannot carry".to_owned());
@@ -202,8 +202,8 @@ impl Matcher {
         self.drain(clients);
     }
 
-    /// Whether the script has something to do with this connection after its DISCONNECT: it sends more, or waits for the
-    /// broker to close first.
+    /// Whether the script has something to do with this connection after its DISCONNECT: it sends more, or waits for
+    /// the broker to close first.
     fn goes_on_sending(&self, client: &str) -> bool {
         self.program
             .ahead()
@@ -213,7 +213,7 @@ impl Matcher {
     }
 }
 
-/// What the first of `steps` that touches the client says; `None` where none does.
+/// What the first of `steps` that touches the client says; `None` if none does.
 fn goes_on(steps: &[Step], client: &str) -> Option<bool> {
     steps.iter().find_map(|step| match &step.what {
         StepKind::Send { client: c, what } if &**c == client => {

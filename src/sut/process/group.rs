@@ -1,9 +1,10 @@
 //! The process groups that this run has started, and the guarantee that none outlives it.
 //!
-//! Three things end a group: its owner (a `Spawned` that is dropped), [`kill_all`] (for Ctrl-C), and, when this process is
-//! itself killed and can do nothing more, a small watchdog: one `sh` per run that is told of every group over a pipe and
-//! kills what is left when the pipe closes. The kernel closes it however the run ends. `PR_SET_PDEATHSIG` would reach only
-//! the first process of a group, is bound to the thread that started it, and needs unsafe code; the watchdog needs none.
+//! Three things end a group: its owner (a `Spawned` that is dropped), [`kill_all`] (for Ctrl-C), and, when this process
+//! is itself killed and can do nothing more, a small watchdog: one `sh` per run that learns of every group over a pipe
+//! and kills what is left when the pipe closes. The kernel closes it however the run ends. `PR_SET_PDEATHSIG` would
+//! reach only the first process of a group, is bound to the thread that started it, and needs unsafe code; the watchdog
+//! needs none.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -44,8 +45,8 @@ fn groups() -> MutexGuard<'static, Groups> {
     GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the watchdog runs: it keeps the list of groups, and kills them once its input ends. It ignores the signals that a
-/// terminal sends to everybody.
+/// What the watchdog runs: it keeps the list of groups, and kills them once its input ends. It ignores the signals that
+/// a terminal sends to everybody.
 const WATCHDOG: &str = r#"
 trap '' HUP INT TERM QUIT
 live=' '
@@ -92,8 +93,8 @@ fn start_watchdog<'a>(live: impl Iterator<Item = &'a GroupId>) -> std::io::Resul
     Ok((child, pipe))
 }
 
-/// Ends what may be left of a group whose first process has just ended, waits until that is gone, and forgets the group.
-/// From here on the number may belong to somebody else, so nobody signals it again.
+/// Ends what may be left of a group whose first process has just ended, waits until that is gone, and forgets the
+/// group. From here on the number may belong to someone else, so no one signals it again.
 pub(super) fn leave(group: GroupId) {
     // No such group is what we want to see here.
     let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
@@ -104,7 +105,7 @@ pub(super) fn leave(group: GroupId) {
     let mut groups = groups();
     groups.live.remove(&group);
     if let Some((_, pipe)) = &mut groups.watchdog {
-        // A watchdog that somebody killed is replaced at the next start.
+        // A watchdog that someone killed is replaced at the next start.
         if writeln!(pipe, "end {group}").is_err() {
             groups.watchdog = None;
         }
@@ -144,9 +145,9 @@ pub(super) fn kill(group: GroupId) {
     }
 }
 
-/// Kills every broker that this run has started and removes their folders. For Ctrl-C and the like, where nobody can wait
-/// for a graceful end; it takes at most two seconds. A broker that is started after this lives on as usual, so call it
-/// right before the run ends.
+/// Kills every broker that this run has started and removes their folders. For Ctrl-C and the like, where no one can
+/// wait for a graceful end; it takes at most two seconds. A broker that is started after this lives on as usual, so
+/// call it right before the run ends.
 pub fn kill_all() {
     let ids: Vec<GroupId> = groups().live.keys().copied().collect();
     let folders: Vec<PathBuf> = groups().live.values().flatten().cloned().collect();

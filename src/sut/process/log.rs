@@ -33,7 +33,7 @@ impl Log {
         }
     }
 
-    /// The last lines of it, at most `limit` bytes; what is not UTF-8 is replaced. Empty where there is no log.
+    /// The last lines of it, at most `limit` bytes; what is not UTF-8 is replaced. Empty if there is no log.
     pub(super) fn tail(&self, limit: usize) -> String {
         read_tail(&self.path, limit).unwrap_or_default()
     }

@@ -37,8 +37,8 @@ pub(super) fn of(group: GroupId) -> Option<Vec<Member>> {
     )
 }
 
-/// The state and the group in a `/proc/PID/stat`: the first and third field after the name, which stands in brackets and may
-/// hold anything.
+/// The state and the group in a `/proc/PID/stat`: the first and third field after the name, which is in brackets and
+/// may hold anything.
 fn state_and_group(stat: &str) -> Option<(char, GroupId)> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_whitespace();

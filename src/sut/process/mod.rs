@@ -1,7 +1,7 @@
 //! Brokers that the run starts itself: started, ready, restarted, killed, stopped.
 //!
-//! In: a profile with a `process`. Out: a [`Broker`] that answers MQTT on its own ports and has its own folder. Its process
-//! group never outlives the run (see `group`), and its folder goes with it.
+//! In: a profile with a `process`. Out: a [`Broker`] that answers MQTT on its own ports and has its own folder. Its
+//! process group never outlives the run (see `group`), and its folder goes with it.
 
 mod error;
 mod group;
@@ -42,7 +42,7 @@ pub use version::ask_version;
 const LOG_IN_ERROR: usize = 2_000;
 /// How long a stopped broker's port may take to become free again.
 const PORT_WAIT: Duration = Duration::from_secs(5);
-/// How long a port may be busy before the first start. Whoever listens there longer is there to stay.
+/// How long a port may be busy before the first start. A process that listens longer will stay.
 const FIRST_PORT_WAIT: Duration = Duration::from_secs(1);
 
 /// A broker that this run has started. Dropping it kills it and removes its folder.
@@ -74,12 +74,12 @@ enum Life {
 }
 
 impl Broker {
-    /// Starts the profile's broker in a fresh folder on free ports and waits until it answers a CONNECT. With `keep` the
-    /// folder stays when the broker has ended.
+    /// Starts the profile's broker in a fresh folder on free ports and waits until it answers a CONNECT. With `keep`
+    /// the folder stays when the broker has ended.
     ///
     /// # Errors
-    /// The profile has no process ([`StartError::NotOurs`]), or the broker could not be started, died, or was not ready in
-    /// time. Nothing of it is left then.
+    /// The profile has no process ([`StartError::NotOurs`]), or the broker could not be started, died, or was not ready
+    /// in time. Nothing of it is left then.
     pub async fn start(profile: Arc<Profile>, keep: bool) -> Result<Broker, StartError> {
         let command = profile.process.clone().ok_or(StartError::NotOurs)?;
         let (for_profile, for_command) = (Arc::clone(&profile), command.clone());
@@ -143,8 +143,8 @@ impl Broker {
         }
     }
 
-    /// Waits until the process ends without having been asked to. Restarts and kills of ours do not count. A broker that
-    /// is down for good never dies again.
+    /// Waits until the process ends without having been asked to. Restarts and kills of ours do not count. A broker
+    /// that is down for good never dies again.
     pub async fn died(&self) -> Exit {
         let mut life = self.life.subscribe();
         loop {
@@ -171,8 +171,8 @@ impl Broker {
         self.log.tail(limit)
     }
 
-    /// Ends the broker gracefully (SIGTERM; SIGKILL to the group after the profile's `stop_timeout`) and starts it again in
-    /// the same folder on the same ports.
+    /// Ends the broker gracefully (SIGTERM; SIGKILL to the group after the profile's `stop_timeout`) and starts it
+    /// again in the same folder on the same ports.
     ///
     /// # Errors
     /// It could not be started again; it is down then.
@@ -217,15 +217,15 @@ impl Broker {
         self.stop().await;
         if !self.keep {
             let folder = self.folder();
-            // What cannot be removed here is tried once more when the broker is dropped.
+            // What cannot be removed here is tried again when the broker is dropped.
             let _ = blocking(move || std::fs::remove_dir_all(folder)).await;
         }
     }
 
-    /// Starts the process, whose predecessor (if any) has ended and has let go of its ports within `port_wait`, and waits
-    /// until it is ready.
+    /// Starts the process, whose predecessor (if any) has ended and has let go of its ports within `port_wait`, and
+    /// waits until it is ready.
     async fn bring_up(&self, process: &mut Option<Spawned>, port_wait: Duration) -> Result<(), StartError> {
-        // Whatever goes wrong below, and also when nobody waits for the result any more: without success it is down.
+        // Whatever goes wrong below, and also when no one waits for the result any more: without success it is down.
         let mut down = DownUnless {
             life: &self.life,
             up: false,
@@ -254,7 +254,7 @@ impl Broker {
         }
     }
 
-    /// The ports have to be free before the start, so that whoever answers afterwards is the started broker.
+    /// The ports have to be free before the start, so that what answers afterwards is the started broker.
     async fn wait_for_ports(&self, at_most: Duration) -> Result<(), StartError> {
         let deadline = Instant::now() + at_most;
         let addresses = self.addresses.values().chain(self.websocket.values());
@@ -331,14 +331,14 @@ fn prepare(profile: &Profile, command: &Process, keep: bool) -> Result<Prepared,
     })
 }
 
-/// Does what may wait for a disk on a thread of its own. On a busy disk that can be seconds, and on a thread of the runtime
-/// they would make every case late that is played meanwhile.
+/// Does what may wait for a disk on a thread of its own. On a busy disk that can be seconds, and on a thread of the
+/// runtime they would make every case late that is played meanwhile.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is ending, and with it whoever waits here.
+            // The runtime is ending, and with it the task that waits here.
             Err(_) => std::future::pending().await,
         },
     }

@@ -1,5 +1,5 @@
-//! Who listens on a port: the started broker, or somebody who was quicker. A stranger who answers in the broker's place would
-//! be tested in its name, until the broker gives up and ends.
+//! Who listens on a port: the started broker, or another process that was quicker. A stranger who answers in the
+//! broker's place would be tested in its name, until the broker gives up and ends.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use super::group::GroupId;
 use super::members;
 
-/// Whether a listener on this TCP port belongs to the process group. `None` where that cannot be seen: on systems without
-/// Linux's `/proc`, or when the broker runs as somebody else.
+/// Whether a listener on this TCP port belongs to the process group. `None` if that cannot be seen: on systems without
+/// Linux's `/proc`, or when the broker runs as someone else.
 ///
 /// It may look through `/proc`, which takes milliseconds: not for a thread of the runtime.
 pub(super) fn listens(group: GroupId, port: u16) -> Option<bool> {
@@ -42,7 +42,7 @@ fn holds_open(group: GroupId, file: &OsStr) -> Option<bool> {
     Some(false)
 }
 
-/// Whether the process with this folder in `/proc` has the file open. `None`: it has ended, or is somebody else's.
+/// Whether the process with this folder in `/proc` has the file open. `None`: it has ended, or is not ours.
 fn has_open(process: &Path, file: &OsStr) -> Option<bool> {
     let files = std::fs::read_dir(process.join("fd")).ok()?;
     let mut links = files
@@ -51,15 +51,16 @@ fn has_open(process: &Path, file: &OsStr) -> Option<bool> {
     Some(links.any(|link| link.as_os_str() == file))
 }
 
-/// So long is a line of the kernel's tables. It makes up as many as a read asks for, and behind those that listen it would
-/// have to look through all of its buckets for connections.
+/// So long is a line of the kernel's tables. It makes up as many as a read asks for, and behind those that listen it
+/// would have to look through all of its buckets for connections.
 const LINE: usize = 150;
 
-/// The sockets that listen on the port, as `/proc/PID/fd` names them, from a table like `/proc/net/tcp`: the second column
-/// is the local address and port in hex, the fourth the state (0A is listening), the tenth the inode.
+/// The sockets that listen on the port, as `/proc/PID/fd` names them, from a table like `/proc/net/tcp`: the second
+/// column is the local address and port in hex, the fourth the state (0A is listening), the tenth the inode.
 ///
-/// The kernel shows those that listen before all others. A run leaves tens of thousands of closed connections behind for a
-/// minute, and to have the kernel write all of them down would take a tenth of a second at each start of a broker.
+/// The kernel shows those that listen before all others. A run leaves tens of thousands of closed connections behind
+/// for a minute, and to have the kernel write all of them down would take a tenth of a second at each start of a
+/// broker.
 fn listening_sockets(table: impl BufRead, port: u16) -> impl Iterator<Item = String> {
     let ending = format!(":{port:04X}");
     let heading = 1;

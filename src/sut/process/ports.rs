@@ -8,11 +8,11 @@ use std::sync::{Mutex, PoisonError};
 /// connection of the run can sit on a broker's port while that broker is being restarted.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
-/// A TCP port that was free when it was taken, and that no other broker of this or any other run of mqttspec on this machine
-/// gets until this is dropped.
+/// A TCP port that was free when it was taken, and that no other broker of this or any other run of mqttspec on this
+/// machine gets until this is dropped.
 ///
-/// The claim is the UDP port of the same number: it is exclusive between processes, the kernel frees it however a run ends,
-/// and it is not in the way of a broker that listens on TCP.
+/// The claim is the UDP port of the same number: it is exclusive between processes, the kernel frees it however a run
+/// ends, and it is not in the way of a broker that listens on TCP.
 #[derive(Debug)]
 pub struct Port {
     number: u16,
@@ -45,14 +45,15 @@ impl Port {
 /// Held while a process is started, and while a port is looked at.
 static QUIET: Mutex<()> = Mutex::new(());
 
-/// Runs `start`, which starts a process, at a time when no port is looked at. A process that is being started has copies of
-/// all our sockets until its program begins, and a copy of the socket that looks at a port would keep that port busy.
+/// Runs `start`, which starts a process, at a time when no port is looked at. A process that is being started has
+/// copies of all our sockets until its program begins, and a copy of the socket that looks at a port would keep that
+/// port busy.
 pub(super) fn while_none_is_looked_at<T>(start: impl FnOnce() -> T) -> T {
     let _quiet = QUIET.lock().unwrap_or_else(PoisonError::into_inner);
     start()
 }
 
-/// Whether nobody listens on this loopback port.
+/// Whether no one listens on this loopback port.
 pub(super) fn is_free(port: u16) -> bool {
     let _quiet = QUIET.lock().unwrap_or_else(PoisonError::into_inner);
     let can_bind = |address: SocketAddr| match TcpListener::bind(address) {

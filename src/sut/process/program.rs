@@ -1,8 +1,8 @@
 //! A broker's program as a command that waits at a gate: it begins once the watchdog knows of it.
 //!
-//! A process that is started and then noted is, for a moment, known to nobody. If the run were killed in that moment, the
-//! broker would outlive it. So what is started is a shell that waits for a line on its standard input and then becomes the
-//! program. When the run ends first, the input ends, and the shell with it.
+//! A process that is started and then noted is, for a moment, known to no one. If the run were killed in that moment,
+//! the broker would outlive it. So what is started is a shell that waits for a line on its standard input and then
+//! becomes the program. When the run ends first, the input ends, and the shell with it.
 
 use std::ffi::OsStr;
 use std::io;
@@ -16,7 +16,8 @@ const GATE: &str = r#"read -r go && exec "$@" </dev/null"#;
 /// A command line and an environment, to be started in `folder`. The process waits at the gate.
 ///
 /// # Errors
-/// There is no such program ([`io::ErrorKind::NotFound`]), or it cannot be executed ([`io::ErrorKind::PermissionDenied`]).
+/// There is no such program ([`io::ErrorKind::NotFound`]), or it cannot be executed
+/// ([`io::ErrorKind::PermissionDenied`]).
 pub(super) fn gated<'a>(
     line: &[String],
     environment: impl Iterator<Item = (&'a String, String)>,

@@ -1,5 +1,6 @@
-//! Waits until a started broker is ready: it is alive, and answers a CONNECT with a CONNACK at each of its addresses, which
-//! are its own. A connection that is merely accepted proves nothing, because some brokers listen long before they serve.
+//! Waits until a started broker is ready: it is alive, and answers a CONNECT with a CONNACK at each of its addresses,
+//! which are its own. A connection that is merely accepted proves nothing, because some brokers listen long before they
+//! serve.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -103,12 +104,12 @@ pub(super) async fn wait(
     Ok(())
 }
 
-/// Whether somebody else than this group is known to listen on the port.
+/// Whether someone else than this group is known to listen on the port.
 async fn is_strangers(group: GroupId, port: u16) -> bool {
     blocking(move || owner::listens(group, port)).await == Some(false)
 }
 
-/// Each address once, with a version that is spoken there: 3.1.1 where it can be, because every broker knows it.
+/// Each address once, with a version that is spoken there: 3.1.1 if it can be, because every broker knows it.
 fn whom_to_greet(addresses: &BTreeMap<Version, Address>) -> Vec<(Version, &Address)> {
     let mut chosen: Vec<(Version, &Address)> = Vec::new();
     for (version, address) in addresses {
@@ -121,8 +122,8 @@ fn whom_to_greet(addresses: &BTreeMap<Version, Address>) -> Vec<(Version, &Addre
     chosen
 }
 
-/// Whether the code says that the broker is there and cannot serve yet: server unavailable (3.1.1, section 3.2.2.3), server
-/// unavailable and server busy (5.0, section 3.2.2.2).
+/// Whether the code says that the broker is there and cannot serve yet: server unavailable (3.1.1, section 3.2.2.3),
+/// server unavailable and server busy (5.0, section 3.2.2.2).
 fn is_unavailable(version: Version, code: u8) -> bool {
     match version {
         Version::V3_1 | Version::V3_1_1 => code == 3,

@@ -69,10 +69,10 @@ impl Spawned {
         let thread = std::thread::Builder::new().name(format!("wait for {group}"));
         thread.spawn(wait).inspect_err(|_| group::leave(group))?;
         let spawned = Spawned { group, exit };
-        // Dropping the process where the watchdog is missing ends it again, before its program has begun.
+        // Dropping the process if the watchdog is missing ends it again, before its program has begun.
         entered?;
         if let Some(mut gate) = gate {
-            // Where this fails the process has ended already, which whoever waits for it is told.
+            // If this fails, the process has already ended, and the task that waits for it learns that.
             let _ = gate.write_all(b"\n");
         }
         Ok(spawned)

@@ -14,8 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How many bytes of what it prints are looked at.
 const PRINTED: usize = 64 * 1024;
 
-/// Runs the profile's `version` command and finds the version in what it prints. `None`: the profile has no such command,
-/// or what it prints has no version in it. The exit status is not looked at: `mosquitto -h` ends with 3.
+/// Runs the profile's `version` command and finds the version in what it prints. `None`: the profile has no such
+/// command, or what it prints has no version in it. The exit status is not looked at: `mosquitto -h` exits 3.
 ///
 /// # Errors
 /// The program could not be started.

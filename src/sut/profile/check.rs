@@ -95,7 +95,7 @@ impl Check<'_> {
         map.given(key).map(|node| read(self, node)).transpose()
     }
 
-    /// The value of a key that must be there; `help` says what stands there.
+    /// The value of a mandatory key; `help` describes it.
     pub(super) fn needed<'n>(&mut self, map: &'n Node, key: &str, help: &str) -> Checked<&'n Node> {
         match map.given(key) {
             Some(node) => Ok(node),
@@ -109,7 +109,7 @@ impl Check<'_> {
         self.read.error_help(&place, format!("missing key `{key}`"), help)
     }
 
-    /// A key that is false where it is missing.
+    /// A key that is false if it is missing.
     pub(super) fn flag(&mut self, map: &Node, key: &str) -> Checked<bool> {
         let flag = self.given(map, key, |check, node| check.read.boolean(node, &format!("`{key}`")))?;
         Ok(flag.unwrap_or(false))
@@ -486,7 +486,7 @@ impl Check<'_> {
         let text = self.given(node, part, |check, node| check.string(node, &format!("`{part}`")))?;
         if text.as_ref().is_some_and(|text| text.len() > usize::from(u16::MAX)) {
             let message = format!("a {part} of more than 65535 bytes does not fit into a CONNECT");
-            // At its key: the value is nobody's to see.
+            // At its key: the value is secret.
             let place = &node.key_of(part).unwrap_or(node).place;
             let error = Diagnostic::new(self.read.source, place, message).without_text();
             return Err(self.read.report(error));

@@ -1,8 +1,8 @@
-//! The profile of a target: a YAML file that says how to start a broker, where it listens, what it supports, and which of
-//! its deviations are known.
+//! The profile of a target: a YAML file that says how to start a broker, where it listens, what it supports, and which
+//! of its deviations are known.
 //!
-//! In: a file. Out: a [`Profile`] in which everything is checked, or a [`ProfileError`] with every place where it is wrong and
-//! what is allowed there.
+//! In: a file. Out: a [`Profile`] in which everything is checked, or a [`ProfileError`] with every place where it is
+//! wrong and what is allowed there.
 
 mod check;
 mod error;
@@ -34,13 +34,13 @@ pub use transports::Transports;
 pub struct Profile {
     /// What the target is called in reports and in the paths of snapshots: letters, digits, `.`, `_` and `-`.
     pub name: String,
-    /// How to start the broker; `None` where it is somebody else's.
+    /// How to start the broker; `None` if it is not ours.
     pub process: Option<Process>,
     /// Where each version is spoken, over which transports.
     pub transports: Transports,
     /// Opens connections to them, with the certificates that the profile names.
     pub dialer: Dialer,
-    /// The versions that it speaks, oldest first; `None` where the profile does not say and the broker is to be asked.
+    /// The versions that it speaks, oldest first; `None` if the profile does not say and the broker is to be asked.
     pub versions: Option<Vec<Version>>,
     /// What every client logs in with unless the scenario says otherwise.
     pub login: Option<Login>,
@@ -55,14 +55,14 @@ pub struct Profile {
     pub users: BTreeMap<String, Login>,
     /// An enhanced authentication that the broker knows.
     pub auth: Option<Auth>,
-    /// Other ways in which this broker can be had, by name in their order: what a case needs and the profile itself does
+    /// Other configurations of this broker, by name in their order: what a case needs and the profile itself does
     /// not support is looked for here.
     pub setups: Vec<(String, Arc<Profile>)>,
-    /// How many cases may run side by side; at least 1.
+    /// How many cases may run in parallel; at least 1.
     pub jobs: Option<usize>,
-    /// How many instances of the broker may run side by side, for cases that restart it; at least 1.
+    /// How many instances of the broker may run in parallel, for cases that restart it; at least 1.
     pub instances: Option<usize>,
-    /// Whether every case has an instance of its own, so that none meets what another has left behind.
+    /// Whether every case has an instance of its own, so that no case sees the state of another.
     pub isolate: bool,
     /// Which cases have a snapshot.
     pub snapshots: Kept,
@@ -90,7 +90,7 @@ pub struct Process {
     pub command: Vec<String>,
     /// Files to write into `$dir`, by their path in it.
     pub files: BTreeMap<String, String>,
-    /// Files that are written only where the transport is used.
+    /// Files that are written only if the transport is used.
     pub files_over: BTreeMap<Transport, BTreeMap<String, String>>,
     /// The folder in `$dir` into which certificates are made before the start.
     pub certificates: Option<String>,
@@ -161,8 +161,8 @@ impl Profile {
     /// Reads the profile in `file`.
     ///
     /// # Errors
-    /// The file cannot be read, is no file, is longer than [`MAX_FILE`](crate::source::MAX_FILE), or is not a profile. No
-    /// more bytes than that are ever read.
+    /// The file cannot be read, is no file, is longer than [`MAX_FILE`](crate::source::MAX_FILE), or is not a profile.
+    /// No more bytes than that are ever read.
     pub fn read(file: &Path) -> Result<Profile, ProfileError> {
         match read_file(file) {
             Ok(text) => Profile::parse(&text, file),
@@ -195,7 +195,7 @@ impl Profile {
         self.addresses_at(Some(self.transports.in_use()), words)
     }
 
-    /// The address of each version over WebSocket; empty where the target has none.
+    /// The address of each version over WebSocket; empty if the target has none.
     ///
     /// # Errors
     /// A text is not an address once the words are filled in.
@@ -222,8 +222,8 @@ impl Profile {
 }
 
 impl Known {
-    /// Reads a list of known deviations from text: the key `known`, as in a profile. `file` is what messages call it and
-    /// what the files of `known_from` are relative to.
+    /// Reads a list of known deviations from text: the key `known`, as in a profile. `file` is what messages call it
+    /// and what the files of `known_from` are relative to.
     ///
     /// # Errors
     /// The text is no such list.

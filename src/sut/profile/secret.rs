@@ -1,4 +1,4 @@
-//! Logins whose parts stand in the environment, and what of a login may be shown.
+//! Logins whose parts are in the environment, and what of a login may be shown.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ impl Profile {
     /// Puts what `lookup` knows by its name in place of `$env:NAME`, in every user name and password, setups included.
     ///
     /// # Errors
-    /// A name that `lookup` does not know, with where it stands.
+    /// A name that `lookup` does not know, with where it is.
     pub fn fill_logins(&mut self, lookup: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
         let users = self
             .users

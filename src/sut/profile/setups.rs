@@ -36,8 +36,8 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// The setup as a profile of its own: `base`, with what the setup says in its place. Files, environment, `supports` and
-    /// `users` are added to those of the base; everything else replaces it.
+    /// The setup as a profile of its own: `base`, with what the setup says in its place. Files, environment, `supports`
+    /// and `users` are added to those of the base; everything else replaces it.
     pub(super) fn of(self, base: &Profile) -> Profile {
         let mut setup = base.clone();
         if let Some(process) = &mut setup.process {

@@ -12,7 +12,7 @@ enum Kind {
     Extra,
     /// The standard lets a server leave it out, yet it is there unless the profile says `name: false`.
     Usual,
-    /// A number. Where the profile states none, a target is taken to have the one that stands here; `None` is not known.
+    /// A number. Where the profile states none, a target is taken to have the one that is here; `None` is not known.
     Limit(Option<u64>),
 }
 
@@ -89,7 +89,7 @@ pub(super) enum Value {
 }
 
 impl Supports {
-    /// Every name that may stand under `supports`, with what it means.
+    /// Every name that `supports` accepts, with its meaning.
     pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
         NAMES.iter().map(|(name, _, meaning)| (*name, *meaning))
     }
@@ -97,7 +97,7 @@ impl Supports {
     /// What a target supports that no profile describes: features, and limits with their figures.
     ///
     /// # Panics
-    /// Where a name is none: they stand in the code.
+    /// If a name is unknown. Names are constants in the code.
     pub fn of(features: &[&str], limits: &[(&str, u64)]) -> Supports {
         let mut supports = Supports::default();
         let listed = features.iter().map(|name| (*name, Value::Listed));
@@ -120,7 +120,7 @@ impl Supports {
     /// The same without some features.
     ///
     /// # Panics
-    /// Where a name is none: they stand in the code.
+    /// If a name is unknown. Names are constants in the code.
     pub fn without(mut self, features: &[&str]) -> Supports {
         for feature in features {
             let (name, _) = find(feature).unwrap_or_else(|| panic!("{feature} is no feature"));
@@ -132,14 +132,14 @@ impl Supports {
     /// The same with one more feature.
     ///
     /// # Panics
-    /// Where there is no such feature: the name stands in the code.
+    /// If there is no such feature. Names are constants in the code.
     pub fn and(mut self, feature: &str) -> Supports {
         let (name, _) = find(feature).unwrap_or_else(|| panic!("{feature} is no feature"));
         self.said.insert(name, 1);
         self
     }
 
-    /// Whether the target has the feature. A name that is none is a feature that nobody has.
+    /// Whether the target has the feature. An unknown name is a feature that no target has.
     pub fn has(&self, name: &str) -> bool {
         match (find(name), self.said.get(name)) {
             (Some((_, Kind::Limit(_))) | None, _) => false,
@@ -158,7 +158,8 @@ impl Supports {
 
     /// Whether a case that needs `name` can be played: a feature, or a limit from the first to the second of `limits`.
     /// Where the profile states no limit, the standard's default holds (`max_qos` 2, `topic_alias_maximum` 0); for
-    /// `max_packet` and `in_flight` there is none that a target must have. An upper end is met by a limit that is stated alone.
+    /// `max_packet` and `in_flight` there is none that a target must have. An upper end is met by a limit that is
+    /// stated alone.
     ///
     /// # Errors
     /// The reason why the case is skipped.

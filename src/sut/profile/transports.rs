@@ -10,7 +10,7 @@ use crate::transport::Transport;
 pub struct Transports {
     all: BTreeMap<Transport, Endpoints>,
     chosen: Transport,
-    /// Cases about WebSocket are played too, over an address beside the chosen one.
+    /// Cases about WebSocket are played too, over an address alongside the chosen one.
     websocket_aside: bool,
 }
 
@@ -23,7 +23,7 @@ pub struct NoTransport {
 }
 
 impl Transports {
-    /// `None` where there is no address at all. The first transport is in use, in the order of [`Transport::ALL`].
+    /// `None` if there is no address at all. The first transport is in use, in the order of [`Transport::ALL`].
     pub(super) fn new(all: BTreeMap<Transport, Endpoints>) -> Option<Transports> {
         let chosen = *all.keys().next()?;
         Some(Transports {

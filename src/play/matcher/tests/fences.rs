@@ -250,7 +250,7 @@ fn at_the_end_who_sent_something_and_may_be_sent_something_is_asked_twice() {
     rig.says("d", Packet::PingResp);
     assert_eq!(asked(&rig), ["d", "c"]);
     rig.met();
-    // But everybody, where nobody else is there to be asked first,
+    // Every client, if there is no other to fence first,
     let rig = Rig::new(V::V3_1_1, CLIENTS, "  - d -> reset\n");
     assert_eq!(asked(&rig), ["c", "c"]);
     rig.met();

@@ -1,5 +1,5 @@
-//! The rules of the language, one test each: a script, a broker whose every packet the test says, and a clock that the test
-//! sets. No socket, no waiting.
+//! The rules of the language, one test each: a script, a broker whose every packet the test says, and a clock that the
+//! test sets. No socket, no waiting.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ mod together;
 /// Every exchange's namespace here.
 pub const NS: &str = "ms00abcd";
 
-/// A case from its clients and steps, as they stand in a file.
+/// A case from its clients and steps, as they are in a file.
 pub fn case(version: V, clients: &str, steps: &str) -> Case {
     let text = format!(
         "format: 1\ntitle: T\nversions: [{version}]\nserial: true\nclients: {{ {clients} }}\nsteps:\n{steps}control:\n  - c <- PINGRESP\n"
@@ -37,7 +37,7 @@ pub fn case(version: V, clients: &str, steps: &str) -> Case {
     scenario.cases[0].clone()
 }
 
-/// A matcher, and what stands in for the driver and the broker.
+/// A matcher, with a fake driver and broker.
 pub struct Rig {
     pub matcher: Matcher,
     pub now: Duration,

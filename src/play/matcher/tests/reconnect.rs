@@ -1,4 +1,4 @@
-//! `c -> reconnect`: it is played as the open, the CONNECT and the CONNACK for which it stands.
+//! `c -> reconnect`: it is played as an open, a CONNECT and a CONNACK.
 
 use super::*;
 

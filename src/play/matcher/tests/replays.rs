@@ -98,7 +98,7 @@ fn a_deadline_a_flood_and_a_broker_that_is_gone_end_a_replay_too() {
     let steps = "  - c <- PINGRESP\n";
     let happened: [fn(&mut Rig); 3] = [
         |rig| {
-            // What never comes in whole keeps the patience up, and the deadline ends it.
+            // What never comes in whole restarts the response timeout until the deadline of the case.
             (0..20).for_each(|_| rig.after(1_900).partial("c"));
         },
         |rig| rig.happened(Happened::Flood),

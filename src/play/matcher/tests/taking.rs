@@ -288,7 +288,8 @@ fn in_any_order_finds_the_packets_that_fit_the_variables_too() {
         delivery("a", "x", 1, 2),
         delivery("b", "x", 1, 3),
     ];
-    // Each order of arrival: whichever of the first two the first expectation is tried on, the second must get the other.
+    // Each order of arrival: whichever of the first two the first expectation is tried on, the second must get the
+    // other.
     for order in [[0, 1, 2], [1, 0, 2], [2, 1, 0], [2, 0, 1], [0, 2, 1], [1, 2, 0]] {
         let mut rig = Rig::new(V::V5, "c: { acks: auto }", steps);
         let messages = order.map(|i: usize| messages[i].clone());

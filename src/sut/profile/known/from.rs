@@ -24,7 +24,7 @@ impl Check<'_> {
         Ok(lists.into_iter().flatten().collect())
     }
 
-    /// The causes of one file. What is wrong in there is told with its own places.
+    /// The causes of one file. What is wrong in there is reported with its own places.
     fn known_of(&mut self, node: &Node) -> Checked<Vec<Known>> {
         let name = self.filled(node, "a file of known deviations")?;
         let file = self.file.parent().unwrap_or(Path::new("")).join(name);
@@ -92,7 +92,7 @@ fn identity(file: &Path) -> PathBuf {
     file.canonicalize().unwrap_or_else(|_| file.to_owned())
 }
 
-/// The YAML file beside a missing one that was probably meant.
+/// The YAML file alongside a missing one that was probably meant.
 fn near(file: &Path) -> String {
     let folder = file
         .parent()

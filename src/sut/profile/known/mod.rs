@@ -1,7 +1,7 @@
 //! The expected failures of a target, by cause.
 //!
-//! A [`Known`] is one cause: what the broker does instead of what the standard asks for, the bytes that show it, and what it
-//! does to a user. Below it are the cases that fail because of it, each with what fails.
+//! A [`Known`] is one cause: what the broker does instead of what the standard asks for, the bytes that show it, and
+//! what it does to a user. Below it are the cases that fail because of it, each with what fails.
 
 mod from;
 mod old;
@@ -18,13 +18,13 @@ use crate::source::{Diagnostic, Place, Source};
 use crate::statements::Version;
 use crate::transport::Transport;
 
-/// The reason of a cause that nobody has looked at yet.
+/// The reason of a cause that is not triaged.
 pub const UNTRIAGED: &str = "untriaged";
 
 /// One cause of expected failures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
-    /// What the broker does instead, in one sentence; [`UNTRIAGED`] if nobody has looked at it yet.
+    /// What the broker does instead, in one sentence; [`UNTRIAGED`] if it is not triaged.
     pub because: String,
     /// The bytes that show it.
     pub bytes: Option<String>,
@@ -38,7 +38,7 @@ pub struct Known {
     pub broker: Option<VersionCondition>,
     /// The transports over which it shows; empty is all of them.
     pub over: Vec<Transport>,
-    /// Nobody has looked at it yet; reports count such causes.
+    /// It is not triaged; reports count such causes.
     pub untriaged: bool,
     /// The cases that fail because of it; never empty.
     pub cases: Vec<Listed>,
@@ -69,16 +69,16 @@ pub struct Listed {
 pub enum Fails {
     /// It alone kills a fresh broker.
     Crash,
-    /// The violated statement, as a token (`v5:MQTT-3.1.2-3`) or an id (`MQTT-3.1.2-3`), or the step's text as the verdict
-    /// names it.
+    /// The violated statement, as a token (`v5:MQTT-3.1.2-3`) or an id (`MQTT-3.1.2-3`), or the step's text as the
+    /// verdict names it.
     By(String),
 }
 
 /// How bad a deviation is for those who use the broker, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// The broker loses what it has acknowledged or has to keep: a message, a will, a retained message, a subscription or a
-    /// session.
+    /// The broker loses what it has acknowledged or has to keep: a message, a will, a retained message, a subscription
+    /// or a session.
     DataLoss,
     /// A message reaches the wrong client, comes twice, late, out of order or changed.
     WrongDelivery,
@@ -126,8 +126,8 @@ impl Fails {
         }
     }
 
-    /// The text without the version of a statement's token: `MQTT-3.1.2-3` of `v5:MQTT-3.1.2-3`. A case has one version, so
-    /// that both name the same failure of it.
+    /// The text without the version of a statement's token: `MQTT-3.1.2-3` of `v5:MQTT-3.1.2-3`. A case has one
+    /// version, so that both name the same failure of it.
     pub fn id(&self) -> &str {
         match self {
             Fails::Crash => "crash",

@@ -80,8 +80,8 @@ impl Check<'_> {
     }
 }
 
-/// The causes, with those joined that say the same of different cases. Of untriaged ones nobody knows whether they are the
-/// same.
+/// The causes, with those joined that say the same of different cases. Of untriaged ones no one knows whether they are
+/// the same.
 pub(super) fn joined(causes: Vec<Known>) -> Vec<Known> {
     let mut out: Vec<Known> = Vec::new();
     for cause in causes {

@@ -186,7 +186,7 @@ error: a known deviation without a link or bytes
     );
 }
 
-/// A profile with files beside it.
+/// A profile with files alongside it.
 fn profile(files: &[(&str, &str)], own: &str) -> (tempfile::TempDir, Result<Profile, String>) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
