@@ -1,4 +1,4 @@
-//! Statement by statement: its cases, and whether they notice its breach.
+//! Statement by statement: its cases, and whether they notice its violation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::statements::{Observe, Statement, StatementId, catalogue};
 /// What is known of what the scenarios notice.
 #[derive(Debug, Clone)]
 pub enum Evidence {
-    /// The scenarios inside the program, all of whose claims are noticed but for those on the list.
+    /// The scenarios inside the program, all of whose claims are noticed except for those on the list.
     Listed(Exceptions),
     /// A walk with these very cases, and the list for the reasons.
     Walked(Walk, Exceptions),
@@ -19,14 +19,14 @@ pub enum Evidence {
     None,
 }
 
-/// Whether a case notices when the statement is disobeyed.
+/// Whether a case fails when the statement is broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caught {
     Yes,
     No(String),
-    /// It cannot be disobeyed where an exchange with a server would show it, for this reason.
+    /// It has no fault that an exchange with a server would show, for this reason.
     NotPossible(String),
-    /// Nobody tried.
+    /// Not tried.
     Unknown,
 }
 

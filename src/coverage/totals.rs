@@ -45,9 +45,9 @@ pub struct Totals {
     pub observable: usize,
     /// How many of the observable ones have a case.
     pub with_a_case: usize,
-    /// How many of the observable ones are noticed when they are disobeyed.
+    /// How many of the observable ones are caught when they are broken.
     pub caught: usize,
-    /// How many of the observable ones cannot be disobeyed; each has its reason.
+    /// How many of the observable ones cannot be broken; each has its reason.
     pub not_possible: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The walk: every way of disobeying × every scenario that claims the statement, played against the embedded broker.
+//! The walk: every fault × every scenario that claims the statement, played against the embedded broker.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,14 +14,15 @@ use crate::scenario::Case;
 use crate::statements::{StatementId, catalogue};
 use crate::suite::{CaseResult, Session, Target, Verdict};
 
-/// Ways side by side, each with a broker of its own.
+/// Ways in parallel, each with a broker of its own.
 const SIDE_BY_SIDE: usize = 12;
 /// How long to wait for what must come. The broker is in this process, and silence is what many ways come to.
 const PATIENCE: Duration = Duration::from_millis(400);
-/// How often an experiment that the machine was too slow for is made again: so, and then with the patience of a run.
+/// How often an experiment that the machine was too slow for is made again: so, and then with the response timeout of a
+/// run.
 const PLAYS: usize = 3;
 const PATIENT_PLAYS: usize = 20;
-/// Cases of one scenario side by side.
+/// Cases of one scenario in parallel.
 const FEW: usize = 6;
 
 /// What one scenario made of one way of breaking a statement that it claims.
@@ -85,23 +86,23 @@ impl Walk {
 /// What is walked, and against what.
 pub struct Walker<'a> {
     pub cases: &'a [Arc<Case>],
-    /// Makes the broker that disobeys.
+    /// Makes the broker with a fault.
     pub target: &'a dyn Fn(Disobey) -> Target,
-    /// Which ways of disobeying are tried.
+    /// Which faults are tried.
     pub takes: &'a dyn Fn(&Disobedience) -> bool,
-    /// How cases are played, but for the patience.
+    /// How cases are played, except for the response timeout.
     pub settings: Settings,
-    /// Ways side by side, each with a broker of its own.
+    /// Ways in parallel, each with a broker of its own.
     pub side_by_side: usize,
     /// Hears of each way that is through how many are, and how many there are in all.
     pub done: &'a dyn Fn(usize, usize),
 }
 
-/// Plays every claim against every way of breaking it. `target` makes the embedded broker that disobeys; `done` hears of
+/// Plays every claim against every way of breaking it. `target` makes the embedded broker with a fault; `done` hears of
 /// each way that is through, and of how many there are.
 ///
 /// # Errors
-/// Where a case could not be judged, for the machine was too slow again and again.
+/// If a case could not be judged because the machine was too slow each time.
 pub async fn walk(
     cases: &[Arc<Case>],
     target: fn(Disobey) -> Target,
@@ -158,7 +159,7 @@ pub async fn walk_with(walker: Walker<'_>) -> Result<Walk, TooSlow> {
     Ok(walk)
 }
 
-/// Each way of disobeying, and the statements that it breaks.
+/// Each fault, and the statements that it breaks.
 fn broken_by() -> Vec<(&'static Disobedience, BTreeSet<StatementId>)> {
     let mut all: BTreeMap<String, (&Disobedience, BTreeSet<StatementId>)> = BTreeMap::new();
     for statement in catalogue().iter() {
@@ -174,7 +175,7 @@ fn broken_by() -> Vec<(&'static Disobedience, BTreeSet<StatementId>)> {
 struct Trial {
     token: String,
     session: Session,
-    /// For cases that come to nothing with little patience. It starts its broker when it is first used.
+    /// For cases that come to nothing with a short response timeout. It starts its broker when it is first used.
     patient: Session,
 }
 
@@ -222,8 +223,9 @@ impl Trial {
         Ok(all)
     }
 
-    /// Plays the cases of one scenario, and says of each statement that it claims whether it noticed. A grid has hundreds of
-    /// cases and one that notices is enough: they are played a few at a time, and only while a claim of theirs is open.
+    /// Plays the cases of one scenario, and says of each statement that it claims whether it noticed. A grid has
+    /// hundreds of cases and one that notices is enough: they are played a few at a time, and only while a claim of
+    /// theirs is open.
     async fn scenario(
         self: &Arc<Self>,
         statements: &BTreeSet<StatementId>,
@@ -232,7 +234,8 @@ impl Trial {
         let mut seen: BTreeMap<StatementId, bool> = BTreeMap::new();
         let claims = cases.iter().flat_map(|case| &case.proves);
         seen.extend(claims.filter(|s| statements.contains(s)).map(|s| (*s, false)));
-        // On a busy machine a set-up may take longer than the little patience: what was not noticed is tried with more.
+        // On a busy machine a set-up may take longer than the short response timeout: what was not noticed is tried
+        // with more.
         for patient in [false, true] {
             for few in cases.chunks(FEW) {
                 let is_open = |case: &&Arc<Case>| case.proves.iter().any(|s| seen.get(s) == Some(&false));
@@ -250,7 +253,7 @@ impl Trial {
         Ok(seen)
     }
 
-    /// Plays cases side by side.
+    /// Plays cases in parallel.
     async fn play_all(
         self: &Arc<Self>,
         cases: Vec<Arc<Case>>,
@@ -291,8 +294,8 @@ impl Trial {
     }
 }
 
-/// Whether the case failed through its script or a rule about what it claims. A failure in the set-up or in a fence is no
-/// proof, and neither is a broker that no longer answers CONNECT though the script was met.
+/// Whether the case failed through its script or a rule about what it claims. A failure in the set-up or in a fence is
+/// no proof, and neither is a broker that no longer answers CONNECT though the script was met.
 pub fn notices(result: &CaseResult) -> bool {
     let script = result
         .failure

@@ -3,8 +3,8 @@
 use crate::reference::{Disobedience, Disobey};
 use crate::statements::Statement;
 
-/// The ways of breaking a statement. One that binds the client and has none of its own is broken by a server that does not
-/// do what it owes to such a client.
+/// The ways of breaking a statement. One that binds the client and has none of its own is broken by a server that does
+/// not do what it owes to such a client.
 pub fn ways(statement: &Statement) -> Vec<&'static Disobedience> {
     let of = |wanted: &dyn Fn(&Disobedience) -> bool| Disobey::all().iter().filter(|d| wanted(d)).collect();
     let own: Vec<_> = of(&|d| d.statement == statement.id);

@@ -18,8 +18,8 @@ pub enum Comparison {
     Changed {
         diff: String,
     },
-    /// It differs from the accepted one, which an earlier version of mqttspec wrote in another form: what differs in the exchange
-    /// cannot be said. To accept it once is enough.
+    /// It differs from the accepted one, which an earlier version of mqttspec wrote in another form: what differs in
+    /// the exchange cannot be said. To accept it once is enough.
     Earlier,
     /// It was written in place, as [`Update::InPlace`] asks.
     Updated,
@@ -32,20 +32,20 @@ pub enum Comparison {
 pub enum Update {
     /// Nothing.
     Nothing,
-    /// A `.snap.new` beside the accepted one, for review.
+    /// A `.snap.new` alongside the accepted one, for review.
     Pending,
     /// The accepted one.
     InPlace,
-    /// The accepted one where there is one, else a `.snap.new`.
+    /// The accepted one if there is one, else a `.snap.new`.
     InPlaceUnlessNew,
 }
 
 impl Update {
-    /// What a value of `INSTA_UPDATE` asks for, by insta's rules: `auto` (or nothing), `new`, `always`, `force`, `unseen` or
-    /// `no`; `auto` writes a `.snap.new`, and nothing on a CI server.
+    /// What a value of `INSTA_UPDATE` asks for, by insta's rules: `auto` (or nothing), `new`, `always`, `force`,
+    /// `unseen` or `no`; `auto` writes a `.snap.new`, and nothing on a CI server.
     ///
     /// # Errors
-    /// A message for the user where it is none of these.
+    /// A message for the user if it is none of these.
     pub fn parse(update: &str, on_ci: bool) -> Result<Update, String> {
         match update {
             "" | "auto" if on_ci => Ok(Update::Nothing),
@@ -60,9 +60,9 @@ impl Update {
     }
 }
 
-/// Compares a snapshot with the accepted one in `dir`, a target's folder, and writes what `update` says where they differ.
-/// A `.snap.new` that an earlier run left goes where it is no difference any more. `whole` says that the run has every case of
-/// the set.
+/// Compares a snapshot with the accepted one in `dir`, a target's folder, and writes what `update` says where they
+/// differ. A `.snap.new` that an earlier run left goes if it is no difference any more. `whole` says that the run has
+/// every case of the set.
 ///
 /// # Errors
 /// A message for the user where the accepted one cannot be read or the new one cannot be written.
@@ -79,7 +79,8 @@ pub fn compare(dir: &Path, snapshot: &Snapshot, whole: bool, update: Update) -> 
     };
     let earlier = before.as_deref().is_some_and(is_earlier);
     let unchanged = before.as_deref().is_some_and(|old| same(contents(old), &text));
-    // What an earlier version wrote is brought into today's form where it is written in place, even if only its header differs.
+    // What an earlier version wrote is brought into today's form where it is written in place, even if only its header
+    // differs.
     if unchanged && !(earlier && update == Update::InPlace) {
         forget()?;
         return Ok(Comparison::Unchanged);
@@ -107,10 +108,11 @@ pub fn compare(dir: &Path, snapshot: &Snapshot, whole: bool, update: Update) -> 
     })
 }
 
-/// The text of the accepted snapshot of this key in `dir`, a target's folder, without its header; `None` where there is none.
+/// The text of the accepted snapshot of this key in `dir`, a target's folder, without its header; `None` if there is
+/// none.
 ///
 /// # Errors
-/// A message for the user where it cannot be read.
+/// A message for the user if it cannot be read.
 pub fn read(dir: &Path, key: &str) -> Result<Option<String>, String> {
     Ok(read_file(&accepted_file(dir, key))?.map(|file| contents(&file).to_owned()))
 }

@@ -9,7 +9,7 @@ use crate::transcript::{Transcript, printable};
 pub struct Counts {
     /// In the order of [`Verdict::ALL`].
     pub verdicts: [usize; Verdict::ALL.len()],
-    /// Of played cases: breaches of a SHOULD, and what else a broker's author should know.
+    /// Of played cases: violations of a SHOULD, and what else a broker's author should know.
     pub advice: usize,
 }
 
@@ -67,8 +67,8 @@ pub fn place(finding: &Judged) -> String {
     format!("{statement}{whose}")
 }
 
-/// The causes of the known deviations of a run, those with the most cases first, each with how many cases it has. A case
-/// with two causes counts for both.
+/// The causes of the known deviations of a run, those with the most cases first, each with how many cases it has. A
+/// case with two causes counts for both.
 pub fn causes(run: &RunResult) -> Vec<(&Known, usize)> {
     let mut causes: Vec<(&Known, usize)> = Vec::new();
     let known = run.cases.iter().filter(|c| c.verdict == Verdict::Known);
@@ -82,7 +82,7 @@ pub fn causes(run: &RunResult) -> Vec<(&Known, usize)> {
     causes
 }
 
-/// What of a cause stands behind its reason: the severity and the links, in parentheses.
+/// What of a cause is behind its reason: the severity and the links, in parentheses.
 pub fn severity_and_links(cause: &Known) -> String {
     let severity = cause.severity.map(|severity| severity.name());
     let parts: Vec<&str> = severity
@@ -124,7 +124,7 @@ mod tests {
     use crate::transcript::{Author, End, What};
     use crate::wire::{Connect, Packet, Version as V};
 
-    /// A broker that sets a bit which 3.1 reserves: a breach of a SHOULD.
+    /// A broker that sets a bit which 3.1 reserves: a violation of a SHOULD.
     fn odd_answer() -> Transcript {
         Talk::at(V::V3_1)
             .event("pub", None, Author::Setup, What::Open)
@@ -134,7 +134,7 @@ mod tests {
             .transcript()
     }
 
-    /// A run of one case whose control shows the breach.
+    /// A run of one case whose control shows the violation.
     fn judged(strict: bool) -> RunResult {
         let path = "retain/not-available-publish";
         let scenarios = Files::embedded().load(|p| p == path).unwrap();

@@ -146,7 +146,7 @@ fn ranked(cases: &[Case]) -> impl Iterator<Item = (bool, &Case)> {
     of(false).chain(of(true))
 }
 
-/// How a case changed; `None` where it did not.
+/// How a case changed; `None` if it did not.
 fn kind(old: Option<&Case>, new: &Case) -> Option<Kind> {
     let Some(old) = old else {
         return Some(Kind::New);
@@ -320,7 +320,7 @@ impl Change<'_> {
         format!("  {}  {}\n", printable(&self.case().id), paint(style, words))
     }
 
-    /// The difference of the exchanges, line by line; empty where one of them is not there.
+    /// The difference of the exchanges, line by line; empty if one of them is not there.
     fn diff(&self) -> String {
         let exchange = |case: Option<&Case>| case.and_then(|c| c.exchange.clone());
         match (exchange(self.old), exchange(self.new)) {

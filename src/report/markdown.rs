@@ -1,4 +1,5 @@
-//! The matrix as Markdown, for a README or the summary of a CI job: counts, topics, and the cases that not all brokers pass.
+//! The matrix as Markdown, for a README or the summary of a CI job: counts, topics, and the cases that not all brokers
+//! pass.
 //!
 //! In: a [`Matrix`]. Out: Markdown in which text stays text.
 

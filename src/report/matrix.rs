@@ -1,4 +1,4 @@
-//! Several runs side by side: cases as rows, brokers as columns.
+//! Several runs in parallel: cases as rows, brokers as columns.
 //!
 //! In: [`Run`]s, and the order of the suite. Out: a [`Matrix`], which the page, the Markdown and the JSON are made of.
 
@@ -13,7 +13,7 @@ use crate::suite::Verdict;
 /// The number of the JSON's format.
 pub const FORMAT: u32 = 1;
 
-/// The runs, side by side.
+/// The runs, in parallel.
 #[derive(Debug)]
 pub struct Matrix {
     pub columns: Vec<Column>,
@@ -36,7 +36,7 @@ pub struct Row {
     pub title: String,
     pub version: Version,
     pub statements: Vec<String>,
-    /// For each column the case's place in its record; `None` where that run has no such case.
+    /// For each column the case's place in its record; `None` if that run has no such case.
     pub cells: Vec<Option<usize>>,
 }
 
@@ -48,8 +48,8 @@ impl Row {
 }
 
 impl Matrix {
-    /// Puts runs side by side. `order` are the ids of the suite in its order; cases that it does not have come last, in the
-    /// order of the runs.
+    /// Puts runs in parallel. `order` are the ids of the suite in its order; cases that it does not have come last, in
+    /// the order of the runs.
     pub fn new<'o>(records: Vec<Run>, order: impl IntoIterator<Item = &'o str>) -> Matrix {
         let mut place: BTreeMap<String, usize> = BTreeMap::new();
         for id in order {
@@ -84,7 +84,8 @@ impl Matrix {
         row.cells[column].map(|index| &self.columns[column].record.cases[index])
     }
 
-    /// Whether brokers differ in a row. That one does not offer what the case needs is no difference, nor is our own fault.
+    /// Whether brokers differ in a row. That one does not offer what the case needs is no difference, nor is our own
+    /// fault.
     pub fn differs(&self, row: &Row) -> bool {
         let mut seen = (0..self.columns.len())
             .filter_map(|column| holds(self.cell(row, column)?.verdict))
@@ -127,7 +128,7 @@ impl Matrix {
     }
 }
 
-/// Whether the broker did what the case asks for; `None` where it was not to be seen.
+/// Whether the broker did what the case asks for; `None` if it was not to be seen.
 pub fn holds(verdict: Verdict) -> Option<bool> {
     match verdict {
         Verdict::Pass | Verdict::Fixed => Some(true),

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 
 use super::model::{Case, Run};
 
-/// Puts the parts of a run together, each with the name by which messages call it. `order` are the ids of the suite in its
-/// order; cases that it does not have come last, by id. Seconds are added up.
+/// Puts the parts of a run together, each with the name by which messages call it. `order` are the ids of the suite in
+/// its order; cases that it does not have come last, by id. Seconds are added up.
 ///
 /// # Errors
-/// A message for the user: a part that is no JSON of a run, parts of different brokers or suites, or a case that two have.
+/// A message for the user: a part that is no JSON of a run, parts of different brokers or suites, or a case that two
+/// have.
 pub fn merge<'o>(parts: &[(String, String)], order: impl IntoIterator<Item = &'o str>) -> Result<Run, String> {
     let mut read: Vec<(&str, Run)> = Vec::new();
     for (name, text) in parts {

@@ -1,7 +1,7 @@
 //! The run as a capture: every exchange as TCP connections of its own in a pcapng file that Wireshark opens.
 //!
-//! Cases run side by side; in the file they stand one after the other, so that each is one block. A case has a client address of
-//! its own, counted from 10.0.0.1 in the order of the run, and so has its control.
+//! Cases run in parallel; in the file they follow one another, so that each is one block. A case has a client
+//! address of its own, counted from 10.0.0.1 in the order of the run, and so has its control.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,7 +12,8 @@ use crate::capture::write::{Dialogue, PcapngFile};
 use crate::suite::{CaseResult, Judged, RunResult, Verdict};
 use crate::transcript::{Author, Direction, Event, Lifecycle, StepId, Transcript, What, name};
 
-/// The broker's address, from the block that is kept for examples (RFC 5737), at the port by which Wireshark knows MQTT.
+/// The broker's address, from the block that is kept for examples (RFC 5737), at the port by which Wireshark knows
+/// MQTT.
 const BROKER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 1883);
 /// What lies between two exchanges in the file.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -56,7 +57,7 @@ fn exchange(
 ) -> io::Result<Duration> {
     let mut dialogue = Dialogue::new(client, BROKER);
     let mut now = Duration::ZERO;
-    // What is to be said of events that no frame shows stands with the next frame.
+    // What is to be said of events that no frame shows is with the next frame.
     let mut said = Vec::new();
     for (index, event) in transcript.events.iter().enumerate() {
         now = now.max(event.at);

@@ -1,7 +1,7 @@
-//! The files of snapshots, for people without cargo: where they lie, which wait for a decision, which are stale, and how
-//! one is accepted or rejected. They are insta's files, so `cargo insta review` works on them as well.
+//! The files of snapshots, for people without cargo: where they lie, which wait for a decision, which are stale, and
+//! how one is accepted or rejected. They are insta's files, so `cargo insta review` works on them as well.
 //!
-//! `snapshots/<target>/<path of the scenario>.snap` holds what was accepted; `.snap.new` beside it what a
+//! `snapshots/<target>/<path of the scenario>.snap` holds what was accepted; `.snap.new` alongside it what a
 //! run found instead.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,13 +35,13 @@ pub struct Pending {
 
 /// The file of a snapshot below its target's folder, without the ending: that of `qos2/dup` is `qos2/dup`.
 ///
-/// Names hold nothing but `a-z`, `0-9`, `.`, `_` and `-`, so that every file system takes them. A name that loses something
-/// by that gets four digits of its digest.
+/// Names hold nothing but `a-z`, `0-9`, `.`, `_` and `-`, so that every file system takes them. A name that loses
+/// something by that gets four digits of its digest.
 pub fn file_name(key: &str) -> PathBuf {
     key.split('/').map(plain).collect::<Vec<_>>().join("/").into()
 }
 
-/// Two keys that share one file, where there are such.
+/// Two keys that share one file, if there are such.
 pub fn collision<'a>(keys: impl IntoIterator<Item = &'a str>) -> Option<(&'a str, &'a str)> {
     let mut taken: BTreeMap<PathBuf, &str> = BTreeMap::new();
     keys.into_iter().find_map(|key| {
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn two_scenarios_never_share_a_file_unnoticed() {
         assert_eq!(collision(["a/b", "a/c", "a/b"]), None);
-        // Among so many keys two have the same four digits.
+        // Among this many keys, two have the same four digits.
         let keys: Vec<String> = (0..70_000)
             .map(|n| format!("{}", char::from_u32(0x1_0000 + n).unwrap()))
             .collect();

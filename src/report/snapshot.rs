@@ -1,4 +1,5 @@
-//! The text of a snapshot: what of a case people review. It is the same for every run in which the broker does the same.
+//! The text of a snapshot: what of a case people review. It is the same for every run in which the broker does the
+//! same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -35,7 +36,7 @@ pub struct Snapshot {
 pub enum Body {
     /// A section a case, by its heading, in the order of the suite.
     Cases(Vec<(String, Section)>),
-    /// The table of a grid; `None` where a case of it tells nothing of the broker this time.
+    /// The table of a grid; `None` if a case of it tells nothing of the broker this time.
     Grid(Option<String>),
     /// The verdict of every case, in the order of the suite.
     Verdicts(Vec<verdicts::Line>),
@@ -55,8 +56,8 @@ pub enum Section {
 
 impl Snapshot {
     /// The text that the file should hold. `accepted` is what it holds, from which the sections of cases are taken that
-    /// this run has not judged. `whole` says that the run has every case of the set: sections of others are dropped then.
-    /// `None` where the run cannot say: the table of a grid takes all of its rows.
+    /// this run has not judged. `whole` says that the run has every case of the set: sections of others are dropped
+    /// then. `None` if the run cannot say: the table of a grid takes all of its rows.
     pub fn text(&self, accepted: Option<&str>, whole: bool) -> Option<String> {
         let cases = match &self.body {
             Body::Grid(table) => return table.clone().filter(|_| whole),
@@ -104,7 +105,7 @@ impl Snapshot {
     }
 }
 
-/// The sections of a file's contents: each heading with what stands below it.
+/// The sections of a file's contents: each heading with what is below it.
 fn sections(contents: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     // No other line begins so: those of an exchange begin with a client's name or a blank.
@@ -117,9 +118,9 @@ fn sections(contents: &str) -> Vec<(&str, &str)> {
     found
 }
 
-/// What the broker of a run usually answers with. `accepted` is the text of the accepted snapshot [`USUAL`]. The most frequent
-/// CONNACKs of a `whole` run are the usual ones; a part of the cases may be those with unusual ones, so that it only adds the
-/// versions that the accepted one does not have.
+/// What the broker of a run usually answers with. `accepted` is the text of the accepted snapshot [`USUAL`]. The most
+/// frequent CONNACKs of a `whole` run are the usual ones; a part of the cases may be those with unusual ones, so that
+/// it only adds the versions that the accepted one does not have.
 pub fn usual(run: &RunResult, accepted: Option<&str>, whole: bool) -> Usual {
     let transcripts = run.cases.iter().flat_map(|c| [&c.transcript, &c.control]).flatten();
     let found = Usual::most_frequent(transcripts.flat_map(|transcript| connacks(transcript)));
@@ -129,9 +130,9 @@ pub fn usual(run: &RunResult, accepted: Option<&str>, whole: bool) -> Usual {
     }
 }
 
-/// What `snapshots/<target>/` should hold of a run: a snapshot for each scenario of which a case was not skipped, and one with
-/// the [`usual`] CONNACKs. Where the target keeps failures only, each has what does not pass, which may be nothing, and one more
-/// has every verdict.
+/// What `snapshots/<target>/` should hold of a run: a snapshot for each scenario of which a case was not skipped, and
+/// one with the [`usual`] CONNACKs. Where the target keeps failures only, each has what does not pass, which may be
+/// nothing, and one more has every verdict.
 pub fn snapshots(run: &RunResult, usual: &Usual) -> Vec<Snapshot> {
     let kept = run.target.snapshots;
     let mut scenarios: BTreeMap<&str, Vec<&CaseResult>> = BTreeMap::new();
@@ -196,7 +197,7 @@ fn section(case: &CaseResult, kept: Kept, usual: &Usual) -> Section {
     }
 }
 
-/// The verdict for the file of verdicts; `None` where the run cannot say.
+/// The verdict for the file of verdicts; `None` if the run cannot say.
 fn verdict_word(case: &CaseResult) -> Option<String> {
     match case.verdict {
         Verdict::Error => None,
@@ -240,7 +241,7 @@ pub fn text(case: &CaseResult, usual: &Usual) -> String {
         .collect();
     // They were found in the order of arrival, which clients do not share.
     breached.sort();
-    // How many packets breach the same may be chance, such as those of a broker's talk with itself.
+    // How many packets violate the same may be chance, such as those of a broker's talk with itself.
     breached.dedup();
     out.extend(breached);
     let exchange = |transcript, control| match case.header.snapshot {
@@ -256,7 +257,7 @@ pub fn text(case: &CaseResult, usual: &Usual) -> String {
     out
 }
 
-/// Events that are shown although no step took them: the one at which it failed, and those that breach a rule.
+/// Events that are shown although no step took them: the one at which it failed, and those that violate a rule.
 fn kept(case: &CaseResult, control: bool) -> Vec<usize> {
     let failed = case.failure.as_ref().filter(|f| f.control == control);
     let breached = shown_breaches(case).filter(|f| f.in_control() == control);
@@ -264,9 +265,9 @@ fn kept(case: &CaseResult, control: bool) -> Vec<usize> {
     failed.and_then(|f| f.found).into_iter().chain(breached).collect()
 }
 
-/// The breaches but for those of which it is chance that they came in before the packet at which the case had failed: that
-/// packet ended the exchange. Of its own connection that are those behind it. Connections are read in any order, so that of the
-/// others that is whatever no step had taken.
+/// The violations except for those of which it is chance that they came in before the packet at which the case had
+/// failed: that packet ended the exchange. Of its own connection that are those behind it. Connections are read in any
+/// order, so that of the others that is whatever no step had taken.
 fn shown_breaches(case: &CaseResult) -> impl Iterator<Item = &Judged> {
     case.breaches().filter(|finding| {
         let failed = case.failure.as_ref().filter(|f| f.control == finding.in_control());
@@ -310,7 +311,7 @@ mod tests {
         }
     }
 
-    /// The snapshots but for that of the usual CONNACKs, of which there are none.
+    /// The snapshots except for that of the usual CONNACKs, of which there are none.
     fn snapshots(run: &RunResult) -> Vec<Snapshot> {
         super::snapshots(run, &Usual::default()).split_off(1)
     }
@@ -388,7 +389,7 @@ mod tests {
 
     #[test]
     fn what_other_connections_had_before_the_failure_is_no_matter_of_chance() {
-        // `pub` fails; of `sub` a message is there that breaches a rule and that no step took, or it is not there yet.
+        // `pub` fails; of `sub` a message is there that violates a rule and that no step took, or it is not there yet.
         let mut case = testing::failed();
         let found = case.failure.as_ref().and_then(|f| f.found).unwrap();
         let transcript = case.transcript.clone().unwrap();

@@ -219,7 +219,7 @@ pub fn result(id: &str, verdict: Verdict, transcript: Transcript) -> CaseResult 
     }
 }
 
-/// A cause with everything that a profile can say of it, and one that nobody has looked at.
+/// A cause with everything that a profile can say of it, and one that no one has looked at.
 fn causes() -> Vec<Arc<Known>> {
     let list = r#"
 known:

@@ -7,8 +7,8 @@
 //! dup/header-refused  pass
 //! ```
 //!
-//! `[row]` stands for each version of a row and `@v5` for each row at a version, where all of those agree. A case has the
-//! verdict of the most precise line: its own, then that of its version, of its row, of its scenario.
+//! `[row]` stands for each version of a row and `@v5` for each row at a version, where all of those agree. A case has
+//! the verdict of the most precise line: its own, then that of its version, of its row, of its scenario.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub struct Line {
     pub path: String,
     /// The rest of the case's id: `[row]@v5`.
     pub row: String,
-    /// `None` where this run cannot say: the accepted one stays.
+    /// `None` if this run cannot say: the accepted one stays.
     pub verdict: Option<String>,
 }
 
@@ -33,8 +33,8 @@ impl Line {
     }
 }
 
-/// The text of the file. A case that was not judged keeps the verdict that it has in `accepted`; without one it is an `error`.
-/// The cases of a scenario have to follow one another.
+/// The text of the file. A case that was not judged keeps the verdict that it has in `accepted`; without one it is an
+/// `error`. The cases of a scenario have to follow one another.
 pub fn text(lines: &[Line], accepted: &str) -> String {
     let old = Verdicts::read(accepted);
     let mut out = String::new();
@@ -92,7 +92,7 @@ fn differing(cases: &[(&Line, String)], usual: &str) -> String {
     out
 }
 
-/// The verdict that all of these share, where it is not the usual one.
+/// The verdict that all of these share, if it is not the usual one.
 fn shared<'c>(cases: &[&'c (&Line, String)], usual: &str, wanted: impl Fn(&Line) -> bool) -> Option<&'c str> {
     let mut wanted = cases.iter().filter(|(line, _)| wanted(line)).map(|(_, v)| v.as_str());
     let first = wanted.next()?;
@@ -111,7 +111,7 @@ fn distinct<'a>(all: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 
 /// What a file says.
 struct Verdicts<'a> {
-    /// By path, and by what stands below a path with the path before it.
+    /// By path, and by what is below a path with the path before it.
     lines: BTreeMap<String, &'a str>,
 }
 

@@ -1,4 +1,5 @@
-//! What the page knows, as JSON inside it: compact, since eight brokers and two thousand cases are half a million events.
+//! What the page knows, as JSON inside it: compact, since eight brokers and two thousand cases are half a million
+//! events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +20,7 @@ struct Data {
     mqttspec: &'static str,
     verdicts: Vec<&'static str>,
     brokers: Vec<Json>,
-    /// Token, level, section, title, what it says; but for the first `null` where the catalogue does not have it.
+    /// Token, level, section, title, what it says; except for the first `null` where the catalogue does not have it.
     statements: Vec<Json>,
     /// Path, file, text, about, and for each step its number and line.
     scripts: Vec<Json>,
@@ -35,13 +36,13 @@ struct Case {
     id: String,
     title: String,
     version: &'static str,
-    /// Its place among the scripts; `null` where the text is not at hand.
+    /// Its place among the scripts; `null` if the text is not at hand.
     script: Option<usize>,
     statements: Vec<usize>,
     cells: Vec<Option<Cell>>,
 }
 
-/// A result. Keys are short, as there are so many; what does not apply is left out.
+/// A result. Keys are short, as there are thousands of results; what does not apply is left out.
 #[derive(Serialize)]
 struct Cell {
     /// The verdict.
@@ -59,7 +60,7 @@ struct Cell {
     /// What failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     f: Option<Fault>,
-    /// Breaches, and advice.
+    /// Violations, and advice.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     b: Vec<Violation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

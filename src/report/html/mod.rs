@@ -1,9 +1,9 @@
-//! The page that puts brokers side by side: one HTML file with everything inside, which opens from a disk and asks no
+//! The page that compares brokers: one HTML file with everything inside, which opens from a disk and asks no
 //! network for anything.
 //!
-//! In: a [`Matrix`] and the scenarios' texts. Out: the file's text; the same input gives the same bytes. What brokers sent
-//! is nobody's text: it is in the page as packed JSON only, and the page's script puts it in place as text and never as
-//! HTML.
+//! In: a [`Matrix`] and the scenarios' texts. Out: the file's text; the same input gives the same bytes. What brokers
+//! sent is no one's text: it is in the page as packed JSON only, and the page's script puts it in place as text and
+//! never as HTML.
 
 mod data;
 mod pool;

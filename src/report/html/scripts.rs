@@ -1,4 +1,4 @@
-//! The scenarios' texts, for a page that shows beside an exchange the script that it follows.
+//! The scenarios' texts, for a page that shows alongside an exchange the script that it follows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Exchanges as the page holds them: events by number, times apart, namespaces taken out.
 //!
-//! Two runs of one case differ in times and in `$ns`, and else hardly. With both taken out of it an exchange is the same
-//! for brokers that do the same, and is written once.
+//! Two runs of one case differ in times and in `$ns`, and else hardly. With both taken out of it an exchange is the
+//! same for brokers that do the same, and is written once.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ use serde_json::Value as Json;
 use super::pool::Pool;
 use crate::report::model::Event;
 
-/// Stands for the namespace in text; a character for private use.
+/// The placeholder for the namespace in text; a private-use character.
 const MARK: char = '\u{e000}';
-/// Stands for the namespace in hex.
+/// The placeholder for the namespace in hex.
 const HEX_MARK: &str = "~";
 /// How many bytes of a packet the page holds.
 const BYTES: usize = 600;
@@ -21,7 +21,7 @@ const BYTES: usize = 600;
 const TEXT: usize = 600;
 /// How many elements of a list.
 const LIST: usize = 100;
-/// Longer exchanges are cut: so many events of the beginning and of the end are kept, and those around what is named.
+/// Longer exchanges are cut: this many events at the beginning and at the end are kept, and those around what is named.
 const HEAD: usize = 160;
 const TAIL: usize = 60;
 const AROUND: usize = 8;
@@ -75,7 +75,7 @@ impl Tables {
         self.words.number(word.to_owned())
     }
 
-    /// An exchange; `None` where nothing was played. `named` are the events that the report points at.
+    /// An exchange; `None` if nothing was played. `named` are the events that the report points at.
     pub fn talk(&mut self, events: &[Event], namespace: Option<&str>, named: &BTreeSet<usize>) -> Option<Talk> {
         if events.is_empty() {
             return None;

@@ -1,8 +1,8 @@
 //! A run as files and reports have it: what `--json` writes and what is read back (`docs/json.md`).
 //!
-//! In: a [`RunResult`](crate::suite::RunResult), or the text of a file. Out: the same data, from which the page, the matrix,
-//! Markdown and the comparison are made. Keys that are not known are ignored, so that a file of a newer mqttspec is read as
-//! long as its format has the same number.
+//! In: a [`RunResult`](crate::suite::RunResult), or the text of a file. Out: the same data, from which the page, the
+//! matrix, Markdown and the comparison are made. Keys that are not known are ignored, so that a file of a newer
+//! mqttspec is read as long as its format has the same number.
 
 mod of;
 
@@ -21,7 +21,7 @@ use crate::transport::Transport;
 
 /// The number of the format.
 pub const FORMAT: u32 = 2;
-/// The format before, which is still read: its violations were called breaches.
+/// The format before, which is still read: its violations were called violations.
 const FORMER_FORMAT: u32 = 1;
 
 /// One run. What follows from its cases, the summary and the scores, is written and not read.
@@ -70,7 +70,7 @@ pub struct Case {
     /// The causes of a known deviation, and the stale one of a fixed case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<Cause>,
-    /// The reason with `<time>` for each span of time; absent where it holds none.
+    /// The reason with `<time>` for each span of time; absent if it holds none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_reason: Option<String>,
     /// Tokens, of which this mqttspec need not know all.
@@ -80,7 +80,7 @@ pub struct Case {
     #[serde(default)]
     pub advice: Vec<Violation>,
     pub place: Option<Place>,
-    /// The event that stands in the way, as its index in the transcript.
+    /// The unexpected event, as its index in the transcript.
     #[serde(default)]
     pub found: Option<usize>,
     #[serde(default)]
@@ -133,7 +133,7 @@ pub struct Violation {
     /// Whether the event is one of the control.
     #[serde(default)]
     pub control: bool,
-    /// The bytes of the event's packet in which the violation lies: the first, and the one behind the last.
+    /// The bytes of the event's packet in which the violation lies: the first, and the one after the last.
     #[serde(default)]
     pub span: Option<[usize; 2]>,
 }
@@ -144,7 +144,7 @@ pub struct Place {
     pub file: String,
     pub line: u32,
     pub column: u32,
-    /// What stands there.
+    /// What is there.
     #[serde(default)]
     pub text: String,
 }
@@ -285,7 +285,7 @@ impl Run {
     /// Reads what `mqttspec run --json` wrote.
     ///
     /// # Errors
-    /// A message for the user where the text is no such JSON, or one of another format.
+    /// A message for the user if the text is no such JSON, or one of another format.
     pub fn read(text: &str) -> Result<Run, String> {
         #[derive(Deserialize)]
         struct Numbered {
@@ -350,8 +350,8 @@ impl Case {
         self.statements.iter().filter_map(known).collect()
     }
 
-    /// The reason on one line, with `$ns` for the namespace and `<time>` for spans of time that were measured: the same in
-    /// every run in which the broker does the same.
+    /// The reason on one line, with `$ns` for the namespace and `<time>` for spans of time that were measured: the same
+    /// in every run in which the broker does the same.
     pub fn steady_reason(&self) -> Option<String> {
         let namespaces = [&self.namespace, &self.control_namespace];
         let mut text = self.steady_reason.as_ref().or(self.reason.as_ref())?.clone();
