@@ -29,7 +29,7 @@ pub struct Aliases {
 struct Alias {
     old: Name,
     new: Name,
-    /// The old scenario was contained in the new one: both were there side by side.
+    /// The old scenario was contained in the new one: both were there in parallel.
     joined: bool,
 }
 

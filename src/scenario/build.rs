@@ -39,7 +39,7 @@ impl Write {
     /// The bytes to be written for `client`.
     ///
     /// # Errors
-    /// Where a variable has no value, or a value does not fit into its field.
+    /// If a variable has no value, or a value does not fit into its field.
     pub fn build(&self, version: Version, scope: &Scope, client: &str, place: &Place) -> Result<Built, BuildError> {
         let mut chunks: Vec<Chunk> = Vec::new();
         let mut parts = Vec::with_capacity(self.parts.len());
@@ -150,8 +150,8 @@ fn split_chunk(chunk: Chunk, at: u64) -> (Chunk, Chunk) {
     }
 }
 
-/// The client identifier that a client has unless the scenario names one: the namespace and its name, letters and digits
-/// only, at most 23 bytes (3.1.1, section 3.1.3.1).
+/// The client identifier that a client has unless the scenario names one: the namespace and its name, letters and
+/// digits only, at most 23 bytes (3.1.1, section 3.1.3.1).
 pub fn default_client_id(namespace: &str, client: &str) -> String {
     let mut id: String = namespace
         .chars()
@@ -186,7 +186,7 @@ impl PacketTemplate {
     /// identifier of [`default_client_id`], and the login of the target's profile.
     ///
     /// # Errors
-    /// Where a variable has no value, or a value does not fit into its field.
+    /// If a variable has no value, or a value does not fit into its field.
     pub fn build(&self, version: Version, scope: &Scope, client: &str) -> Result<(Packet, Overrides), BuildError> {
         let given = Given { template: self, scope };
         let packet = given.packet(version, client)?;

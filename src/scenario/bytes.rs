@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str, used: Use) -> Result<ByteTemplate, TextError> {
 }
 
 impl ByteTemplate {
-    /// Reads bytes in the notation of the language: what is sent, or what is awaited, where `..` and `...` may stand.
+    /// Reads bytes in the notation of the language: what is sent, or what is awaited, where `..` and `...` may be.
     ///
     /// # Errors
     /// Which bytes of the text are wrong, and why.

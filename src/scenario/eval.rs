@@ -10,7 +10,7 @@ use crate::wire::{Payload, Text, Value};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BuildError {
-    /// One sentence for a person.
+    /// One sentence for people.
     pub message: String,
     /// The field or step in the scenario's file.
     pub place: Place,
@@ -73,7 +73,7 @@ impl TextTemplate {
     /// The text with its variables filled in: numbers in decimal, text and binary data as they are.
     ///
     /// # Errors
-    /// Where a variable has no value.
+    /// If a variable has no value.
     pub fn text(&self, scope: &Scope) -> Result<Text, Unbound> {
         let mut bytes = Vec::new();
         for part in &self.0 {
@@ -85,7 +85,7 @@ impl TextTemplate {
         Ok(bytes.into())
     }
 
-    /// The text where it has no variables in it.
+    /// The text if it has no variables in it.
     pub fn literal(&self) -> Option<String> {
         self.0
             .iter()
@@ -106,10 +106,11 @@ impl TextTemplate {
 }
 
 impl ByteTemplate {
-    /// The bytes with their variables filled in. `..` and `...` are permitted only in expectations and yield nothing here.
+    /// The bytes with their variables filled in. `..` and `...` are permitted only in expectations and yield nothing
+    /// here.
     ///
     /// # Errors
-    /// Where a variable has no value, a number is above 65 535, or a string is longer than 65 535 bytes.
+    /// If a variable has no value, a number is above 65 535, or a string is longer than 65 535 bytes.
     pub fn bytes(&self, scope: &Scope, place: &Place) -> Result<Vec<u8>, BuildError> {
         let mut bytes = Vec::new();
         for part in &self.0 {
@@ -187,7 +188,7 @@ fn too_long(len: usize) -> String {
     format!("{len} bytes are more than the 65 535 that a string can have")
 }
 
-/// A value as it stands inside a text.
+/// A value as it is inside a text.
 fn value_bytes(value: &Value) -> Bytes {
     match value {
         Value::Text(text) => text.to_bytes(),

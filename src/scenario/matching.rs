@@ -136,7 +136,7 @@ impl PacketPattern {
     }
 }
 
-/// The bytes of a field: of all its elements where it has several.
+/// The bytes of a field: of all its elements if it has several.
 fn span_of(decoded: &Decoded, name: &str) -> Option<Range<usize>> {
     // DUP, QoS and RETAIN are bits of the first byte.
     if matches!(name, "dup" | "qos" | "retain") {
@@ -178,7 +178,8 @@ impl Pattern {
         self.meets(Some(&Value::Int(code.into())), None, &mut scope.clone())
     }
 
-    /// Whether a value meets the pattern; binds variables in `scope` where it does. `spec` tells what absence stands for.
+    /// Whether a value meets the pattern; binds variables in `scope` where it does. `spec` tells what absence stands
+    /// for.
     fn meets(&self, found: Option<&Value>, spec: Option<&FieldSpec>, scope: &mut Scope) -> bool {
         let stand_in = match (found, spec) {
             (None, Some(spec)) => absent_value(spec),
@@ -195,7 +196,7 @@ impl Pattern {
         match self {
             Pattern::Any => true,
             Pattern::Absent => found.is_none(),
-            // What stands inside a `not` is compared only: it binds nothing.
+            // What is inside a `not` is compared only: it binds nothing.
             Pattern::Not(inner) => !inner.meets(Some(value), spec, &mut scope.clone()),
             Pattern::OneOf(items) => items.iter().any(|one| {
                 let mut trial = scope.clone();
@@ -303,7 +304,8 @@ fn meets_list(patterns: &[Pattern], found: &Value, spec: Option<&FieldSpec>, sco
         .all(|(p, item)| p.meets(Some(item), None, scope))
 }
 
-/// Whether the items, in some order, meet the patterns. Tries what is left for each pattern in turn; the lists are short.
+/// Whether the items, in some order, meet the patterns. Tries what is left for each pattern in turn; the lists are
+/// short.
 fn in_some_order(patterns: &[Pattern], items: &[Value], scope: &mut Scope) -> bool {
     let Some((first, rest)) = patterns.split_first() else {
         return true;
@@ -329,7 +331,7 @@ fn in_some_order(patterns: &[Pattern], items: &[Value], scope: &mut Scope) -> bo
 
 impl ByteTemplate {
     /// Compares one whole packet with the template: `..` is any byte, `...` the rest, a variable without a value is
-    /// bound to the two bytes that stand in its place. `scope` is changed only where all of it matches.
+    /// bound to the two bytes that are in its place. `scope` is changed only if all of it matches.
     ///
     /// # Errors
     /// The first place that differs.

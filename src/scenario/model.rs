@@ -38,13 +38,13 @@ pub struct Conditions {
     pub needs: Vec<Need>,
     /// Plays alone, since it touches the whole broker.
     pub serial: bool,
-    /// Moves so much that it would disturb the times of others: it is played after them, one at a time, with a broker of its
-    /// own where one can be started.
+    /// Moves so much that it would disturb the times of others: it is played after them, one at a time, with a broker
+    /// of its own where one can be started.
     pub heavy: bool,
     /// The verdict depends on the time at which things happen, though no step states a bound.
     pub timing: bool,
-    /// Words by which cases are selected: those that are written, and one each for `timing`, `heavy` and the form of the
-    /// snapshot.
+    /// Words by which cases are selected: those that are written, and one each for `timing`, `heavy` and the form of
+    /// the snapshot.
     pub tags: Vec<String>,
     /// Deadline of the case without its declared waits; 30 s unless given.
     pub timeout: Duration,
@@ -79,8 +79,8 @@ pub enum SnapshotForm {
     Exchange,
     /// One line: the rows of the scenario share a table.
     Table,
-    /// The verdict and what was sent: the broker may answer in many ways, and in another one in every run (which member of a
-    /// shared subscription gets a message, what of two things that race comes first).
+    /// The verdict and what was sent: the broker may answer in many ways, and in another one in every run (which member
+    /// of a shared subscription gets a message, what of two things that race comes first).
     Sent,
 }
 
@@ -150,8 +150,9 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// What a failure of the case is: of a SHOULD where the scenario says so, and where every statement that the case proves is a
-    /// SHOULD by the catalogue (those of 3.1 above all). A case that proves nothing has the level of its scenario.
+    /// What a failure of the case is: of a SHOULD where the scenario says so, and where every statement that the case
+    /// proves is a SHOULD by the catalogue (those of 3.1 above all). A case that proves nothing has the level of its
+    /// scenario.
     pub fn level(&self) -> ScenarioLevel {
         let is_should = |id: &StatementId| catalogue().get(*id).is_some_and(|s| !s.level.is_must());
         if !self.proves.is_empty() && self.proves.iter().all(is_should) {
@@ -168,7 +169,7 @@ impl Case {
     }
 }
 
-/// Steps in their order. Whoever plays them shares them: a case is played several times, and a `repeat` goes through its steps
+/// Steps in their order. They are shared: a case is played several times, and a `repeat` goes through its steps
 /// again and again.
 pub type Steps = Arc<[Step]>;
 
@@ -189,7 +190,7 @@ pub struct ClientSpec {
     /// What it speaks: `version:`, else the version of the case.
     pub version: Version,
     pub start: Start,
-    /// The CONNECT it sends: fields given under `connect:`; empty for the defaults. Used by `c -> open` too only where
+    /// The CONNECT it sends: fields given under `connect:`; empty for the defaults. Used by `c -> open` too only if
     /// a step sends `CONNECT` itself, so not here.
     pub connect: PacketTemplate,
     /// The SUBSCRIBE that follows, where `subscribe:` is given.
@@ -217,7 +218,8 @@ pub enum Acks {
 /// One step.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// Its number in the order of the file, over the whole script with nested steps, from 0; `control` goes on counting.
+    /// Its number in the order of the file, over the whole script with nested steps, from 0; `control` goes on
+    /// counting.
     pub number: u32,
     /// The step's own text in the file.
     pub place: Place,
@@ -233,7 +235,8 @@ pub enum StepKind {
     /// `one of:`, also `c <- one of:`; the alternative whose first expectation is met first, in the order written, is
     /// gone through.
     OneOf(Vec<Steps>),
-    /// `in any order:`, also `c <- in any order:`. Each is a `StepKind::Expect` with `Expect::Packet` or `Expect::Bytes`.
+    /// `in any order:`, also `c <- in any order:`. Each is a `StepKind::Expect` with `Expect::Packet` or
+    /// `Expect::Bytes`.
     InAnyOrder(Steps),
     /// `at once:`; each is a `StepKind::Send` with `Send::Write`, of another client, and without `split` or `pause`.
     AtOnce(Steps),
@@ -269,7 +272,7 @@ pub enum Send {
     Open,
     /// As `Open`, over WebSocket and with these subprotocols on offer.
     OpenOffering(Vec<String>),
-    /// FIN, then drain until the broker closes or patience ends.
+    /// FIN, then drain until the broker closes or response timeout ends.
     Close,
     HalfClose,
     /// RST, then the target's `settle`.
@@ -307,7 +310,7 @@ pub enum Split {
     Whole,
     /// One write each, the rest last.
     At(Vec<usize>),
-    /// `split: 1`: byte by byte (or so many bytes at a time).
+    /// `split: 1`: byte by byte (or n bytes at a time).
     Every(usize),
 }
 
@@ -322,7 +325,8 @@ pub struct PacketTemplate {
     /// Written as given.
     pub remaining_length: Option<Bytes>,
     pub connect_flags: Option<u8>,
-    /// `connect_flags: 0x03|$login`: the flags are given, and yet the target's login is carried and its two flags are set.
+    /// `connect_flags: 0x03|$login`: the flags are given, and yet the target's login is carried and its two flags are
+    /// set.
     pub places_login: bool,
     /// `properties: { hex: ... }`: replaces the block.
     pub properties: Option<ByteTemplate>,
@@ -349,7 +353,7 @@ pub enum Expr {
     Text(TextTemplate),
     /// `{ hex: "ff fe" }`
     Hex(ByteTemplate),
-    /// A variable that stands alone, such as `$m`, `$c.receive_maximum + 1`: keeps its kind.
+    /// A variable that is alone, such as `$m`, `$c.receive_maximum + 1`: keeps its kind.
     Var {
         var: Var,
         plus: i64,
@@ -399,7 +403,7 @@ pub enum BytePart {
     String(TextTemplate),
     /// `$m`: a number as two bytes, big-endian; text and binary data as they are.
     Id(Var),
-    /// `$login`: user name and password as two fields of a CONNECT's payload; nothing where the target asks for none.
+    /// `$login`: user name and password as two fields of a CONNECT's payload; nothing if the target asks for none.
     Login,
     /// `03|$login`: connect flags, with the flags of the login set where the target asks for one.
     LoginFlags(u8),
@@ -432,7 +436,7 @@ pub enum Expect {
     },
 }
 
-/// `within: 3s..15s`: counts from the end of the previous step and replaces patience.
+/// `within: 3s..15s`: counts from the end of the previous step and replaces response timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Within {
     pub from: Option<Duration>,
@@ -470,7 +474,7 @@ pub struct FieldPattern {
 /// What a field may be.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pattern {
-    /// Equal to this; an unbound variable that stands alone is bound.
+    /// Equal to this; an unbound variable that is alone is bound.
     Is(Expr),
     Not(Box<Pattern>),
     /// `0x81 or 0x82`

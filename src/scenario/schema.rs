@@ -1,8 +1,8 @@
-//! The JSON Schema of scenario files, for editors. It is made from the same tables as the loader reads: the fields of each
-//! packet, the keys and the grammar of steps.
+//! The JSON Schema of scenario files, for editors. It is made from the same tables as the loader reads: the fields of
+//! each packet, the keys and the grammar of steps.
 //!
-//! What no schema can say (a variable without a value, a missing control) the loader says. A row's `$x` may stand anywhere,
-//! so a key or value with a dollar in it is always let through.
+//! What no schema can say (a variable without a value, a missing control) the loader says. A row's `$x` may be
+//! anywhere, so a key or value with a dollar in it is always let through.
 
 use serde_json::{Map, Value, json};
 
@@ -15,7 +15,7 @@ use crate::source::DURATION_PATTERN as DURATION;
 use crate::statements::Version;
 use crate::wire::{FieldSpec, Kind, PacketType};
 
-/// A client's name; in a key with a row's variable anything may stand.
+/// A client's name; in a key with a row's variable anything may be.
 const CLIENT: &str = "[a-z][a-z0-9_]*";
 
 /// The schema (JSON Schema 2020-12).

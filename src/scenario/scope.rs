@@ -44,9 +44,9 @@ pub struct EnhancedAuth {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     pub session_present: bool,
-    /// At most so many QoS 1 and 2 messages towards the broker at a time; 65 535 where it names none.
+    /// At most this many QoS 1 and 2 messages towards the broker at a time; 65 535 if it names none.
     pub receive_maximum: u16,
-    /// In bytes, for a whole packet; `None` where it names none.
+    /// In bytes, for a whole packet; `None` if it names none.
     pub maximum_packet_size: Option<u32>,
     pub maximum_qos: u8,
     pub retain_available: bool,
@@ -79,8 +79,8 @@ pub const FACT_NAMES: [&str; 12] = [
 ];
 
 impl Facts {
-    /// Reads them from a CONNACK and the CONNECT that it answers. `connect` is `None` where that did not decode; its
-    /// defaults then stand in.
+    /// Reads them from a CONNACK and the CONNECT that it answers. `connect` is `None` if that did not decode; its
+    /// defaults then apply.
     pub fn new(connect: Option<&Connect>, connack: &ConnAck) -> Facts {
         let number = |id| connack.properties.number(id);
         let small = |id, default: u16| number(id).map_or(default, |n| u16::try_from(n).unwrap_or(u16::MAX));
@@ -197,7 +197,7 @@ impl Scope {
     /// The value of a variable.
     ///
     /// # Errors
-    /// Where it has none.
+    /// If it has none.
     pub fn get(&self, var: &Var) -> Result<Value, Unbound> {
         let name = var.0.as_str();
         if name == "ns" {

@@ -1,7 +1,7 @@
 //! Where scenario files come from: the set inside the binary, or folders.
 //!
-//! In: folders and what they hold, whatever that is. Out: [`Files`], each with its path and text, to be loaded all or one by
-//! one; what is no scenario file is a diagnostic like every other.
+//! In: folders and what they hold, whatever that is. Out: [`Files`], each with its path and text, to be loaded all or
+//! one by one; what is no scenario file is a diagnostic like every other.
 
 use std::fs;
 use std::path::Path;
@@ -112,7 +112,8 @@ impl Files {
         Ok(self.each(|_| true, outlines)?.into_iter().flatten().collect())
     }
 
-    /// The canonical text of each file, beside its own. What is wrong with the folders is in [`errors`](Files::errors).
+    /// The canonical text of each file, alongside its own. What is wrong with the folders is in
+    /// [`errors`](Files::errors).
     pub fn formatted(&self) -> Vec<Formatted> {
         let of = |(file, text): (&File, _)| Formatted {
             path: file.path.clone(),

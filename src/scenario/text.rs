@@ -16,7 +16,7 @@ pub(super) struct TextError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Dollar {
     Var(Var, usize),
-    /// A dollar that stands for itself; so many bytes of the text are read.
+    /// A literal dollar; this many bytes of the text are read.
     Plain(usize),
 }
 

@@ -1,5 +1,5 @@
-//! One walk over the steps of a script, and what is asked of a script as a whole: how long it waits, whether it restarts the
-//! broker, whether its verdict hangs on time.
+//! One walk over the steps of a script, and what is asked of a script as a whole: how long it waits, whether it
+//! restarts the broker, whether its verdict depends on time.
 //!
 //! A case has up to two exchanges. What is asked of one exchange takes its steps; what is asked of the case asks both.
 
@@ -15,7 +15,7 @@ pub enum Which {
 }
 
 impl Script {
-    /// The steps of each exchange: those of the case, then those of the control where there is one.
+    /// The steps of each exchange: those of the case, then those of the control if there is one.
     pub fn exchanges(&self) -> impl Iterator<Item = &Steps> {
         std::iter::once(&self.steps).chain(&self.control)
     }
@@ -41,11 +41,11 @@ impl Script {
 }
 
 impl Case {
-    /// Whether the case's verdict hangs on the time at which things happen: it says `timing: true`, or one of its
+    /// Whether the case's verdict depends on the time at which things happen: it says `timing: true`, or one of its
     /// exchanges sets a lower bound or a span of silence.
     ///
-    /// A `wait` alone is no bound: to be later than it asks does no harm. Neither is a deadline: what came in time for us
-    /// came in time for everyone, however late we were.
+    /// A `wait` alone is no bound: to be later than it asks does no harm. Neither is a deadline: what came in time for
+    /// us came in time for everyone, however late we were.
     pub fn is_timed(&self) -> bool {
         let bounded = |step: &Step| match &step.what {
             StepKind::Expect { what, .. } => {
@@ -58,7 +58,7 @@ impl Case {
 }
 
 impl Step {
-    /// The runs of steps that stand in this one: the alternatives of a `one of`, the steps of a `repeat`, an
+    /// The runs of steps that are in this one: the alternatives of a `one of`, the steps of a `repeat`, an
     /// `in any order` or an `at once`.
     pub fn children(&self) -> &[Steps] {
         match &self.what {
@@ -94,7 +94,7 @@ impl Expect {
     }
 }
 
-/// Every step, nested ones too, each before those that stand in it: in the order of the file.
+/// Every step, nested ones too, each before those that are in it: in the order of the file.
 pub fn every(steps: &[Step]) -> impl Iterator<Item = &Step> {
     let mut open = vec![steps];
     std::iter::from_fn(move || {
@@ -110,8 +110,8 @@ pub fn every(steps: &[Step]) -> impl Iterator<Item = &Step> {
     })
 }
 
-/// How long nothing happens in the steps of an exchange at least, by what they say themselves: pauses, spans of silence, and what
-/// may not come before its time. An answer is not reckoned to take any.
+/// How long nothing happens in the steps of an exchange at least, by what they say themselves: pauses, spans of
+/// silence, and what may not come before its time. An answer is not reckoned to take any.
 pub fn silence(steps: &[Step]) -> Duration {
     let silent = |step: &Step| match &step.what {
         StepKind::Wait(time) => *time,
@@ -172,7 +172,7 @@ mod tests {
     use super::super::{Source, load, render_all};
     use super::*;
 
-    /// A case with these steps, and with these of a control; each stands in a line of its own.
+    /// A case with these steps, and with these of a control; each is in a line of its own.
     fn case(steps: &[&str], control: &[&str]) -> Case {
         let list = |steps: &[&str]| steps.iter().map(|s| format!("  - {s}\n")).collect::<String>();
         let text = format!(

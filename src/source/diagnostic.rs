@@ -172,7 +172,7 @@ pub fn render_all(diagnostics: &[Diagnostic], colour: bool) -> String {
     texts.join("\n")
 }
 
-/// Text of a file as it stands in a message: in backticks, control characters escaped, not too long.
+/// Text of a file as it is in a message: in backticks, control characters escaped, not too long.
 pub(crate) fn quoted(text: &str) -> String {
     const MAX: usize = 60;
     let mut shown: String = text

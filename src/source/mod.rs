@@ -1,8 +1,8 @@
-//! Files that people write by hand, scenarios and profiles alike: their text with places, YAML as nodes, and what is said
-//! of them.
+//! Files that people write by hand, scenarios and profiles alike: their text with places, YAML as nodes, and what is
+//! said of them.
 //!
-//! In: a file or its text. Out: a tree of `Node`s, each with its [`Place`], within one set of bounds; a `Reader` that takes
-//! values from it and notes every error; and [`Diagnostic`]s that show the line with a caret.
+//! In: a file or its text. Out: a tree of `Node`s, each with its [`Place`], within one set of bounds; a `Reader` that
+//! takes values from it and notes every error; and [`Diagnostic`]s that show the line with a caret.
 
 mod diagnostic;
 mod duration;

@@ -20,13 +20,13 @@ pub(crate) enum What {
     Map(Vec<(Node, Node)>),
 }
 
-/// A scalar is text: what it means is decided by where it stands, so `007` stays `007`.
+/// A scalar is text: what it means is decided by where it is, so `007` stays `007`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Scalar {
     pub text: Arc<str>,
     /// Written without quotes and not as a block.
     pub plain: bool,
-    /// The text stands in the file at this place; false where a row's value is filled in.
+    /// The text is in the file at this place; false if a row's value is filled in.
     pub own: bool,
 }
 
@@ -97,7 +97,7 @@ impl Node {
         self.get(key).filter(|node| !node.is_null())
     }
 
-    /// What stands there, for a message that says what should: the text of a scalar, else what kind of node it is.
+    /// What is there, for a message that says what should: the text of a scalar, else what kind of node it is.
     pub fn shown(&self) -> String {
         match self.text() {
             Some(text) if !self.is_null() => quoted(text),
@@ -116,7 +116,7 @@ impl Node {
     }
 
     /// The place of a part of a scalar's text, given as a range of its bytes. Escapes, quotes and the indentation of
-    /// blocks are passed over; where the text does not stand in the file as it is, it is the whole scalar's place.
+    /// blocks are passed over; if the text is not in the file as it is, it is the whole scalar's place.
     pub fn part(&self, source: &Source, range: Range<usize>) -> Place {
         let What::Scalar(scalar) = &self.what else {
             return self.place.clone();
@@ -144,7 +144,7 @@ impl Node {
             let mut at = skipped;
             for wanted in scalar.text.get(..target).unwrap_or_default().chars() {
                 let rest = written.get(at..).unwrap_or_default();
-                // What does not stand there as it is (an escape, an indentation) is passed over.
+                // What is not there as it is (an escape, an indentation) is passed over.
                 match rest.find(wanted) {
                     Some(found) => at += found + wanted.len_utf8(),
                     None => return None,

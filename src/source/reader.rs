@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::duration::{FORM, parse_duration};
 use super::{Diagnostic, Node, Place, Source, meant, quoted};
 
-/// So many errors of one file are told. Whoever has more has to look at the file anyway, and a file can have one at each of
-/// its nodes, to be looked for and shown with its place.
+/// This many errors of one file are reported. Whoever has more has to look at the file anyway, and a file can have one
+/// at each of its nodes, to be looked for and shown with its place.
 pub(crate) const MOST_ERRORS: usize = 100;
 
-/// An error has been noted. Only a [`Reader`] that notes one makes this, so that nobody gives up without a word.
+/// An error has been noted. Only a [`Reader`] that notes one makes this, so that no one gives up without a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reported(());
 
@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
 
     /// Notes an error at a place.
     pub fn error(&mut self, place: &Place, message: impl Into<String>) -> Reported {
-        // Not even made where nobody reads it: a message can be as long as its file.
+        // Not even made where no one reads it: a message can be as long as its file.
         if self.is_full() {
             return Reported(());
         }
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
         self.report(Diagnostic::new(self.source, place, message).help(help))
     }
 
-    /// Whether no more errors are taken. One more than is told is kept, so that it is known that there are more.
+    /// Whether no more errors are taken. One more than is reported is kept, so that it is known that there are more.
     pub fn is_full(&self) -> bool {
         self.errors.len() > MOST_ERRORS
     }
@@ -78,8 +78,8 @@ impl<'a> Reader<'a> {
         self.error_help(place, format!("unknown {what} {}", quoted(found)), help)
     }
 
-    /// The entries of a map whose keys must be among `allowed`; nothing at all is an empty map. Another key is noted, and
-    /// the rest of the map read.
+    /// The entries of a map whose keys must be among `allowed`; nothing at all is an empty map. Another key is noted,
+    /// and the rest of the map read.
     pub fn map<'n>(&mut self, node: &'n Node, what: &str, allowed: &[&str]) -> Result<&'n [(Node, Node)], Reported> {
         self.map_with_former(node, what, allowed, &[])
     }
@@ -192,7 +192,7 @@ pub(crate) fn every<T, U>(
     found.into_iter().collect()
 }
 
-/// Errors of one file in its order, one at a place: what is wrong at several versions or rows is told once. At most
+/// Errors of one file in its order, one at a place: what is wrong at several versions or rows is reported once. At most
 /// [`MOST_ERRORS`].
 pub(crate) fn sorted(mut errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     errors.sort_by_key(|e| (e.place.span.start, e.place.span.end));

@@ -1,7 +1,7 @@
 //! The text of a file → its tree, in one pass that refuses hostile input before it costs anything.
 //!
-//! Of YAML it takes one document of maps, lists and scalars. Anchors, aliases, tags and merge keys are refused: nothing here
-//! needs them, and they are how a small file becomes a huge one.
+//! Of YAML it takes one document of maps, lists and scalars. Anchors, aliases, tags and merge keys are refused: nothing
+//! here needs them, and they are how a small file becomes a huge one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub const MAX_NODES: usize = 50_000;
 /// Reads one file's text.
 ///
 /// # Errors
-/// Everything that is wrong with it as YAML; where it cannot be read to the end, the first such place.
+/// Everything that is wrong with it as YAML; if it cannot be read to the end, the first such place.
 pub(crate) fn parse(source: &Arc<Source>) -> Result<Node, Vec<Diagnostic>> {
     let whole = |message: String| vec![Diagnostic::of_file(source.file.clone(), message)];
     if source.text.len() > MAX_FILE {
@@ -66,7 +66,7 @@ type Stop = Box<Diagnostic>;
 
 struct Reader<'a> {
     source: &'a Arc<Source>,
-    /// The byte at which each character begins; `None` where every character is one byte.
+    /// The byte at which each character begins; `None` if every character is one byte.
     bytes_of: Option<Vec<usize>>,
     line_starts: Vec<usize>,
     /// Maps and lists that are not at their end yet, the innermost last.
@@ -91,7 +91,7 @@ enum OpenKind {
     List(Vec<Node>),
     Map {
         entries: Vec<(Node, Node)>,
-        /// Where each key stands first.
+        /// Where each key is first.
         seen: HashMap<Arc<str>, Place>,
         /// The key that waits for its value; of two equal ones, which are an error already, the second's goes nowhere.
         key: Option<Key>,
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
         (self.offset(span.start.index()), self.offset(span.end.index()))
     }
 
-    /// How deep a place behind the last event is nested, as far as brackets tell: those in quotes are counted too, which
+    /// How deep a place after the last event is nested, as far as brackets tell: those in quotes are counted too, which
     /// only an error can ask about.
     fn depth_at(&self, at: usize) -> usize {
         let ahead = self.source.text.as_bytes().get(self.end..at).unwrap_or_default();
@@ -164,7 +164,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// `Err` where it makes no sense to go on.
+    /// `Err` if it makes no sense to go on.
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Stop> {
         let (start, end) = self.span(span);
         self.end = end;

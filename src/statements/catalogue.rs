@@ -21,7 +21,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// Whether a breach is a failure (a MUST) and not only advice (a SHOULD).
+    /// Whether a violation is a failure (a MUST) and not only advice (a SHOULD).
     pub fn is_must(self) -> bool {
         matches!(self, Level::Must | Level::MustNot)
     }
@@ -46,7 +46,7 @@ pub enum Binds {
     Both,
 }
 
-/// How a harness that plays the clients can see a breach.
+/// How a harness that plays the clients can see a violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Observe {
@@ -63,7 +63,7 @@ pub enum Observe {
 }
 
 impl Observe {
-    /// Whether an exchange with a broker can show a breach.
+    /// Whether an exchange with a broker can show a violation.
     pub fn is_observable(self) -> bool {
         matches!(self, Observe::Wire | Observe::Time | Observe::Restart)
     }
@@ -73,7 +73,7 @@ impl Observe {
 #[derive(Debug, Clone)]
 pub struct Statement {
     pub id: StatementId,
-    /// The heading of the standard under which it stands.
+    /// The heading in the standard.
     pub section: String,
     pub title: String,
     pub level: Level,
@@ -81,9 +81,9 @@ pub struct Statement {
     pub observe: Observe,
     /// What it says, in our words.
     pub says: String,
-    /// How an exchange shows a breach.
+    /// How an exchange shows a violation.
     pub how: String,
-    /// For a statement that binds the client: those that oblige the server to react to a breach.
+    /// For a statement that binds the client: those that oblige the server to react to a violation.
     pub enforced_by: Vec<StatementId>,
 }
 
@@ -112,7 +112,8 @@ impl Catalogue {
     /// Reads catalogue files, each with the version that its entries belong to.
     ///
     /// # Errors
-    /// A file that is not of the catalogue's form, an id used twice at one version, or an `enforced_by` that names none.
+    /// A file that is not of the catalogue's form, an id used twice at one version, or an `enforced_by` that names
+    /// none.
     pub fn load(files: &[(Version, &'static str)]) -> Result<Catalogue, String> {
         let mut by_id = BTreeMap::new();
         for (version, text) in files {
@@ -145,8 +146,8 @@ impl Catalogue {
         self.by_id.get(&id)
     }
 
-    /// The level of a statement. One that the catalogue lacks would be a mistake of ours, which a test excludes; it counts
-    /// as a MUST.
+    /// The level of a statement. One that the catalogue lacks would be a mistake of ours, which a test excludes; it
+    /// counts as a MUST.
     pub fn level(&self, id: StatementId) -> Level {
         self.get(id).map_or(Level::Must, |s| s.level)
     }
@@ -160,7 +161,7 @@ impl Catalogue {
     /// Reads a token such as `v5:MQTT-4.3.3-10`, or a bare id that exists at one version only.
     ///
     /// # Errors
-    /// A message for the user where there is none, or where a bare id exists at several versions (it names them).
+    /// A message for the user if there is none, or where a bare id exists at several versions (it names them).
     pub fn resolve(&self, token: &str) -> Result<&Statement, String> {
         if let Some((version, id)) = token.split_once(':') {
             let version: Version = version.parse().map_err(|e| format!("{e}"))?;

@@ -19,8 +19,8 @@ impl PerVersion {
         v5: &[],
     };
 
-    /// The ids at `version`, as they are written: where broken statements are listed, a letter behind a slash names one way
-    /// of breaking it.
+    /// The ids at `version`, as they are written: where broken statements are listed, a letter behind a slash names one
+    /// way of breaking it.
     pub const fn at(&self, version: Version) -> &'static [&'static str] {
         match version {
             Version::V3_1 => self.v3_1,

@@ -51,8 +51,8 @@ fn gather(text: &str, node: &Node, scalars: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Where a scalar ends that is no block: behind its closing quote, if it has one. The parser's end of a quoted scalar includes
-/// what follows it on its line, comments too.
+/// Where a scalar ends that is no block: behind its closing quote, if it has one. The parser's end of a quoted scalar
+/// includes what follows it on its line, comments too.
 pub(super) fn scalar_end(text: &str, node: &Node) -> usize {
     let span = node.place.span.clone();
     let body = &text[span.clone()];
@@ -137,8 +137,8 @@ impl Block {
     }
 }
 
-/// The header of the block scalar whose text begins at `start`, which is where the parser places it: on the last line above that
-/// is not blank, behind a colon or a dash. `None` where there is no header, so that it is in quotes.
+/// The header of the block scalar whose text begins at `start`, which is where the parser places it: on the last line
+/// above that is not blank, behind a colon or a dash. `None` if there is no header, so that it is in quotes.
 fn header(text: &str, start: usize) -> Option<Range<usize>> {
     let begin = text[..start].rfind('\n')?;
     if !text[begin..start].trim().is_empty() {

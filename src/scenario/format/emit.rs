@@ -1,7 +1,7 @@
 //! The tree as text.
 //!
-//! A collection stays on one line where it is written with brackets, holds no comment and fits. Else it is a block; a long list of
-//! scalars alone keeps its brackets and fills lines.
+//! A collection stays on one line where it is written with brackets, holds no comment and fits. Else it is a block; a
+//! long list of scalars alone keeps its brackets and fills lines.
 
 use super::WIDTH;
 use super::order::Role;
@@ -65,7 +65,7 @@ impl Emitter {
         self.push(format!("{}{}", spaces(indent), note.text), None);
     }
 
-    /// A map or list of one item a line. `lead` is what stands before the first one in place of the indentation; `step` says
+    /// A map or list of one item a line. `lead` is what precedes the first one in place of the indentation; `step` says
     /// that this map is an item of a list and has one key, under which lists are indented less.
     fn block(&mut self, items: &Items, indent: usize, lead: Option<&str>, step: bool) {
         let table = table(items);
@@ -151,7 +151,7 @@ impl Emitter {
         }
     }
 
-    /// The line of a value that begins on the line of `head`, or `None` where all of it stands below.
+    /// The line of a value that begins on the line of `head`, or `None` if all of it is below.
     fn line(&self, head: &str, gap: &str, value: &Value, below: usize) -> Option<String> {
         match value {
             Value::Null => Some(head.to_owned()),
@@ -242,7 +242,7 @@ impl Emitter {
     }
 }
 
-/// A value on one line, if it can be. `braces` is false where a map may do without.
+/// A value on one line, if it can be. `braces` is false if a map may do without.
 fn flat(value: &Value, braces: bool) -> Option<String> {
     match value {
         Value::Null | Value::Block(..) => None,
@@ -306,8 +306,8 @@ fn filled<'w>(words: impl Iterator<Item = &'w str>, gap: &str, max: usize) -> Ve
     lines
 }
 
-/// The rows of `each` as a table, each without its dash: every row on one line, however long, with equal columns below each
-/// other. `None` where not all of them are written on one line each.
+/// The rows of `each` as a table, each without its dash: every row on one line, however long, with equal columns below
+/// each other. `None` if not all of them are written on one line each.
 fn table(items: &Items) -> Option<Vec<String>> {
     if !matches!(items.role, Role::Each | Role::Column) {
         return None;

@@ -1,7 +1,8 @@
 //! The canonical text of a scenario file: one order of keys, one way to indent, quote and break lines.
 //!
-//! In: a file's text. Out: the text that it should have, with every comment, or the loader's diagnostics where the file is
-//! malformed. The result is loaded again and compared with the original: text that means something else is never returned.
+//! In: a file's text. Out: the text that it should have, with every comment, or the loader's diagnostics where the file
+//! is malformed. The result is loaded again and compared with the original: text that means something else is never
+//! returned.
 
 mod comments;
 mod emit;
@@ -15,16 +16,17 @@ use std::sync::Arc;
 use super::{Diagnostic, Scenario, Source, load};
 use crate::source::parse;
 
-/// The longest line that is made where there is a choice, in characters. Titles, block scalars and comments may be longer.
+/// The longest line that is made if there is a choice, in characters. Titles, block scalars and comments may be longer.
 pub const WIDTH: usize = 120;
 
 /// The canonical text of a scenario file. `path` is the scenario's path, as for [`load`].
 ///
-/// The text ends with a line feed and has no byte order mark and no carriage return. Formatting it again changes nothing.
+/// The text ends with a line feed and has no byte order mark and no carriage return. Formatting it again changes
+/// nothing.
 ///
 /// # Errors
-/// Everything that is wrong with the file. Also one error of the file as a whole if its canonical text would not load as the
-/// same cases, which is a fault of the formatter.
+/// Everything that is wrong with the file. Also one error of the file as a whole if its canonical text would not load
+/// as the same cases, which is a fault of the formatter.
 pub fn format(source: &Arc<Source>, path: &str) -> Result<String, Vec<Diagnostic>> {
     let before = load(source, path)?;
     let lines = with_line_feeds(source);
@@ -47,7 +49,8 @@ pub fn format(source: &Arc<Source>, path: &str) -> Result<String, Vec<Diagnostic
     Ok(after.text.clone())
 }
 
-/// The text without a byte order mark and with line feeds alone. YAML reads each line break as a line feed (1.2.2, section 5.4).
+/// The text without a byte order mark and with line feeds alone. YAML reads each line break as a line feed (1.2.2,
+/// section 5.4).
 fn with_line_feeds(source: &Arc<Source>) -> Arc<Source> {
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
     if text.len() == source.text.len() && !text.contains('\r') {
@@ -68,7 +71,7 @@ fn remarks(source: &Arc<Source>) -> Result<Vec<String>, Vec<Diagnostic>> {
     Ok(remarks)
 }
 
-/// Whether two scenarios have the same header and the same cases, wherever these stand in their files.
+/// Whether two scenarios have the same header and the same cases, wherever these are in their files.
 fn is_same(one: &Scenario, other: &Scenario) -> bool {
     same::shown(one) == same::shown(other)
 }

@@ -1,8 +1,8 @@
 //! The order of keys, and what each place of a scenario is.
 //!
-//! The keys come from the tables that the loader checks against, so that a new one has its place here. Where the order means
-//! something (the clients, the filters, the columns of `each`, the fields and properties of a packet, which are sent as they
-//! are written), it is left as it is.
+//! The keys come from the tables that the loader checks against, so that a new one has its place here. Where the order
+//! means something (the clients, the filters, the columns of `each`, the fields and properties of a packet, which are
+//! sent as they are written), it is left unchanged.
 
 use crate::scenario::load::{CLIENT_KEYS, MANNER, TOP_KEYS};
 use crate::source::{Node, What};
@@ -29,7 +29,7 @@ pub(super) enum Role {
     /// Steps inside of a step.
     Steps,
     Step,
-    /// What a step with steps of its own has beside them.
+    /// What a step with steps of its own has alongside them.
     Repeat,
     /// The value of a step: fields, bytes, a time.
     Value,
@@ -81,8 +81,8 @@ impl Role {
         }
     }
 
-    /// Where `key` stands in a map of this role: of two keys the one with the lower number is first, and equal ones stay as they
-    /// are written.
+    /// Where `key` is in a map of this role: of two keys the one with the lower number is first, and equal ones stay as
+    /// they are written.
     pub fn rank(self, key: &str) -> usize {
         // What applies at one version replaces or adds to what is before it.
         const VERSIONS: usize = 1000;
@@ -112,8 +112,8 @@ impl Role {
         }
     }
 
-    /// Whether a block of it becomes one line if that is short enough. Others stay as they are written: clients, rows and steps
-    /// may each stand on a line of their own.
+    /// Whether a block of it becomes one line if that is short enough. Others stay as they are written: clients, rows
+    /// and steps may each be on a line of their own.
     pub fn is_joined(self, is_list: bool) -> bool {
         match self {
             Role::Words | Role::Value | Role::Free => true,

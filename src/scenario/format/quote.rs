@@ -1,12 +1,12 @@
-//! How a scalar is written on one line: plain where nobody can take it for something else, else in quotes of one kind.
+//! How a scalar is written on one line: plain where no one can take it for something else, else in quotes of one kind.
 
 /// Words that YAML readers or the language itself take for something else than text.
 const WORDS: [&str; 14] = [
     "any", "absent", "not", "or", "true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan",
 ];
 
-/// Text that is written in quotes, with as few quotes as it needs: none; else double ones; single ones around double quotes and
-/// backslashes.
+/// Text that is written in quotes, with as few quotes as it needs: none; else double ones; single ones around double
+/// quotes and backslashes.
 pub(super) fn rewritten(written: &str, text: &str) -> String {
     // An escape says more than the character that it stands for.
     let escapes = written.starts_with('"')
@@ -44,7 +44,8 @@ pub(super) fn quoted(text: &str) -> String {
     format!("\"{text}\"")
 }
 
-/// Whether text means the same without quotes, in a block and in a flow collection, to any reader of YAML and to the language.
+/// Whether text means the same without quotes, in a block and in a flow collection, to any reader of YAML and to the
+/// language.
 fn is_bare(text: &str) -> bool {
     let begins = text.starts_with(|c: char| c.is_alphabetic() || matches!(c, '$' | '§' | '_'));
     let reserved = |c: char| c.is_control() || "\"'{}[],:&*!|>%@`\\".contains(c);
@@ -67,7 +68,7 @@ fn is_hex(text: &str) -> bool {
     words.any(|w| w.len() == 2 && pairs(w)) || pairs(&text.replace(' ', ""))
 }
 
-/// Whether plain text can stand in a flow collection too.
+/// Whether plain text can be in a flow collection too.
 pub(super) fn fits_flow(plain: &str) -> bool {
     !plain.is_empty() && !plain.contains([',', '[', ']', '{', '}']) && !plain.ends_with(':')
 }

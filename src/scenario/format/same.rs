@@ -1,11 +1,12 @@
-//! What a loaded scenario says, without the places at which it says so.
+//! The content of a loaded scenario, without places.
 
 use std::fmt::{self, Write as _};
 
 use crate::scenario::Scenario;
 
-/// The debug form of a scenario without places and without the text of its file. Two scenarios with the same form have the same
-/// header and cases. It is taken from `Debug`, so that a new part of the language is compared without being named here.
+/// The debug form of a scenario without places and without the text of its file. Two scenarios with the same form have
+/// the same header and cases. It is taken from `Debug`, so that a new part of the language is compared without being
+/// named here.
 pub(super) fn shown(scenario: &Scenario) -> String {
     let mut all = Without::default();
     // Writing to a string does not fail.

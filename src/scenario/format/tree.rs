@@ -1,7 +1,7 @@
 //! The tree that is written: nodes with the comments that belong to them, in canonical order.
 //!
-//! A comment on a line of its own belongs to what follows it, or to the end of the collection whose items it is indented like. A
-//! comment behind something belongs to the innermost item that is not closed by a bracket before it.
+//! A comment on a line of its own belongs to what follows it, or to the end of the collection whose items it is
+//! indented like. A comment behind something belongs to the innermost item that is not closed by a bracket before it.
 
 use std::ops::Range;
 
@@ -33,7 +33,7 @@ pub(super) enum Value {
 #[derive(Debug)]
 pub(super) struct Text {
     pub text: String,
-    /// Whether it can stand in a flow collection.
+    /// Whether it can be in a flow collection.
     pub flow: bool,
     /// The prose that it holds, if it may be folded into several lines.
     pub prose: Option<String>,
@@ -44,7 +44,7 @@ pub(super) struct Text {
 pub(super) struct Items {
     pub role: Role,
     pub items: Vec<Item>,
-    /// Comments behind the last item.
+    /// Comments after the last item.
     pub tail: Vec<Note>,
     /// Written with brackets, or inside of some.
     pub flow: bool,
@@ -347,8 +347,8 @@ fn begins(text: &str, node: &Node) -> usize {
     Block::of(text, node).map_or(node.place.span.start, |block| block.header.start)
 }
 
-/// Where a node ends that is no block: behind its bracket. The parser's end of a flow collection has what follows it on its line
-/// too, comments included.
+/// Where a node ends that is no block: behind its bracket. The parser's end of a flow collection has what follows it on
+/// its line too, comments included.
 fn ends(text: &str, node: &Node) -> usize {
     let mut at = match &node.what {
         What::Scalar(_) => return scalar_end(text, node),
@@ -372,7 +372,8 @@ fn ends(text: &str, node: &Node) -> usize {
     at
 }
 
-/// Whether a map or list is written with brackets. A block begins where its first item does, which may begin with a bracket.
+/// Whether a map or list is written with brackets. A block begins where its first item does, which may begin with a
+/// bracket.
 fn is_bracketed(text: &str, node: &Node) -> bool {
     let start = node.place.span.start;
     let first = match &node.what {

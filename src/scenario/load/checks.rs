@@ -1,5 +1,5 @@
-//! What no single step shows: variables without a value, a scenario that a broker passes by closing whatever comes, names
-//! that two runs would share.
+//! What no single step shows: variables without a value, a scenario that a broker passes by closing whatever comes,
+//! names that two runs would share.
 
 use std::collections::BTreeSet;
 
@@ -113,7 +113,7 @@ impl Cx<'_> {
         }
     }
 
-    /// `binds`: a variable that stands here alone may get its value here.
+    /// `binds`: a variable that is here alone may get its value here.
     fn check_pattern(&mut self, pattern: &Pattern, place: &Place, bound: &mut Bound, binds: bool) {
         match pattern {
             Pattern::Is(Expr::Var { var, plus: 0 }) if binds && is_free(var) => {
@@ -191,7 +191,7 @@ impl Cx<'_> {
         }
     }
 
-    /// The variable's own place, where it can be found within `place`.
+    /// The variable's own place, if it can be found within `place`.
     fn var_place(&self, name: &str, place: &Place) -> Place {
         let written = self.source.text.get(place.span.clone()).unwrap_or_default();
         let token = format!("${name}");
@@ -207,7 +207,7 @@ impl Cx<'_> {
         }
     }
 
-    /// The place of a text within `place`, where it stands there as it is.
+    /// The place of a text within `place`, where it is there as it is.
     fn text_place(&self, text: &str, place: &Place) -> Place {
         let written = self.source.text.get(place.span.clone()).unwrap_or_default();
         match written.rfind(text).filter(|_| !text.is_empty()) {
@@ -218,8 +218,8 @@ impl Cx<'_> {
         }
     }
 
-    /// Before a CONNACK no PINGREQ may be sent, so silence there can only be told by a time. `fresh` are the clients whose
-    /// connection has been opened and has had no answer.
+    /// Before a CONNACK no PINGREQ may be sent, so silence there can only be reported by a time. `fresh` are the
+    /// clients whose connection has been opened and has had no answer.
     fn check_silence(&mut self, steps: &[Step], fresh: &mut BTreeSet<String>) {
         for step in steps {
             match &step.what {
@@ -316,7 +316,7 @@ impl Cx<'_> {
         }
     }
 
-    /// Every topic, filter and client identifier carries `$ns`, so that cases run side by side.
+    /// Every topic, filter and client identifier carries `$ns`, so that cases run in parallel.
     fn check_namespace(&mut self, steps: &[Step], conditions: &Conditions) {
         for step in every(steps) {
             if let StepKind::Send {
@@ -388,7 +388,7 @@ fn lacks_namespace(expr: &Expr, what: &str) -> bool {
     match expr {
         Expr::Text(text) => {
             let literal = text.literal().unwrap_or_default();
-            // An empty one names nothing; what begins with a wildcard or `$` belongs to nobody (see "Noise").
+            // An empty one names nothing; what begins with a wildcard or `$` belongs to no one (see "Noise").
             let common = what == "filter" && literal.starts_with(['+', '#', '$']);
             !text.vars().any(carries) && !literal.is_empty() && !common
         }
@@ -548,7 +548,7 @@ fn ends(from: Option<u64>, to: Option<u64>) -> (u64, u64) {
 enum Constant {
     Number(u64),
     Bool(bool),
-    /// Text with its variables; two that differ only in a variable are never told apart.
+    /// Text with its variables; two that differ only in a variable are never distinguished.
     Text(TextTemplate),
 }
 

@@ -86,7 +86,7 @@ impl Cx<'_> {
         version
     }
 
-    /// What the clients of a case speak beside its own version, without a look at anything else of them.
+    /// What the clients of a case speak alongside its own version, without a look at anything else of them.
     pub fn versions_spoken(&mut self, clients: &[(Node, Node)], row: Option<&Row>) -> BTreeSet<Version> {
         let mut all = BTreeSet::from([self.version]);
         for (_, value) in clients {

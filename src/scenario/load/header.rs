@@ -193,7 +193,7 @@ impl Cx<'_> {
         Some(found.into_iter().flatten().collect())
     }
 
-    /// One statement; `Some(None)` where it names another version than this one.
+    /// One statement; `Some(None)` if it names another version than this one.
     fn statement(&mut self, node: &Node, sole: bool) -> Option<Option<StatementId>> {
         let token = self.text(node, "a statement")?;
         let (version, id) = match token.split_once(':') {

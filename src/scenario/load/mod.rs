@@ -1,7 +1,7 @@
 //! The tree of a file → a [`Scenario`] with all its cases, or every error in it.
 //!
-//! The tree is read once for every version and row, since both decide what may stand in it. Errors that several cases
-//! share are told once.
+//! The tree is read once for every version and row, since both decide what may be in it. Errors that several cases
+//! share are reported once.
 
 mod at_once;
 mod checks;
@@ -72,7 +72,8 @@ fn load_with<T>(source: &Arc<Source>, path: &str, make: Make<T>) -> Result<(Arc<
     }
 }
 
-/// Errors of cases, each with the number of its row. One that not every row has is shown with the first row that has it.
+/// Errors of cases, each with the number of its row. One that not every row has is shown with the first row that has
+/// it.
 fn with_rows(found: Vec<(usize, Diagnostic)>, rows: &[Option<Row>]) -> Vec<Diagnostic> {
     let mut rows_with: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
     let at = |error: &Diagnostic| (error.place.span.start, error.place.span.end);
@@ -151,7 +152,7 @@ fn load_tree<T>(
             };
             let case = make(&mut cx, root, &at);
             if case.is_none() && !cx.has_errors() {
-                // Whoever gives up says why. Were that forgotten, the case must not be missing without a word.
+                // Code that gives up reports why. If it did not, the case must not be missing silently.
                 cx.error(&root.place, "this cannot be read: a bug in mqttspec");
             }
             found.extend(cx.take_errors().into_iter().map(|error| (number, error)));
@@ -200,7 +201,7 @@ impl Cx<'_> {
         })
     }
 
-    /// What the scenario proves, and what the row proves beside it.
+    /// What the scenario proves, and what the row proves alongside it.
     fn case_proves(&mut self, proves: &Proves, row: Option<&Row>, sole: bool) -> Option<Vec<StatementId>> {
         let mut found = self.proves(proves, row, self.versions.len() == 1)?;
         if let Some(node) = row.and_then(|r| r.proves.as_ref()) {

@@ -12,7 +12,7 @@ use crate::source::{Node, meant, number, quoted};
 use crate::statements::Version;
 use crate::wire::{FieldSpec, Kind, PacketType};
 
-/// How a write is done, beside what it holds.
+/// How a write is done, alongside what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Manner {
     pub split: Split,
@@ -35,7 +35,7 @@ impl Default for Manner {
 /// The keys that say how a write is done.
 pub(in crate::scenario) const MANNER: [&str; 4] = ["split", "pause", "probe", "text_frame"];
 
-/// The keys, beside its fields, by which a packet of this type is made wrong.
+/// The keys, alongside its fields, by which a packet of this type is made wrong.
 pub(in crate::scenario) fn wrong_keys(packet_type: PacketType, version: Version) -> Vec<&'static str> {
     let mut keys = vec!["flags", "remaining_length", "append", "truncate"];
     if packet_type == PacketType::Connect {

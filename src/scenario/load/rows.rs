@@ -13,7 +13,7 @@ use crate::statements::Version;
 const MAX_ROWS: usize = 2_000;
 /// The longest name of a row that is made from its value.
 const MAX_NAME: usize = 60;
-/// The keys of a row that are no columns, beside its conditions.
+/// The keys of a row that are no columns, alongside its conditions.
 const ROW_KEYS: [&str; 3] = ["name", "proves", "versions"];
 
 /// Whether the key of a row means something else than a column.
@@ -25,14 +25,14 @@ fn is_row_key(key: &str) -> bool {
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub name: String,
-    /// Where it stands, if it is written as a row.
+    /// Where it is, if it is written as a row.
     pub place: Option<Place>,
     pub values: BTreeMap<String, Node>,
     pub proves: Option<Node>,
     pub versions: Option<Node>,
     /// The versions at which all of its values are there, where a column names its values by version.
     pub only: Option<Vec<Version>>,
-    /// The row itself, where it names conditions of its own.
+    /// The row itself, if it names conditions of its own.
     pub conditions: Option<Node>,
 }
 
@@ -401,7 +401,7 @@ struct Choice {
 }
 
 impl Row {
-    /// The row with one more column; `None` where there is no version at which all values are there.
+    /// The row with one more column; `None` if there is no version at which all values are there.
     fn with(&self, column: &str, choice: &Choice) -> Option<Row> {
         let only = match (&self.only, &choice.only) {
             (Some(a), Some(b)) => Some(a.iter().filter(|v| b.contains(v)).copied().collect()),
@@ -426,7 +426,7 @@ fn same_text(a: &Node, b: &Node) -> bool {
     a.text().is_some() && a.text() == b.text() && a.is_plain() == b.is_plain()
 }
 
-/// A variable that stands alone becomes the row's value as it is, a map or a list too.
+/// A variable that is alone becomes the row's value as it is, a map or a list too.
 fn lone_value<'r>(scalar: &Scalar, row: Option<&'r Row>) -> Option<&'r Node> {
     let var = super::values::lone_var(&scalar.text)?;
     row?.values.get(&var.0)
@@ -437,8 +437,8 @@ fn fill_text(text: &str, row: &Row) -> Option<String> {
     fill(text, &|column| row.values.get(column)?.text())
 }
 
-/// A title with the values of the row's columns in it, and `$name` with the row's name. In a step `$name` is a variable like
-/// any other.
+/// A title with the values of the row's columns in it, and `$name` with the row's name. In a step `$name` is a variable
+/// like any other.
 pub(super) fn fill_title(text: &str, row: &Row) -> Option<String> {
     fill(text, &|column| match column {
         "name" => Some(&row.name),

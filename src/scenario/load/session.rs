@@ -37,8 +37,8 @@ fn says_session(field: &str) -> bool {
 }
 
 impl Cx<'_> {
-    /// `session: kept`, `session: 60s` or `session: clean`. `connect` is the map that stands beside it, whose fields must not
-    /// say the same.
+    /// `session: kept`, `session: 60s` or `session: clean`. `connect` is the map that is alongside it, whose fields
+    /// must not say the same.
     pub fn session(&mut self, value: &Node, connect: Option<&Node>) -> Option<Session> {
         let lasts = match value.text() {
             Some("clean") => None,
@@ -79,7 +79,7 @@ impl Cx<'_> {
     /// `connect` says nothing that `session` says.
     fn check_session(&mut self, session: &Node, connect: Option<&Node>) -> Option<()> {
         let v5 = self.version == Version::V5;
-        // The last two replace the bytes in which the fields stand.
+        // The last two replace the bytes of the fields.
         let says = |name: &str| says_session(name) || name == "connect_flags" || (v5 && name == "properties");
         let entries = connect.and_then(Node::map).unwrap_or_default();
         let Some((key, _)) = entries.iter().find(|(key, _)| says(key.key())) else {
@@ -98,7 +98,7 @@ impl Cx<'_> {
         if !value.is_null() {
             self.map(value, "`reconnect`", &RECONNECT_KEYS)?;
         }
-        // What is wrong with the client has been said where it stands.
+        // What is wrong with the client has been said where it is.
         let mut connect = self.specs.iter().find(|c| c.name == *client)?.connect.clone();
         connect.place = place.clone();
         let more = value.get("connect");

@@ -9,7 +9,7 @@ use crate::scenario::bytes::Use;
 use crate::scenario::{BrokerAction, Expect, PacketPattern, Part, Place, Send, Step, StepKind, Take, Within, Write};
 use crate::source::{Node, What, meant, quoted};
 
-/// What stands after `c -> ` beside packets and the keys with a value.
+/// What is after `c -> ` alongside packets and the keys with a value.
 pub(in crate::scenario) const ACTIONS: [(&str, Send); 6] = [
     ("open", Send::Open),
     ("close", Send::Close),
@@ -29,7 +29,7 @@ pub(in crate::scenario) const KEYWORDS: [&str; 8] = [
     "note",
     "only",
 ];
-/// What stands after `c <- ` beside packets.
+/// What is after `c <- ` alongside packets.
 pub(in crate::scenario) const AWAITED: [&str; 6] = ["bytes", "nothing", "closed", "refused", "one of", "in any order"];
 /// How often a `repeat` may turn.
 pub(in crate::scenario) const MAX_TIMES: u64 = 100_000;
@@ -48,7 +48,7 @@ impl Cx<'_> {
         let mut steps = Vec::with_capacity(items.len());
         let mut good = true;
         for item in items {
-            // `- $how` where the row's value is a list of steps. It stands elsewhere in the file.
+            // `- $how` where the row's value is a list of steps. It is elsewhere in the file.
             let is_filled_in = item.list().is_some() && !node.place.span.contains(&item.place.span.start);
             let found = if is_filled_in {
                 self.steps(item, what)
@@ -224,7 +224,7 @@ impl Cx<'_> {
         self.speaking(name, |cx| cx.said_or_heard(entry, client, at, sends))
     }
 
-    /// What stands before and behind the arrow, which begins at `at`, is read at the version of the client.
+    /// What is before and behind the arrow, which begins at `at`, is read at the version of the client.
     fn said_or_heard(
         &mut self,
         entry: &Entry<'_>,
@@ -277,7 +277,7 @@ impl Cx<'_> {
         None
     }
 
-    /// What stands after `c -> `.
+    /// What is after `c -> `.
     fn send(&mut self, what: &str, place: &Place, value: &Node) -> Option<Send> {
         if what == "open" && !value.is_null() {
             return self.offer(value).map(Send::OpenOffering);
@@ -398,7 +398,7 @@ impl Cx<'_> {
         found
     }
 
-    /// What stands after `c <- `.
+    /// What is after `c <- `.
     fn expect(&mut self, what: &str, place: &Place, value: &Node) -> Option<Expect> {
         match what {
             "bytes" => {

@@ -1,4 +1,4 @@
-//! Nodes → expressions and patterns, by the kind of the field in which they stand.
+//! Nodes → expressions and patterns, by the kind of their field.
 
 use super::cx::Cx;
 use crate::scenario::bytes::{self, Use};
@@ -115,7 +115,7 @@ impl Cx<'_> {
         }
     }
 
-    /// Every item, or `None` where one is wrong; all errors are told.
+    /// Every item, or `None` if one is wrong; all errors are reported.
     pub fn each<T, U>(&mut self, items: &[T], mut one: impl FnMut(&mut Self, &T) -> Option<U>) -> Option<Vec<U>> {
         let found: Vec<Option<U>> = items.iter().map(|item| one(self, item)).collect();
         found.into_iter().collect()

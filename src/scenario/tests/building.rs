@@ -25,7 +25,7 @@ fn packets_have_defaults_that_make_them_valid() {
     assert_eq!(one("c -> DISCONNECT", V5), "e000");
 }
 
-/// For every packet and version: what the defaults build is read back without a breach.
+/// For every packet and version: what the defaults build is read back without a violation.
 #[test]
 fn the_defaults_breach_nothing() {
     for version in Version::ALL {
