@@ -7,11 +7,12 @@ use super::{Error, Recorded, Seen, Settings, Stream, Summary, Watch, read};
 use crate::transcript::{Event, Transcript};
 use crate::wire::Side;
 
-/// Reads every MQTT connection that is wanted, with all its events, in the order of their first packets. Packets of more
-/// than a MiB are kept as their beginning, end and digest (see [`Blob`](crate::wire::Blob)); all else is in memory.
+/// Reads every MQTT connection that is wanted, with all its events, in the order of their first packets. Packets of
+/// more than a MiB are kept as their beginning, end and digest (see [`Blob`](crate::wire::Blob)); all else is in
+/// memory.
 ///
 /// # Errors
-/// Where the file is no capture, or cannot be read.
+/// If the file is no capture, or cannot be read.
 pub fn read_streams<R: Read>(reader: R, settings: &Settings) -> Result<(Vec<Recorded>, Summary), Error> {
     let mut collect = Collect::default();
     let summary = read(reader, settings, &mut collect)?;

@@ -26,7 +26,7 @@ pub struct Segment<'a> {
     pub from: SocketAddr,
     pub to: SocketAddr,
     pub seq: u32,
-    /// `None` where the ACK flag is 0.
+    /// `None` if the ACK flag is 0.
     pub ack: Option<u32>,
     pub syn: bool,
     pub fin: bool,
@@ -114,7 +114,7 @@ struct IpLayer<'p, 'a> {
     from: IpAddr,
     to: IpAddr,
     payload: &'p LaxIpPayloadSlice<'a>,
-    /// The length of the payload by the header; `None` where it says none.
+    /// The length of the payload by the header; `None` if it says none.
     announced: Option<usize>,
 }
 

@@ -45,11 +45,11 @@ pub struct Settings {
     pub ports: Vec<u16>,
     /// Only the connection with this number.
     pub stream: Option<u32>,
-    /// An audit takes what a hole or a late start leaves open for a breach.
+    /// An audit takes what a gap or a late start leaves open for a violation.
     pub strict: bool,
 }
 
-/// Who is told what is in a capture, as it is read.
+/// Who receives what is in a capture, as it is read.
 pub trait Watch {
     /// The next event of a connection. What is known of the connection grows with its events.
     fn event(&mut self, stream: &Stream, seen: Seen, event: Event);
@@ -61,13 +61,13 @@ pub trait Watch {
 /// How an event was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// The packet of the file that completed it, or showed a hole; from 1, as Wireshark's `frame.number`.
+    /// The packet of the file that completed it, or showed a gap; from 1, as Wireshark's `frame.number`.
     pub frame: u64,
     /// A packet of the client that may have been on its way before the newest ones of the broker arrived.
     pub crossed: bool,
 }
 
-/// Where in a capture something of a connection stands.
+/// Where in a capture something of a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     /// The packet of the file, from 1.
@@ -110,7 +110,7 @@ pub struct Unread {
     pub server: SocketAddr,
 }
 
-/// So many connections of TLS are named.
+/// At most this many TLS connections are named.
 pub const NAMED: usize = 100;
 
 /// Why a connection is not read as MQTT.
@@ -127,7 +127,7 @@ enum Other {
 /// Reads a capture to its end, or to where it is damaged, and tells `watch` what is in it.
 ///
 /// # Errors
-/// Where the file is no capture, or cannot be read.
+/// If the file is no capture, or cannot be read.
 pub fn read<R: Read>(reader: R, settings: &Settings, watch: &mut impl Watch) -> Result<Summary, Error> {
     let mut records = Records::open(reader)?;
     let mut table: Table<Kept> = Table::default();

@@ -16,7 +16,7 @@ pub struct Stream {
     pub client: SocketAddr,
     pub server: SocketAddr,
     pub transport: Transport,
-    /// The version of its first CONNECT; `None` where there was none, or it named a level that no version has.
+    /// The version of its first CONNECT; `None` if there was none, or it named a level that no version has.
     pub version: Option<Version>,
     /// The version at which packets are read: that of the last CONNECT, else the one that fits the packets.
     pub read_as: Version,
@@ -37,10 +37,10 @@ pub struct Stream {
     /// What is missing of the client's bytes, and of the server's.
     pub client_holes: Holes,
     pub server_holes: Holes,
-    /// How it ended; `None` where the capture ends before it.
+    /// How it ended; `None` if the capture ends before it.
     pub end: Option<End>,
-    /// Why the client's packets cannot be sent again as they are, besides that there is no CONNECT. A hole behind its last
-    /// packet is no reason.
+    /// Why the client's packets cannot be sent again as they are, besides that there is no CONNECT. A gap behind its
+    /// last packet is no reason.
     pub unusable: Option<String>,
 }
 

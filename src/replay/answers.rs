@@ -4,7 +4,8 @@ use crate::transcript::printable;
 use crate::wire::property::id;
 use crate::wire::{Decoded, Packet, PacketType, Text, Value, Version, field, field_names};
 
-/// What of a packet has no meaning that could be compared: texts for people, what the broker chooses, and times that run.
+/// What of a packet has no meaning that could be compared: texts for people, what the broker chooses, and times that
+/// run.
 const FREE: [&str; 9] = [
     "packet_id",
     "dup",
@@ -19,7 +20,7 @@ const FREE: [&str; 9] = [
 ];
 /// Of these only that they are there means something.
 const PRESENCE: [&str; 2] = ["assigned_client_id", "message_expiry_interval"];
-/// Success; in 5.0 an acknowledgement may also say that nobody is subscribed, and needs not (section 3.4.2.1).
+/// Success; in 5.0 an acknowledgement may also say that no one is subscribed, and needs not (section 3.4.2.1).
 const NO_MATCHING_SUBSCRIBERS: u64 = 0x10;
 
 /// A broker's packet, ready to be compared.
@@ -110,7 +111,7 @@ impl Answer {
         self.packet_type == came.packet_type && self.id == came.id && self.topic == came.topic
     }
 
-    /// Whether the broker speaks of itself: nobody's messages caused it.
+    /// Whether the broker publishes by itself (`$SYS`), not for a client.
     pub fn is_statistics(&self) -> bool {
         self.topic.as_ref().is_some_and(|t| t.as_bytes().starts_with(b"$SYS/"))
     }
@@ -162,7 +163,7 @@ fn meaning(name: &'static str, value: Value) -> Value {
     }
 }
 
-/// A value for a person, not longer than a line.
+/// A value for people, not longer than a line.
 fn shown(name: &str, value: &Value) -> String {
     const LONG: usize = 80;
     let text = match value {

@@ -17,9 +17,9 @@ use crate::sut::{Ask, Instance};
 use crate::transcript::{End, What};
 use crate::wire::{Chunk, Decoded, Disconnect, Packet, PacketType, Side, Text, Version, body, encode_bytes};
 
-/// So many differences are kept. Who reads more learns nothing new.
+/// At most this many differences are kept.
 const KEPT: usize = 1000;
-/// A stream on which so many answers did not come is given less time for the next: it will not recover.
+/// After this many missing answers a stream gets less time for the next: it will not recover.
 const SILENCES: u32 = 3;
 /// How long such a stream is waited for.
 const IMPATIENCE: Duration = Duration::from_millis(100);
@@ -175,7 +175,7 @@ impl Player<'_> {
         }
         let bytes = match self.fit(line, bytes, decoded) {
             Ok(Some(bytes)) => bytes,
-            // It answers a delivery that did not come, which is told already.
+            // It answers a delivery that did not come, which is reported already.
             Ok(None) => return,
             Err(why) => {
                 let name = decoded.map_or("a packet", crate::transcript::name);
@@ -205,12 +205,12 @@ impl Player<'_> {
         let chunks = [Chunk::Bytes(bytes)];
         self.states[line].dialogue.chunks(Side::Client, &chunks);
         let writing = tokio::time::timeout(self.options.patience, connection.write(&chunks, false));
-        // A write that does not end shows later, where its answer is missing.
+        // A write that does not end shows later, if its answer is missing.
         let _ = meanwhile(self, writing).await;
         self.states[line].connection = Some(connection);
     }
 
-    /// A captured packet as it has to be for this broker; `None` where there is nothing that it could answer.
+    /// A captured packet as it has to be for this broker; `None` if there is nothing that it could answer.
     fn fit(&self, line: usize, bytes: &Bytes, decoded: Option<&Decoded>) -> Result<Option<Bytes>, &'static str> {
         let state = &self.states[line];
         let Some(decoded) = decoded else {
@@ -231,7 +231,7 @@ impl Player<'_> {
             let Some(came) = state.chosen.id(captured) else {
                 return Ok(None);
             };
-            // The identifier stands first in the body (section 3.4.2 of 3.1.1 and 5.0).
+            // The identifier is first in the body (section 3.4.2 of 3.1.1 and 5.0).
             let header = bytes.len() - body(bytes).len();
             let mut bytes = bytes.to_vec();
             if let Some(id) = bytes.get_mut(header..header + 2) {
@@ -361,8 +361,9 @@ impl Player<'_> {
         }
     }
 
-    /// Before one client acts, the broker has seen what others did before it. What needs no answer is followed by a PINGREQ of
-    /// ours, whose answer shows that it was seen: the broker takes the packets of a connection in their order.
+    /// Before one client acts, the broker has seen what others did before it. What needs no answer is followed by a
+    /// PINGREQ of ours, whose answer shows that it was seen: the broker takes the packets of a connection in their
+    /// order.
     async fn settle(&mut self, line: usize) {
         if self.options.speed.is_some() {
             return;
@@ -401,7 +402,7 @@ impl Player<'_> {
         }
     }
 
-    /// What is left when everything was played: packets that nobody expected. Then every client says goodbye.
+    /// What is left when everything was played: packets that no one expected. Then every client says goodbye.
     async fn farewell(&mut self) {
         for line in 0..self.states.len() {
             self.fence(line).await;

@@ -1,4 +1,5 @@
-//! Captured packets made fit for another broker: names of our own, another login, and identifiers that this broker chose.
+//! Captured packets made fit for another broker: names of our own, another login, and identifiers that this broker
+//! chose.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use super::Login;
 use crate::wire::property::id;
 use crate::wire::{Connect, Packet, Properties, PropertyValue, Text, Version, encode_bytes};
 
-/// The bytes of a packet with changes made to it. Where there are none to make they are what they were.
+/// The bytes of a packet with changes made to it. If there are none to make they are what they were.
 ///
 /// # Errors
 /// The packet is not one that we would write the same, so that a change would change more than is meant.
@@ -123,7 +124,7 @@ impl Rename {
     }
 }
 
-/// Logs in as somebody else.
+/// Logs in as someone else.
 pub fn log_in(connect: &mut Connect, login: &Login) {
     connect.username = Some(login.username.clone());
     connect.password.clone_from(&login.password);

@@ -18,9 +18,9 @@ pub use drive::replay;
 /// How a capture is played.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// So many times as fast as it was captured; without it as fast as the answers come.
+    /// This many times as fast as it was captured; without it as fast as the answers come.
     pub speed: Option<f64>,
-    /// Stands before every topic and client identifier, so that a broker that others use is safe.
+    /// The prefix of every topic and client identifier, for a shared broker.
     pub rename: Option<String>,
     /// Takes the place of what the capture logs in with.
     pub login: Option<Login>,
@@ -32,14 +32,14 @@ pub struct Options {
     pub dialer: Dialer,
 }
 
-/// A user name, and a password where there is one.
+/// A user name, and a password if there is one.
 #[derive(Debug, Clone)]
 pub struct Login {
     pub username: Text,
     pub password: Option<bytes::Bytes>,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Clone, Default)]
 pub struct Replayed {
     pub lines: Vec<Line>,

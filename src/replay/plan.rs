@@ -182,7 +182,7 @@ fn act(transcript: &Transcript, event: &Event) -> Option<Act> {
             topic: topic.clone(),
         },
         (What::End(_), true) => Act::ExpectEnd,
-        // Where bytes of either side are missing, what would follow cannot be told any more.
+        // Where bytes of either side are missing, what would follow cannot be decided any more.
         (What::Gap(_), _) => Act::Blind,
         (What::Fragment(_), true) | (What::WebSocket(_) | What::Lifecycle(_), _) => return None,
     })

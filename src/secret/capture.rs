@@ -1,14 +1,14 @@
-//! What is masked in a capture file. Its bytes become `*`, as many as there were, so that the packet stays the packet that it
-//! was.
+//! What is masked in a capture file. Its bytes become `*`, as many as there were, so that the packet stays the packet
+//! that it was.
 
 use std::ops::Range;
 
 use super::{MASK, PASSWORD, has_a_name_in_place};
 use crate::wire::{Blob, Decoded, Frame, PacketType, Side, Version, decode};
 
-/// The length of a string or of binary data, which stands before it (section 1.5 of 3.1.1 and 5.0), in bytes.
+/// The length of a string or of binary data, which precedes it (section 1.5 of 3.1.1 and 5.0), in bytes.
 const LENGTH: usize = 2;
-/// The bits of the connect flags (section 3.1.2.3) that say what stands at the end of a CONNECT.
+/// The bits of the connect flags (section 3.1.2.3) that say what is at the end of a CONNECT.
 const USERNAME_FLAG: u8 = 0x80;
 const PASSWORD_FLAG: u8 = 0x40;
 /// A packet's bytes that may be written down.
@@ -50,7 +50,7 @@ pub fn shown(raw: &Blob, decoded: &Decoded) -> Shown {
     }
 }
 
-/// Bytes of a client that are no whole packet, with what may be a password masked: a CONNECT may have been cut off.
+/// Bytes of a client that are no complete packet, with what may be a password masked: a CONNECT may have been cut off.
 pub fn fragment(bytes: &[u8]) -> Vec<u8> {
     match Frame::loose(bytes.to_vec()) {
         Some(frame) => masked(&frame).head,
@@ -58,7 +58,7 @@ pub fn fragment(bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Where a password stands within the first bytes of a packet. Where a CONNECT cannot be read to its end, that may be
+/// Where a password is within the first bytes of a packet. Where a CONNECT cannot be read to its end, that may be
 /// anywhere behind its fixed part; behind one that can, in what is left over.
 pub(super) fn spans(decoded: &Decoded, head: &[u8]) -> Vec<Range<usize>> {
     if decoded.packet_type != Some(PacketType::Connect) {

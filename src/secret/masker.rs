@@ -4,7 +4,8 @@ use super::MASK;
 use super::capture::masked;
 use crate::wire::{Frame, PacketType, Piece, Splitter};
 
-/// A CONNECT in a stream is held back until it is whole, up to this many bytes. Five fields of 65 535 bytes fit into it.
+/// A CONNECT in a stream is held back until it is whole, up to this many bytes. Five fields of 65 535 bytes fit into
+/// it.
 const HELD: usize = 512 * 1024;
 
 /// Masks passwords in the bytes that a client sends, as they come. Everything but a CONNECT passes at once.

@@ -1,8 +1,9 @@
 //! What is secret in a packet: the password of a CONNECT, and what may be one where the CONNECT cannot be read.
 //!
-//! In: a packet's bytes and what they were decoded to. Out: where its secrets are, or its bytes without them. There are two
-//! policies. What a run shows of its own packets ([`Policy::Run`]) leaves as much as can be seen, for a person has to find
-//! out what is wrong with them. A capture ([`Policy::Capture`]) is somebody else's: more is taken for a password there.
+//! In: a packet's bytes and what they were decoded to. Out: where its secrets are, or its bytes without them. There are
+//! two policies. What a run shows of its own packets ([`Policy::Run`]) leaves as much as can be seen, for a person has
+//! to find out what is wrong with them. A capture ([`Policy::Capture`]) is not ours: more is taken for a password
+//! there.
 
 mod capture;
 mod masker;
@@ -20,7 +21,7 @@ use crate::wire::{Blob, Decoded, Value, Version};
 
 /// The name of the field that is secret.
 pub const PASSWORD: &str = "password";
-/// What stands in the place of a byte.
+/// What is in the place of a byte.
 pub const MASK: u8 = b'*';
 /// What is taken for a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub enum Policy {
 }
 
 impl Policy {
-    /// Where secrets may stand within the bytes that are kept of the beginning of a packet, in order.
+    /// Where secrets may be within the bytes that are kept of the beginning of a packet, in order.
     pub fn spans(self, raw: &Blob, decoded: &Decoded) -> Vec<Range<usize>> {
         match self {
             Policy::Run => run_spans(decoded),
@@ -46,8 +47,8 @@ pub fn is_password(name: &str) -> bool {
     name == PASSWORD
 }
 
-/// Whether the protocol name is one that there is, or a wrong one of the same length before a level that there is. Where it
-/// is not, its length may be a lie, and what is read behind it something else.
+/// Whether the protocol name is one that there is, or a wrong one of the same length before a level that there is.
+/// Where it is not, its length may be a lie, and what is read behind it something else.
 pub fn has_a_name_in_place(decoded: &Decoded) -> bool {
     let value = |name| decoded.fields.iter().find(|f| f.name == name).map(|f| &f.value);
     let Some(Value::Text(name)) = value("protocol_name") else {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{MASK, PASSWORD, is_password};
 use crate::wire::{Blob, Decoded, Field, PacketType, Value};
 
-/// Where a secret stands in the packet. Where a CONNECT is malformed this is all that may hold its password.
+/// Where a secret is in the packet. Where a CONNECT is malformed this is all that may hold its password.
 pub fn run_spans(decoded: &Decoded) -> Vec<Range<usize>> {
     let secrets = decoded.fields.iter().filter(|field| is_secret(decoded, field));
     secrets.map(|field| field.span.clone()).collect()
@@ -16,7 +16,7 @@ pub fn is_secret(decoded: &Decoded, field: &Field) -> bool {
     if is_password(&field.name) {
         return true;
     }
-    // Every field of a CONNECT but these is text or a number where it can be read.
+    // Every field of a CONNECT but these is text or a number if it can be read.
     let is_rest = matches!(field.value, Value::Binary(_))
         && !matches!(
             &*field.name,

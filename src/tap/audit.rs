@@ -9,8 +9,8 @@ use crate::rules::{Finding, Judge};
 use crate::transcript::{Author, ClientName, Event, What};
 use crate::wire::{Side, Version};
 
-/// What a client sends sooner than this after the broker spoke may have crossed with it on the way: it is not held against
-/// the client that it did not know. Nobody here sees when the client reads.
+/// What a client sends sooner than this after the broker spoke may have crossed with it on the way: it is not held
+/// against the client that it did not know. No one here sees when the client reads.
 pub const CROSSING: Duration = Duration::from_millis(250);
 
 /// A connection that is judged as it goes on.
@@ -25,7 +25,7 @@ pub struct Audit {
 
 impl Audit {
     pub fn new(connection: u32) -> Audit {
-        // A connection's own version is that of its CONNECT; this one only stands until there is one.
+        // A connection's own version is that of its CONNECT; this one applies until there is one.
         let version = Version::V3_1_1;
         Audit {
             connection,

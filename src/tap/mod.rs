@@ -1,7 +1,7 @@
 //! A proxy between real clients and a real broker that keeps what they say as a capture and judges it while it is said.
 //!
-//! In: a listener and the broker's address. Out: a pcapng, [`Told`] while it goes on, and [`Recorded`] in the end. Bytes pass
-//! unchanged in both directions; in the file the password of a CONNECT is masked.
+//! In: a listener and the broker's address. Out: a pcapng, [`Told`] while it goes on, and [`Recorded`] in the end.
+//! Bytes pass unchanged in both directions; in the file the password of a CONNECT is masked.
 //!
 //! Memory is bounded: connections hand what they read to one recorder through a short queue, and wait where it is full.
 
@@ -28,8 +28,8 @@ const QUEUE: usize = 64;
 /// What was written down is in the file after so much time at most, so that it can be looked at while it grows.
 const FLUSH: Duration = Duration::from_millis(500);
 
-/// Passes everything between the clients that connect to `listener` and the broker until `stop` becomes true, and writes
-/// it to `out`. Nobody listening to `told` is no reason to stop.
+/// Passes everything between the clients that connect to `listener` and the broker until `stop` becomes true, and
+/// writes it to `out`. No one listening to `told` is no reason to stop.
 ///
 /// # Errors
 /// The file cannot be written; nothing passes any more then.
@@ -73,7 +73,7 @@ pub async fn record(
     recorder.finish()
 }
 
-/// Nobody listening is no reason to stop.
+/// A dropped receiver is not an error.
 fn tell(told: &mpsc::UnboundedSender<Told>, what: Told) {
     let _ = told.send(what);
 }
@@ -87,10 +87,10 @@ fn item(connection: u32, kind: ItemKind) -> Item {
     }
 }
 
-/// The port by which Wireshark knows MQTT: it stands in the file whatever the broker's is.
+/// The port by which Wireshark knows MQTT: it is in the file whatever the broker's is.
 const MQTT: u16 = 1883;
 
-/// The broker as it stands in the file.
+/// The broker as it is in the file.
 fn shown(broker: SocketAddr) -> SocketAddr {
     SocketAddr::new(broker.ip(), MQTT)
 }

@@ -65,7 +65,7 @@ pub async fn pass(number: u32, client: TcpStream, peer: SocketAddr, broker: Addr
             let kind = ItemKind::Unreachable { client: peer, why };
             // That the recorder has ended is the end of this task anyway.
             let _ = items.send(item(number, kind)).await;
-            // The client sees at once that nobody is there, and not an orderly end.
+            // The client sees a reset at once, not an orderly end.
             let _ = client.set_zero_linger();
         }
     }
@@ -96,8 +96,8 @@ async fn both_ways(number: u32, client: TcpStream, peer: SocketAddr, upstream: T
     let _ = items.send(item(number, ItemKind::Gone)).await;
 }
 
-/// Passes one direction. What a client sends is written down before the broker can see it, and what the broker sends after it
-/// has come, so that the order in the file is one of cause and effect.
+/// Passes one direction. What a client sends is written down before the broker can see it, and what the broker sends
+/// after it has come, so that the order in the file is one of cause and effect.
 async fn one_way(
     number: u32,
     from: Side,

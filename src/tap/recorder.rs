@@ -21,7 +21,7 @@ use crate::sut::Address;
 use crate::transcript::{End, What, name};
 use crate::wire::{Packet, Side, Text};
 
-/// What stands in the comment of the frames of a connection that is no MQTT in the clear.
+/// What is in the comment of the frames of a connection that is no MQTT in the clear.
 const TLS: &str = "TLS";
 const WEBSOCKET: &str = "HTTP or WebSocket";
 
@@ -54,15 +54,15 @@ struct Live {
 enum Speaks {
     Nothing,
     Mqtt,
-    /// It can be kept: nobody reads it.
+    /// It can be kept: no one reads it.
     Tls,
     /// A password in it is scrambled, not hidden, so it is not kept.
     WebSocket,
 }
 
 impl Live {
-    /// Before something of one side is drawn: the client acknowledges what it must have by now. When it reads is not seen
-    /// here, and who judges the capture must not hold against it what it could not know.
+    /// Before something of one side is drawn: the client acknowledges what it must have by now. When it reads is not
+    /// seen here, and who judges the capture must not hold against it what it could not know.
     fn passes(&mut self, at: Duration, from: Side) {
         if from != Side::Client {
             return;
@@ -306,8 +306,8 @@ impl<W: Write> Recorder<W> {
     }
 }
 
-/// What the first bytes of a client show. A TLS record of a handshake begins with 16 03 (RFC 8446, section 5.1), a WebSocket
-/// with the HTTP request that asks for it.
+/// What the first bytes of a client show. A TLS record of a handshake begins with 16 03 (RFC 8446, section 5.1), a
+/// WebSocket with the HTTP request that asks for it.
 fn spoken(bytes: &[u8]) -> Speaks {
     match bytes {
         [0x16, 0x03, ..] => Speaks::Tls,

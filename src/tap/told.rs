@@ -25,7 +25,7 @@ pub enum Told {
     /// A client said who it is.
     Connect {
         connection: u32,
-        /// `None` where its level is no version.
+        /// `None` if its level is no version.
         version: Option<Version>,
         client_id: Text,
     },
@@ -84,8 +84,8 @@ impl Counts {
 pub struct Recorded {
     pub connections: u32,
     pub counts: Counts,
-    /// Breaches of a MUST that clients and the broker are answerable for.
+    /// Violations of a MUST that clients and the broker are answerable for.
     pub breaches: usize,
-    /// Breaches of a SHOULD.
+    /// Violations of a SHOULD.
     pub advice: usize,
 }

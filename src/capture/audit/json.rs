@@ -80,7 +80,7 @@ impl<W: Write> Json<W> {
     }
 }
 
-/// One stream, as it stands in the document.
+/// One stream, as it is in the document.
 #[derive(Serialize)]
 pub struct Entry<'a> {
     stream: u32,

@@ -62,7 +62,7 @@ pub struct Offender {
 }
 
 impl Found {
-    /// Whether somebody broke a MUST, and there is no doubt about it.
+    /// Whether it is certain that a MUST was violated.
     pub fn is_certain_must(&self) -> bool {
         self.finding.outcome == Outcome::Breach && self.level.is_must()
     }
@@ -75,19 +75,19 @@ pub struct Totals {
     pub streams: u64,
     /// Packets of MQTT.
     pub packets: u64,
-    /// Breaches of a MUST by clients, and by brokers.
+    /// Violations of a MUST by clients, and by brokers.
     pub by_clients: u64,
     pub by_brokers: u64,
-    /// Breaches of a SHOULD.
+    /// Violations of a SHOULD.
     pub advice: u64,
-    /// What a hole leaves open.
+    /// What a gap leaves open.
     pub doubts: u64,
 }
 
 /// Reads a capture and gives a report of each MQTT connection to `tell`.
 ///
 /// # Errors
-/// Where the file is no capture, or cannot be read.
+/// If the file is no capture, or cannot be read.
 pub fn audit<R: Read>(reader: R, settings: &Settings, tell: impl FnMut(&Report)) -> Result<(Totals, Summary), Error> {
     let mut auditor = Auditor::new(tell);
     auditor.strict = settings.strict;
@@ -99,7 +99,7 @@ pub fn audit<R: Read>(reader: R, settings: &Settings, tell: impl FnMut(&Report))
 pub struct Auditor<F> {
     tell: F,
     open: HashMap<u32, Open>,
-    /// What a hole leaves open counts as a breach.
+    /// What a gap leaves open counts as a violation.
     strict: bool,
     pub totals: Totals,
 }
@@ -157,7 +157,7 @@ fn found(finding: Finding, event: &Event, seen: Seen) -> Found {
     let packet = match &event.what {
         What::Packet { raw, decoded, .. } => {
             let spans: Vec<_> = finding.span.clone().into_iter().collect();
-            // A capture is somebody else's: more is taken for a password than in a run's own packets.
+            // A capture is not ours: more is taken for a password than in a run's own packets.
             let secrets = Mark::passwords(Policy::Capture.spans(raw, decoded));
             let hex = HexLine::new(raw, &secrets, &spans, SHOWN);
             let mut bytes = shown(raw, decoded).head;

@@ -1,7 +1,7 @@
 //! A capture file → its packets, one after the other: pcap in both byte orders with micro- and nanoseconds, and pcapng.
 //!
-//! In: a reader. Out: [`Record`]s, and at the end the [`Damage`] at which reading stopped, if any. A file is never held in
-//! memory, and nothing in it makes this panic.
+//! In: a reader. Out: [`Record`]s, and at the end the [`Damage`] at which reading stopped, if any. A file is never held
+//! in memory, and nothing in it makes this panic.
 
 mod pcap;
 mod pcapng;
@@ -45,9 +45,9 @@ enum Format {
 
 /// What a format finds next.
 enum Next {
-    /// So many bytes of the window are the record that `Framed` describes.
+    /// This many bytes of the window are the record that `Framed` describes.
     Packet(Framed),
-    /// Something else of so many bytes.
+    /// Something else of this many bytes.
     Skip(usize),
     End,
     Damaged(String),

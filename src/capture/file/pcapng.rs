@@ -1,5 +1,5 @@
-//! The pcapng format: blocks, in sections with a byte order and interfaces of their own. Blocks that are no packets, and
-//! options that do not matter here, are passed over whatever is in them.
+//! The pcapng format: blocks, in sections with a byte order and interfaces of their own. Blocks that are no packets,
+//! and options that do not matter here, are passed over whatever is in them.
 
 use std::io::Read;
 use std::time::Duration;
@@ -131,7 +131,7 @@ impl Pcapng {
             offset: 0,
         };
         let mut at = 8;
-        // An option list that is not in order says no more, and the interface stands.
+        // An option list that is not in order says no more, and the interface is valid.
         while let (Some(code @ 1..), Some(len)) = (body.u16(at), body.u16(at + 2)) {
             let value = body.bytes.get(at + 4..at + 4 + usize::from(len));
             match (code, value) {

@@ -1,8 +1,8 @@
 //! A connection of a capture → a scenario that plays it again.
 //!
-//! In: a connection with its events. Out: the text of a scenario file, as a person would write it: packets in words where they
-//! are regular, bytes with comments where they are not. Topics lie below `$ns`, identifiers that the broker chose are
-//! variables, and a second client publishes what others had published. Passwords are left out.
+//! In: a connection with its events. Out: the text of a scenario file, as a person would write it: packets in words
+//! where they are regular, bytes with comments if they are not. Topics lie below `$ns`, identifiers that the broker
+//! chose are variables, and a second client publishes what others had published. Passwords are left out.
 
 mod packet;
 mod yaml;
@@ -85,7 +85,8 @@ impl Script<'_> {
 
     fn event(&mut self, event: &Event, frame: u64) -> Result<(), String> {
         match (&event.what, self.recorded.transcript.is_from_broker(event)) {
-            // What a WebSocket connection is carried by is not in the packets; the address says it when they are played.
+            // What a WebSocket connection is carried by is not in the packets; the address says it when they are
+            // played.
             (What::Open | What::Lifecycle(_) | What::WebSocket(_), _) => {}
             (What::Packet { raw, decoded, topic }, false) => {
                 self.pause(event.at);
@@ -209,7 +210,7 @@ impl Script<'_> {
         variable
     }
 
-    /// A message that the client did not publish itself has to come from somebody.
+    /// A message that the client did not publish itself has to come from someone.
     fn cause(&mut self, publish: &Publish, topic: &Text) {
         if publish.dup || self.own.contains(&(topic.clone(), publish.payload.hash())) {
             return;

@@ -15,7 +15,7 @@ pub type Fields = Vec<(&'static str, String)>;
 /// How long a line may be.
 const WIDTH: usize = 120;
 
-/// The fields of a packet that a client sent, without those that the language has by default; `None` where the packet is
+/// The fields of a packet that a client sent, without those that the language has by default; `None` if the packet is
 /// not what the language would send for them. `id` is what stands for the packet identifier.
 pub fn sent(raw: &Blob, decoded: &Decoded, version: Version, id: Option<String>) -> Option<Fields> {
     let packet = decoded.packet.as_ref()?;
@@ -25,8 +25,8 @@ pub fn sent(raw: &Blob, decoded: &Decoded, version: Version, id: Option<String>)
     let mut fields = Fields::new();
     for spec in field_names(packet.packet_type(), version) {
         let value = match (spec.name, packet) {
-            // The name and level are those of the version, the client is called as the harness calls it, and the target's own
-            // login goes with every CONNECT.
+            // The name and level are those of the version, the client is called as the harness calls it, and the
+            // target's own login goes with every CONNECT.
             ("protocol_name" | "protocol_level" | "username" | "password", _) => None,
             ("client_id", Packet::Connect(p)) => p.client_id.is_empty().then(|| "''".to_owned()),
             ("clean_start" | "clean_session", Packet::Connect(p)) => (!p.clean_start).then(|| "false".to_owned()),
@@ -58,7 +58,7 @@ pub fn sent(raw: &Blob, decoded: &Decoded, version: Version, id: Option<String>)
     Some(topic_first(fields))
 }
 
-/// The fields by which a packet of the broker is waited for; `None` where it cannot be read. `id` is what stands for the
+/// The fields by which a packet of the broker is waited for; `None` if it cannot be read. `id` is what stands for the
 /// packet identifier, `topic` is resolved.
 pub fn awaited(decoded: &Decoded, topic: Option<&Text>, version: Version, id: Option<String>) -> Option<Fields> {
     let packet = decoded.packet.as_ref().filter(|_| decoded.breaches.is_empty())?;
@@ -94,14 +94,14 @@ pub fn awaited(decoded: &Decoded, topic: Option<&Text>, version: Version, id: Op
     Some(topic_first(fields))
 }
 
-/// What a message is about stands before how it is sent.
+/// What a message is about precedes how it is sent.
 fn topic_first(mut fields: Fields) -> Fields {
     fields.sort_by_key(|(name, _)| *name != "topic");
     fields
 }
 
-/// A field that is written alike in what is sent and what is awaited. `Some(None)` where it has what the language has by
-/// default, `None` where the language has no word for it.
+/// A field that is written alike in what is sent and what is awaited. `Some(None)` if it has what the language has by
+/// default, `None` if the language has no word for it.
 fn common(packet: &Packet, version: Version, field_name: &str) -> Option<Option<String>> {
     if field_name == "response_topic" {
         return response_topic(packet.properties()?);
@@ -123,7 +123,7 @@ fn common(packet: &Packet, version: Version, field_name: &str) -> Option<Option<
     })
 }
 
-/// `Some(None)` where there is none.
+/// `Some(None)` if there is none.
 fn response_topic(properties: &Properties) -> Option<Option<String>> {
     match properties.get(crate::wire::property::id::RESPONSE_TOPIC) {
         Some(PropertyValue::Text(topic)) => Some(Some(name(topic)?)),
@@ -168,7 +168,7 @@ fn written(value: &Value) -> Option<String> {
     })
 }
 
-/// `{ $ns/a: 1 }`, or a list where a filter stands twice.
+/// `{ $ns/a: 1 }`, or a list where a filter is twice.
 fn filters(subscriptions: &[Subscription], version: Version) -> Option<String> {
     let options = |s: &Subscription| match (s.options, version) {
         (qos @ 0..=2, _) => qos.to_string(),

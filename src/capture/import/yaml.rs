@@ -6,7 +6,8 @@ use crate::wire::{Payload, Text};
 /// Filled values longer than this are written by their length.
 const FILLED: usize = 64;
 
-/// Text, quoted where YAML or the language would read something else into it; bytes in hex where it is no text to be shown.
+/// Text, quoted where YAML or the language would read something else into it; bytes in hex if it is no text to be
+/// shown.
 pub fn text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if is_plain(text) => text.to_owned(),
@@ -25,7 +26,7 @@ pub fn payload(payload: &Payload) -> Option<String> {
     })
 }
 
-/// A topic or filter below the case's namespace; `None` where it is no text.
+/// A topic or filter below the case's namespace; `None` if it is no text.
 pub fn name(of: &Text) -> Option<String> {
     let name = of.as_str().filter(|name| is_shown(name))?;
     if name.is_empty() {
@@ -70,7 +71,7 @@ pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Whether the text can stand without quotes: a word that is neither a number nor anything that the language knows.
+/// Whether the text can be without quotes: a word that is neither a number nor anything that the language knows.
 fn is_plain(text: &str) -> bool {
     const WORDS: [&str; 14] = [
         "any", "absent", "not", "or", "true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan",

@@ -1,12 +1,12 @@
-//! What a connection speaks, told from its first bytes, and which end is the client.
+//! What a connection speaks, distinguished from its first bytes, and which end is the client.
 
 use super::shape::{Shape, is_connect, is_tls, shape};
 use super::websocket;
 use crate::capture::tcp::Way;
 use crate::wire::Side;
 
-/// So many bytes and pieces are looked at before a connection is given up as something else: more where it goes to a port
-/// of MQTT, and may have been caught within a long packet.
+/// This many bytes and pieces are looked at before a connection is given up as something else: more where it goes to a
+/// port of MQTT, and may have been caught within a long packet.
 const ENOUGH: (usize, usize) = (32 * 1024, 128);
 const ENOUGH_ON_PORT: (usize, usize) = (1024 * 1024, 1024);
 /// As much evidence as is ever needed, in packets.
@@ -24,13 +24,13 @@ pub enum Speech {
 /// What was seen of a connection so far.
 #[derive(Debug, Default)]
 pub struct Beginnings {
-    /// For each direction the pieces that came; a hole ends what can be joined.
+    /// For each direction the pieces that came; a gap ends what can be joined.
     ways: [Vec<Vec<u8>>; 2],
     holes: [bool; 2],
     bytes: usize,
 }
 
-/// What is known beside the bytes.
+/// What is known alongside the bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Context {
     /// Who sent the SYN.
@@ -67,7 +67,7 @@ impl Beginnings {
         self.bytes > bytes || self.ways.iter().map(Vec::len).sum::<usize>() > pieces
     }
 
-    /// What it is; `None` where more bytes may tell.
+    /// What it is; `None` if more bytes may decide it.
     pub fn judge(&self, context: Context) -> Option<Speech> {
         let both = [Way::There, Way::Back].map(|way| (way, self.ways[way as usize].concat()));
         if both.iter().any(|(_, bytes)| is_tls(bytes)) {
@@ -128,7 +128,7 @@ impl Beginnings {
         best
     }
 
-    /// How many packets of this side a direction has; `None` where it has something else.
+    /// How many packets of this side a direction has; `None` if it has something else.
     fn count(&self, way: Way, side: Side, from_start: bool) -> Option<usize> {
         let pieces = &self.ways[way as usize];
         if pieces.is_empty() {
@@ -142,7 +142,7 @@ impl Beginnings {
     }
 }
 
-/// How many packets bytes begin with; `None` where the first is none.
+/// How many packets bytes begin with; `None` if the first is none.
 fn packets(mut bytes: &[u8], side: Side) -> Option<usize> {
     let mut count = 0;
     while count < PACKETS {

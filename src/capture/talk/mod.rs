@@ -263,7 +263,7 @@ impl Undecided {
         self.items.push((item.way, item.place, kept));
     }
 
-    /// So many holes and ends without a byte are nothing.
+    /// A gap or an end without a byte carries nothing.
     fn ends_so(&self) -> Option<Speech> {
         (self.items.len() > 1024).then_some(Speech::Other)
     }
@@ -281,7 +281,7 @@ impl Kept {
 }
 
 impl Wrapped {
-    /// Unwraps what came; gives what the connection is instead, where it cannot be read as WebSocket.
+    /// Unwraps what came; gives what the connection is instead, if it cannot be read as WebSocket.
     fn item(
         &mut self,
         opener: Option<Way>,

@@ -1,5 +1,5 @@
-//! The two byte streams of an MQTT connection → events: packets decoded at the version of the last CONNECT, topic aliases
-//! resolved, holes named and, where that can be done safely, passed over.
+//! The two byte streams of an MQTT connection → events: packets decoded at the version of the last CONNECT, topic
+//! aliases resolved, gaps named and, if that can be done safely, passed over.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ struct Half {
 enum Sync {
     #[default]
     InStep,
-    /// After so many more bytes of a packet that has a hole.
+    /// After this many more bytes of a packet that has a gap.
     After(u64),
     /// Not before a piece that begins with a packet.
     Lost,
@@ -150,7 +150,7 @@ impl Mqtt {
         self.fragment(side, bytes, place, watch);
     }
 
-    /// Bytes of one side are missing; 0 where it is not known how many.
+    /// Bytes of one side are missing; 0 if it is not known how many.
     pub fn gap(&mut self, side: Side, missing: u64, place: Place, watch: &mut impl Watch) {
         self.begin(side, &[], place, watch);
         if missing > 0 {
@@ -185,8 +185,8 @@ impl Mqtt {
         }
     }
 
-    /// The first that is seen of a side. A connection that begins with a CONNECT is seen from its beginning, also without
-    /// its handshake.
+    /// The first that is seen of a side. A connection that begins with a CONNECT is seen from its beginning, also
+    /// without its handshake.
     fn begin(&mut self, side: Side, bytes: &[u8], place: Place, watch: &mut impl Watch) {
         let is_connect = side == Side::Client && bytes.first().is_some_and(|b| b >> 4 == PacketType::Connect.number());
         let first = !std::mem::replace(&mut self.half(side).begun, true);
@@ -205,7 +205,7 @@ impl Mqtt {
         }
     }
 
-    /// After a hole: the packet in which it lies is lost, and where the next begins may be known.
+    /// After a gap: the packet in which it lies is lost, and where the next begins may be known.
     fn lose(&mut self, side: Side, missing: u64, place: Place, watch: &mut impl Watch) {
         let half = self.half(side);
         let left = match (half.sync, half.splitter.expected_len()) {

@@ -95,7 +95,7 @@ fn begun(kind: PacketType, body: &[u8], remaining: usize, first: u8) -> Shape {
     }
 }
 
-/// Whether bytes begin with a CONNECT that names MQTT; `None` where more of them are needed.
+/// Whether bytes begin with a CONNECT that names MQTT; `None` if more of them are needed.
 pub fn is_connect(bytes: &[u8]) -> Option<bool> {
     if bytes.first().is_some_and(|b| *b != 0x10) {
         return Some(false);

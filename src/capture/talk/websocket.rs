@@ -1,5 +1,5 @@
-//! MQTT over WebSocket (RFC 6455): the HTTP upgrade, and the payload of the frames as one stream of bytes. Where a frame
-//! ends says nothing about where a packet ends (3.1.1 and 5.0, section 6).
+//! MQTT over WebSocket (RFC 6455): the HTTP upgrade, and the payload of the frames as one stream of bytes. Where a
+//! frame ends says nothing about where a packet ends (3.1.1 and 5.0, section 6).
 
 /// The longest head of an HTTP request or response.
 const HEAD: usize = 16 * 1024;
@@ -85,7 +85,7 @@ impl Unwrap {
     /// Takes bytes, and gives those of MQTT.
     ///
     /// # Errors
-    /// Where it cannot be read from here on.
+    /// If it cannot be read from here on.
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<Vec<u8>, Unreadable> {
         let mut out = Vec::with_capacity(bytes.len());
         while !bytes.is_empty() {
@@ -119,7 +119,8 @@ impl Unwrap {
         Ok(out)
     }
 
-    /// Bytes are missing. Gives how many of them are MQTT's, where that can be told: otherwise all that follows is lost.
+    /// Bytes are missing. Gives how many of them are MQTT's, if that can be decided: otherwise all that follows is
+    /// lost.
     pub fn gap(&mut self, missing: u64) -> Option<u64> {
         if let State::Payload { left, at, is_data, .. } = &mut self.state
             && missing <= *left

@@ -18,7 +18,7 @@ pub struct Half {
     pub seen: bool,
     /// The other side has said that it has everything before this.
     pub acked: u64,
-    /// What it was told up to here may be out before it: bytes are missing that nothing has shown the size of.
+    /// What was reported up to here may be written before it: an unknown number of bytes is missing.
     pub excused: u64,
     /// Nothing is delivered yet, and where it begins was taken from a segment without data.
     pub tentative: bool,
@@ -51,7 +51,7 @@ impl Held {
 }
 
 impl Half {
-    /// A sequence number of the wire in 64 bits: the one nearest to where this direction stands.
+    /// A sequence number of the wire in 64 bits: the one nearest to where this direction is.
     pub fn position(&self, seq: u32) -> u64 {
         match self.next {
             None => START + u64::from(seq),
@@ -102,7 +102,7 @@ impl Half {
         Some((start, held))
     }
 
-    /// Where the hole ends at which this direction stands: at the first segment that waits behind it.
+    /// Where the gap ends at which this direction is: at the first segment that waits behind it.
     pub fn hole(&self) -> Option<u64> {
         let start = *self.waiting.first_key_value()?.0;
         (start > self.next?).then_some(start)

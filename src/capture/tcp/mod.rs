@@ -1,7 +1,7 @@
 //! TCP: segments as they were captured → for each connection its bytes in order, with what is missing named.
 //!
 //! Segments may come reordered, overlapping, more than once, with the sequence number wrapping, from the middle of a
-//! connection, from one side alone or with holes. What comes out keeps cause before effect across both directions: a
+//! connection, from one side alone or with gaps. What comes out keeps cause before effect across both directions: a
 //! segment that acknowledges bytes is held until those bytes are out.
 
 mod half;

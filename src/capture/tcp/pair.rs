@@ -7,11 +7,11 @@ use super::half::{Half, Held};
 use crate::capture::Place;
 use crate::capture::link::Segment;
 
-/// So much may wait for a lost segment, in bytes of one connection. What waits longer was lost by the capture.
+/// This much may wait for a lost segment, in bytes of one connection. What waits longer was lost by the capture.
 const HELD_MOST: usize = 2 * 1024 * 1024;
-/// And so many segments.
+/// The same in segments.
 const SEGMENTS_MOST: usize = 4096;
-/// Bytes that the receiver has and the capture has not are waited for through so many more packets of the connection
+/// Bytes that the receiver has and the capture has not are awaited for this many more packets of the connection
 /// (several interfaces captured at once bring packets out of order) ...
 const FRAMES: u32 = 32;
 /// ... or for so long.
@@ -32,8 +32,8 @@ pub struct Item<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part<'a> {
     Bytes(&'a [u8]),
-    /// So many bytes are missing. 0: some are, how many cannot be told yet or at all, and the next bytes may follow
-    /// the last ones without a hole.
+    /// This many bytes are missing. 0: some are, how many cannot be decided yet or at all, and the next bytes may
+    /// follow the last ones without a gap.
     Gap(u64),
     /// The end of this direction.
     Fin,
@@ -183,8 +183,8 @@ impl Pair {
         }
     }
 
-    /// Whether what acknowledges the other direction up to `after` may come out. A direction of which nothing was seen has
-    /// a hole there.
+    /// Whether what acknowledges the other direction up to `after` may come out. A direction of which nothing was seen
+    /// has a gap there.
     fn may_pass(&mut self, way: Way, after: u64, place: Place, out: &mut impl FnMut(Item<'_>)) -> bool {
         let other = &mut self.halves[way.other().index()];
         if other.is_past(after) {
@@ -296,7 +296,7 @@ impl Pair {
         }
     }
 
-    /// Removes one reason to wait: the hole that the receiver does not have first, then any other.
+    /// Removes one reason to wait: the gap that the receiver does not have first, then any other.
     fn force_one(&mut self, place: Place, out: &mut impl FnMut(Item<'_>)) -> bool {
         let holes = [Way::There, Way::Back].map(|way| {
             let half = &self.halves[way.index()];

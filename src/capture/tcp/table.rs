@@ -8,9 +8,9 @@ use super::Way;
 use super::pair::{Item, Pair};
 use crate::capture::link::Segment;
 
-/// So many closed connections are remembered, so that a packet of theirs that comes late begins no new one.
+/// This many closed connections are remembered, so that a packet of theirs that comes late begins no new one.
 const CLOSED: usize = 4096;
-/// From so many open connections on, those that never said anything are looked for and dropped ...
+/// From this many open connections on, those that never sent anything are dropped ...
 const SWEEP: usize = 65_536;
 /// ... if they have been silent for so long.
 const SILENT: Duration = Duration::from_secs(60);
@@ -41,7 +41,7 @@ pub trait User {
 pub struct Table<T> {
     open: HashMap<Key, Connection<T>>,
     closed: HashMap<Key, Pair>,
-    /// The keys of `closed`, oldest first; one that was used again stands here more than once.
+    /// The keys of `closed`, oldest first; one that was used again is here more than once.
     closing: VecDeque<Key>,
     sweep_at: usize,
     count: u32,

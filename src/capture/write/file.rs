@@ -12,10 +12,10 @@ use pcap_file::{DataLink, Endianness, PcapError};
 
 use crate::transcript::printable;
 
-/// The resolution of the times in the file: 10 to the power of minus this, in seconds. The writer writes nanoseconds, and a
-/// reader that is not told so takes them for microseconds.
+/// The resolution of the times in the file: 10 to the power of minus this, in seconds. The writer writes nanoseconds,
+/// and a reader that is not told so takes them for microseconds.
 const NANOSECONDS: u8 = 9;
-/// The length of a comment in bytes. The format has room for 65 535; nobody reads that much.
+/// The longest comment in bytes. The format permits 65 535, which is too long to read.
 const COMMENT: usize = 2000;
 
 /// A pcapng file that is being written.

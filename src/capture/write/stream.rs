@@ -8,8 +8,8 @@ use crate::wire::Side;
 
 /// How much a segment carries, in bytes. It stays below what an IPv4 packet holds.
 const SEGMENT: usize = 32 * 1024;
-/// The window of both sides. With the scale it is 1 GiB: nothing is acknowledged before the other side speaks, and a reader
-/// of the file must not take that for a full window.
+/// The window of both sides. With the scale it is 1 GiB: nothing is acknowledged before the other side speaks, and a
+/// reader of the file must not take that for a full window.
 const WINDOW: u16 = u16::MAX;
 const WINDOW_SCALE: u8 = 14;
 const HOPS: u8 = 64;
@@ -46,7 +46,8 @@ enum Flag {
 }
 
 impl Stream {
-    /// A connection between two addresses. Where one is of IPv6 and the other of IPv4, the other is written as IPv4-mapped.
+    /// A connection between two addresses. Where one is of IPv6 and the other of IPv4, the other is written as
+    /// IPv4-mapped.
     pub fn new(client: SocketAddr, server: SocketAddr) -> Stream {
         let (client, server) = match (client, server) {
             (SocketAddr::V6(_), SocketAddr::V4(_)) | (SocketAddr::V4(_), SocketAddr::V6(_)) => {
@@ -93,7 +94,7 @@ impl Stream {
             .collect()
     }
 
-    /// Bytes of one side that are not at hand: a hole in its sequence numbers.
+    /// Bytes of one side that are not at hand: a gap in its sequence numbers.
     pub fn skip(&mut self, from: Side, bytes: u64) {
         let end = self.end_mut(from);
         // Sequence numbers count modulo 2^32 (RFC 9293, section 3.4).
@@ -108,7 +109,7 @@ impl Stream {
         let fin = self.segment(from, Flag::Fin, &[]);
         self.skip(from, 1);
         self.end_mut(from).finished = true;
-        // Whoever sees the end has seen all before it.
+        // A reader that sees the end has seen everything before it.
         let all = self.end(from).next;
         if let Some(number) = &mut self.end_mut(other(from)).acknowledged {
             *number = all;
@@ -125,13 +126,13 @@ impl Stream {
         vec![self.segment(from, Flag::Reset, &[])]
     }
 
-    /// The sequence number behind the last byte of a side.
+    /// The sequence number after the last byte of a side.
     pub fn sent(&self, side: Side) -> u32 {
         self.end(side).next
     }
 
-    /// From now on a side acknowledges the other's bytes up to this number only, as [`Stream::sent`] gave it. Without this it
-    /// acknowledges everything that was drawn before, which is right where it is known to have read it.
+    /// From now on a side acknowledges the other's bytes up to this number only, as [`Stream::sent`] gave it. Without
+    /// this it acknowledges everything that was drawn before, which is right where it is known to have read it.
     pub fn acknowledge(&mut self, side: Side, number: u32) {
         self.end_mut(side).acknowledged = Some(number);
     }
