@@ -23,7 +23,7 @@ pub struct Conn {
     pub session_hole: bool,
     /// We have sent a wrong packet, or a right one where it is a protocol error.
     pub wrong: bool,
-    /// The version of the last CONNECT; `None` before it, and where its level is no version.
+    /// The version of the last CONNECT; `None` before it, and if its level is no version.
     pub version: Option<Version>,
     /// Its last CONNECT named a level or name that is no version of MQTT.
     pub unknown_level: bool,

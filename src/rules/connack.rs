@@ -86,7 +86,7 @@ fn connack_first(m: &Moment) -> Vec<Found> {
     vec![found]
 }
 
-/// A client may send before its CONNACK (3.1.1 and 5.0, section 3.1.4), so without a hole this says nothing.
+/// A client may send before its CONNACK (3.1.1 and 5.0, section 3.1.4), so without a gap this says nothing.
 fn connack_seen(m: &Moment) -> Vec<Found> {
     let What::Packet { decoded, .. } = &m.event.what else {
         return vec![];

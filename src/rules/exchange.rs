@@ -64,7 +64,7 @@ pub struct Exchanges {
 }
 
 impl Exchanges {
-    /// What a connection that resumes the session begins with, beside what was sent on it already.
+    /// What a connection that resumes the session begins with, alongside what was sent on it already.
     pub fn resume(&mut self, earlier: &Exchanges) {
         for (id, delivery) in &earlier.deliveries {
             self.deliveries.entry(*id).or_insert_with(|| delivery.clone());

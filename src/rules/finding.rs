@@ -17,7 +17,7 @@ pub struct Finding {
     pub statement: StatementId,
     /// Index of the event in the transcript.
     pub event: usize,
-    /// The offending bytes within the event's packet, where the breach lies in some of them.
+    /// The offending bytes within the event's packet, where the violation lies in some of them.
     pub span: Option<Range<usize>>,
     /// One sentence for a person: what was found and what is allowed.
     pub text: String,
@@ -30,11 +30,11 @@ impl Finding {
     }
 }
 
-/// A rule's answer where it has one; a rule that holds says nothing.
+/// A rule's answer if it has one; a rule that holds says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The statement is breached.
+    /// The statement is violated.
     Breach,
-    /// It cannot be told: a hole, or a capture that starts midway.
+    /// It cannot be decided: a gap, or a capture that starts midway.
     Unknown,
 }

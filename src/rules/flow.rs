@@ -10,7 +10,7 @@ use crate::wire::{Packet, PacketType};
 
 const RECEIVE: PerVersion = ids![v5: "MQTT-3.3.4-9"];
 const SIZE: PerVersion = ids![v5: "MQTT-3.1.2-24"];
-/// What is left out of each answer where it does not fit: a Reason String, and User Properties.
+/// What is left out of each answer if it does not fit: a Reason String, and User Properties.
 const TEXTS: [(PacketType, PerVersion, PerVersion); 9] = [
     (
         PacketType::ConnAck,

@@ -19,7 +19,7 @@ pub struct History {
     namespace: String,
     /// The side that the script plays, or that a capture is read from.
     scripted: Side,
-    /// The clients are judged too: nobody makes them do wrong on purpose.
+    /// The clients are judged too: in a capture they do not break rules on purpose.
     pub(super) both: bool,
     pub conns: BTreeMap<u32, Conn>,
     /// By client id; for a client without one, a key that no client id can be.
@@ -30,7 +30,7 @@ pub struct History {
     pub restarts: u32,
     /// A packet of ours was wrong, on any connection.
     pub any_wrong: bool,
-    /// Stands for a connection of which nothing was seen yet.
+    /// A connection of which nothing was seen yet.
     nobody: Conn,
 }
 
@@ -85,7 +85,7 @@ impl<'a> Moment<'a> {
     }
 
     /// Whether a newer connection of the same client id has been accepted: what still comes here was sent before, but
-    /// how long before cannot be told.
+    /// how long before cannot be decided.
     pub fn superseded(&self) -> bool {
         self.client()
             .and_then(|c| c.newest)
@@ -397,8 +397,8 @@ impl History {
         assigned
     }
 
-    /// Whether a message may be delivered within the transcript. In a capture every connection has one of its own, which
-    /// may be long: only what a client sends to itself is kept.
+    /// Whether a message may be delivered within the transcript. In a capture every connection has one of its own,
+    /// which may be long: only what a client sends to itself is kept.
     fn may_come_back(&self, number: u32, topic: &Text) -> bool {
         if !self.both {
             return true;
@@ -409,7 +409,7 @@ impl History {
             .is_some_and(|client| client.matching(topic).next().is_some())
     }
 
-    /// Whether the connection's client id is of this case alone, so that nobody can have used it before.
+    /// Whether the connection's client id is of this case alone, so that no one can have used it before.
     pub fn in_namespace(&self, number: u32) -> bool {
         let ns = self.namespace.as_bytes();
         let client = self.conns.get(&number).and_then(|c| c.client.as_ref());

@@ -1,10 +1,10 @@
 //! The rules: checks that hold in every exchange, whatever the script says. Each is a small pure function over what was
-//! said before an event and the event itself, and names the statement that is breached.
+//! said before an event and the event itself, and names the statement that is violated.
 //!
 //! In: a [`Transcript`], live or from a capture. Out: [`Finding`]s; a rule that holds says nothing.
 //!
-//! The order of a transcript must be causal: what goes to the broker is recorded before its bytes leave, what comes from
-//! it after they have arrived. Nothing else is assumed about the time between two connections.
+//! The order of a transcript must be causal: what goes to the broker is recorded before its bytes leave, what comes
+//! from it after they have arrived. Nothing else is assumed about the time between two connections.
 
 mod acks;
 mod auth;
@@ -51,13 +51,13 @@ pub fn all() -> impl Iterator<Item = &'static RuleInfo> {
     .flatten()
 }
 
-/// Every rule about the client. They hold where nobody makes it do wrong on purpose: in a capture, not in a case.
+/// Every rule about the client. They apply to captures. In a case, the client breaks rules on purpose.
 pub fn of_clients() -> impl Iterator<Item = &'static RuleInfo> {
     by_client::all()
 }
 
-/// A rule speaks so often about one transcript, and then no more: a broker that breaks it ten thousand times is told as
-/// well by the first few.
+/// A rule reports at most this many findings per transcript: a broker that breaks it ten thousand times is
+/// reported as well by the first few.
 const MOST: usize = 20;
 
 /// What the rules find in a transcript of a case, in the order of its events.

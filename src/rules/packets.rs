@@ -37,8 +37,8 @@ fn decodes(m: &Moment) -> Vec<Found> {
         .collect()
 }
 
-/// A broker that does not know the version of the CONNECT may refuse it in the form of any version that it does know; to
-/// one of 5.0 that is code 1 of 3.x (3.1.1, MQTT-3.1.2-2).
+/// A broker that does not know the version of the CONNECT may refuse it in the form of any version that it does know;
+/// to one of 5.0 that is code 1 of 3.x (3.1.1, MQTT-3.1.2-2).
 fn right_in_another_form(m: &Moment) -> bool {
     let What::Packet { raw, .. } = &m.event.what else {
         return false;

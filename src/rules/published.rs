@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::wire::{Payload, Publish, Text};
 
-/// What the clients published and what of it came where. Messages are told apart by topic and payload, so nothing is said
-/// of those that were published more than once.
+/// What the clients published and what of it came where. Messages are distinguished by topic and payload, so nothing is
+/// said of those that were published more than once.
 #[derive(Debug, Default)]
 pub struct Published {
     list: Vec<Publication>,
@@ -16,7 +16,7 @@ pub struct Published {
     gave_up: bool,
 }
 
-/// So many publications are kept of one transcript.
+/// At most this many publications of a transcript are kept.
 const MOST: usize = 100_000;
 
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Published {
 
     fn push(&mut self, topic: &Text, hash: u64, publication: Publication) {
         if self.list.len() == MOST {
-            // Which of so many a delivery is can no longer be told in bounded memory.
+            // Which of this many a delivery is can no longer be reported in bounded memory.
             *self = Published::default();
             self.gave_up = true;
         }

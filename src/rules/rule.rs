@@ -18,7 +18,7 @@ pub struct RuleInfo {
 }
 
 impl RuleInfo {
-    /// Every statement that the rule may name; empty for the decoder's rule, which passes on those of the breaches.
+    /// Every statement that the rule may name; empty for the decoder's rule, which passes on those of the violations.
     pub fn statements(&self) -> impl Iterator<Item = StatementId> {
         self.ids
             .iter()
@@ -35,12 +35,13 @@ pub enum Needs {
     Connection,
     /// What the client sent on this connection and on earlier ones of its session.
     Session,
-    /// As `Session`, and that no subscription was made but by the client's SUBSCRIBE packets. A server may make some by itself (3.1.1
-    /// and 5.0, section 4.5), so that a capture leaves it open; in a case that is played nobody has told the server to.
+    /// As `Session`, and that no subscription was made but by the client's SUBSCRIBE packets. A server may make some by
+    /// itself (3.1.1 and 5.0, section 4.5), so that a capture leaves it open; in a case that is played no one has told
+    /// the server to.
     Subscriptions,
 }
 
-/// A breach at the event that a rule was shown.
+/// A violation at the event that the rule examines.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     name: Name,
@@ -71,7 +72,7 @@ impl Found {
         }
     }
 
-    /// Says where in the packet the breach lies.
+    /// Says where in the packet the violation lies.
     pub fn at(mut self, span: Option<Range<usize>>) -> Found {
         self.span = span;
         self

@@ -1,5 +1,5 @@
 //! What a client has begun and owes on one connection: the other half of what [`Exchanges`](super::exchange::Exchanges)
-//! holds of the broker. It is kept only where clients are judged.
+//! holds of the broker. It is kept only if clients are judged.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

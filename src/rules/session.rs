@@ -77,7 +77,7 @@ fn session_present_as_stored(m: &Moment) -> Vec<Found> {
     vec![found.at(m.span("session_present"))]
 }
 
-/// Whether the session of an earlier connection is still stored; `None` where that depends on what cannot be seen.
+/// Whether the session of an earlier connection is still stored; `None` if that depends on what cannot be seen.
 fn stored(m: &Moment, earlier: &Conn, terms: SessionTerms) -> Option<bool> {
     if terms.version != m.version || terms.restarts != m.history.restarts || earlier.hole {
         return None;

@@ -183,7 +183,7 @@ impl Talk {
             .collect()
     }
 
-    /// The statements breached, without their version.
+    /// The statements violated, without their version.
     pub fn breaches(&self) -> Vec<&'static str> {
         let of = |outcome| move |f: &super::Finding| f.outcome == outcome;
         self.findings()

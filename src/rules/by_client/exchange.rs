@@ -49,9 +49,10 @@ pub const RULES: &[RuleInfo] = &[
     },
 ];
 
-/// Whether the client may go on with a session whose exchanges this connection does not show. Before 5.0 it may do so though the
-/// server has lost its own (Session Present 0): 3.1.1 leaves that to the client (3.2.2.2), which with Clean Session 0 has to send
-/// again what is not acknowledged (MQTT-4.4.0-1). In 5.0 it has to give the session up (MQTT-3.2.2-5).
+/// Whether the client may go on with a session whose exchanges this connection does not show. Before 5.0 it may do so
+/// though the server has lost its own (Session Present 0): 3.1.1 leaves that to the client (3.2.2.2), which with Clean
+/// Session 0 has to send again what is not acknowledged (MQTT-4.4.0-1). In 5.0 it has to give the session up
+/// (MQTT-3.2.2-5).
 fn may_resume(m: &Moment) -> bool {
     let asks = m.conn.connect.as_ref().is_some_and(|c| !c.clean_start);
     let told = m.conn.connack.is_some() && m.version == Version::V5;

@@ -67,7 +67,7 @@ fn connect_first(m: &Moment) -> Vec<Found> {
         return vec![];
     };
     let is_connect = decoded.packet_type == Some(PacketType::Connect);
-    // Without its beginning a connection says nothing. The first packet alone is told.
+    // Without its beginning a connection says nothing. The first packet alone is reported.
     if m.is_from_broker() || is_connect || !m.conn.opened || m.conn.connects > 0 || m.conn.sent.spoken {
         return vec![];
     }
@@ -166,7 +166,7 @@ mod tests {
         let t = talk(Version::V3_1_1).bytes_to(1, &[0x36, 5, 0, 1, b'a', 0, 1]);
         assert_eq!(t.breaches(), ["MQTT-3.3.1-4"]);
         assert_eq!(t.findings()[0].by, crate::wire::Side::Client);
-        // Behind a hole packets may have been found where none are.
+        // Behind a gap packets may have been found where none are.
         let t = talk(Version::V3_1_1).gap_of_client(1, 5).bytes_to(1, &[0xc1, 0]);
         assert_eq!(t.doubts(), ["client-decodes"]);
     }
