@@ -43,7 +43,7 @@ pub enum Reply {
 /// How long an answer is waited for.
 #[derive(Debug, Clone, Copy)]
 pub struct Wait {
-    /// For the next byte, anew after each.
+    /// For the next byte, again after each.
     pub patience: Duration,
     /// For everything, however the bytes dribble in.
     pub deadline: Instant,
@@ -128,13 +128,13 @@ impl Caller {
         }
     }
 
-    /// Reads until a packet of this type has come, and hands on all packets up to there. A connection that the peer ends is
-    /// an answer too, and so is what can be no packet.
+    /// Reads until a packet of this type has come, and hands on all packets up to there. A connection that the peer
+    /// ends is an answer too, and so is what can be no packet.
     ///
     /// A peer may send without end: no packet is kept here, and those who call bound the time.
     ///
     /// # Errors
-    /// The connection cannot be read, but for a reset.
+    /// The connection cannot be read, except for a reset.
     pub async fn read_until(&mut self, packet_type: PacketType, mut note: impl FnMut(Frame)) -> io::Result<()> {
         loop {
             let mut done = false;
@@ -176,7 +176,7 @@ impl Caller {
 
 #[derive(Debug, PartialEq)]
 enum Shape {
-    /// So many bytes are a CONNACK, whose code stands there.
+    /// This many bytes are a CONNACK, whose code is there.
     Whole {
         len: usize,
         code_at: usize,
@@ -262,7 +262,7 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(types, [Some(PacketType::PingResp)]);
-        // The code stands behind the flags, however many bytes the length has.
+        // The code is behind the flags, however many bytes the length has.
         let raw = [0x20, 0x82, 0x00, 0x00, 0x05];
         assert_eq!(reply_to(&raw).await, connack_of(&raw, 5));
     }

@@ -15,14 +15,14 @@ pub struct Decoder {
     server: Aliases,
 }
 
-/// The version that a CONNECT's Protocol Level names (section 3.1.2.2). The upper bit, by which bridges are known, is none
-/// of the level.
+/// The version that a CONNECT's Protocol Level names (section 3.1.2.2). The upper bit, by which bridges are known, is
+/// none of the level.
 pub fn version_of_level(level: u8) -> Option<Version> {
     Version::ALL.into_iter().find(|v| v.protocol_level() == level & 0x7f)
 }
 
 impl Decoder {
-    /// For a new connection. `version` stands until there is a CONNECT.
+    /// For a new connection. `version` is valid until there is a CONNECT.
     pub fn new(version: Version) -> Decoder {
         Decoder {
             version,
@@ -32,7 +32,7 @@ impl Decoder {
         }
     }
 
-    /// The version at which the packets of a side are read from here on; `None` where it may be any.
+    /// The version at which the packets of a side are read from here on; `None` if it may be any.
     pub fn version(&self, from: Side) -> Option<Version> {
         match from {
             Side::Client => Some(self.version),
@@ -54,7 +54,7 @@ impl Decoder {
         if self.version(from).is_some() || decoded.breaches.is_empty() {
             return decoded;
         }
-        // The answer to a level that nobody knows may be of any version's form: the one without a breach is meant.
+        // The answer to a level that no one knows may be of any version's form: the one without a violation is meant.
         Version::ALL
             .into_iter()
             .map(|version| decode(frame, version, from))
@@ -62,7 +62,8 @@ impl Decoder {
             .unwrap_or(decoded)
     }
 
-    /// The event of a packet, with the topic that its alias stands for. Packets come in the order in which they were sent.
+    /// The event of a packet, with the topic that its alias stands for. Packets come in the order in which they were
+    /// sent.
     pub fn event(&mut self, from: Side, frame: Frame, decoded: Decoded) -> What {
         let aliases = match from {
             Side::Client => &mut self.client,

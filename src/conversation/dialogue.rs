@@ -1,5 +1,5 @@
-//! The two byte streams of a connection → events: frames by remaining length, decoded at the version of the last CONNECT,
-//! topic aliases resolved.
+//! The two byte streams of a connection → events: frames by remaining length, decoded at the version of the last
+//! CONNECT, topic aliases resolved.
 
 use bytes::Bytes;
 
@@ -15,7 +15,7 @@ pub struct Dialogue {
 }
 
 impl Dialogue {
-    /// For a new connection. `version` stands until there is a CONNECT.
+    /// For a new connection. `version` is valid until there is a CONNECT.
     pub fn new(version: Version) -> Dialogue {
         let mut dialogue = Dialogue {
             decoder: Decoder::new(version),

@@ -1,5 +1,5 @@
-//! A connection that is held open: a task reads it from the moment it opens, so that no answer can come too early, and a
-//! peer that waits for us to read does not wait for ever while we write.
+//! A connection that is held open: a task reads it from the moment it opens, so that no answer can come too early, and
+//! a peer that waits for us to read does not wait for ever while we write.
 
 use std::io;
 use std::sync::Arc;
@@ -39,8 +39,8 @@ pub enum Arrived {
 /// One read takes at most so much.
 const READ: usize = 256 * 1024;
 
-/// So much room the first read of a connection has. Nearly all packets are smaller than a line of text, and what is read is
-/// kept as a part of the buffer that it came in: most connections need no second one.
+/// This much room the first read of a connection has. Nearly all packets are smaller than a line of text, and what is
+/// read is kept as a part of the buffer that it came in: most connections need no second one.
 const FIRST_READ: usize = 1024;
 
 /// A buffer with less room than this is not read into any more.
@@ -54,7 +54,7 @@ pub fn queue() -> (mpsc::Sender<Arrival>, mpsc::Receiver<Arrival>) {
     mpsc::channel(QUEUE)
 }
 
-/// Whoever holds lines and looks at what arrives on them.
+/// The owner of lines, which looks at what arrives on them.
 pub trait Listener {
     /// Where it arrives.
     fn arrivals(&mut self) -> &mut mpsc::Receiver<Arrival>;
@@ -63,9 +63,9 @@ pub trait Listener {
     fn arrived(&mut self, arrival: Arrival);
 }
 
-/// Does something that takes time, such as a write to a line, and looks meanwhile at what arrives: a peer that waits for us
-/// to read would else wait for ever. A line that is written to is out of the listener's hands meanwhile; where this is not
-/// waited for to the end, the line is gone.
+/// Does something that takes time, such as a write to a line, and looks meanwhile at what arrives: a peer that waits
+/// for us to read would else wait for ever. A line that is written to is out of the listener's hands meanwhile; if this
+/// is not waited for to the end, the line is gone.
 pub async fn meanwhile<T>(listener: &mut impl Listener, work: impl Future<Output = T>) -> T {
     tokio::pin!(work);
     loop {
@@ -84,7 +84,7 @@ pub fn look(listener: &mut impl Listener) {
     }
 }
 
-/// Waits for something to arrive; `false` where the time came first.
+/// Waits for something to arrive; `false` if the time came first.
 pub async fn wait_until(listener: &mut impl Listener, time: Instant) -> bool {
     tokio::select! {
         biased;
@@ -109,7 +109,7 @@ impl Line {
     /// Opens a connection and begins to read it.
     ///
     /// # Errors
-    /// Where the target does not accept within `patience`, or the system refuses.
+    /// If the target does not accept within `patience`, or the system refuses.
     pub async fn open(
         dialer: &Dialer,
         address: &Address,

@@ -10,7 +10,7 @@ use crate::wire::{Decoded, Packet, Publish, Text};
 pub struct Aliases(BTreeMap<u32, Text>);
 
 impl Aliases {
-    /// The topic of a PUBLISH; empty where it is left to an alias that was never set. `None` for other packets.
+    /// The topic of a PUBLISH; empty if it is left to an alias that was never set. `None` for other packets.
     pub fn resolve(&mut self, decoded: &Decoded) -> Option<Text> {
         let Some(Packet::Publish(Publish { topic, properties, .. })) = &decoded.packet else {
             return None;

@@ -14,9 +14,9 @@ use super::local::Local;
 /// The name of a client in a scenario (or of a stream's client in a capture).
 pub type ClientName = Arc<str>;
 
-/// Which step of the script an event belongs to: its number in the order of the file from 1, counted over the whole script
-/// with nested steps (0 is the set-up that `clients:` asks for), and the turns of the `repeat`s around it (each from 1, the
-/// outermost first).
+/// Which step of the script an event belongs to: its number in the order of the file from 1, counted over the whole
+/// script with nested steps (0 is the set-up that `clients:` asks for), and the turns of the `repeat`s around it (each
+/// from 1, the outermost first).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId {
     pub number: u32,
@@ -190,13 +190,13 @@ pub enum What {
         /// For a PUBLISH: the topic after a Topic Alias is resolved; else as on the wire.
         topic: Option<Text>,
     },
-    /// Bytes that are no whole packet: cut off by the end of the connection, or behind a broken remaining length.
+    /// Bytes that are no complete packet: cut off by the end of the connection, or behind a broken remaining length.
     Fragment(Bytes),
     /// The end of the author's direction.
     End(End),
-    /// What WebSocket has to say beside the bytes of MQTT.
+    /// What WebSocket has to say alongside the bytes of MQTT.
     WebSocket(WebSocket),
-    /// A hole in a capture, of this many bytes (0: unknown).
+    /// A gap in a capture, of this many bytes (0: unknown).
     Gap(u64),
     /// The broker was restarted or killed.
     Lifecycle(Lifecycle),

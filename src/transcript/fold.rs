@@ -1,8 +1,8 @@
 //! The turns of a `repeat` on one line: `pub -> PUBLISH: { topic: "$ns/a", qos: 1, packet_id: <1..100> }  ×100`.
 //!
-//! Lines are folded that are equal but for numbers that advance from one to the next by the same step. The first value, the
-//! last one and the count give every line back, so that nothing is lost. A line that differs is shown below, with its place:
-//! one turn that changes is one line more.
+//! Lines are folded that are equal except for numbers that advance from one to the next by the same step. The first
+//! value, the last one and the count give every line back, so that nothing is lost. A line that differs is shown below,
+//! with its place: one turn that changes is one line more.
 
 /// Fewer lines than this are shown as they are.
 const FEWEST: usize = 3;
@@ -15,8 +15,8 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Only what a decimal number looks like when it is printed counts as one: no leading zeros, at most 15 digits. Behind a
-    /// `#` there are bytes in hex, which are no numbers.
+    /// Only what a decimal number looks like when it is printed counts as one: no leading zeros, at most 15 digits.
+    /// Behind a `#` there are bytes in hex, which are no numbers.
     fn of(line: &'a str) -> Parts<'a> {
         let mut parts = Parts {
             between: Vec::new(),

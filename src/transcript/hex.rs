@@ -8,7 +8,7 @@ use crate::wire::{Blob, Decoded};
 /// How many bytes around one that matters are shown of a long packet.
 const AROUND: usize = 8;
 
-/// A part of a packet that is shown by a name, because its bytes differ from run to run or are nobody's business.
+/// A part of a packet that is shown by a name, because its bytes differ from run to run or are secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     pub span: Range<usize>,
@@ -91,7 +91,7 @@ impl HexLine {
         texts.join(" ")
     }
 
-    /// The line to be written below [`text`](HexLine::text): `^` under every byte in `spans`; empty where none is shown.
+    /// The line to be written below [`text`](HexLine::text): `^` under every byte in `spans`; empty if none is shown.
     pub fn underline(&self, spans: &[Range<usize>]) -> String {
         let mut line = String::new();
         let mut before = false;
@@ -119,8 +119,8 @@ pub fn secrets(decoded: &Decoded) -> Vec<Mark> {
     Mark::passwords(run_spans(decoded))
 }
 
-/// Text from outside made fit to be printed: nothing in it moves the cursor, turns the direction of writing or ends a line
-/// but `\n`.
+/// Text from outside made fit to be printed: nothing in it moves the cursor, turns the direction of writing or ends a
+/// line but `\n`.
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! What decides an exchange and crosses no wire: kept beside the events, so that it can be played again exactly.
+//! What decides an exchange and crosses no wire: kept alongside the events, so that it can be played again exactly.
 
 use std::time::Duration;
 

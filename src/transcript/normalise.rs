@@ -1,9 +1,9 @@
 //! The normalised form of a transcript, which snapshots hold: the same for every run in which the broker does the same.
 //!
-//! The set-up is first, a line a client; steps are in the order of the script, a line an event, and the turns of a `repeat`
-//! share a line. The namespace is `$ns`; what the broker chose goes by the name that the script bound it to, or by that of
-//! its field. What no step took is left out (fences and their echoes, messages of others, timed repeats of 3.x), and so is
-//! the way in which a connection was closed. The broker's properties are by identifier.
+//! The set-up is first, a line a client; steps are in the order of the script, a line an event, and the turns of a
+//! `repeat` share a line. The namespace is `$ns`; what the broker chose goes by the name that the script bound it to,
+//! or by that of its field. What no step took is left out (fences and their echoes, messages of others, timed repeats
+//! of 3.x), and so is the way in which a connection was closed. The broker's properties are by identifier.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use super::usual::Usual;
 use super::{Author, ClientName, Event, StepId, Transcript, What};
 use crate::wire::{Packet, PacketType, Side, Version};
 
-/// The normalised text. `keep` are events that are shown although no step took them: the one at which a case failed. A CONNACK
-/// that is `usual` is shown by its name alone.
+/// The normalised text. `keep` are events that are shown although no step took them: the one at which a case failed. A
+/// CONNACK that is `usual` is shown by its name alone.
 pub fn normalise(transcript: &Transcript, keep: &[usize], usual: &Usual) -> String {
     chosen(transcript, keep, usual, |_| true)
 }
@@ -24,8 +24,8 @@ pub fn normalise_sent(transcript: &Transcript) -> String {
     chosen(transcript, &[], &Usual::default(), |event| !event.is_from_peer())
 }
 
-/// The CONNACKs of the set-up, each with its connection's version, in the notation of snapshots: of these the most frequent
-/// one is the [`Usual`]. One whose fields do not determine its bytes is none of them.
+/// The CONNACKs of the set-up, each with its connection's version, in the notation of snapshots: of these the most
+/// frequent one is the [`Usual`]. One whose fields do not determine its bytes is none of them.
 pub fn connacks(transcript: &Transcript) -> Vec<(Version, String)> {
     let usual = Usual::default();
     let mut notation = Notation::new(transcript, &usual);
@@ -57,7 +57,8 @@ fn chosen(transcript: &Transcript, keep: &[usize], usual: &Usual, wanted: impl F
     let mut said: Vec<(Place, Said)> = Vec::new();
     for (place, index) in places(transcript, keep) {
         let event = &transcript.events[index];
-        // How often a broker talks to itself, and with which names, is another in every run: that it was heard is enough.
+        // How often a broker talks to itself, and with which names, is another in every run: that it was heard is
+        // enough.
         if matches!(place, Place::Kept(_)) && is_of_the_broker(event, &transcript.namespace) {
             if heard.insert(&event.client) {
                 let line = format!("{} <- PUBLISH of the broker's own topics", event.client);
@@ -86,11 +87,11 @@ fn chosen(transcript: &Transcript, keep: &[usize], usual: &Usual, wanted: impl F
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// A client's set-up on one line, `sub: CONNECT, CONNACK, SUBSCRIBE: { filters: { "$ns/a": 1 } }, SUBACK: { return_codes: [1] }`.
-/// The bytes of a packet that its fields do not determine are behind it in brackets.
+/// A client's set-up on one line, `sub: CONNECT, CONNACK, SUBSCRIBE: { filters: { "$ns/a": 1 } }, SUBACK: {
+/// return_codes: [1] }`. The bytes of a packet that its fields do not determine are behind it in brackets.
 ///
-/// The packet identifiers of SUBSCRIBE are left out where they count from 1, as the set-up has it, and that of a SUBACK where
-/// it is the one of the SUBSCRIBE before it.
+/// The packet identifiers of SUBSCRIBE are left out where they count from 1, as the set-up has it, and that of a SUBACK
+/// where it is the one of the SUBSCRIBE before it.
 fn setup<'s>(client: &ClientName, all: impl Iterator<Item = &'s Said>) -> String {
     let mut subscribes = 0;
     let mut packets = Vec::new();
@@ -133,7 +134,7 @@ fn drop_id(line: &mut Line, id: u32) {
     line.fields.retain(|(name, value)| name != "packet_id" || *value != id);
 }
 
-/// Where an event stands: first what sets the scene, by client; then the steps; then what no step took,
+/// Where an event is: first what sets the scene, by client; then the steps; then what no step took,
 /// by client, since nothing puts clients into an order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
@@ -166,7 +167,8 @@ fn place(transcript: &Transcript, index: usize, keep: &[usize]) -> Option<Place>
     }
 }
 
-/// Whether this is a message of the broker's own, such as those below `$SYS`: of a topic with a dollar that is not the case's.
+/// Whether this is a message of the broker's own, such as those below `$SYS`: of a topic with a dollar that is not the
+/// case's.
 fn is_of_the_broker(event: &Event, namespace: &str) -> bool {
     let What::Packet { topic: Some(topic), .. } = &event.what else {
         return false;

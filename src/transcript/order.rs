@@ -1,14 +1,15 @@
 //! The properties of a packet in one order: in comes a packet as the broker sent it, out comes the same one with its
 //! properties by identifier.
 //!
-//! Between properties of different identifiers the order says nothing (5.0, section 2.2.2), and some brokers have another
-//! one in every run. Those of one identifier keep theirs: that of User Properties must be kept (section 3.3.2.3.7).
+//! Between properties of different identifiers the order says nothing (5.0, section 2.2.2), and some brokers have
+//! another one in every run. Those of one identifier keep theirs: that of User Properties must be kept (section
+//! 3.3.2.3.7).
 
 use bytes::BytesMut;
 
 use crate::wire::{Blob, Decoded, Frame, Side, Value, Version, decode};
 
-/// The packet of a server with its properties by identifier. `None` where it is so already, where it has none, and where
+/// The packet of a server with its properties by identifier. `None` if it is so already, if it has none, and where
 /// it breaks the standard: what is wrong is shown as it came.
 pub fn by_identifier(raw: &Blob, decoded: &Decoded) -> Option<(Blob, Decoded)> {
     let Blob::Whole(bytes) = raw else { return None };

@@ -81,7 +81,7 @@ impl Talk {
 }
 
 impl Transcript {
-    /// The same with one bit of an event's packet changed, which is then decoded anew.
+    /// The same with one bit of an event's packet changed, which is then decoded again.
     pub fn with_bit(&self, event: usize, byte: usize, bit: u8) -> Transcript {
         let mut changed = self.clone();
         let side = self.events[event].side(self.scripted);

@@ -108,7 +108,7 @@ pub fn seconds(at: Duration) -> String {
     format!("{:.3}s", at.as_secs_f64())
 }
 
-/// The packet's name; its number where it has none.
+/// The packet's name; its number if it has none.
 pub fn name(decoded: &Decoded) -> &'static str {
     decoded.packet_type.map_or("reserved 0", |t| t.name())
 }
@@ -130,7 +130,7 @@ pub fn shown(decoded: &Decoded) -> Vec<Field> {
         match (field.name.as_ref(), &field.value) {
             ("type and flags", Value::Int(_))
             | ("remaining_length" | "property_length" | "will.property_length", _) => {}
-            // That there is a user name or password is seen where it stands.
+            // That there is a user name or password is seen where it is.
             ("connect_flags", Value::Map(flags)) => {
                 let will = flags.contains(&("will", Value::Bool(true)));
                 let flags = flags.iter().filter(|(name, value)| match *name {

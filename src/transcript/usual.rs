@@ -1,5 +1,6 @@
-//! The CONNACK that a broker usually answers with, for each version: snapshots of a broker state it once, and everywhere
-//! else `CONNACK` alone stands for it. A new property of the broker's then changes one line instead of every exchange.
+//! The CONNACK that a broker usually answers with, for each version: snapshots of a broker state it once, and
+//! everywhere else `CONNACK` alone stands for it. A new property of the broker's then changes one line instead of every
+//! exchange.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -7,7 +8,8 @@ use std::fmt::Write as _;
 
 use crate::wire::Version;
 
-/// The usual CONNACK of each version, in the notation of snapshots. The default has none: every CONNACK is shown in full.
+/// The usual CONNACK of each version, in the notation of snapshots. The default has none: every CONNACK is shown in
+/// full.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Usual(BTreeMap<Version, String>);
 

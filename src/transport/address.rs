@@ -87,7 +87,7 @@ impl Address {
         self.transport
     }
 
-    /// The host: a name or an IP address; an IPv6 address stands without its brackets. Empty for a Unix socket.
+    /// The host: a name or an IP address; an IPv6 address is without its brackets. Empty for a Unix socket.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -119,7 +119,7 @@ impl Address {
     /// The socket addresses behind the name, at least one.
     ///
     /// # Errors
-    /// Where the system does not know the host.
+    /// If the system does not know the host.
     pub async fn resolve(&self) -> std::io::Result<Vec<std::net::SocketAddr>> {
         let found: Vec<_> = tokio::net::lookup_host((self.host(), self.port())).await?.collect();
         if !found.is_empty() {
@@ -232,7 +232,7 @@ impl FromStr for Address {
     }
 }
 
-/// Splits `host:port`, where an IPv6 address stands in brackets.
+/// Splits `host:port`, where an IPv6 address is in brackets.
 fn split_port<'a>(rest: &'a str, text: &str) -> Result<(&'a str, Option<&'a str>), AddressError> {
     let bad = |host: &str, why| AddressError::BadHost {
         host: host.to_owned(),

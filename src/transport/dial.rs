@@ -67,7 +67,7 @@ impl Dialer {
         &self.0.options
     }
 
-    /// Reads what TLS needs, so that a wrong file is told before anything is dialled.
+    /// Reads what TLS needs, so that a wrong file is reported before anything is dialled.
     ///
     /// # Errors
     /// A file cannot be read, or does not hold what it is to hold.

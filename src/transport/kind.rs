@@ -53,8 +53,8 @@ impl Transport {
         matches!(self, Transport::Ws | Transport::Wss)
     }
 
-    /// Whether one direction of a connection can end while the other goes on. A WebSocket's close is for both, and of TLS
-    /// many implementations take the end of one direction for that of the connection.
+    /// Whether one direction of a connection can end while the other goes on. A WebSocket's close is for both, and of
+    /// TLS many implementations take the end of one direction for that of the connection.
     pub fn can_half_close(self) -> bool {
         matches!(self, Transport::Mqtt | Transport::Unix)
     }

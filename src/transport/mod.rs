@@ -1,7 +1,7 @@
 //! How bytes travel between a client and a broker: TCP, TLS, WebSocket and Unix sockets, for both sides.
 //!
-//! In: a socket, or an [`Address`] and a [`Dialer`] that opens one. Out: a [`Link`], whose halves carry the bytes of MQTT
-//! whatever lies below. This module knows nothing of MQTT; the modules that listen stand above it.
+//! In: a socket, or an [`Address`] and a [`Dialer`] that opens one. Out: a [`Link`], whose halves carry the bytes of
+//! MQTT whatever lies below. This module knows nothing of MQTT; the modules that listen are above it.
 
 mod address;
 mod dial;

@@ -1,8 +1,9 @@
-//! A packet on one line, in the notation of scenarios: `pub -> PUBLISH: { topic: "$ns/a", qos: 1, packet_id: 7, payload: "x" }`.
+//! A packet on one line, in the notation of scenarios: `pub -> PUBLISH: { topic: "$ns/a", qos: 1, packet_id: 7,
+//! payload: "x" }`.
 //!
-//! The fields determine the bytes. They are left out only where a scenario leaves them out too, because the language has a
-//! default for them (`clean: true`, `keep_alive: 60`). Where the fields do not determine the bytes (a length that is longer
-//! than it needs to be, a violation, a long value that is cut), the bytes follow behind a `#`.
+//! The fields determine the bytes. They are left out only if a scenario leaves them out too, because the language has a
+//! default for them (`clean: true`, `keep_alive: 60`). Where the fields do not determine the bytes (a length that is
+//! longer than it needs to be, a violation, a long value that is cut), the bytes follow behind a `#`.
 
 mod fields;
 #[cfg(test)]
@@ -28,7 +29,7 @@ const HEX: usize = 96;
 /// The longest value that is shown whole, in bytes; [`Value`]'s `Display` cuts the others in the middle.
 const WHOLE: usize = 200;
 
-/// Fields whose values the broker chooses anew in every run.
+/// Fields whose values the broker chooses again in every run.
 const CHOSEN: [&str; 4] = [
     "assigned_client_id",
     "authentication_data",
@@ -46,7 +47,7 @@ const KEEP_ALIVE: u64 = 60;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
     Packet(Line),
-    /// The whole line, of what is no packet; empty where there is nothing to say.
+    /// The whole line, of what is no packet; empty if there is nothing to say.
     Other(String),
 }
 
@@ -91,7 +92,8 @@ pub fn arrow(from: Side) -> &'static str {
     }
 }
 
-/// Turns events into lines, in the order of the snapshot: values that the broker chose have a name from their first use on.
+/// Turns events into lines, in the order of the snapshot: values that the broker chose have a name from their first use
+/// on.
 pub struct Notation<'t> {
     transcript: &'t Transcript,
     usual: &'t Usual,
@@ -100,7 +102,8 @@ pub struct Notation<'t> {
     taken: Vec<bool>,
     /// Packet identifiers that the broker chose and that are in use, by client.
     ids: BTreeMap<(ClientName, u16), String>,
-    /// Texts that the broker chose and that may come back in other packets, such as the client identifier that it assigned.
+    /// Texts that the broker chose and that may come back in other packets, such as the client identifier that it
+    /// assigned.
     texts: BTreeMap<String, String>,
 }
 
@@ -341,7 +344,7 @@ fn versions(transcript: &Transcript) -> Vec<Version> {
     transcript.events.iter().map(version).collect()
 }
 
-/// Whether the packet, written anew, has the same bytes: then nothing but its fields tells it from others.
+/// Whether the packet, written again, has the same bytes: then nothing but its fields tells it from others.
 fn is_canonical(raw: &Blob, decoded: &Decoded, version: Version) -> bool {
     let Blob::Whole(bytes) = raw else {
         // Of a message too long to be held the digest stands for the payload.
@@ -353,8 +356,8 @@ fn is_canonical(raw: &Blob, decoded: &Decoded, version: Version) -> bool {
         .is_some_and(|p| encode_bytes(p, version) == *bytes)
 }
 
-/// The length of a packet and a digest of its bytes, but for those that differ from run to run. `None` where they are not
-/// held: the digest of such a payload is its value.
+/// The length of a packet and a digest of its bytes, except for those that differ from run to run. `None` if they are
+/// not held: the digest of such a payload is its value.
 fn digest(raw: &Blob, marks: &[Mark]) -> Option<String> {
     let Blob::Whole(bytes) = raw else { return None };
     let mut hasher = XxHash64::with_seed(0);
@@ -382,8 +385,8 @@ fn longest(value: &Value) -> usize {
     }
 }
 
-/// The text with the namespace as a scenario writes it: `$ns/a`, and `${ns}pub` where what follows could be read as a part of
-/// the name. An empty namespace leaves the text as it is.
+/// The text with the namespace as a scenario writes it: `$ns/a`, and `${ns}pub` where what follows could be read as a
+/// part of the name. An empty namespace leaves the text as it is.
 pub fn without_namespace(namespace: &str, text: &str) -> String {
     if namespace.is_empty() {
         return text.to_owned();
@@ -406,7 +409,7 @@ fn dollar(name: &str) -> String {
     }
 }
 
-/// The text that a field holds, where it holds any.
+/// The text that a field holds, if it holds any.
 fn text_of(value: &Value) -> Option<&str> {
     match value {
         Value::Text(text) => text.as_str().filter(|t| !t.is_empty()),

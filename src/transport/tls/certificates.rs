@@ -1,4 +1,5 @@
-//! Certificates for the brokers that a run starts: an authority, a server's and a client's, made in memory once a process.
+//! Certificates for the brokers that a run starts: an authority, a server's and a client's, made in memory once a
+//! process.
 
 use std::fs;
 use std::io;
@@ -35,7 +36,7 @@ struct Pair {
     key: String,
 }
 
-// The keys are nobody's to see.
+// The keys are secret.
 impl std::fmt::Debug for Certificates {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Certificates")
@@ -52,7 +53,7 @@ impl Certificates {
     /// An authority of its own, and what it signed.
     ///
     /// # Panics
-    /// Where the system gives no random numbers.
+    /// If the system gives no random numbers.
     pub fn make() -> Certificates {
         Certificates::try_make().expect("the parameters are right, and the system gives random numbers")
     }

@@ -1,4 +1,4 @@
-//! A client that takes whoever answers for the server.
+//! A TLS client that skips certificate verification.
 
 use std::sync::Arc;
 

@@ -29,7 +29,7 @@ pub struct TlsOptions {
     pub key: Option<PathBuf>,
     /// The name that the server has to have, in place of the address's host.
     pub server_name: Option<String>,
-    /// Whoever answers is taken for the server. For brokers with certificates that nobody can check.
+    /// Skips certificate verification, for brokers whose certificates cannot be verified.
     pub insecure: bool,
     /// Trusts the certificates that this program makes for the brokers that it starts, and shows its own.
     pub made: bool,
@@ -104,7 +104,7 @@ fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsError> {
     } else if options.made {
         add(Certificates::shared().ca(), &"memory")?;
     } else {
-        // What of the system's cannot be read is left out, as everywhere: whoever is not trusted then is told so.
+        // System certificates that cannot be read are left out, as elsewhere: the handshake then fails with an error.
         let found = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(found.certs);
     }
@@ -141,8 +141,8 @@ fn certificates_in(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError
     }
 }
 
-/// The configuration of a server with the certificates made here. With `asks`, only clients with a certificate of theirs
-/// are let in.
+/// The configuration of a server with the certificates made here. With `asks`, only clients with a certificate of
+/// theirs are let in.
 pub fn server(certificates: &Certificates, asks: bool) -> Arc<TlsServer> {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()

@@ -1,8 +1,8 @@
 //! WebSocket (RFC 6455) as a carrier of bytes: the upgrade, and frames in both directions.
 //!
 //! Frames are cut and joined here and not by a library's message reader, since a frame may hold MQTT's largest packet,
-//! which nobody has to keep in memory twice, and since where frames begin and end is what some cases are about. The headers
-//! of frames and of HTTP are tungstenite's.
+//! which no one has to keep in memory twice, and since where frames begin and end is what some cases are about. The
+//! headers of frames and of HTTP are tungstenite's.
 
 mod mask;
 mod outbox;

@@ -1,4 +1,5 @@
-//! What waits to be sent on a WebSocket: the writer's frames, and the answers to control frames, which the reader puts here.
+//! What waits to be sent on a WebSocket: the writer's frames, and the answers to control frames, which the reader puts
+//! here.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +15,7 @@ use super::super::stream::Half;
 use super::Side;
 use super::mask::Mask;
 
-/// How many bytes of answers may wait. Whoever pings and never lets us write gets no more of them.
+/// How many bytes of answers may wait. A peer that pings and never lets us write gets no more of them.
 const ANSWERS_MAX: usize = 64 * 1024;
 
 /// Shared by reader and writer.
@@ -52,8 +53,8 @@ impl Outbox {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers a ping with its payload, or a close with its code. Where the writer is idle, the answer goes at once; else
-    /// the writer takes it along.
+    /// Answers a ping with its payload, or a close with its code. Where the writer is idle, the answer goes at once;
+    /// else the writer takes it along.
     pub(super) fn answer(&self, cx: &mut Context<'_>, control: Control, payload: &[u8]) {
         let mut inner = self.lock();
         let is_idle = inner.ready.is_empty();
@@ -69,8 +70,8 @@ impl Outbox {
         }
     }
 
-    /// Ends our direction too, now that the other side has ended its own: a server may wait for that before it takes the
-    /// client for gone. What cannot be written at once any more is not waited for.
+    /// Ends our direction too, now that the other side has ended its own: a server may wait for that before it takes
+    /// the client for gone. What cannot be written at once any more is not waited for.
     pub(super) fn shut_down(&self, cx: &mut Context<'_>) {
         let mut inner = self.lock();
         if inner.poll_drain(cx).is_ready() {
@@ -88,7 +89,7 @@ impl Inner {
         &self.half
     }
 
-    /// Begins a frame of so many bytes.
+    /// Begins a frame of this many bytes.
     pub(super) fn begin(&mut self, opcode: Data, length: u64) {
         let mask = (self.side == Side::Client).then(Mask::random);
         header(&mut self.ready, OpCode::Data(opcode), length, mask);
@@ -127,7 +128,7 @@ impl Inner {
         }
     }
 
-    /// Control frames stand between frames, never inside one.
+    /// Control frames are between frames, never inside one.
     fn take_answers(&mut self) {
         if self.left == 0 && !self.answers.is_empty() {
             let answers = self.answers.split();

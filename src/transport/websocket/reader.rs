@@ -70,7 +70,7 @@ impl Reader {
         self.message_ended
     }
 
-    /// Takes the header of the next frame off the buffer; `false` where it is not whole.
+    /// Takes the header of the next frame off the buffer; `false` if it is not whole.
     fn next_frame(&mut self) -> io::Result<bool> {
         let mut cursor = io::Cursor::new(&self.buffer[..]);
         let Some((header, length)) = FrameHeader::parse(&mut cursor).map_err(io::Error::other)? else {
@@ -116,7 +116,8 @@ impl Reader {
         ))
     }
 
-    /// Goes on with the frame at hand as far as the buffer reaches. `true`: there is something to be told to the caller.
+    /// Goes on with the frame at hand as far as the buffer reaches. `true`: there is something to be reported to the
+    /// caller.
     fn go_on(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> bool {
         let Some(frame) = &mut self.frame else { return false };
         match frame.opcode {

@@ -79,8 +79,8 @@ pub async fn request(
     Ok((upgrade, rest))
 }
 
-/// Answers a client that asks for a WebSocket. `choose` picks among the subprotocols that it offers; where it picks none,
-/// the client is refused. Gives the bytes that came behind the request.
+/// Answers a client that asks for a WebSocket. `choose` picks among the subprotocols that it offers; where it picks
+/// none, the client is refused. Gives the bytes that came behind the request.
 ///
 /// # Errors
 /// The connection failed, or the client was refused.
@@ -117,7 +117,7 @@ pub async fn accept(
     Ok((upgrade, rest))
 }
 
-/// The comma-separated values of a header, which may stand there several times.
+/// The comma-separated values of a header, which may be there several times.
 fn tokens<'h>(headers: &'h HeaderMap, name: &'static str) -> impl Iterator<Item = &'h str> {
     headers
         .get_all(name)
