@@ -3,11 +3,11 @@
 use super::property::{DataType, property, property_named};
 use super::{Connect, Packet, Properties, PropertyValue, Subscription, Value, Version, Will};
 
-/// The value of the field `name` (see [`field_names`](super::field_names)); `None` where the packet does not carry it, or
+/// The value of the field `name` (see [`field_names`](super::field_names)); `None` if the packet does not carry it, or
 /// has no such field at this version.
 ///
-/// A reason code that a 5.0 short form leaves out is 0, which is what it stands for. `topic` is the topic as it is on the
-/// wire: no alias is resolved. A property that stands twice where it may stand once gives its first value.
+/// A reason code that a 5.0 short form leaves out is 0, which is what it stands for. `topic` is the topic as it is on
+/// the wire: no alias is resolved. A property that is twice where it may be once gives its first value.
 pub fn field(packet: &Packet, version: Version, name: &str) -> Option<Value> {
     let v5 = version == Version::V5;
     let own = match packet {
@@ -69,7 +69,7 @@ pub fn field(packet: &Packet, version: Version, name: &str) -> Option<Value> {
     })
 }
 
-/// The value of the property `name` in a block of properties; `None` where it is absent.
+/// The value of the property `name` in a block of properties; `None` if it is absent.
 pub fn property_field(properties: &Properties, name: &str) -> Option<Value> {
     let spec = property_named(name)?;
     match spec.data_type {

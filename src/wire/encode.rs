@@ -67,9 +67,9 @@ pub fn encode_bytes(packet: &Packet, version: Version) -> Bytes {
 /// The bytes of a packet at a version. Without overrides they are canonical: the shortest lengths, and of 5.0's
 /// acknowledgements, DISCONNECT and AUTH the shortest form.
 ///
-/// What the version has no place for is left out: properties and reason codes at 3.x. A string or binary field of more than
-/// 65 535 bytes, which its length cannot express, is cut there. A [`Payload::Long`] is not held, so zeros of its length
-/// stand for it. A body above 268 435 455 bytes gets a remaining length of five bytes, which is malformed.
+/// What the version has no place for is left out: properties and reason codes at 3.x. A string or binary field of more
+/// than 65 535 bytes, which its length cannot express, is cut there. A [`Payload::Long`] is not held, so zeros of its
+/// length stand for it. A body above 268 435 455 bytes gets a remaining length of five bytes, which is malformed.
 pub fn encode(packet: &Packet, version: Version, overrides: &Overrides) -> Vec<Chunk> {
     let mut body = Body {
         version,

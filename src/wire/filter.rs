@@ -7,7 +7,8 @@ use super::Text;
 pub enum Match {
     Yes,
     No,
-    /// Only if a wildcard at the beginning of the filter matched a `$` at the beginning of the topic, which it must not.
+    /// Only if a wildcard at the beginning of the filter matched a `$` at the beginning of the topic, which it must
+    /// not.
     DollarOnly,
 }
 
@@ -25,7 +26,7 @@ pub fn matches(filter: &Text, topic: &Text) -> Match {
     }
 }
 
-/// The filter inside `$share/name/filter`; `None` where it is no shared subscription.
+/// The filter inside `$share/name/filter`; `None` if it is no shared subscription.
 pub fn shared(filter: &Text) -> Option<Text> {
     let rest = filter.as_bytes().strip_prefix(b"$share/")?;
     let slash = rest.iter().position(|b| *b == b'/')?;

@@ -1,5 +1,5 @@
-//! Bytes of a stream → packets as bytes. A [`Splitter`] finds where one packet ends and the next begins, whatever way the
-//! stream is cut, and keeps a bounded part of what is long.
+//! Bytes of a stream → packets as bytes. A [`Splitter`] finds where one packet ends and the next begins, whatever way
+//! the stream is cut, and keeps a bounded part of what is long.
 
 use std::hash::Hasher;
 
@@ -36,9 +36,9 @@ pub struct LongBlob {
     pub head: Bytes,
     /// The last [`TAIL`] bytes.
     pub tail: Bytes,
-    /// Digests of what follows `start`, to the end of the packet. Of a PUBLISH there is one for each place where its payload
-    /// may begin (with and without properties, unless the splitter [was told](Splitter::speaks) the version); of others one, of
-    /// the whole body.
+    /// Digests of what follows `start`, to the end of the packet. Of a PUBLISH there is one for each place where its
+    /// payload may begin (with and without properties, unless the splitter [was told](Splitter::speaks) the version);
+    /// of others one, of the whole body.
     pub digests: Vec<Digest>,
 }
 
@@ -94,7 +94,7 @@ pub struct Frame {
 
 impl Frame {
     /// The packet that `bytes` begins with, taking all of them: they may be fewer or more than the packet says, and the
-    /// remaining length may be malformed (then it is 0 here). [`decode`](super::decode) reports all of that. `None` where
+    /// remaining length may be malformed (then it is 0 here). [`decode`](super::decode) reports all of that. `None` if
     /// there is no byte.
     pub fn loose(bytes: impl Into<Bytes>) -> Option<Frame> {
         let bytes = bytes.into();
@@ -123,7 +123,7 @@ impl Frame {
     }
 
     /// The Protocol Level of a CONNECT, from which the version of the connection follows; `None` for another packet, or
-    /// where it has none.
+    /// if it has none.
     pub fn connect_level(&self) -> Option<u8> {
         if self.packet_type() != Some(PacketType::Connect) {
             return None;
@@ -138,8 +138,8 @@ impl Frame {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
     Frame(Frame),
-    /// The remaining length continues after its fourth byte, so no later byte can be framed. `bytes` are the packet's first
-    /// five. This comes once; what follows is [`Splitter::pending`].
+    /// The remaining length continues after its fourth byte, so no later byte can be framed. `bytes` are the packet's
+    /// first five. This comes once; what follows is [`Splitter::pending`].
     Broken {
         bytes: Bytes,
         why: String,
@@ -148,8 +148,8 @@ pub enum Piece {
 
 /// Splits a stream of bytes into packets. The pieces are the same for every way of cutting the stream.
 ///
-/// Memory is bounded: a packet of more than [`WHOLE_MAX`] bytes costs [`HEAD`] and [`TAIL`], and nothing is allocated for
-/// bytes that are only announced.
+/// Memory is bounded: a packet of more than [`WHOLE_MAX`] bytes costs [`HEAD`] and [`TAIL`], and nothing is allocated
+/// for bytes that are only announced.
 #[derive(Default)]
 pub struct Splitter {
     /// What is kept of the packet that is not yet complete.
@@ -176,7 +176,8 @@ impl Splitter {
         Splitter::default()
     }
 
-    /// Says at which version the packets from here on will be decoded, where that is known: long ones need one digest then.
+    /// Says at which version the packets from here on will be decoded, where that is known: long ones need one digest
+    /// then.
     pub fn speaks(&mut self, version: Option<Version>) {
         self.version = version;
     }
@@ -320,7 +321,7 @@ impl Splitter {
 }
 
 impl Long {
-    /// Takes bytes that stand at `at` in the packet.
+    /// Takes bytes that are at `at` in the packet.
     fn take(&mut self, head: &mut Vec<u8>, header: FixedHeader, version: Option<Version>, at: u64, bytes: &[u8]) {
         let (to_head, beyond) = bytes.split_at(bytes.len().min(HEAD - head.len()));
         head.extend_from_slice(to_head);
@@ -344,8 +345,8 @@ impl Long {
     }
 }
 
-/// The packet that `bytes` begins with, and what follows it, where all of the packet is there and it is kept whole: what is
-/// usual takes one allocation of the right size and one copy.
+/// The packet that `bytes` begins with, and what follows it, where all of the packet is there and it is kept whole:
+/// what is usual takes one allocation of the right size and one copy.
 fn whole_frame(bytes: &[u8]) -> Option<(Frame, &[u8])> {
     let ReadHeader::Whole(header) = read_header(bytes) else {
         return None;
@@ -364,7 +365,7 @@ fn whole_frame(bytes: &[u8]) -> Option<(Frame, &[u8])> {
     Some((frame, rest))
 }
 
-/// Gives each hasher what of `bytes`, which stand at `at`, lies behind its start.
+/// Gives each hasher what of `bytes`, which are at `at`, lies behind its start.
 fn feed(hashers: &mut [(u64, XxHash3_64)], at: u64, bytes: &[u8]) {
     for (start, hasher) in hashers {
         let skip = start.saturating_sub(at).min(bytes.len() as u64) as usize;

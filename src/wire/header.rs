@@ -1,5 +1,5 @@
-//! The fixed header, with which every packet begins: its first byte and the Remaining Length (section 2.1 of 5.0, 2.2 of
-//! 3.1.1, 2.1 of 3.1).
+//! The fixed header, with which every packet begins: its first byte and the Remaining Length (section 2.1 of 5.0, 2.2
+//! of 3.1.1, 2.1 of 3.1).
 
 use super::variable::{Variable, read_variable};
 
@@ -19,7 +19,7 @@ impl FixedHeader {
     }
 }
 
-/// What stands where a packet begins.
+/// What is where a packet begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadHeader {
     Whole(FixedHeader),
@@ -45,7 +45,7 @@ pub fn read_header(bytes: &[u8]) -> ReadHeader {
     }
 }
 
-/// What follows the fixed header of a packet; nothing where that cannot be read.
+/// What follows the fixed header of a packet; nothing if that cannot be read.
 pub fn body(packet: &[u8]) -> &[u8] {
     match read_header(packet) {
         ReadHeader::Whole(header) => &packet[header.len..],

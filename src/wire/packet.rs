@@ -1,5 +1,5 @@
-//! The packets as values. They can hold what the standard forbids (a QoS of 3, ill-formed strings, a property twice), so
-//! that a wrong packet is decoded, shown and sent as easily as a right one.
+//! The packets as values. They can hold what the standard forbids (a QoS of 3, ill-formed strings, a property twice),
+//! so that a wrong packet is decoded, shown and sent as easily as a right one.
 
 use bytes::Bytes;
 
@@ -406,7 +406,7 @@ impl Properties {
         self.0.iter().filter(move |p| p.id == id).map(|p| &p.value)
     }
 
-    /// The first value with this identifier as a number; `None` where there is none, or it is no number.
+    /// The first value with this identifier as a number; `None` if there is none, or it is no number.
     pub fn number(&self, id: u32) -> Option<u32> {
         self.get(id).and_then(PropertyValue::number)
     }

@@ -17,7 +17,7 @@ pub enum DataType {
 }
 
 impl DataType {
-    /// The largest number that the type can hold on the wire; `None` where it is no number.
+    /// The largest number that the type can hold on the wire; `None` if it is no number.
     pub fn max(self) -> Option<u64> {
         match self {
             DataType::Byte => Some(u64::from(u8::MAX)),
@@ -29,7 +29,7 @@ impl DataType {
     }
 }
 
-/// Where a block of properties stands: in a packet, or in the will of a CONNECT.
+/// Where a block of properties is: in a packet, or in the will of a CONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Packet(PacketType),
@@ -60,9 +60,9 @@ pub struct PropertySpec {
     pub packets: &'static [PacketType],
     /// Whether a will may carry it.
     pub will: bool,
-    /// Both once more, a bit a place: [`allowed`](PropertySpec::allowed) is asked for each property that comes.
+    /// Both again, a bit a place: [`allowed`](PropertySpec::allowed) is asked for each property that comes.
     places: u16,
-    /// The numbers that the standard permits; `None` where the data type alone bounds it, or it is no number.
+    /// The numbers that the standard permits; `None` if the data type alone bounds it, or it is no number.
     pub legal: Option<RangeInclusive<u32>>,
     /// What its absence stands for; see [`PropertySpec::default_at`].
     default: Option<u32>,
@@ -113,13 +113,13 @@ impl PropertySpec {
         self
     }
 
-    /// Whether the property may stand at `place`.
+    /// Whether the property may be at `place`.
     pub fn allowed(&self, place: Place) -> bool {
         self.places & place.bit() != 0
     }
 
-    /// What its absence from `place` stands for, where the standard names a number. Without a Session Expiry Interval in
-    /// CONNACK or DISCONNECT the one of the CONNECT holds, so there it has none.
+    /// What its absence from `place` stands for, where the standard names a number. Without a Session Expiry Interval
+    /// in CONNACK or DISCONNECT the one of the CONNECT holds, so there it has none.
     pub fn default_at(&self, place: Place) -> Option<u32> {
         match (self.id, place) {
             (id::SESSION_EXPIRY_INTERVAL, Place::Packet(packet)) if packet != PacketType::Connect => None,
@@ -127,7 +127,7 @@ impl PropertySpec {
         }
     }
 
-    /// Whether it may stand at `place` more than once: User Property anywhere (5.0, section 2.2.2.2), Subscription
+    /// Whether it may be at `place` more than once: User Property anywhere (5.0, section 2.2.2.2), Subscription
     /// Identifier in PUBLISH (section 3.3.2.3.8).
     pub fn repeatable(&self, place: Place) -> bool {
         match self.id {

@@ -58,7 +58,8 @@ const V5: &[Row] = {
         only(Server, row(0x89, "Server busy", &[Disconnect])),
         row(0x8a, "Banned", &[ConnAck]),
         only(Server, row(0x8b, "Server shutting down", &[Disconnect])),
-        // Section 2.4 lists this one for DISCONNECT, the table of 3.14.2.1 does not: whoever sends it is given the benefit.
+        // Section 2.4 lists this one for DISCONNECT, the table of 3.14.2.1 does not: whoever sends it is given the
+        // benefit.
         row(0x8c, "Bad authentication method", BOTH_ENDS),
         only(Server, row(0x8d, "Keep Alive timeout", &[Disconnect])),
         only(Server, row(0x8e, "Session taken over", &[Disconnect])),
@@ -132,7 +133,7 @@ fn rows(packet: PacketType, version: Version) -> impl Iterator<Item = &'static R
         .filter(move |r| r.packets.contains(&packet) && !failure_before_3_1_1(r.code, packet, version))
 }
 
-/// The name of `code` in this packet; `None` where the packet may not carry it.
+/// The name of `code` in this packet; `None` if the packet may not carry it.
 pub fn reason_name(code: u8, packet: PacketType, version: Version) -> Option<&'static str> {
     row_of(code, packet, version).map(|r| r.name)
 }
@@ -161,7 +162,8 @@ pub(super) enum Senders {
 
 /// Who may send `code` in this packet.
 pub(super) fn reason_senders(code: u8, packet: PacketType, version: Version) -> Senders {
-    /// For each code the packets that may carry it, as bits: sent by either side, by the server only, by the client only.
+    /// For each code the packets that may carry it, as bits: sent by either side, by the server only, by the client
+    /// only.
     type Masks = [[u16; 3]; 256];
     const fn masks(table: &[Row]) -> Masks {
         let mut masks = [[0; 3]; 256];

@@ -74,7 +74,7 @@ impl Text {
     /// The part of it in `range` of bytes.
     ///
     /// # Panics
-    /// Where the range is not within it.
+    /// If the range is not within it.
     pub fn slice(&self, range: Range<usize>) -> Text {
         match &self.0 {
             Held::Short { .. } => self.as_bytes()[range].into(),

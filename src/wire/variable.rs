@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-/// What stands at the beginning of some bytes.
+/// What is at the beginning of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Variable {
     /// A value and the number of its bytes, 1 to 4; more than the value needs are taken too.

@@ -43,7 +43,7 @@ impl ConnectFlags {
     }
 }
 
-/// A protocol name up to this many bytes is told; the longest that there is has 6.
+/// A protocol name up to this many bytes is reported; the longest that there is has 6.
 const LONGEST_NAME: usize = 8;
 
 impl<const NOTED: bool> Cursor<'_, NOTED> {
@@ -202,7 +202,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
         Some(())
     }
 
-    /// Whether a user name or password follows, which its flag announces. `None` where it is missing, which 3.1 allows
+    /// Whether a user name or password follows, which its flag announces. `None` if it is missing, which 3.1 allows
     /// (section 3.1: the Remaining Length takes precedence over the flags).
     fn login_field(&mut self, flag: bool, name: &'static str, missing: PerVersion) -> Option<bool> {
         if flag && self.left() == 0 {

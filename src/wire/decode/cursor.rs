@@ -11,8 +11,8 @@ use crate::wire::ids;
 use crate::wire::variable::{Variable, read_variable, variable_len};
 use crate::wire::{PacketType, Side, Value, Version};
 
-/// A place in a packet, and what was found up to there. Where it is not `NOTED`, fields and breaches are not kept, only whether
-/// there was a breach.
+/// A place in a packet, and what was found up to there. Where it is not `NOTED`, fields and violations are not kept,
+/// only whether there was a violation.
 pub(super) struct Cursor<'a, const NOTED: bool> {
     pub version: Version,
     pub from: Side,
@@ -20,9 +20,9 @@ pub(super) struct Cursor<'a, const NOTED: bool> {
     pos: usize,
     /// Where the current part ends: the packet, or a block of properties in it.
     end: usize,
-    /// What a part that ends too early breaches.
+    /// What a part that ends too early violates.
     short: &'static PerVersion,
-    /// Whether the packet goes on behind `data`, which is then no breach by itself.
+    /// Whether the packet goes on behind `data`, which is then no violation by itself.
     cut: bool,
     pub notes: Notes,
 }
@@ -31,14 +31,15 @@ pub(super) struct Cursor<'a, const NOTED: bool> {
 pub(super) struct Notes {
     pub fields: Vec<Field>,
     pub breaches: Vec<Breach>,
-    /// Whether there was a breach.
+    /// Whether there was a violation.
     pub faulty: bool,
     /// Where the last field ends.
     pub covered: usize,
 }
 
 impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
-    /// At the beginning of `data`. Where the packet is `cut` it goes on behind `data`, and what is missing is no breach.
+    /// At the beginning of `data`. Where the packet is `cut` it goes on behind `data`, and what is missing is no
+    /// violation.
     pub fn new(data: &'a Bytes, cut: bool, version: Version, from: Side) -> Self {
         Cursor {
             version,
@@ -80,7 +81,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
         self.end = end.clamp(self.pos, self.data.len());
     }
 
-    /// Notes the breach that the part ends too early, unless the packet goes on where we cannot see it.
+    /// Notes the violation that the part ends too early, unless the packet goes on where we cannot see it.
     fn too_early(&mut self, rule: PerVersion, span: Range<usize>, text: String) {
         let goes_on = self.cut && self.end == self.data.len();
         if !goes_on {
@@ -88,7 +89,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
         }
     }
 
-    /// Notes a breach, if this version has a statement against it.
+    /// Notes a violation, if this version has a statement against it.
     #[cold]
     #[inline(never)]
     pub fn breach(&mut self, rule: PerVersion, span: Range<usize>, text: impl Into<String>) {
@@ -128,8 +129,8 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
         }
     }
 
-    /// Takes what is left of the part as a field without a meaning of its own, if there is something. An element of which
-    /// only the beginning was read belongs to it.
+    /// Takes what is left of the part as a field without a meaning of its own, if there is something. An element of
+    /// which only the beginning was read belongs to it.
     pub fn rest(&mut self, name: impl Into<Cow<'static, str>>) -> Option<Range<usize>> {
         let start = self.notes.covered;
         if start >= self.end {
@@ -141,7 +142,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
         Some(start..self.end)
     }
 
-    /// Takes what is left as the beginning of a field that does not fit, and notes the breach.
+    /// Takes what is left as the beginning of a field that does not fit, and notes the violation.
     #[cold]
     #[inline(never)]
     pub fn too_short(&mut self, name: impl Into<Cow<'static, str>>, rule: PerVersion, needs: usize) {
@@ -153,7 +154,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
         self.rest(name);
     }
 
-    /// The next `N` bytes without a field, or the breach that they are not there.
+    /// The next `N` bytes without a field, or the violation that they are not there.
     #[inline]
     fn take<const N: usize>(&mut self, name: &'static str) -> Option<[u8; N]> {
         let Some(bytes) = self.data[self.pos..self.end].first_chunk::<N>() else {
@@ -206,7 +207,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
         &self.data[self.pos..self.end]
     }
 
-    /// A Variable Byte Integer without a field of its own. More bytes than the value needs are a breach, and taken.
+    /// A Variable Byte Integer without a field of its own. More bytes than the value needs are a violation, and taken.
     #[inline]
     pub fn bare_variable(&mut self, name: &'static str) -> Option<u32> {
         let start = self.pos;
@@ -247,7 +248,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
         Some(self.data.slice(span))
     }
 
-    /// The packet as far as it is there.
+    /// The part of the packet that is available.
     #[inline]
     pub fn data(&self) -> &'a Bytes {
         self.data
@@ -293,7 +294,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
         bytes
     }
 
-    /// The span of the first field called `name`; empty and here where there is none.
+    /// The span of the first field called `name`; empty and here if there is none.
     pub fn span_of(&self, name: &str) -> Range<usize> {
         let found = self.notes.fields.iter().find(|f| f.name == name);
         found.map_or(self.pos..self.pos, |f| f.span.clone())

@@ -1,8 +1,8 @@
-//! Bytes of a packet → the packet, the place of each of its fields, and every breach that it shows by itself.
+//! Bytes of a packet → the packet, the place of each of its fields, and every violation that it shows by itself.
 //!
 //! In: a [`Frame`], the version of the connection, who sent it. Out: [`Decoded`]. It is strict (every violation is
-//! reported) and total (whatever the bytes are, reading goes on as far as it makes sense). What takes a second packet to
-//! see, such as an identifier in use, is for the rules over a transcript.
+//! reported) and total (whatever the bytes are, reading goes on as far as it makes sense). What takes a second packet
+//! to see, such as an identifier in use, is for the rules over a transcript.
 
 mod connect;
 mod cursor;
@@ -31,14 +31,15 @@ use crate::statements::catalogue;
 pub struct Decoded {
     /// `None` for a type that the version reserves: 0, and before 5.0 also 15.
     pub packet_type: Option<PacketType>,
-    /// `None` where no packet can be made of the bytes.
+    /// `None` if no packet can be made of the bytes.
     pub packet: Option<Packet>,
     /// Every element, in the order of the wire; together they cover every byte.
     pub fields: Vec<Field>,
     /// Every violation, in the order of the wire.
     pub breaches: Vec<Breach>,
-    /// Whether all that matters of the packet was kept. If not, it was too long (see [`WHOLE_MAX`](super::WHOLE_MAX)): there
-    /// is no packet, and what lies behind the kept head was not judged. A long PUBLISH is complete without its payload.
+    /// Whether all that matters of the packet was kept. If not, it was too long (see [`WHOLE_MAX`](super::WHOLE_MAX)):
+    /// there is no packet, and what lies behind the kept head was not judged. A long PUBLISH is complete without its
+    /// payload.
     pub kept: bool,
 }
 
@@ -65,7 +66,7 @@ impl From<Decoded> for Checked {
 /// One element of a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// The language's name where it has one (`topic`, `reason_code`, `will.topic`, `subscription_ids`), else words.
+    /// The language's name if it has one (`topic`, `reason_code`, `will.topic`, `subscription_ids`), else words.
     pub name: Cow<'static, str>,
     pub value: Value,
     /// Its bytes, counted from the first of the packet; the length of a string is part of it.
@@ -75,18 +76,18 @@ pub struct Field {
 /// One violation of the standard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breach {
-    /// The statement that is breached.
+    /// The statement that is violated.
     pub statement: StatementId,
     /// Others that say the same, or that oblige the receiver to react.
     pub also: Vec<StatementId>,
-    /// The bytes at fault, counted from the first of the packet; empty where something is missing.
+    /// The bytes at fault, counted from the first of the packet; empty if something is missing.
     pub span: Range<usize>,
     /// What is wrong, in one clause without a full stop.
     pub text: String,
 }
 
 impl Breach {
-    /// Whether the statement is a MUST; a breach of a SHOULD is advice.
+    /// Whether the statement is a MUST; a violation of a SHOULD is advice.
     pub fn is_must(&self) -> bool {
         catalogue().level(self.statement).is_must()
     }
@@ -108,8 +109,8 @@ pub fn decode(frame: &Frame, version: Version, from: Side) -> Decoded {
     checked.into_decoded(cursor.notes)
 }
 
-/// As [`decode`], with the same packet and the same breaches, for who does not ask where the fields are: twice as fast
-/// where the packet is right.
+/// As [`decode`], with the same packet and the same violations, for who does not ask where the fields are: twice as
+/// fast where the packet is right.
 pub fn check(frame: &Frame, version: Version, from: Side) -> Checked {
     let mut checked = Checked::nothing(frame, version);
     let mut cursor = cursor_at::<false>(frame, version, from);
@@ -159,7 +160,7 @@ impl Checked {
     }
 }
 
-/// Reads the packet into `checked`; its breaches stay with the cursor. A packet is large, so that it is moved once.
+/// Reads the packet into `checked`; its violations stay with the cursor. A packet is large, so that it is moved once.
 fn read<const NOTED: bool>(cursor: &mut Cursor<'_, NOTED>, frame: &Frame, checked: &mut Checked) {
     let announced = announced(frame);
     if fixed_header(cursor, frame, checked.packet_type).is_some() {
@@ -189,7 +190,7 @@ pub fn decode_bytes(bytes: &Bytes, version: Version, from: Side) -> Decoded {
     }
 }
 
-/// The first byte and the remaining length; `None` where nothing behind them can be found.
+/// The first byte and the remaining length; `None` if nothing behind them can be found.
 fn fixed_header<const NOTED: bool>(
     cursor: &mut Cursor<'_, NOTED>,
     frame: &Frame,
@@ -267,8 +268,8 @@ fn check_flags<const NOTED: bool>(cursor: &mut Cursor<'_, NOTED>, packet_type: P
     }
 }
 
-/// Reads the body into `packet`, which stays `None` where none can be made of it. Each part is written where it belongs: what
-/// was put together elsewhere and is moved at once has to wait for itself.
+/// Reads the body into `packet`, which stays `None` if none can be made of it. Each part is written where it belongs:
+/// what was put together elsewhere and is moved at once has to wait for itself.
 fn body<const NOTED: bool>(
     cursor: &mut Cursor<'_, NOTED>,
     frame: &Frame,
@@ -318,7 +319,7 @@ fn blank(packet_type: PacketType) -> Packet {
     }
 }
 
-/// What stands behind the end of the packet, and what of a long one was not kept.
+/// What is behind the end of the packet, and what of a long one was not kept.
 fn beyond<const NOTED: bool>(cursor: &mut Cursor<'_, NOTED>, frame: &Frame, announced: u64) {
     cursor.set_end(usize::MAX);
     if let Some(span) = cursor.rest("behind the packet") {

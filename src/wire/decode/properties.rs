@@ -11,7 +11,7 @@ use crate::wire::property::{DataType, Place, PropertySpec, id, property};
 use crate::wire::{PacketType, Properties, PropertyValue, Side, Text, Value, access::property_value};
 
 impl<const NOTED: bool> Cursor<'_, NOTED> {
-    /// The properties, with their length before them. `None` where the block does not fit into the packet, so that nothing
+    /// The properties, with their length before them. `None` if the block does not fit into the packet, so that nothing
     /// behind it can be found.
     pub fn properties(&mut self, into: &mut Properties, place: Place) -> Option<()> {
         if !self.v5() {
@@ -45,7 +45,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
                 break;
             };
             let Some(spec) = property(id) else {
-                // Without knowing its type nobody can say where the next property begins.
+                // Without knowing its type no one can say where the next property begins.
                 self.breach(
                     ids::PROPERTY_ALLOWED,
                     start..self.pos(),
@@ -75,7 +75,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
         }
     }
 
-    /// Notes a field; its name is put together only where fields are noted.
+    /// Notes a field; its name is put together only if fields are noted.
     #[inline]
     fn prefixed_field(
         &mut self,

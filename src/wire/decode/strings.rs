@@ -1,4 +1,4 @@
-//! Strings, topic names and topic filters: which bytes and characters they may hold, and where wildcards may stand.
+//! Strings, topic names and topic filters: which bytes and characters they may hold, and where wildcards may be.
 
 use std::ops::Range;
 
@@ -50,7 +50,7 @@ pub(super) static USERNAME: Role = role(ids::UTF8_USERNAME, ids::NUL, Shape::Any
 pub(super) static CONTENT_TYPE: Role = role(ids::UTF8_CONTENT_TYPE, ids::NUL, Shape::Any, true);
 pub(super) static PAIR: Role = role(ids::UTF8_PAIR, ids::NUL_PAIR, Shape::Any, true);
 pub(super) static TOPIC: Role = role(ids::UTF8_TOPIC, ids::NUL_TOPIC, name(ids::TOPIC_WILDCARD), true);
-/// The topic of a 5.0 PUBLISH, which may be empty where an alias stands for it: the caller looks at that.
+/// The topic of a 5.0 PUBLISH, which may be empty if an alias stands for it: the caller looks at that.
 pub(super) static TOPIC_OR_ALIAS: Role = role(
     ids::UTF8_TOPIC,
     ids::NUL_TOPIC,
@@ -110,8 +110,8 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
     /// UTF-8, U+0000, and the characters that should not be there.
     fn check_characters(&mut self, name: &str, text: &Text, at: usize, role: &Role) {
         let bytes = text.as_bytes();
-        // 3.1 (section 2.5) names Java's writeUTF as its format, which writes U+0000 as C0 80 and what lies beyond U+FFFF as
-        // two surrogates, so neither is ill-formed there.
+        // 3.1 (section 2.5) names Java's writeUTF as its format, which writes U+0000 as C0 80 and what lies beyond
+        // U+FFFF as two surrogates, so neither is ill-formed there.
         let lenient = self.version == Version::V3_1;
         if let Some(bad) = ill_formed(bytes, lenient) {
             let hex = hex::encode(&bytes[bad.clone()]);
@@ -214,8 +214,8 @@ const ODD: u8 = 1;
 /// Of a meaning in topic filters: `#`, `+`, `$`.
 const SIGN: u8 = 2;
 
-/// Whether every byte is from `,` to `~`, where no character is that means something: letters, digits, `/`, `-`, `.`, `_`.
-/// Blocks are looked at as numbers, and the last of a size may overlap the one before.
+/// Whether every byte is from `,` to `~`, where no character is that means something: letters, digits, `/`, `-`, `.`,
+/// `_`. Blocks are looked at as numbers, and the last of a size may overlap the one before.
 #[inline]
 fn is_plain(bytes: &[u8]) -> bool {
     let long = |block: &[u8; 8]| odd_bytes(u64::from_ne_bytes(*block));
@@ -230,8 +230,8 @@ fn is_plain(bytes: &[u8]) -> bool {
     bytes.iter().all(|b| (b','..=b'~').contains(b))
 }
 
-/// The high bit of each byte that is not from `,` to `~`. A byte of 0xff may carry into the next, which changes nothing: it has
-/// its own bit.
+/// The high bit of each byte that is not from `,` to `~`. A byte of 0xff may carry into the next, which changes
+/// nothing: it has its own bit.
 #[inline]
 fn odd_bytes(block: u64) -> u64 {
     const EACH: u64 = 0x0101_0101_0101_0101;
@@ -241,8 +241,8 @@ fn odd_bytes(block: u64) -> u64 {
     (above | below) & HIGH
 }
 
-/// The kinds of characters that are there, one of the bits above each. Blocks of a fixed size, of which the last may overlap
-/// the one before, are looked at in a few instructions each.
+/// The kinds of characters that are there, one of the bits above each. Blocks of a fixed size, of which the last may
+/// overlap the one before, are looked at in a few instructions each.
 #[inline]
 fn kinds(bytes: &[u8]) -> u8 {
     if let Some(last) = bytes.last_chunk::<16>() {
@@ -309,7 +309,7 @@ fn should_not_be(c: char) -> bool {
     matches!(n, 0x01..=0x1f | 0x7f..=0x9f | 0xfdd0..=0xfdef) || n & 0xfffe == 0xfffe
 }
 
-/// Where a payload that claims to be UTF-8 is not; at 5.0 U+0000 may stand in it.
+/// Where a payload that claims to be UTF-8 is not; at 5.0 U+0000 may be in it.
 pub(super) fn ill_formed_payload(bytes: &[u8]) -> Option<Range<usize>> {
     ill_formed(bytes, false)
 }

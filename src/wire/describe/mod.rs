@@ -1,4 +1,4 @@
-//! A packet for people: field by field beside its bytes, the bytes at fault underlined and the statement named.
+//! A packet for people: field by field alongside its bytes, the bytes at fault underlined and the statement named.
 //!
 //! In: bytes or a decoded packet. Out: plain text, each line without blanks at its end.
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::statements::catalogue;
 
-/// How many bytes stand in a line.
+/// How many bytes are in a line.
 const LINE: usize = 8;
 /// How many lines of a long field are shown from its beginning.
 const LINES: usize = 4;
@@ -26,7 +26,7 @@ const HEX_WIDTH: usize = LINE * 3 + 1;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
     pub text: String,
-    /// How many MUST statements are breached in all.
+    /// How many MUST statements are violated in all.
     pub breaches: usize,
     /// How many SHOULD statements.
     pub advice: usize,
@@ -89,7 +89,8 @@ fn describe_decoded(decoded: &Decoded, raw: &Bytes, version: Version, from: Side
     out
 }
 
-/// Whether the breach is shown with this field: where its first byte is, and at the end where something is missing there.
+/// Whether the violation is shown with this field: where its first byte is, and at the end where something is missing
+/// there.
 fn belongs(breach: &Breach, field: &Field, last: bool) -> bool {
     field.span.contains(&breach.span.start) || last && breach.span.start >= field.span.end
 }
@@ -168,7 +169,7 @@ impl Layout {
     }
 }
 
-/// What the breached statements say, each once.
+/// What the violated statements say, each once.
 fn footer(out: &mut String, breaches: &[Breach]) {
     let mut said = Vec::new();
     for breach in breaches {
@@ -187,7 +188,7 @@ fn footer(out: &mut String, breaches: &[Breach]) {
 }
 
 /// The value as people read it: codes by number and name, the first byte as the type and flags that it is. What is no
-/// value of its field (because bytes are missing or too many) stands beside it as bytes alone.
+/// value of its field (because bytes are missing or too many) is alongside it as bytes alone.
 fn show(decoded: &Decoded, field: &Field, version: Version) -> String {
     let Some(packet_type) = decoded.packet_type else {
         return match (field.name.as_ref(), &field.value) {

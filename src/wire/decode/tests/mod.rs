@@ -1,5 +1,5 @@
-//! Malformed packets, each with the statements that it breaches. The tables give: bytes, what is expected (the statements in
-//! the order of the wire; none where the packet is legal).
+//! Malformed packets, each with the statements that it violates. The tables give: bytes, what is expected (the
+//! statements in the order of the wire; none if the packet is legal).
 
 mod fixed_header;
 mod long;
@@ -20,7 +20,7 @@ fn statements(decoded: &Decoded) -> Vec<&'static str> {
     decoded.breaches.iter().map(|b| b.statement.id).collect()
 }
 
-/// Reads each packet and compares the breaches; all differences are told at once.
+/// Reads each packet and compares the violations; all differences are reported at once.
 fn check(version: Version, from: Side, table: &[(&str, &[&str])]) {
     let mut wrong = String::new();
     for (bytes, expected) in table {
