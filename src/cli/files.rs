@@ -15,7 +15,7 @@ use super::args::MatrixFiles;
 use super::exit::worse;
 use super::out::{fail, print_error};
 
-/// Writes a report; says where it cannot.
+/// Writes a report; reports an error if it cannot.
 pub fn write(file: &Path, text: &str) -> Exit {
     match std::fs::write(file, text) {
         Ok(()) => Exit::Ok,

@@ -77,7 +77,7 @@ pub fn main() -> Ended {
         Ok(cli) => cli,
         Err(error) => {
             let usage = error.use_stderr();
-            // Nothing is left to be said where even this cannot be printed.
+            // Nothing is left to be said if even this cannot be printed.
             let _ = error.print();
             return if usage { Exit::Usage } else { Exit::Ok }.into();
         }

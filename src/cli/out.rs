@@ -8,7 +8,7 @@ use tracing_subscriber::prelude::*;
 
 use super::Exit;
 
-/// Columns where the terminal's are not known.
+/// Columns if those of the terminal are not known.
 const WIDTH: usize = 120;
 /// Fewer columns than these are taken for a mistake.
 const NARROWEST: usize = 40;
@@ -42,7 +42,7 @@ pub fn is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Columns of the terminal that standard output goes to; 120 where it goes to none. `COLUMNS` comes first.
+/// Columns of the terminal that standard output goes to; 120 if it goes to none. `COLUMNS` comes first.
 pub fn width() -> usize {
     columns(terminal_size::terminal_size_of(std::io::stdout()))
 }

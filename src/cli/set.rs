@@ -115,7 +115,7 @@ fn selection(args: &SelectArgs, only: Option<Vec<String>>) -> Result<Selection, 
 }
 
 /// Checks the known deviations of a target against the cases of the set. `whole` has the identifiers of all of them,
-/// where they are at hand; a case that is not selected counts too.
+/// if they are at hand; a case that is not selected counts too.
 pub fn check_known(target: &Target, args: &SetArgs, whole: Option<Vec<String>>) -> Result<(), Exit> {
     if target.known.is_empty() || args.scenarios.is_some() {
         return Ok(());

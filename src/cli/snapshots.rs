@@ -76,11 +76,11 @@ pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
     if changed > 0 { Exit::Bad } else { Exit::Ok }
 }
 
-/// What is to be written where a snapshot differs: `INSTA_UPDATE`, and `CI` or `TF_BUILD` for its default, as with
+/// What is to be written if a snapshot differs: `INSTA_UPDATE`, and `CI` or `TF_BUILD` for its default, as with
 /// insta.
 ///
 /// # Errors
-/// A message for the user where `INSTA_UPDATE` has no meaning.
+/// A message for the user if `INSTA_UPDATE` has no meaning.
 fn update() -> Result<Update, String> {
     let variable = |name: &str| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
     let on_ci = match variable("CI").as_deref() {

@@ -1,7 +1,7 @@
 //! Where the program keeps what outlives a run: in the user's folder for state, never in the working directory.
 //!
 //! That is `$MQTTSPEC_STATE`, else `mqttspec` below `$XDG_STATE_HOME`, `%LOCALAPPDATA%` (Windows) or `~/.local/state`.
-//! Where there is none, or if it cannot be written, nothing is kept.
+//! If there is none, or if it cannot be written, nothing is kept.
 
 use std::ffi::OsString;
 use std::hash::Hasher;

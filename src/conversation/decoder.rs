@@ -40,7 +40,7 @@ impl Decoder {
         }
     }
 
-    /// A CONNECT sets the version of what follows. The version that it names, where this is one and it names one.
+    /// A CONNECT sets the version of what follows. The version that it names, if this is one and it names one.
     pub fn note_connect(&mut self, frame: &Frame) -> Option<Version> {
         let named = version_of_level(frame.connect_level()?);
         self.unknown_level = named.is_none();

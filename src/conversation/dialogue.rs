@@ -31,7 +31,7 @@ impl Dialogue {
         self.server.speaks(self.decoder.version(Side::Server));
     }
 
-    /// What the next bytes of a side complete: packets, and a fragment where they can no longer be cut into packets.
+    /// What the next bytes of a side complete: packets, and a fragment if they can no longer be cut into packets.
     pub fn bytes(&mut self, from: Side, bytes: &[u8]) -> Vec<What> {
         let mut events = Vec::new();
         let pieces = self.stream_mut(from).push(bytes);

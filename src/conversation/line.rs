@@ -143,7 +143,7 @@ impl Line {
 
     /// Writes all of it. That the other side has gone is no error here: the next expectation decides.
     ///
-    /// Over WebSocket it is one frame, a text frame where `text` says so.
+    /// Over WebSocket it is one frame, a text frame if `text` says so.
     pub async fn write(&mut self, chunks: &[Chunk], text: bool) {
         let Some(writer) = &mut self.writer else { return };
         writer.announce(chunks.iter().map(Chunk::len).sum(), text);

@@ -19,7 +19,7 @@ pub struct Open {
 }
 
 impl Open {
-    /// Ends the diary: its file is removed where nothing is left.
+    /// Ends the diary: its file is removed if nothing is left.
     pub fn end(&self) {
         if let Some(file) = self.file.as_deref().filter(|_| self.diary.left().is_empty()) {
             let _ = std::fs::remove_file(file);
@@ -40,7 +40,7 @@ impl Diaries {
         Diaries { folder }
     }
 
-    /// Begins the diary of a run against `address`. Where no file can be written, the run can only be cleaned up after
+    /// Begins the diary of a run against `address`. If no file can be written, the run can only be cleaned up after
     /// by itself, at its end.
     pub fn begin(&self, address: &str, seed: u64) -> Open {
         let in_file = self.folder.as_ref().and_then(|folder| {

@@ -210,7 +210,7 @@ impl Suite {
     }
 }
 
-/// Checks that a pattern fits a case: one that fits none is most likely a slip, also where others fit.
+/// Checks that a pattern fits a case: one that fits none is most likely a slip, also if others fit.
 ///
 /// # Errors
 /// [`SuiteError::NoSuchCase`] with the nearest id.

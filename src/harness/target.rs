@@ -178,7 +178,7 @@ impl TargetBuilder {
         self
     }
 
-    /// What to play over, where a profile or the reference broker offers several transports.
+    /// What to play over, if a profile or the reference broker offers several transports.
     pub fn transport(mut self, transport: Option<Transport>) -> Self {
         self.transport = transport;
         self

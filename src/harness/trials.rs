@@ -33,7 +33,7 @@ pub fn main(suite: &Suite, target: &TargetBuilder) -> ExitCode {
     conclusion.exit_code()
 }
 
-/// A trial for each case of the suite, named after it behind `prefix`. Where one is asked for exactly, as nextest does,
+/// A trial for each case of the suite, named after it behind `prefix`. If one is asked for exactly, as nextest does,
 /// its scenario's file alone is read. The target is made ready by the first trial that is played.
 ///
 /// What is foreseen to be skipped is ignored; a case that is skipped while it is played passes.

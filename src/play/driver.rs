@@ -288,7 +288,7 @@ impl Driver<'_> {
                     self.note_at(client, number, None, Author::Peer, what);
                 }
             }
-            // Where the script says what is offered, a refusal is an answer. Elsewhere it is a wrong address.
+            // If the script says what is offered, a refusal is an answer. Elsewhere it is a wrong address.
             Err(error) if offer.is_some() && refused_upgrade(&error) => {
                 self.note_at(client.clone(), number, step, Author::Script, What::Open);
                 let refused = What::WebSocket(WebSocket::Refused(error.to_string()));

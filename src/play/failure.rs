@@ -24,7 +24,7 @@ pub struct Failure {
     /// Each permitted alternative, and why it was not met. Empty if the current step expects nothing, or there is no
     /// current step.
     pub awaited: Vec<Awaited>,
-    /// The unexpected event, as its index in the transcript (of the control's, where that failed).
+    /// The unexpected event, as its index in the transcript (of the control's, if that failed).
     pub found: Option<usize>,
     /// Fields of the found packet that differ.
     pub mismatches: Vec<Mismatch>,
@@ -124,7 +124,7 @@ impl Failure {
         (steady != self.to_string()).then_some(steady)
     }
 
-    /// Whether time ran out: something was awaited and did not come. Where the harness itself was late, that proves
+    /// Whether time ran out: something was awaited and did not come. If the harness itself was late, that proves
     /// nothing.
     pub fn timed_out(&self) -> bool {
         matches!(

@@ -13,14 +13,14 @@ use crate::transcript::{Stop, Transcript};
 #[derive(Debug, Clone)]
 pub struct Played {
     pub transcript: Transcript,
-    /// The same for the control exchange, where the case has one.
+    /// The same for the control exchange, if the case has one.
     pub control: Option<Transcript>,
     pub end: PlayEnd,
     /// What is to be reported though it is no failure, such as another reason code than the one that the script names.
     pub advice: Vec<Advice>,
     /// The same of the control exchange.
     pub control_advice: Vec<Advice>,
-    /// What of the script was not met, where the control came to another end that is the end of the case.
+    /// What of the script was not met, if the control came to another end that is the end of the case.
     pub missed: Option<Failure>,
 }
 

@@ -11,11 +11,11 @@ use super::driver::{clean_up, play_exchange};
 use super::namespace::Namespaces;
 use super::{Lateness, PlayEnd, Played, Settings};
 
-/// A timing experiment is void where the harness was later than this.
+/// A timing experiment is void if the harness was later than this.
 const TIMED_LATENESS: Duration = Duration::from_millis(250);
 
 /// A timeout is void if the harness was late by more than this fraction of the response timeout. An answer goes through
-/// a handful of tasks, and through as many of the broker's on the same machine; where each of them is late by so much,
+/// a handful of tasks, and through as many of the broker's on the same machine; if each of them is late by so much,
 /// all of the response timeout is gone and no one was at fault.
 const PATIENCE_PARTS: u32 = 8;
 

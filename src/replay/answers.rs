@@ -70,7 +70,7 @@ impl Answer {
         answer
     }
 
-    /// What the two differ in; the captured one is `self`. Empty where they mean the same.
+    /// What the two differ in; the captured one is `self`. Empty if they mean the same.
     pub fn differences(&self, came: &Answer) -> Vec<String> {
         let name = self.name();
         if self.broken != came.broken {

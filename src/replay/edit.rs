@@ -204,7 +204,7 @@ mod tests {
         let plain = encode_bytes(&packet, Version::V3_1_1);
         let changed = edited(&plain, &packet, Version::V3_1_1, rename).unwrap();
         assert_eq!(changed[..], *b"\x30\x06\x00\x04ns/a");
-        // The remaining length in two bytes where one is enough.
+        // The remaining length in two bytes if one is enough.
         let odd = Bytes::from_static(b"\x30\x83\x00\x00\x01a");
         assert!(edited(&odd, &packet, Version::V3_1_1, rename).is_err());
         assert_eq!(edited(&odd, &packet, Version::V3_1_1, |_| ()).unwrap(), odd);

@@ -92,7 +92,7 @@ pub fn plan(streams: &[Recorded], options: &Options, offered: &dyn Fn(Version) -
                 })
             }));
     }
-    // Stable: within a stream the order stays, also where two events have the same time.
+    // Stable: within a stream the order stays, also if two events have the same time.
     plan.turns.sort_by_key(|turn| turn.at);
     plan
 }
@@ -182,7 +182,7 @@ fn act(transcript: &Transcript, event: &Event) -> Option<Act> {
             topic: topic.clone(),
         },
         (What::End(_), true) => Act::ExpectEnd,
-        // Where bytes of either side are missing, what would follow cannot be decided any more.
+        // If bytes of either side are missing, what would follow cannot be decided any more.
         (What::Gap(_), _) => Act::Blind,
         (What::Fragment(_), true) | (What::WebSocket(_) | What::Lifecycle(_), _) => return None,
     })

@@ -27,7 +27,7 @@ pub enum Comparison {
     Unjudged,
 }
 
-/// What is written where a snapshot differs from the accepted one.
+/// What is written if a snapshot differs from the accepted one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Update {
     /// Nothing.
@@ -60,12 +60,12 @@ impl Update {
     }
 }
 
-/// Compares a snapshot with the accepted one in `dir`, a target's folder, and writes what `update` says where they
+/// Compares a snapshot with the accepted one in `dir`, a target's folder, and writes what `update` says if they
 /// differ. A `.snap.new` that an earlier run left goes if it is no difference any more. `whole` says that the run has
 /// every case of the set.
 ///
 /// # Errors
-/// A message for the user where the accepted one cannot be read or the new one cannot be written.
+/// A message for the user if the accepted one cannot be read or the new one cannot be written.
 pub fn compare(dir: &Path, snapshot: &Snapshot, whole: bool, update: Update) -> Result<Comparison, String> {
     let accepted = accepted_file(dir, &snapshot.key);
     let pending = pending_file(dir, &snapshot.key);
@@ -79,7 +79,7 @@ pub fn compare(dir: &Path, snapshot: &Snapshot, whole: bool, update: Update) -> 
     };
     let earlier = before.as_deref().is_some_and(is_earlier);
     let unchanged = before.as_deref().is_some_and(|old| same(contents(old), &text));
-    // What an earlier version wrote is brought into today's form where it is written in place, even if only its header
+    // What an earlier version wrote is brought into today's form if it is written in place, even if only its header
     // differs.
     if unchanged && !(earlier && update == Update::InPlace) {
         forget()?;
@@ -134,7 +134,7 @@ fn file_text(snapshot: &Snapshot, text: &str) -> String {
     )
 }
 
-/// A text in YAML on one line: bare where that reads back as the same text, else in double quotes.
+/// A text in YAML on one line: bare if that reads back as the same text, else in double quotes.
 fn scalar(text: &str) -> String {
     let special = |c: char| c.is_control() || ":{}[],#`\"'\\".contains(c);
     let indicator = |c: char| "&*?|-<>=!%@. ".contains(c);

@@ -34,7 +34,7 @@ impl Counts {
     }
 }
 
-/// The verdict's word, with `(control)` where the control failed.
+/// The verdict's word, with `(control)` if the control failed.
 pub fn verdict(case: &CaseResult) -> String {
     match &case.failure {
         Some(f) if f.control && case.verdict == Verdict::Fail => "fail (control)".to_owned(),

@@ -217,7 +217,7 @@ fn wrong(out: &mut String, m: &Mismatch, width: usize) {
     );
 }
 
-/// The statements violated, with level and text: what rules found, and where the script failed, what the case proves.
+/// The statements violated, with level and text: what rules found, and if the script failed, what the case proves.
 fn statements(case: &CaseResult) -> String {
     let mut out = String::new();
     for finding in case.breaches() {

@@ -24,7 +24,7 @@ pub struct Matrix {
 /// One broker.
 #[derive(Debug)]
 pub struct Column {
-    /// Its name; with its version, and then with a number, where two would be alike.
+    /// Its name; with its version, and then with a number, if two would be alike.
     pub label: String,
     pub record: Run,
 }

@@ -131,7 +131,7 @@ pub fn usual(run: &RunResult, accepted: Option<&str>, whole: bool) -> Usual {
 }
 
 /// What `snapshots/<target>/` should hold of a run: a snapshot for each scenario of which a case was not skipped, and
-/// one with the [`usual`] CONNACKs. Where the target keeps failures only, each has what does not pass, which may be
+/// one with the [`usual`] CONNACKs. If the target keeps failures only, each has what does not pass, which may be
 /// nothing, and one more has every verdict.
 pub fn snapshots(run: &RunResult, usual: &Usual) -> Vec<Snapshot> {
     let kept = run.target.snapshots;
@@ -184,7 +184,7 @@ pub fn wanted<'a>(run: &'a RunResult, snapshots: &'a [Snapshot]) -> Vec<&'a str>
     skipped.chain(held).collect()
 }
 
-/// Whether a case is one that the target keeps. What varies from run to run is not kept where only failures are.
+/// Whether a case is one that the target keeps. What varies from run to run is not kept if only failures are.
 fn is_shown(case: &CaseResult, kept: Kept) -> bool {
     kept == Kept::All || (case.verdict != Verdict::Pass && !case.sometimes && !case.varies)
 }

@@ -37,7 +37,7 @@ pub fn line(case: &CaseResult) -> String {
     out
 }
 
-/// What is said of a case when it ends: the whole report where a person must act, a line with `verbose`, else nothing.
+/// What is said of a case when it ends: the whole report if a person must act, a line with `verbose`, else nothing.
 pub fn ended(case: &CaseResult, target: &TargetInfo, verbose: bool, options: failure::Options) -> String {
     let mut out = if case.is_bad() {
         failure::report(case, target, options) + "\n"

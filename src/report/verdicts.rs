@@ -7,7 +7,7 @@
 //! dup/header-refused  pass
 //! ```
 //!
-//! `[row]` stands for each version of a row and `@v5` for each row at a version, where all of those agree. A case has
+//! `[row]` stands for each version of a row and `@v5` for each row at a version, if all of those agree. A case has
 //! the verdict of the most precise line: its own, then that of its version, of its row, of its scenario.
 
 use std::cmp::Reverse;

@@ -12,7 +12,7 @@ use super::{Place, Source};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     pub source: Arc<Source>,
-    /// The offending text. Of no account where the source has no text, as when the file could not be read.
+    /// The offending text. Of no account if the source has no text, as when the file could not be read.
     pub place: Place,
     /// One sentence without a full stop, with the offending text in backticks.
     pub message: String,

@@ -3,7 +3,7 @@
 /// Nothing that could be meant is longer, in characters.
 const LONGEST: usize = 80;
 
-/// The candidate that was probably meant: the nearest one, where it is near enough.
+/// The candidate that was probably meant: the nearest one, if it is near enough.
 pub(crate) fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let text = text.to_lowercase();
     let length = text.chars().take(LONGEST + 1).count();
@@ -21,7 +21,7 @@ pub(crate) fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// "did you mean `x`?" where there is something near, else `otherwise`.
+/// "did you mean `x`?" if there is something near, else `otherwise`.
 pub(crate) fn meant<'a>(
     text: &str,
     candidates: impl IntoIterator<Item = &'a str>,

@@ -92,7 +92,7 @@ impl Node {
         self.map()?.iter().find(|(k, _)| k.key() == key).map(|(k, _)| k)
     }
 
-    /// The value under `key` of a map, where it is more than nothing.
+    /// The value under `key` of a map, if it is more than nothing.
     pub fn given(&self, key: &str) -> Option<&Node> {
         self.get(key).filter(|node| !node.is_null())
     }

@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
 
     /// Notes an error at a place.
     pub fn error(&mut self, place: &Place, message: impl Into<String>) -> Reported {
-        // Not even made where no one reads it: a message can be as long as its file.
+        // Not even made if no one reads it: a message can be as long as its file.
         if self.is_full() {
             return Reported(());
         }
@@ -183,7 +183,7 @@ pub(crate) fn number(text: &str) -> Option<u64> {
     }
 }
 
-/// What `one` makes of each item, or an error where it made nothing of any: all of them are looked at.
+/// What `one` makes of each item, or an error if it made nothing of any: all of them are looked at.
 pub(crate) fn every<T, U>(
     items: impl IntoIterator<Item = T>,
     one: impl FnMut(T) -> Result<U, Reported>,

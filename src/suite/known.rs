@@ -46,7 +46,7 @@ impl<'k> Expected<'k> {
         Some(causes)
     }
 
-    /// The first entry that does not allow a pass: where the case passes, the list is stale.
+    /// The first entry that does not allow a pass: if the case passes, the list is stale.
     pub fn stale(&self) -> Option<(&'k Arc<Known>, &'k Listed)> {
         self.0.iter().find(|(_, listed)| !listed.sometimes).copied()
     }
@@ -129,7 +129,7 @@ fn no_case(cause: &Known, listed: &Listed, ids: &[&str]) -> Diagnostic {
     }
 }
 
-/// The id that was probably meant, or the scenario's part of it where the pattern ends with one.
+/// The id that was probably meant, or the scenario's part of it if the pattern ends with one.
 fn nearest<'c>(pattern: &str, ids: &[&'c str]) -> Option<&'c str> {
     let path = |id: &'c str| &id[..id.find(['[', '@']).unwrap_or(id.len())];
     let mut paths: Vec<&str> = ids.iter().copied().map(path).collect();

@@ -18,7 +18,7 @@ use crate::transport::Transport;
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Pass,
-    /// The script or a rule is not met; `fail (control)` where it is the control.
+    /// The script or a rule is not met; `fail (control)` if it is the control.
     Fail,
     /// This case alone kills a fresh broker.
     Crash,
@@ -96,7 +96,7 @@ pub struct Judged {
     pub text: String,
     /// Index of the event in the transcript of that exchange.
     pub event: Option<usize>,
-    /// The bytes at fault within the event's packet, where it lies in some of them.
+    /// The bytes at fault within the event's packet, if it lies in some of them.
     pub span: Option<Range<usize>>,
 }
 
@@ -137,7 +137,7 @@ pub struct CaseResult {
     pub transcript: Option<Arc<Transcript>>,
     pub control: Option<Arc<Transcript>>,
     pub duration: Duration,
-    /// How often it was played: more than once where the harness was late.
+    /// How often it was played: more than once if the harness was late.
     pub plays: u32,
     /// The broker's log, for a crash.
     pub log: Option<String>,

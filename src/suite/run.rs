@@ -24,7 +24,7 @@ pub struct RunOptions {
     pub forgets: bool,
 }
 
-/// Plays `cases` against `target`, and tells `events` what happens. Ends early where `stop` becomes true.
+/// Plays `cases` against `target`, and tells `events` what happens. Ends early if `stop` becomes true.
 ///
 /// # Errors
 /// A target that starts its own brokers has started none: why.

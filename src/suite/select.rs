@@ -35,7 +35,7 @@ impl Selection {
             && self.shard.is_none_or(|(part, of)| shard(&case.id, of) == part)
     }
 
-    /// The last glob that fits decides; where the first is a negation, everything is taken to begin with.
+    /// The last glob that fits decides; if the first is a negation, everything is taken to begin with.
     fn by_glob(&self, case: &Outline) -> bool {
         let mut taken = self.globs.first().is_none_or(|first| first.starts_with('!'));
         for glob in &self.globs {

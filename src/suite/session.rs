@@ -168,7 +168,7 @@ impl Session {
         self.notes.lock().await.push(note);
     }
 
-    /// Ends the broker, where it is ours.
+    /// Ends the broker, if it is ours.
     pub async fn end(&self) -> Ended {
         for place in &self.places {
             if let Some(instance) = place.instance.lock().await.take() {
@@ -235,7 +235,7 @@ impl Session {
         }
     }
 
-    /// On the instance that all use. Where it goes away, this case is played again alone.
+    /// On the instance that all use. If it goes away, this case is played again alone.
     async fn play_shared(&self, case: &Case, place: &Place) -> (Outcome, u32, Option<String>) {
         let mut tries = Tries::new(self, place);
         loop {

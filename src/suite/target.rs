@@ -17,7 +17,7 @@ pub struct Target {
     pub launcher: Arc<dyn Launcher>,
     pub supports: Supports,
     /// Other configurations of the broker: a case is played on the first that has what it needs, and on none of
-    /// them where the target itself has it.
+    /// them if the target itself has it.
     pub setups: Vec<Setup>,
     /// Its expected failures, by cause.
     pub known: Vec<Arc<Known>>,

@@ -22,7 +22,7 @@ pub(super) fn connect(version: Version, client_id: &str, login: Option<&Login>) 
     encode_bytes(&Packet::from(connect), version)
 }
 
-/// Opens a connection, sends the CONNECT, reads the answer, and says goodbye where it was welcome.
+/// Opens a connection, sends the CONNECT, reads the answer, and says goodbye if it was welcome.
 ///
 /// # Errors
 /// The connection could not be opened.

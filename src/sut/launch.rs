@@ -25,7 +25,7 @@ pub trait Launcher: Send + Sync {
     /// Starts a broker, or names the one that is there.
     ///
     /// # Errors
-    /// The future's result is an error where no broker could be started.
+    /// The future's result is an error if no broker could be started.
     fn launch(&self) -> BoxFuture<'_, Result<Box<dyn Instance>, StartError>>;
 
     /// The same for one case alone, which may be one about WebSocket.

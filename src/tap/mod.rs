@@ -3,7 +3,7 @@
 //! In: a listener and the broker's address. Out: a pcapng, [`Told`] while it goes on, and [`Recorded`] in the end.
 //! Bytes pass unchanged in both directions; in the file the password of a CONNECT is masked.
 //!
-//! Memory is bounded: connections hand what they read to one recorder through a short queue, and wait where it is full.
+//! Memory is bounded: connections hand what they read to one recorder through a short queue, and wait if it is full.
 
 mod audit;
 mod proxy;

@@ -270,7 +270,7 @@ impl<W: Write> Recorder<W> {
         let Some(mut live) = self.open.remove(&number) else {
             return Ok(());
         };
-        // What was held back belongs into the file, also where the recording ends before the connection.
+        // What was held back belongs into the file, also if the recording ends before the connection.
         let held = live.masker.finish();
         let frames = live.stream.data(Side::Client, &held);
         self.frames(at, &frames, "")?;

@@ -111,7 +111,7 @@ impl Reader {
 }
 
 impl Writer {
-    /// Says how many bytes belong together: over WebSocket they make one frame, a text frame where `text` says so.
+    /// Says how many bytes belong together: over WebSocket they make one frame, a text frame if `text` says so.
     /// Elsewhere this means nothing. What is written without it goes in binary frames of some length.
     pub fn announce(&mut self, length: u64, text: bool) {
         if let WriteKind::WebSocket(writer) = &mut self.0 {

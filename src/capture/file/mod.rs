@@ -92,7 +92,7 @@ impl<R: Read> Records<R> {
         })
     }
 
-    /// The next packet; `None` at the end of the file, or where it is damaged.
+    /// The next packet; `None` at the end of the file, or if it is damaged.
     ///
     /// # Errors
     /// The reader's own.

@@ -35,7 +35,7 @@ impl<R: Read> Window<R> {
         self.offset
     }
 
-    /// What is in view, after making sure of `wanted` bytes where the file has them.
+    /// What is in view, after making sure of `wanted` bytes if the file has them.
     ///
     /// # Errors
     /// The reader's own.

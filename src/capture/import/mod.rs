@@ -105,7 +105,7 @@ impl Script<'_> {
             }
             (What::End(_), true) => {
                 if !self.closed {
-                    // What came before its end is not known where bytes are missing, so it is not waited for.
+                    // What came before its end is not known if bytes are missing, so it is not waited for.
                     let (arrow, what) = if self.over { ("->", "close") } else { ("<-", "closed") };
                     self.steps.push_str(&step(CLIENT, arrow, what, &Fields::new()));
                 }
@@ -116,7 +116,7 @@ impl Script<'_> {
         Ok(())
     }
 
-    /// Ends the script where bytes are missing. What the broker still owes may be among them.
+    /// Ends the script if bytes are missing. What the broker still owes may be among them.
     fn loses(&mut self) {
         self.steps
             .push_str("  # Bytes are missing in the capture from here on.\n");
@@ -294,7 +294,7 @@ impl Script<'_> {
         out.push_str(&self.before);
         out.push_str(&self.steps);
         if !self.proves {
-            // Where only a close is awaited, a broker that closes whatever comes must not do.
+            // If only a close is awaited, a broker that closes whatever comes must not do.
             out.push_str(&format!("control:\n  - {CLIENT} -> CONNECT\n  - {CLIENT} <- CONNACK\n"));
         }
         out

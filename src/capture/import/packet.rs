@@ -1,4 +1,4 @@
-//! A packet as a step of the language: structured where it is regular, else as bytes with comments.
+//! A packet as a step of the language: structured if it is regular, else as bytes with comments.
 
 use std::ops::Range;
 
@@ -168,7 +168,7 @@ fn written(value: &Value) -> Option<String> {
     })
 }
 
-/// `{ $ns/a: 1 }`, or a list where a filter is twice.
+/// `{ $ns/a: 1 }`, or a list if a filter is twice.
 fn filters(subscriptions: &[Subscription], version: Version) -> Option<String> {
     let options = |s: &Subscription| match (s.options, version) {
         (qos @ 0..=2, _) => qos.to_string(),
@@ -212,7 +212,7 @@ fn flow(fields: &[(&'static str, String)]) -> String {
     format!("{{ {} }}", parts.join(", "))
 }
 
-/// A step: on one line where it fits, else a line a field.
+/// A step: on one line if it fits, else a line a field.
 pub fn step(client: &str, arrow: &str, what: &str, fields: &Fields) -> String {
     if fields.is_empty() {
         return format!("  - {client} {arrow} {what}\n");

@@ -6,7 +6,7 @@ use crate::wire::{Payload, Text};
 /// Filled values longer than this are written by their length.
 const FILLED: usize = 64;
 
-/// Text, quoted where YAML or the language would read something else into it; bytes in hex if it is no text to be
+/// Text, quoted if YAML or the language would read something else into it; bytes in hex if it is no text to be
 /// shown.
 pub fn text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {

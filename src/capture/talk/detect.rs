@@ -77,7 +77,7 @@ impl Beginnings {
         for (way, bytes) in both.iter().filter(|(_, bytes)| !bytes.is_empty()) {
             match is_connect(bytes) {
                 Some(true) => return Some(Speech::Mqtt { client: *way }),
-                // One that names another protocol, where MQTT is spoken.
+                // One that names another protocol, if MQTT is spoken.
                 Some(false) if bytes[0] == 0x10 && context.to_mqtt == Some(*way) => {
                     return Some(Speech::Mqtt { client: *way });
                 }
@@ -101,11 +101,11 @@ impl Beginnings {
         }
     }
 
-    /// How many packets speak for MQTT, and with which client. No client where the bytes speak against it.
+    /// How many packets speak for MQTT, and with which client. No client if the bytes speak against it.
     fn weigh(&self, context: Context) -> (usize, Option<Way>) {
         let candidates = match context.opener {
             Some(opener) => vec![opener],
-            // Where both fit, the one that goes to the server's port is the client.
+            // If both fit, the one that goes to the server's port is the client.
             None => {
                 let first = context.to_mqtt.unwrap_or(context.to_lower);
                 vec![first, first.other()]

@@ -26,7 +26,7 @@ pub struct Mqtt {
     name: ClientName,
     client: Half,
     server: Half,
-    /// Which version to read at, where no CONNECT says it.
+    /// Which version to read at, if no CONNECT says it.
     guess: Option<Guess>,
     /// The version of the last CONNECT, and topic aliases.
     decoder: Decoder,
@@ -48,7 +48,7 @@ struct Half {
     perhaps: Vec<u8>,
 }
 
-/// Whether it is known where packets begin.
+/// Whether it is known if packets begin.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Sync {
     #[default]

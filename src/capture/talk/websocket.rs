@@ -7,7 +7,7 @@ const HEAD: usize = 16 * 1024;
 /// What the beginning of a direction is, as a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
-    /// Asks for WebSocket; `mqtt` where the offered subprotocols are MQTT's.
+    /// Asks for WebSocket; `mqtt` if the offered subprotocols are MQTT's.
     Upgrade {
         mqtt: bool,
     },

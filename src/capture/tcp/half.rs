@@ -59,7 +59,7 @@ impl Half {
         }
     }
 
-    /// Sets where this direction begins, if that is not known; `certain` where a SYN says so.
+    /// Sets where this direction begins, if that is not known; `certain` if a SYN says so.
     pub fn begin(&mut self, seq: u32, certain: bool) {
         let first = *self.next.get_or_insert(START + u64::from(seq));
         if self.acked == 0 {

@@ -59,7 +59,7 @@ struct Stuck {
 }
 
 impl Pair {
-    /// Who opened the connection, where that was seen.
+    /// Who opened the connection, if that was seen.
     pub fn opener(&self) -> Option<Way> {
         self.opener
     }

@@ -46,7 +46,7 @@ enum Flag {
 }
 
 impl Stream {
-    /// A connection between two addresses. Where one is of IPv6 and the other of IPv4, the other is written as
+    /// A connection between two addresses. If one is of IPv6 and the other of IPv4, the other is written as
     /// IPv4-mapped.
     pub fn new(client: SocketAddr, server: SocketAddr) -> Stream {
         let (client, server) = match (client, server) {
@@ -117,7 +117,7 @@ impl Stream {
         vec![fin, self.segment(other(from), Flag::Ack, &[])]
     }
 
-    /// RST by one side. Once only, and not where both have ended already.
+    /// RST by one side. Once only, and not if both have ended already.
     pub fn reset(&mut self, from: Side) -> Vec<Vec<u8>> {
         if self.reset || self.is_over() {
             return Vec::new();
@@ -132,7 +132,7 @@ impl Stream {
     }
 
     /// From now on a side acknowledges the other's bytes up to this number only, as [`Stream::sent`] gave it. Without
-    /// this it acknowledges everything that was drawn before, which is right where it is known to have read it.
+    /// this it acknowledges everything that was drawn before, which is right if it is known to have read it.
     pub fn acknowledge(&mut self, side: Side, number: u32) {
         self.end_mut(side).acknowledged = Some(number);
     }

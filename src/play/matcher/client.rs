@@ -139,7 +139,7 @@ impl Client {
         self.connection.as_ref()?.ended()
     }
 
-    /// The broker's end of the last connection, where no step took it and we did not cause it.
+    /// The broker's end of the last connection, if no step took it and we did not cause it.
     pub fn unsettled_end(&self) -> Option<usize> {
         self.connection.as_ref()?.unsettled_end()
     }
@@ -304,7 +304,7 @@ impl Client {
             .any(|f| matches!(f.as_bytes().first(), Some(b'#' | b'+' | b'$')))
     }
 
-    /// How the broker ended the connection, where it did.
+    /// How the broker ended the connection, if it did.
     pub fn end<'e>(&self, events: &'e [Event]) -> Option<(usize, End)> {
         let index = self.ended()?;
         match events.get(index).map(|e: &'e Event| &e.what) {

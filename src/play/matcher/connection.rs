@@ -53,7 +53,7 @@ enum Ends {
     HalfClosed,
     /// Our FIN or RST is out, or we stopped the broker.
     Left,
-    /// The broker ended it, as the index of the event; `left` where we have too.
+    /// The broker ended it, as the index of the event; `left` if we have too.
     Ended { event: usize, left: bool },
 }
 
@@ -130,7 +130,7 @@ impl Connection {
         }
     }
 
-    /// The broker's end where no step took it, and we did not cause it.
+    /// The broker's end if no step took it, and we did not cause it.
     pub fn unsettled_end(&self) -> Option<usize> {
         self.ended().filter(|_| !self.settled)
     }
@@ -189,7 +189,7 @@ impl Connection {
         }
     }
 
-    /// A write is done; `whole` where its last packet is.
+    /// A write is done; `whole` if its last packet is.
     pub fn written(&mut self, whole: bool) {
         if let Ends::Open(talk) = &mut self.ends {
             talk.incomplete = !whole;

@@ -139,7 +139,7 @@ impl Matcher {
         false
     }
 
-    /// A refusal where no alternative can be met any more: the first with something found.
+    /// A refusal if no alternative can be met any more: the first with something found.
     fn all_refused(&self, alternatives: &[Steps]) -> Option<Refusal> {
         let mut kept: Option<Refusal> = None;
         for alternative in alternatives {

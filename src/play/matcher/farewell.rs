@@ -32,7 +32,7 @@ impl Matcher {
             if self.clock < until {
                 return Some(until);
             }
-            // What came is the better story, where anything did.
+            // What came is the better story, if anything did.
             if !self.account() {
                 let failure = self.unmet(self.no_pingresp(index));
                 self.fail(failure);
@@ -76,7 +76,7 @@ impl Matcher {
         }
     }
 
-    /// Fails the exchange where something is left, and says whether it did.
+    /// Fails the exchange if something is left, and says whether it did.
     fn account(&mut self) -> bool {
         for index in 0..self.clients.len() {
             let left = self.all_leftovers(index, &self.scope);

@@ -138,7 +138,7 @@ impl Matcher {
         }
     }
 
-    /// Fails where something came that no step takes, or the connection ended: then the fence need not go on. Says
+    /// Fails if something came that no step takes, or the connection ended: then the fence need not go on. Says
     /// whether it did.
     fn disturbed(&mut self, client: usize) -> bool {
         let Some(step) = self
@@ -160,7 +160,7 @@ impl Matcher {
         true
     }
 
-    /// Sends fence messages where they prove more, else PINGREQs.
+    /// Sends fence messages if they prove more, else PINGREQs.
     fn begin_barrier(&mut self, client: usize) -> Next {
         if !self.clients[client].may_ping() {
             // Closed, or not to be disturbed: what the others said is all that can be waited for.

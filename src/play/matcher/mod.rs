@@ -59,7 +59,7 @@ impl Input {
 /// What the matcher wants next.
 #[derive(Debug)]
 pub enum Poll {
-    /// This is to be done now, and given up where it takes longer than `within`; then [`Happened::Done`] is reported.
+    /// This is to be done now, and given up if it takes longer than `within`; then [`Happened::Done`] is reported.
     Do { action: Action, within: Duration },
     /// Something must happen, or this time must come.
     Wait { until: Duration },

@@ -46,7 +46,7 @@ impl Matcher {
         }
     }
 
-    /// Keeps the time that was given last, where nothing since says as much.
+    /// Keeps the time that was given last, if nothing since says as much.
     pub(super) fn keep_tick(&mut self) {
         if let Some(at) = self.ticked.take() {
             self.keep(at, Happened::Clock);
@@ -206,7 +206,7 @@ impl Matcher {
         }
     }
 
-    /// Decides what becomes of a packet from the broker, and answers it where the harness must.
+    /// Decides what becomes of a packet from the broker, and answers it if the harness must.
     fn received(&mut self, index: usize, packet: &Packet, topic: Option<&crate::wire::Text>, breached: bool) -> Use {
         let version = self.clients[index].version;
         let marker = self.fence_marker();

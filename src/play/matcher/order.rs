@@ -199,7 +199,7 @@ impl Search<'_> {
     }
 }
 
-/// Finds a packet for `want`, moving others to other packets where that makes room.
+/// Finds a packet for `want`, moving others to other packets if that makes room.
 fn assign(want: usize, candidates: &[Vec<usize>], holder: &mut Vec<(usize, usize)>, seen: &mut Vec<usize>) -> bool {
     for &event in &candidates[want] {
         if seen.contains(&event) {

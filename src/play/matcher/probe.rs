@@ -139,7 +139,7 @@ impl Matcher {
         self.nothing_there(client, Sought::Packet(pattern.packet_type))
     }
 
-    /// A packet that needs no step is the next one where it is what the step asks for; else it is passed over.
+    /// A packet that needs no step is the next one if it is what the step asks for; else it is passed over.
     fn needless_next(&self, client: usize, pattern: &PacketPattern, scope: &Scope) -> Option<Met> {
         let arrived = self.inbox(client).take_while(|a| a.needless);
         for arrived in arrived {
@@ -295,7 +295,7 @@ impl Matcher {
         })
     }
 
-    /// Whether an event came within `within`: after its end is too late, also where the clock was read late. Up to one
+    /// Whether an event came within `within`: after its end is too late, also if the clock was read late. Up to one
     /// second early is advice, since brokers tick and the standard gives whole seconds.
     fn in_time(&self, event: &Event, index: usize, within: Within) -> Result<Vec<Advice>, Refusal> {
         let waited = event.at.saturating_sub(self.since);
@@ -325,7 +325,7 @@ impl Matcher {
     }
 
     /// The earliest time from which the broker can have counted until the event at `index`: when the last step that
-    /// sent something began to, or when a `wait` after it ended. The end of the last step is later where that step
+    /// sent something began to, or when a `wait` after it ended. The end of the last step is later if that step
     /// awaited an answer, by as long as the answer took to reach us, and a broker that is on time would look early.
     fn since_at_the_broker(&self, index: usize) -> Duration {
         let ours = |e: &&Event| !e.is_from_peer() && e.author != Author::Cleanup;
@@ -347,7 +347,7 @@ impl Matcher {
         sent.unwrap_or(last).at.max(self.waited).min(self.since)
     }
 
-    /// Nothing fits yet; nothing will where the connection has ended.
+    /// Nothing fits yet; nothing will if the connection has ended.
     fn nothing_there(&self, client: usize, sought: Sought) -> Probe {
         let state = &self.clients[client];
         let garbage = self

@@ -228,7 +228,7 @@ impl Matcher {
         }
     }
 
-    /// Waits for `settle` where a send follows a step on another connection.
+    /// Waits for `settle` if a send follows a step on another connection.
     fn settle_first(&mut self) {
         let settle = self.settings.settle;
         let crosses = match self.program.step().map(|s| &s.what) {

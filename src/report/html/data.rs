@@ -20,7 +20,7 @@ struct Data {
     mqttspec: &'static str,
     verdicts: Vec<&'static str>,
     brokers: Vec<Json>,
-    /// Token, level, section, title, what it says; except for the first `null` where the catalogue does not have it.
+    /// Token, level, section, title, what it says; except for the first `null` if the catalogue does not have it.
     statements: Vec<Json>,
     /// Path, file, text, about, and for each step its number and line.
     scripts: Vec<Json>,

@@ -176,7 +176,7 @@ fn without(hex: &str, namespace: &str) -> String {
     out
 }
 
-/// Text with [`MARK`] for every namespace in it, cut where it is long.
+/// Text with [`MARK`] for every namespace in it, cut if it is long.
 pub fn text(text: &str, namespace: &str) -> String {
     let text = text.replace(MARK, "\u{fffd}");
     let text = match namespace {

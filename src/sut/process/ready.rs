@@ -131,7 +131,7 @@ fn is_unavailable(version: Version, code: u8) -> bool {
     }
 }
 
-/// Whether the address is on this machine, where its port can be looked at.
+/// Whether the address is on this machine, if its port can be looked at.
 pub(super) fn is_loopback(address: &Address) -> bool {
     match address.host().parse::<IpAddr>() {
         Ok(ip) => ip.is_loopback(),

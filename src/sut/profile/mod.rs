@@ -106,7 +106,7 @@ pub struct Process {
     pub stop_timeout: Duration,
 }
 
-/// The addresses of a target, with `$port` in them where the broker is started by the run.
+/// The addresses of a target, with `$port` in them if the broker is started by the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoints {
     /// One address for all versions.
@@ -240,7 +240,7 @@ impl Known {
     }
 }
 
-/// What was read, where nothing was wrong.
+/// What was read, if nothing was wrong.
 fn checked<T>(read: Result<T, Reported>, errors: Vec<Diagnostic>) -> Result<T, ProfileError> {
     read.ok()
         .filter(|_| errors.is_empty())

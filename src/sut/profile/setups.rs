@@ -67,7 +67,7 @@ impl Setup {
 }
 
 impl Check<'_> {
-    /// The setups in the order of their names; `starts` where the profile says how to start the broker.
+    /// The setups in the order of their names; `starts` if the profile says how to start the broker.
     pub(super) fn setups(&mut self, node: &Node, starts: bool) -> Checked<Vec<(String, Setup)>> {
         let entries = self.read.entries(node, "`setups`")?;
         let mut setups = every(entries, |(name, node)| {

@@ -12,7 +12,7 @@ enum Kind {
     Extra,
     /// The standard lets a server leave it out, yet it is there unless the profile says `name: false`.
     Usual,
-    /// A number. Where the profile states none, a target is taken to have the one that is here; `None` is not known.
+    /// A number. If the profile states none, a target is taken to have the one that is here; `None` is not known.
     Limit(Option<u64>),
 }
 
@@ -157,7 +157,7 @@ impl Supports {
     }
 
     /// Whether a case that needs `name` can be played: a feature, or a limit from the first to the second of `limits`.
-    /// Where the profile states no limit, the standard's default holds (`max_qos` 2, `topic_alias_maximum` 0); for
+    /// If the profile states no limit, the standard's default holds (`max_qos` 2, `topic_alias_maximum` 0); for
     /// `max_packet` and `in_flight` there is none that a target must have. An upper end is met by a limit that is
     /// stated alone.
     ///
@@ -239,7 +239,7 @@ impl Supports {
 }
 
 impl Check<'_> {
-    /// `supports`; `starts` where the profile says how to start the broker.
+    /// `supports`; `starts` if the profile says how to start the broker.
     pub(super) fn supports(&mut self, node: &Node, starts: bool) -> Checked<Supports> {
         let items = self.read.list(node, "`supports`")?;
         let mut supports = Supports::default();

@@ -79,7 +79,7 @@ impl Transports {
         &self.all[&self.chosen]
     }
 
-    /// The transport of cases that are about WebSocket: that in use where it is one, else the one without TLS first.
+    /// The transport of cases that are about WebSocket: that in use if it is one, else the one without TLS first.
     fn websocket_transport(&self) -> Option<Transport> {
         let aside = [Transport::Ws, Transport::Wss].into_iter().filter(|t| self.has(*t));
         if self.chosen.is_websocket() {

@@ -136,7 +136,7 @@ impl Check<'_> {
         ))
     }
 
-    /// The cases of a cause: by name with what fails, or a list where all fail alike.
+    /// The cases of a cause: by name with what fails, or a list if all fail alike.
     fn cases(&mut self, node: &Node, varying: Varying) -> Checked<Vec<Listed>> {
         let alike = self.given(node, "fails", Self::failures)?;
         let cases = self.needed(node, "cases", CASES)?;
