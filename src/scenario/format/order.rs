@@ -56,7 +56,7 @@ impl Role {
                 _ => Role::Free,
             },
             Role::Proves => Role::Words,
-            Role::Each => Role::Column,
+            Role::Each if !is_script(value) => Role::Column,
             Role::Clients => Role::Client,
             Role::Client if is_version => Role::Client,
             Role::Client => match value.get("filters") {
@@ -67,6 +67,7 @@ impl Role {
             Role::Repeat if key == "steps" => Role::Steps,
             Role::Value if is_version => Role::Value,
             Role::Value if key == "parts" => Role::Steps,
+            Role::Each | Role::Column | Role::Row if is_script(value) => Role::Steps,
             _ => Role::Free,
         }
     }
@@ -76,6 +77,7 @@ impl Role {
         match (self, &item.what) {
             (Role::Script | Role::Steps, What::List(_)) => Role::Steps,
             (Role::Script | Role::Steps, _) => Role::Step,
+            (Role::Column, What::List(_)) if is_script(item) => Role::Steps,
             (Role::Each | Role::Column, _) => Role::Row,
             _ => Role::Free,
         }
@@ -121,6 +123,18 @@ impl Role {
             _ => false,
         }
     }
+}
+
+/// Whether a value of a row is a list of steps.
+fn is_script(value: &Node) -> bool {
+    let What::List(items) = &value.what else { return false };
+    items.iter().any(|item| match &item.what {
+        What::Map(entries) => entries
+            .first()
+            .and_then(|(key, _)| key.text())
+            .is_some_and(|key| arrow(key).is_some() || step_value(key) != Role::Value),
+        _ => item.text().is_some_and(|text| arrow(text).is_some()),
+    })
 }
 
 /// The number of the version that a key names, oldest first.
