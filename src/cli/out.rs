@@ -68,9 +68,12 @@ fn chosen(stated: Option<usize>, measured: Option<usize>) -> usize {
 /// Logs to standard error what `MQTTSPEC_LOG` asks for: a level, or levels by module, such as `off,mqttspec::play=debug`.
 pub fn start_tracing(verbose: bool) {
     let asked = std::env::var("MQTTSPEC_LOG").ok().and_then(|text| text.parse().ok());
-    let filter = asked.unwrap_or_else(|| match verbose {
-        true => Targets::new().with_target("mqttspec", Level::INFO),
-        false => Targets::new(),
+    let filter = asked.unwrap_or_else(|| {
+        if verbose {
+            Targets::new().with_target("mqttspec", Level::INFO)
+        } else {
+            Targets::new()
+        }
     });
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)

@@ -226,7 +226,8 @@ impl TargetBuilder {
             Source::Own(launcher) => self.of_own(launcher).await?,
         };
         self.adapt(&mut ready.target);
-        if !is_reference && !(self.disobey.is_empty() && self.free.is_empty()) {
+        let is_changed = !self.disobey.is_empty() || !self.free.is_empty();
+        if is_changed && !is_reference {
             let transport = ready.target.info.transport;
             if transport != Transport::Mqtt {
                 return Err(TargetError::NeedsPlainTcp(transport));

@@ -76,13 +76,16 @@ fn names(fails: &Fails, failed: &Failed) -> bool {
             .is_some_and(|step| step == text || step.starts_with(&format!("{text}:")))
 }
 
+/// A cause, and the entry of its cases that claims a failure.
+type Claim<'k> = (&'k Arc<Known>, &'k Listed);
+
 /// What is wrong with a list of expected failures, given the ids of all cases: a pattern that fits no case, and a
 /// failure of a case that two causes claim.
 pub fn check_known<'c>(known: &[Arc<Known>], ids: impl IntoIterator<Item = &'c str>) -> Vec<Diagnostic> {
     let mut ids: Vec<&str> = ids.into_iter().collect();
     ids.sort_unstable();
     let mut errors = Vec::new();
-    let mut claimed: BTreeMap<(&str, &str), Vec<(&Arc<Known>, &Listed)>> = BTreeMap::new();
+    let mut claimed: BTreeMap<(&str, &str), Vec<Claim>> = BTreeMap::new();
     for (cause, listed) in known.iter().flat_map(|k| k.cases.iter().map(move |listed| (k, listed))) {
         let fitting = fitting(listed, &ids);
         if fitting.is_empty() && !is_former(listed, &ids) {
@@ -143,12 +146,11 @@ fn nearest<'c>(pattern: &str, ids: &[&'c str]) -> Option<&'c str> {
         let name = wanted.rsplit('/').next().unwrap_or(wanted);
         paths.iter().copied().find(|path| last(path) == name)
     };
-    match pattern.contains('*') {
-        true => scenario()
-            .filter(|near| *near != wanted)
-            .or_else(moved)
-            .filter(|near| *near != wanted),
-        false => whole().or_else(moved),
+    if pattern.contains('*') {
+        let other = |near: &&str| *near != wanted;
+        scenario().filter(other).or_else(moved).filter(other)
+    } else {
+        whole().or_else(moved)
     }
 }
 

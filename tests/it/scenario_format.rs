@@ -58,14 +58,14 @@ fn disturbed(text: &str, seed: usize) -> String {
     let keys = usize::from(text.starts_with('#'));
     let count = parts.len() - keys;
     parts[keys..].rotate_left(seed % count);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         parts[keys..].reverse();
     }
     let mut all = String::from("\u{feff}\n\n");
     for line in parts.concat().lines() {
         let is_key = line.ends_with(':') && line.starts_with(|c: char| c.is_ascii_lowercase());
         all.push_str(line);
-        all.push_str(if seed % 3 == 0 { "\r\n" } else { "\n" });
+        all.push_str(if seed.is_multiple_of(3) { "\r\n" } else { "\n" });
         if is_key {
             all.push_str("\n\n");
         }

@@ -11,10 +11,11 @@ pub(super) fn find(text: &str, root: &Node) -> Vec<Range<usize>> {
     scalars.sort_by_key(|s| (s.start, s.end));
     let mut found = Vec::new();
     let mut at = 0;
-    for scalar in scalars.into_iter().chain([text.len()..text.len()]) {
+    for scalar in scalars {
         between(text, at..scalar.start, &mut found);
         at = at.max(scalar.end);
     }
+    between(text, at..text.len(), &mut found);
     found
 }
 

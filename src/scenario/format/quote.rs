@@ -63,7 +63,7 @@ fn is_bare(text: &str) -> bool {
 
 /// Whether any of it may be bytes in hex: these are in quotes everywhere, digits or not.
 fn is_hex(text: &str) -> bool {
-    let pairs = |word: &str| word.len() % 2 == 0 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let pairs = |word: &str| word.len().is_multiple_of(2) && word.bytes().all(|b| b.is_ascii_hexdigit());
     let mut words = text.split(' ');
     words.any(|w| w.len() == 2 && pairs(w)) || pairs(&text.replace(' ', ""))
 }
