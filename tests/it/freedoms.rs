@@ -183,20 +183,19 @@ fn cases(yaml: &str) -> Vec<Arc<Case>> {
 fn the_walk_finds_a_case_that_is_too_strict_and_the_freedom_that_shows_it() {
     let cases = cases(
         "format: 1\n\
-         title: Wants the PUBACK behind the message\n\
+         title: Wants a PUBACK without User Properties\n\
          versions: [v5]\n\
          proves: [MQTT-4.3.2-4]\n\
-         clients:\n  c: { subscribe: { $ns/t: 0 } }\n\
+         clients:\n  c: {}\n\
          steps:\n\
          \x20 - c -> PUBLISH: { topic: $ns/t, qos: 1, packet_id: 7, payload: m }\n\
-         \x20 - c <- PUBLISH: { topic: $ns/t, payload: m }\n\
-         \x20 - c <- PUBACK: { packet_id: 7 }\n",
+         \x20 - c <- PUBACK: { packet_id: 7, user_properties: absent }\n",
     );
     let walker = FreeWalker {
         cases: &cases,
         target: &reference_free,
         sets: vec![
-            "long-forms,puback-first,properties-reversed".to_owned(),
+            "long-forms,user-properties,properties-reversed".to_owned(),
             "maximum-qos-0".to_owned(),
         ],
         settings: Settings {
@@ -213,8 +212,8 @@ fn the_walk_finds_a_case_that_is_too_strict_and_the_freedom_that_shows_it() {
         panic!("{trials:?}");
     };
     assert_eq!(found.failed.len(), 1, "{found:?}");
-    assert_eq!(found.failed[0].freedoms, ["puback-first"]);
-    assert_eq!(found.failed[0].names(&found.set), ["puback-first strict@v5"]);
+    assert_eq!(found.failed[0].freedoms, ["user-properties"]);
+    assert_eq!(found.failed[0].names(&found.set), ["user-properties strict@v5"]);
     assert!(skipped.failed.is_empty());
     assert_eq!(
         skipped.skipped,

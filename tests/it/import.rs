@@ -80,7 +80,7 @@ steps:
         steps(&folder, "0"),
         r#"clients:
   c: { connect: false }
-  others: {} # publishes what others had published
+  others: {}  # publishes what others had published
 steps:
   # The captured client logged in as "me" with a password of 9 bytes; here the target's login is used.
   - c -> CONNECT
@@ -204,7 +204,7 @@ fn properties_identifiers_and_odd_bytes_come_out_right() {
         "will: { topic: $ns/will, payload: \"any\", qos: 1, will_delay_interval: 3 }",
         "clean_start: false\n      keep_alive: 30\n",
         "receive_maximum: 10",
-        "\"$ns/#\": { qos: 2, retain_as_published: true }, $ns/kept: 1 }",
+        "$ns/#: { qos: 2, retain_as_published: true }, $ns/kept: 1 }",
         "subscription_ids: 5",
         "user_properties: [[a, \"1\"], [a, \"#2\"]]",
         "response_topic: $ns/back",

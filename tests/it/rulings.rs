@@ -128,7 +128,7 @@ fn a_server_may_keep_sessions_for_a_shorter_time() {
             "will/*@v5",
             "retain/*@v5",
         ]);
-        played.is_silent(&format!("keeps a session for {seconds} s where "));
+        played.is_silent(&format!("keeps a session for {seconds} s instead of "));
         assert!(played.of("skip").contains(&"session/unsubscribed@v5"));
         assert!(played.of("pass").len() > 50);
     }

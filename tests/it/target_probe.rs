@@ -50,7 +50,7 @@ async fn what_is_no_broker_gets_one_clear_error() {
         ),
         (
             Kind::TlsAlert,
-            "ADDRESS wants TLS, and mqtt: is without: it answers a CONNECT with a TLS alert or record (15 03 03 00 02 02 0a)",
+            "ADDRESS requires TLS, but mqtt: is unencrypted: it answers a CONNECT with a TLS alert or record (15 03 03 00 02 02 0a)",
         ),
         (
             Kind::NeverAnswers,

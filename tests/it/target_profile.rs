@@ -269,7 +269,7 @@ error: missing key `fails`
 10 |   - { case: a, fials: b, over: [wsss], because: c, see: d }
    |     ^
    |
-   = help: the statement (v5:MQTT-3.1.2-3), the step that fails, or crash
+   = help: the statement (MQTT-3.1.2-3), the text of the step that fails, or crash
 
 error: unknown key `fials`
   --> p.yaml:10:16

@@ -284,7 +284,13 @@ async fn write(
                 }
             };
             let write = write_freely(&mut client, waiting, style, id.0, |_| ());
-            if tokio::join!(forward, write).1.is_err() || resets {
+            let written = tokio::join!(forward, write).1;
+            if resets {
+                // Dropping this half would send a FIN first.
+                client.forget();
+                return;
+            }
+            if written.is_err() {
                 return;
             }
         }

@@ -172,8 +172,10 @@ async fn write_in_style(
         waiting.fetch_sub(length, Ordering::Relaxed);
     };
     let result = write_freely(&mut socket, queue, style, id.0, written).await;
-    // A reset takes the place of an orderly end: the socket is made so that dropping it sends one.
-    if result.is_ok() && !resets {
+    if resets {
+        // It takes the place of an orderly end.
+        socket.reset();
+    } else if result.is_ok() {
         // The client may have closed before: then there is nothing left to shut.
         let _ = socket.shutdown().await;
     }
