@@ -74,7 +74,12 @@ pub fn renamed(glob: &str, cases: &[impl AsRef<Outline>]) -> Option<Renamed> {
         return None;
     }
     let pattern = pattern(text);
-    let was = |name: &str| aliases().former(name).iter().any(|old| pattern.matches(old));
+    let was = |name: &str| {
+        let former = aliases().former(name);
+        former
+            .iter()
+            .any(|old| pattern.matches(old) || pattern.matches(unversioned(old)))
+    };
     let taken = cases
         .iter()
         .map(AsRef::as_ref)
@@ -89,10 +94,15 @@ pub fn renamed(glob: &str, cases: &[impl AsRef<Outline>]) -> Option<Renamed> {
     (!globs.is_empty()).then_some(Renamed { globs, paths })
 }
 
-/// A glob fits a case by its whole id, by its scenario's path, or by a folder above it.
+/// A glob fits a case by its whole id, by its id without the version, by its scenario's path, or by a folder above it.
 fn fits(glob: &str, case: &Outline) -> bool {
     let glob = pattern(glob);
-    glob.matches(&case.id) || glob.matches(&case.header.path)
+    glob.matches(&case.id) || glob.matches(unversioned(&case.id)) || glob.matches(&case.header.path)
+}
+
+/// An id without its version: the scenario's path and the row.
+fn unversioned(id: &str) -> &str {
+    id.rsplit_once('@').map_or(id, |(before, _)| before)
 }
 
 /// A folder stands for all in it.

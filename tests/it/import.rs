@@ -210,7 +210,7 @@ fn properties_identifiers_and_odd_bytes_come_out_right() {
         "response_topic: $ns/back",
         "correlation_data: { hex: \"ff 00\" }",
         "packet_id: $m1",
-        "payload: \"{\\\"t\\\": 1, \\\"u\\\": \\\"5$$\\\"}\"",
+        "payload: '{\"t\": 1, \"u\": \"5$$\"}'",
         "      00                                              # reason_code 0",
     ] {
         assert!(steps.contains(part), "`{part}` is not in\n{steps}");

@@ -32,6 +32,7 @@ mod rulings;
 mod scenario_format;
 mod scenario_schema;
 mod secrets;
+mod selection;
 mod shard;
 mod snapshots;
 mod target_mosquitto;
