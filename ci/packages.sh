@@ -32,14 +32,14 @@ try() {
   # Its exit code is that of the program.
   local code=0
   (cd "$work" && env -i HOME="$work" PATH=/usr/bin:/bin MQTTSPEC_STATE="$work/state" "$@" run -e 'no/such-case') >/dev/null 2>&1 || code=$?
-  [ $code = 4 ] || { echo "$name ends with $code where no case fits, not with 4" >&2; return 1; }
+  [ $code = 4 ] || { echo "$name exits $code if no case fits, not 4" >&2; return 1; }
   printf '%s: %s\n' "$name" "$(tail -n 1 "$work/log")"
 }
 
 tools=$root/target/tools/maturin
 [ -x "$tools/bin/maturin" ] || { python3 -m venv "$tools" && "$tools/bin/pip" --quiet install maturin==1.16.0; }
 # With the flags of the build before, so that cargo finds nothing to do.
-"$tools/bin/maturin" --quiet build --profile release --locked --out "$out" --target-dir "$target"
+"$tools/bin/maturin" build --quiet --profile release --locked --out "$out" --target-dir "$target"
 python3 -m venv "$work/python"
 "$work/python/bin/pip" --quiet install --no-index "$out"/mqttspec-"$version"-*.whl
 try wheel "$work/python/bin/mqttspec"
