@@ -308,7 +308,7 @@ fn what_no_diary_names_is_removed_by_its_namespace() {
         ));
         assert!(good && !text.contains("ms00zz99/t"), "{text}");
         let (good, text) = output(&mut mqttspec(folder.path(), &["sweep", &url, "--namespace", "plant"]));
-        assert!(!good && text.contains("no namespace of ours"), "{text}");
+        assert!(!good && text.contains("is not a namespace of mqttspec"), "{text}");
     });
 }
 
