@@ -69,7 +69,8 @@ pub const ACTS: &[Act] = &[
         "takes no notice of the Keep Alive",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet {
-                connect.keep_alive = 0;
+                // Not 0: a broker with a longest Keep Alive would announce that one in its CONNACK, and may.
+                connect.keep_alive = u16::MAX;
             }
         }))
     ),
