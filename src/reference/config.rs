@@ -1,4 +1,4 @@
-//! What the reference broker is told before it starts.
+//! The settings of the reference broker.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -16,34 +16,34 @@ use crate::wire::{Text, Version};
 /// The whole configuration of one broker.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where to listen. Only a loopback address is accepted; port 0 takes a free one.
+    /// The address to listen on. Only a loopback address is accepted; port 0 picks a free port.
     pub address: SocketAddr,
     /// Further listeners.
     pub listeners: Vec<Listen>,
-    /// What those with TLS show and ask for.
+    /// The certificates that listeners with TLS present and request.
     pub tls: Option<Arc<TlsServer>>,
-    /// The versions that are offered.
+    /// The MQTT versions that the broker accepts.
     pub versions: Vec<Version>,
-    /// Who may log in.
+    /// The users that may log in.
     pub users: Vec<User>,
-    /// Whether a client without a user name is taken.
+    /// Whether a client without a user name is accepted.
     pub anonymous: bool,
-    /// The method of enhanced authentication that is offered (5.0, section 4.12).
+    /// The method of enhanced authentication that the broker offers (5.0, section 4.12).
     pub auth: Option<AuthMethod>,
-    /// Topic filters on which nobody may publish or subscribe: a topic that one of them matches is denied, and so is a
-    /// filter that is equal to one of them.
+    /// Topic filters on which no client may publish or subscribe: a topic that matches one of them is denied, and so is a
+    /// filter that equals one of them.
     pub denied: Vec<Text>,
     pub limits: Limits,
-    /// The folder of the store; without it nothing outlives the broker.
+    /// The folder of the store; without it nothing survives the broker.
     pub store: Option<PathBuf>,
-    /// What to break on purpose.
+    /// The statements to break on purpose.
     pub disobey: Disobey,
-    /// Which of the standards' freedoms are used.
+    /// The freedoms of the standards to make use of.
     pub free: Free,
 }
 
 impl Config {
-    /// The configuration with the limits that its freedoms set.
+    /// The configuration, with the limits that its freedoms set.
     pub fn with_free_limits(self) -> Config {
         Config {
             limits: limited(self.limits.clone(), &self.free),
@@ -53,7 +53,7 @@ impl Config {
 }
 
 impl Default for Config {
-    /// Any free port on 127.0.0.1, every version, anyone may log in, nothing is stored and everything is obeyed.
+    /// Any free port on 127.0.0.1, every version, anyone may log in, nothing is stored and no fault is injected.
     fn default() -> Config {
         Config {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -75,13 +75,13 @@ impl Default for Config {
 /// A further listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
-    /// At a loopback address; port 0 takes a free one.
+    /// On a loopback address; port 0 picks a free port.
     At(Transport, SocketAddr),
-    /// At a Unix socket, whose file must not be there yet.
+    /// On a Unix socket, whose file must not exist yet.
     Unix(PathBuf),
 }
 
-/// One who may log in.
+/// A user that may log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     pub name: Text,
@@ -102,21 +102,21 @@ impl User {
 pub struct AuthMethod {
     /// The Authentication Method.
     pub method: Text,
-    /// The data that the client has to send, the first in CONNECT and each other in an AUTH; at least one.
+    /// The data that the client must send, the first in CONNECT and each further one in an AUTH; at least one.
     pub answers: Vec<Bytes>,
 }
 
-/// The limits of the broker. What differs from the standard's default is announced in a v5 CONNACK (5.0, 3.2.2.3).
+/// The limits of the broker. One that differs from the standard's default is announced in a v5 CONNACK (5.0, 3.2.2.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// How many QoS 2 exchanges a v5 client may have open, 1 to 65 535.
+    /// How many QoS 2 exchanges a v5 client may have open: 1 to 65 535.
     pub receive_maximum: u16,
-    /// The largest packet that is taken, in bytes with its fixed header; `None` is the protocol's own limit.
+    /// The largest packet that is accepted, in bytes with its fixed header; `None` is the protocol's own limit.
     pub maximum_packet_size: Option<u32>,
     /// 0, 1 or 2.
     pub maximum_qos: u8,
     pub retain_available: bool,
-    /// The highest topic alias that is taken; 0 takes none.
+    /// The highest topic alias that is accepted; 0 accepts none.
     pub topic_alias_maximum: u16,
     /// Replaces the Keep Alive of v5 clients, in seconds.
     pub server_keep_alive: Option<u16>,
@@ -125,12 +125,12 @@ pub struct Limits {
     pub wildcards: bool,
     pub shared_subscriptions: bool,
     pub subscription_ids: bool,
-    /// How long a connection may stay without CONNECT.
+    /// How long a connection may stay open without a CONNECT.
     pub connect_timeout: Duration,
 }
 
 impl Default for Limits {
-    /// Low enough to be reached by a test, high enough not to be in the way of others.
+    /// Low enough for a test to reach, high enough not to disturb others.
     fn default() -> Limits {
         Limits {
             receive_maximum: 200,

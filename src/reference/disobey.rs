@@ -1,7 +1,7 @@
 //! Which statements the broker breaks on purpose, and at which seam (docs/design.md, the reference broker).
 //!
-//! In: tokens such as `v5:MQTT-4.3.3-10`, or `v5:MQTT-4.3.3-10/b` for another way of breaking the same statement. Out: for
-//! each seam, what it has to know.
+//! In: tokens such as `v5:MQTT-4.3.3-10`, or `v5:MQTT-4.3.3-10/b` for another way of breaking the same statement. Out:
+//! what each seam needs to know.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,11 +12,11 @@ use super::sabotage::{Act, acts};
 use super::tolerance;
 use crate::statements::{StatementId, Version, catalogue};
 
-/// What is broken on purpose. The default is nothing.
+/// The faults that are injected. The default is none.
 #[derive(Debug, Clone, Default)]
 pub struct Disobey {
     tokens: Vec<String>,
-    /// Seam 1: a breach of these by a client passes.
+    /// Seam 1: a client's violation of these is ignored.
     tolerated: BTreeSet<StatementId>,
     /// Seam 2.
     acts: Vec<&'static Act>,
@@ -27,11 +27,11 @@ pub struct Disobey {
 /// At which seam a statement is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Seam {
-    /// A client's breach is let through.
+    /// A client's violation is let through.
     Tolerance,
-    /// Packets or closes are changed on their way.
+    /// Packets or closes are changed in transit.
     Sabotage,
-    /// The broker decides wrongly.
+    /// The broker takes a wrong decision.
     Duty,
 }
 
@@ -42,12 +42,12 @@ pub struct Disobedience {
     /// `None` is the first way, `Some('b')` the second, ...
     pub variant: Option<char>,
     pub seam: Seam,
-    /// What the broker does.
+    /// What the broker does wrong.
     pub what: String,
 }
 
 impl Disobedience {
-    /// What [`Disobey::parse`] reads, such as `v5:MQTT-4.3.3-10/b`.
+    /// The text that [`Disobey::parse`] reads, such as `v5:MQTT-4.3.3-10/b`.
     pub fn token(&self) -> String {
         match self.variant {
             None => self.statement.to_string(),
@@ -59,7 +59,7 @@ impl Disobedience {
 /// The token names nothing that can be broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseDisobeyError {
-    /// The catalogue's own message.
+    /// The message of the catalogue.
     #[error("{0}")]
     NoStatement(String),
     #[error("{0} cannot be disobeyed: no exchange with the broker would show it, or the broker has nothing to break")]
@@ -70,12 +70,12 @@ impl Disobey {
     /// Reads one token.
     ///
     /// # Errors
-    /// Where the statement is not in the catalogue, or there is no such way of breaking it.
+    /// If the statement is not in the catalogue, or cannot be broken in that way.
     pub fn parse(token: &str) -> Result<Disobey, ParseDisobeyError> {
         Disobey::parse_all([token])
     }
 
-    /// Reads several tokens, all of which are disobeyed together.
+    /// Reads several tokens, whose faults are all injected together.
     ///
     /// # Errors
     /// As [`Disobey::parse`], for the first that is wrong.
@@ -87,7 +87,7 @@ impl Disobey {
         Ok(disobey)
     }
 
-    /// Everything that can be disobeyed, by statement and variant.
+    /// Every fault that can be injected, by statement and variant.
     pub fn all() -> &'static [Disobedience] {
         static ALL: LazyLock<Vec<Disobedience>> = LazyLock::new(Disobey::list);
         &ALL
@@ -115,34 +115,34 @@ impl Disobey {
         for statement in tolerance::all() {
             all.push(Disobedience {
                 statement,
-                // Where the server's own side of a statement can be broken too, that comes first and this is variant `x`.
+                // If the server's own side of a statement can be broken too, that comes first and this is variant `x`.
                 variant: broken.contains(&statement).then_some('x'),
                 seam: Seam::Tolerance,
                 what: "lets the client's breach through".to_owned(),
             });
         }
         all.sort_by_key(|d| (d.statement, d.variant));
-        // An act that has to see packets of both directions stands in its table twice.
+        // An act that has to see packets of both directions is in its table twice.
         all.dedup();
         all
     }
 
-    /// Whether nothing is broken.
+    /// Whether no fault is injected.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }
 
-    /// Whether this duty is done.
+    /// Whether the broker fulfils this duty.
     pub fn obeys(&self, duty: Duty) -> bool {
         !self.duties.contains(&duty)
     }
 
-    /// Whether a client's breach of this statement passes.
+    /// Whether a client's violation of this statement is let through.
     pub fn lets_through(&self, statement: StatementId) -> bool {
         !self.tolerated.is_empty() && tolerance::covers(&self.tolerated, statement)
     }
 
-    /// The first token that takes more than changing packets and closes on their way: only the reference broker itself can
+    /// The first token that needs more than changing packets and closes in transit: only the reference broker itself can
     /// break it. `None`: a [`Proxy`](super::Proxy) in front of any broker can do all of it.
     pub fn needs_the_core(&self) -> Option<&str> {
         let token = self.tokens.iter().find(|token| {
@@ -155,7 +155,7 @@ impl Disobey {
         token.map(String::as_str)
     }
 
-    /// What is done to packets and closes on their way.
+    /// The changes to packets and closes in transit.
     pub fn acts(&self) -> &[&'static Act] {
         &self.acts
     }
@@ -213,7 +213,7 @@ fn split_variant(token: &str) -> (&str, Option<char>) {
     (token, None)
 }
 
-/// `None` where the catalogue does not have the statement.
+/// `None` if the catalogue does not have the statement.
 fn disobedience(version: Version, id: &str, seam: Seam, what: &str) -> Option<Disobedience> {
     let (id, variant) = split_variant(id);
     Some(Disobedience {

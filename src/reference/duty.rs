@@ -1,7 +1,7 @@
-//! The duties: what the broker has to do by its own decision, and the statements that say so.
+//! The duties: what the broker must do by its own decision, and the statements that require it.
 //!
-//! `core` asks `self.must(Duty::X)` where a decision can be taken wrongly on purpose. What can be shown by changing a
-//! packet alone is no duty: it stands under `sabotage`.
+//! `core` asks `self.must(Duty::X)` where it can take a wrong decision on purpose. A fault that a changed packet alone
+//! can show is no duty: it is in `sabotage`.
 
 use crate::statements::{PerVersion, ids};
 

@@ -1,4 +1,4 @@
-//! The core with the saboteur and the editor around it: what a server talks to.
+//! The core with the saboteur and the editor around it: the interface for a server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use super::freedom::Editor;
 use super::sabotage::{Arrival, Outgoing, Saboteur};
 use crate::wire::{Packet, Version};
 
-/// The broker as its clients meet it.
+/// The broker as its clients see it.
 pub struct Engine {
     broker: Broker,
     saboteur: Saboteur,
     editor: Editor,
 }
 
-/// What a server has to do.
+/// What a server must do.
 pub enum Output {
     Store(Record),
     Send(ConnectionId, Version, Outgoing),
@@ -25,7 +25,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// The change to be stored, where it is one.
+    /// The change to store, if it is one.
     pub fn record(&self) -> Option<&Record> {
         match self {
             Output::Store(record) => Some(record),

@@ -1,6 +1,6 @@
-//! Bytes of one connection → packets, with what is wrong with them.
+//! Bytes of one connection → packets, with the faults found in them.
 //!
-//! The wire module's own splitter keeps only a digest of what is long; a broker has to pass all of it on, so packets are
+//! The wire module's own splitter keeps only a digest of long packets. A broker must pass on all of them, so packets are
 //! cut out here, whole and without a copy.
 
 use bytes::{Bytes, BytesMut};
@@ -14,21 +14,21 @@ use super::tolerance::REFUSED;
 use crate::statements::{StatementId, Version};
 use crate::wire::{Blob, Breach, FixedHeader, Frame, Packet, PacketType, ReadHeader, Side, check, read_header};
 
-/// Packets above this many bytes do not share their memory with what follows them.
+/// Packets above this many bytes do not share their memory with the packets behind them.
 const LONG: usize = 256 * 1024;
 
-/// What a connection has sent and is not a whole packet yet.
+/// Bytes that a connection has sent and that are no whole packet yet.
 pub struct Frames {
     /// Read into this, then call [`Frames::take`].
     pub buffer: BytesMut,
     version: Version,
     /// The largest packet that is read at all, in bytes.
     limit: Option<u64>,
-    /// The version whose layout a CONNECT with an unknown level is read by.
+    /// The version whose layout is used to read a CONNECT with an unknown level.
     unknown_level: Version,
     joins_pieces: bool,
     takes_repeats: bool,
-    /// Which of the characters are refused that a string should not hold.
+    /// Which of the characters that a string should not contain are refused.
     free: Free,
     is_broken: bool,
 }
@@ -55,7 +55,7 @@ impl Frames {
         }
     }
 
-    /// The packets that are whole by now. After one that cannot be framed there are no more.
+    /// The packets that are complete by now. After one that cannot be framed there are no more.
     pub fn take(&mut self) -> Vec<Received> {
         let mut packets = Vec::new();
         while !self.is_broken && !self.buffer.is_empty() {
@@ -74,18 +74,18 @@ impl Frames {
             }
             let total = total as usize;
             if self.buffer.len() < total {
-                // A long packet gets its room at once: growing step by step would copy it again and again.
+                // A long packet gets its memory at once: growing step by step would copy it again and again.
                 self.buffer.reserve(total - self.buffer.len());
                 break;
             }
             let bytes = self.buffer.split_to(total).freeze();
             packets.push(self.decode(bytes, header));
             if total > LONG {
-                // What is left goes into memory of its own, so that the long packet's can be given back.
+                // The rest moves into memory of its own, so that the long packet's can be freed.
                 self.buffer = BytesMut::from(&self.buffer[..]);
             }
         }
-        // v3.1.1:MQTT-7.1.1-1, v5:MQTT-4.2.0-1: what is cut anywhere is put together again. Disobeyed, it is lost.
+        // v3.1.1:MQTT-7.1.1-1, v5:MQTT-4.2.0-1: a packet cut at any byte is reassembled. Under the fault, it is lost.
         if self.is_broken || !self.joins_pieces {
             self.buffer.clear();
         }
@@ -107,7 +107,7 @@ impl Frames {
         let decoded = check(&frame, self.version, Side::Client);
         let version = match &decoded.packet {
             Some(Packet::Connect(connect)) => named_version(connect),
-            // The version of a CONNECT that cannot be read to its end is known from its beginning.
+            // The version of a CONNECT that cannot be read to its end is known from its start.
             _ if packet_type == Some(PacketType::Connect) => frame.connect_level().map(|_| self.version),
             _ => None,
         };
@@ -115,7 +115,7 @@ impl Frames {
         if let Some(Packet::Subscribe(subscribe)) = &mut packet
             && self.version == Version::V3_1
         {
-            // 3.1 leaves the upper bits of the QoS byte unused, whatever they hold (section 2.6). Later versions refuse them.
+            // 3.1 leaves the upper bits of the QoS byte unused, whatever they are (section 2.6). Later versions refuse them.
             subscribe.subscriptions.iter_mut().for_each(|s| s.options &= 0b11);
         }
         let mut faults: Vec<Fault> = decoded
@@ -127,7 +127,7 @@ impl Frames {
         let is_repeat = matches!(packet_type, Some(PacketType::Subscribe | PacketType::Unsubscribe))
             && frame.first_byte & 0b1000 != 0
             && self.version == Version::V3_1;
-        // v3.1:§3.8/qos-1, v3.1:§3.10/qos-1: 3.1 has DUP in these. Disobeyed, it is an error as in later versions.
+        // v3.1:§3.8/qos-1, v3.1:§3.10/qos-1: 3.1 has DUP in these. Under the fault, it is an error as in later versions.
         if is_repeat && !self.takes_repeats {
             faults.push(Fault {
                 statements: Vec::new(),
@@ -176,9 +176,9 @@ impl Frames {
     }
 }
 
-/// Whether a breach is a reason to refuse a packet. A SHOULD is not; the format of a payload is the affair of those who
-/// read it (5.0, section 3.3.2.3.2: a receiver may check it); and of the client id CONNACK tells more than a close would,
-/// so `core::connect` looks at that.
+/// Whether a violation is a reason to refuse a packet. One of a SHOULD is not. The format of a payload concerns its
+/// readers (5.0, section 3.3.2.3.2: a receiver may check it). For the client id, CONNACK says more than a close would,
+/// so `core::connect` checks that.
 fn is_held_against(breach: &Breach, free: &Free) -> bool {
     // Section 1.5.3 of 3.1.1 and 1.5.4 of 5.0: a receiver may treat such a string as malformed.
     let is_character = matches!(
@@ -205,8 +205,8 @@ fn fault(breach: &Breach) -> Fault {
     }
 }
 
-/// The reason code of 5.0 for a breach: Protocol Error where the standard calls it so or the bytes can be read without
-/// doubt, a finer code where there is one, else Malformed Packet (5.0, section 4.13.1).
+/// The reason code of 5.0 for a violation: Protocol Error if the standard calls it so or the bytes can be read without
+/// doubt, a more specific code if there is one, else Malformed Packet (5.0, section 4.13.1).
 fn reason_for(statement: &str) -> u8 {
     match statement {
         "MQTT-3.3.2-2" | "MQTT-4.7.0-1" => reason::TOPIC_NAME_INVALID,

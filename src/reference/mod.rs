@@ -1,11 +1,11 @@
 //! The reference broker: the standard written as code, for MQTT 3.1, 3.1.1 and 5.0.
 //!
-//! In: a [`Config`]. Out: a broker on a loopback address, strict, and able to break any one statement on purpose
+//! In: a [`Config`]. Out: a broker on a loopback address that is strict and can break any single statement on purpose
 //! ([`Disobey`]), which is how the suite is tested.
 //!
-//! `core` decides and does no I/O. `server` puts sockets, a clock and `store` around it. `sabotage` and `disobey` are the
-//! ways of breaking it; `freedom` has the other choices that the standards leave it ([`Free`]); `proxy` plays both, as far as
-//! they change packets and bytes alone, in front of any other broker.
+//! `core` decides and does no I/O. `server` puts sockets, a clock and `store` around it. `sabotage` and `disobey` inject
+//! faults; `freedom` has the other choices that the standards leave to it ([`Free`]); `proxy` applies both in front of any
+//! other broker, as far as they change only packets and bytes.
 
 mod config;
 pub mod core;

@@ -1,10 +1,10 @@
-//! Packets → the bytes that are written, without a copy of a long payload.
+//! Packets → the bytes to write, without a copy of a long payload.
 
 use bytes::Bytes;
 
 use crate::wire::{Chunk, Overrides, Packet, Payload, Version, encode};
 
-/// Payloads from this many bytes on are not copied behind their header.
+/// Payloads of at least this many bytes are not copied behind their header.
 const LONG: usize = 4 * 1024;
 
 /// The bytes of a packet, in order.
@@ -13,7 +13,7 @@ pub fn chunks(packet: &Packet, version: Version, overrides: &Overrides) -> Vec<B
         && let Some(payload) = publish.payload.bytes().filter(|payload| payload.len() >= LONG)
         && *overrides == Overrides::default()
     {
-        // A filled payload of the same length stays apart from the header, and its place is then taken by the real one.
+        // A filled payload of the same length stays apart from the header, and the real one then replaces it.
         let mut header = publish.clone();
         header.payload = Payload::Fill {
             len: payload.len() as u64,
@@ -31,7 +31,7 @@ pub fn chunks(packet: &Packet, version: Version, overrides: &Overrides) -> Vec<B
     chunks
         .map(|chunk| match chunk {
             Chunk::Bytes(bytes) => bytes,
-            // A broker holds the payloads that it passes on, so this is never a long one.
+            // A broker keeps the payloads that it passes on, so this is never a long one.
             Chunk::Fill { len, byte } => vec![byte; len as usize].into(),
         })
         .collect()

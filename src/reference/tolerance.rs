@@ -1,11 +1,11 @@
-//! Seam 1 of disobedience: which breaches of a client can be let through, and which statements stand for each other.
+//! Seam 1 of fault injection: which violations by a client can be let through, and which statements imply each other.
 
 use std::collections::BTreeSet;
 
 use crate::statements::{Binds, StatementId, Version, catalogue};
 use crate::wire::decoder_statements;
 
-/// What is breached by a sequence of packets, which the decoder cannot see: `core` finds these itself.
+/// Violations by a sequence of packets, which the decoder cannot see: `core` finds these itself.
 const OF_SEQUENCES: &[StatementId] = &[
     StatementId::new(Version::V3_1, "§3.1/connect-first"),
     StatementId::new(Version::V3_1_1, "MQTT-3.1.0-1"),
@@ -30,8 +30,8 @@ const OF_SEQUENCES: &[StatementId] = &[
     StatementId::new(Version::V5, "§3.14.2.2.2/expiry-from-zero"),
 ];
 
-/// What the decoder names and nobody is refused for: statements about packets of the server, payloads that are not looked
-/// into, and client ids, which are a duty of `core`.
+/// Statements that the decoder reports and that refuse no client: those about packets of the server, payloads that are not
+/// checked, and client ids, which are a duty of `core`.
 const NOT_REFUSED: &[&str] = &[
     "MQTT-2.3.1-7",
     "MQTT-2.2.1-6",
@@ -42,17 +42,17 @@ const NOT_REFUSED: &[&str] = &[
     "§3.1/client-id-length",
 ];
 
-/// Of the SHOULDs those that a client is refused for: one says what to do (3.1, section 3.8); the values of the other's field are
-/// no data that the protocol allows (5.0, section 1.2), so that a server may take them for a Protocol Error.
+/// The SHOULDs for which a client is refused. One says what to do (3.1, section 3.8). The values of the other's field are
+/// no data that the protocol allows (5.0, section 1.2), so that a server may treat them as a Protocol Error.
 pub const REFUSED: &[StatementId] = &[
     StatementId::new(Version::V3_1, "§3.8/qos-3"),
     StatementId::new(Version::V5, "§3.3.2.3.2/values"),
 ];
 
-/// What an act breaks for a client that is let through: the act alone would be played to one that is refused.
+/// What an act breaks for a client that is let through: the act alone would apply to one that is refused.
 const BEFORE_AN_ACT: &[StatementId] = &[StatementId::new(Version::V3_1, "§A/single-level")];
 
-/// Statements that say the same of the same bytes: who lets a breach of one through lets that of the others through.
+/// Statements that require the same of the same bytes: letting a violation of one through lets the others through.
 const SAME: &[(Version, &[&str])] = &[
     (Version::V3_1_1, &["MQTT-3.1.2-11", "MQTT-3.1.2-13", "MQTT-3.1.2-15"]),
     (Version::V3_1_1, &["MQTT-3.3.2-2", "MQTT-4.7.1-1"]),
@@ -62,10 +62,10 @@ const SAME: &[(Version, &[&str])] = &[
     (Version::V5, &["MQTT-3.2.2-17", "MQTT-3.2.2-18", "MQTT-3.3.2-9"]),
 ];
 
-/// Every statement of which a client's breach can be let through.
+/// Every statement of which a client's violation can be let through.
 pub fn all() -> Vec<StatementId> {
     let of_packets = Version::ALL.into_iter().flat_map(decoder_statements).filter(|id| {
-        // What binds servers alone is named by the decoder for their packets, unless it is about refusing a client's.
+        // The decoder reports statements that bind only servers for their packets, unless they are about refusing a client.
         let refuses = matches!(
             id.id,
             "MQTT-3.1.2-1" | "MQTT-3.1.2-2" | "MQTT-3.1.2-3" | "MQTT-3.8.3-4" | "MQTT-3.8.3-5" | "§3.8/qos-3"
@@ -85,12 +85,12 @@ pub fn all() -> Vec<StatementId> {
     all.into_iter().collect()
 }
 
-/// Whether the act that breaks `statement` needs a client's breach of it to be let through.
+/// Whether the act that breaks `statement` needs a client's violation of it to be let through.
 pub fn is_before_an_act(statement: StatementId) -> bool {
     BEFORE_AN_ACT.contains(&statement)
 }
 
-/// Whether a breach of `statement` passes when those of `tolerated` do.
+/// Whether a violation of `statement` is let through when those of `tolerated` are.
 pub fn covers(tolerated: &BTreeSet<StatementId>, statement: StatementId) -> bool {
     if tolerated.contains(&statement) {
         return true;
@@ -99,7 +99,7 @@ pub fn covers(tolerated: &BTreeSet<StatementId>, statement: StatementId) -> bool
         .iter()
         .filter(|(version, ids)| *version == statement.version && ids.contains(&statement.id)))
     .flat_map(|(version, ids)| ids.iter().map(|id| StatementId::new(*version, id)));
-    // The statement that obliges the server to react stands for all that it enforces.
+    // The statement that obliges the server to react covers all that it enforces.
     let enforcers = catalogue()
         .get(statement)
         .map(|s| s.enforced_by.as_slice())

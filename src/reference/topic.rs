@@ -1,13 +1,13 @@
 //! Topic names and topic filters (3.1.1 and 5.0, section 4.7): which filters are valid, and what they match.
 //!
-//! All of it works on bytes, so that nothing is normalised on the way (v3.1.1:MQTT-4.7.3-4, v5:MQTT-4.7.3-4).
+//! All of it works on bytes, so that nothing is normalised (v3.1.1:MQTT-4.7.3-4, v5:MQTT-4.7.3-4).
 
 use crate::wire::Text;
 
-/// Why a string is no topic filter.
+/// Why a string is not a topic filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilterFault {
-    /// It has no character at all.
+    /// It is empty.
     Empty,
     /// `#` is not alone in its level, or not in the last one.
     MultiLevel,
@@ -19,7 +19,7 @@ pub enum FilterFault {
     ShareFilter,
 }
 
-/// Checks a filter that is no shared one.
+/// Checks a filter that is not a shared one.
 pub fn check_filter(filter: &[u8]) -> Result<(), FilterFault> {
     if filter.is_empty() {
         return Err(FilterFault::Empty);
@@ -55,7 +55,7 @@ pub fn check_v5_filter(filter: &[u8]) -> Result<(), FilterFault> {
     }
 }
 
-/// The share name and the filter behind it, where the filter has the form of a shared one.
+/// The share name and the filter behind it, if the filter has the form of a shared one.
 pub fn shared(filter: &Text) -> Option<(Text, Text)> {
     let bytes = filter.as_bytes();
     let rest = bytes.strip_prefix(b"$share/")?;
@@ -67,7 +67,7 @@ pub fn shared(filter: &Text) -> Option<(Text, Text)> {
     ))
 }
 
-/// Whether a wildcard character stands anywhere in it.
+/// Whether it contains a wildcard character.
 pub fn has_wildcard(text: &[u8]) -> bool {
     text.iter().any(|b| matches!(b, b'+' | b'#'))
 }
@@ -87,7 +87,7 @@ pub fn matches_levels(filter: &[u8], topic: &[u8]) -> bool {
     topic.next().is_none()
 }
 
-/// Whether a wildcard in the first level of the filter meets a topic that begins with `$`, which it must not match
+/// Whether a wildcard in the first level of the filter meets a topic that starts with `$`, which it must not match
 /// (v3.1.1:MQTT-4.7.2-1, v5:MQTT-4.7.2-1).
 pub fn is_hidden(filter: &[u8], topic: &[u8]) -> bool {
     topic.starts_with(b"$") && (filter.starts_with(b"+") || filter.starts_with(b"#"))

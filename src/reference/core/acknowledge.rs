@@ -24,7 +24,7 @@ impl Broker {
         if self.sent_qos(&client, packet_id) == Some(2) {
             self.cross(id, &client, packet_id);
             if is_failure(ack.reason_code) {
-                // v5:MQTT-4.4.0-2: nothing more comes of it, PUBREL neither.
+                // v5:MQTT-4.4.0-2: nothing follows, PUBREL neither.
                 return self.finish(&client, packet_id, ack.reason_code);
             }
             // v3.1.1:MQTT-4.3.3-1, v5:MQTT-4.3.3-4 to -6.
@@ -36,13 +36,13 @@ impl Broker {
         }
         let is_released = (self.state.sessions.get(&client)).is_some_and(|s| s.released.contains(&packet_id));
         // An identifier without an exchange: 5.0 has a code for it. 3.x has none, and there only a PUBREL lets the client
-        // come to an end.
+        // finish.
         let is_v5 = self.connections[&id].version == Version::V5;
         let unknown = is_v5 && !is_released;
         if is_v5 && is_failure(ack.reason_code) {
             return;
         }
-        // What was dropped at UNSUBSCRIBE on purpose has no end either.
+        // Under the fault, UNSUBSCRIBE has dropped the exchange, and its PUBREC gets no PUBREL.
         if !is_released && !self.must(Duty::FinishAfterUnsubscribe) {
             return;
         }
@@ -59,7 +59,7 @@ impl Broker {
         );
     }
 
-    /// v3.1.1:MQTT-4.3.3-2, v5:MQTT-4.3.3-11 and -12. The answer also comes where PUBREL is a repeat after a lost PUBCOMP.
+    /// v3.1.1:MQTT-4.3.3-2, v5:MQTT-4.3.3-11 and -12. The answer also comes if PUBREL is a repeat after a lost PUBCOMP.
     pub(super) fn pub_rel(&mut self, id: ConnectionId, ack: Ack) {
         let client = self.connections[&id].client.clone();
         let packet_id = ack.packet_id;
@@ -68,7 +68,7 @@ impl Broker {
         if is_open && self.must(Duty::FreeQos2Id) {
             self.record(Record::Forget { client, packet_id });
         }
-        // Of the two methods that figure 4.3 shows this is the first: the message was kept until now.
+        // This is the first of the two methods in figure 4.3: the message was kept until now.
         if let Some(message) = open.flatten() {
             self.distribute_kept(message);
         }
@@ -102,7 +102,7 @@ impl Broker {
         }
     }
 
-    /// A repeat that left the broker before this acknowledgement reached it.
+    /// A repeat that was sent before this acknowledgement arrived.
     fn cross(&mut self, id: ConnectionId, client: &Text, packet_id: u16) {
         let version = self.connections[&id].version;
         if !self.free(Choice::RepeatsCrossing, version) {

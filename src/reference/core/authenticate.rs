@@ -1,6 +1,6 @@
 //! Enhanced authentication (5.0, section 4.12): the AUTH packets before CONNACK, and those of a re-authentication.
 //!
-//! The broker knows one method at most. Its exchange is a list of data that the client has to send in turn, the first in
+//! The broker knows one method at most. Its exchange is a list of data that the client must send in turn, the first in
 //! CONNECT; between them the broker asks for more.
 
 use super::connection::{Exchange, Phase};
@@ -11,7 +11,7 @@ use crate::reference::duty::Duty;
 use crate::wire::property::id;
 use crate::wire::{Auth, Connect, Packet, Properties, PropertyValue, Text};
 
-/// What became of the client's data.
+/// The result of checking the client's data.
 enum Step {
     Wrong,
     More,
@@ -19,7 +19,7 @@ enum Step {
 }
 
 impl Broker {
-    /// A CONNECT in which all is well and that names the method of the broker.
+    /// A valid CONNECT that names the method of the broker.
     pub(super) fn begin_authentication(&mut self, id: ConnectionId, client: Text, connect: Connect) {
         let step = self.weigh(0, &connect.properties);
         let exchange = Exchange {
@@ -39,7 +39,7 @@ impl Broker {
                 if self.is_of_another_method(id, &auth, Offence::AuthMethodChanged) {
                     return;
                 }
-                // A code that no table has comes here only where it was let through.
+                // A code that is in no table arrives here only if it was let through.
                 if matches!(auth.reason_code, reason::SUCCESS | reason::RE_AUTHENTICATE) {
                     return self.refuse_authentication(id, reason::PROTOCOL_ERROR, "AUTH that does not go on");
                 }
@@ -58,7 +58,7 @@ impl Broker {
         }
     }
 
-    /// AUTH on a connection that is accepted.
+    /// AUTH on an accepted connection.
     pub(super) fn re_authenticate(&mut self, id: ConnectionId, auth: Auth) {
         if self.connections[&id].method.is_none() {
             // v5:MQTT-4.12.0-7.
@@ -86,7 +86,7 @@ impl Broker {
         self.go_on(id, exchange, step);
     }
 
-    /// Whether the data is the one that the method wants at this place.
+    /// Whether the data is what the method expects at this step.
     fn weigh(&self, place: usize, properties: &Properties) -> Step {
         let Some(method) = &self.config.auth else {
             return Step::Wrong;
@@ -95,7 +95,7 @@ impl Broker {
             Some(PropertyValue::Binary(data)) => data.clone(),
             _ => Default::default(),
         };
-        // v5:MQTT-4.12.0-4 and v5:MQTT-4.12.1-2. Disobeyed, any data will do.
+        // v5:MQTT-4.12.0-4 and v5:MQTT-4.12.1-2. Under the fault, any data is accepted.
         if method.answers.get(place) != Some(&sent) && self.must(Duty::CheckAuthenticationData) {
             return Step::Wrong;
         }
@@ -139,7 +139,7 @@ impl Broker {
         }
     }
 
-    /// v5:MQTT-4.12.0-4: refused by CONNACK, for before that no DISCONNECT may be sent (v5:MQTT-3.14.0-1).
+    /// v5:MQTT-4.12.0-4: refused by CONNACK, because before that no DISCONNECT may be sent (v5:MQTT-3.14.0-1).
     pub(super) fn refuse_authentication(&mut self, id: ConnectionId, code: u8, why: &str) {
         self.refuse_with(id, code, why);
         if let Some(connection) = self.connections.get_mut(&id) {
@@ -147,11 +147,11 @@ impl Broker {
         }
     }
 
-    /// An AUTH has to name the method of the CONNECT; another one ends the connection unless that is let through.
+    /// An AUTH must name the method of the CONNECT; another one ends the connection unless that is let through.
     fn is_of_another_method(&mut self, id: ConnectionId, auth: &Auth, offence: Offence) -> bool {
         let method = self.config.auth.as_ref().map(|m| PropertyValue::Text(m.method.clone()));
         let named = auth.properties.get(id::AUTHENTICATION_METHOD);
-        // One that names none comes here only where that was let through.
+        // One that names none arrives here only if that was let through.
         if named.is_none() || named == method.as_ref() {
             return false;
         }

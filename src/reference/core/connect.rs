@@ -12,9 +12,9 @@ use crate::statements::StatementId;
 use crate::wire::property::id;
 use crate::wire::{ConnAck, Connect, Packet, Properties, PropertyValue, Publish, Text, Version};
 
-/// A CONNECT that is refused.
+/// The refusal of a CONNECT.
 struct Refusal {
-    /// The return code of 3.x; `None` where 3.x closes without CONNACK.
+    /// The return code of 3.x; `None` if 3.x closes without CONNACK.
     v3: Option<u8>,
     /// The reason code of 5.0.
     v5: u8,
@@ -40,7 +40,7 @@ impl Broker {
         };
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.version = version;
-            // A refusal is held to the client's limit as well (v5:MQTT-3.2.2-19).
+            // A refusal respects the client's limit as well (v5:MQTT-3.2.2-19).
             if let Some(Packet::Connect(connect)) = &received.packet {
                 connection.maximum_packet_size = maximum_packet_size(connect);
             }
@@ -52,14 +52,14 @@ impl Broker {
                 Refusal::new(None, reason::PACKET_TOO_LARGE, "the packet is too large"),
             );
         }
-        // v3.1.1:MQTT-3.1.4-1, v5:MQTT-3.1.4-1: what does not have the form of a CONNECT is closed, in 3.x without CONNACK.
+        // v3.1.1:MQTT-3.1.4-1, v5:MQTT-3.1.4-1: what is no CONNECT by its form is closed, in 3.x without CONNACK.
         if let Some(fault) = self.unforgiven(received.faults) {
             return self.refuse(id, Refusal::new(None, fault.reason, &fault.text));
         }
         let connect = match received.packet {
             Some(Packet::Connect(connect)) => *connect,
-            // What could not be read comes here only where a breach was let through: it is taken for a CONNECT without
-            // anything in it. 3.1 has no empty client id, which would be refused for its own sake.
+            // A packet that cannot be read arrives here only if a violation was let through: it counts as a CONNECT with
+            // empty fields. 3.1 has no empty client id, which would be refused on its own.
             _ if version == Version::V3_1 => Connect::new(version, self.assign_client_id()),
             _ => Connect::new(version, ""),
         };
@@ -72,14 +72,14 @@ impl Broker {
         }
     }
 
-    /// Takes a packet for that of a client that has sent a CONNECT of 3.1 (v3.1:§3.1/connect-first disobeyed).
+    /// Treats a packet as one of a client that has sent a CONNECT of 3.1 (the fault v3.1:§3.1/connect-first).
     pub(super) fn serve_unnamed(&mut self, id: ConnectionId, received: Received) {
         let client = self.assign_client_id();
         self.accept(id, Version::V3_1, client.clone(), Connect::new(Version::V3_1, client));
         self.received(id, received);
     }
 
-    /// The version as which a wrong name or level is let through: that of the level, else the newest.
+    /// The version with which a wrong name or level is let through: that of the level, else the newest.
     fn tolerated_version(&self, received: &Received) -> Option<Version> {
         let Some(Packet::Connect(connect)) = &received.packet else {
             return None;
@@ -95,11 +95,11 @@ impl Broker {
         }
     }
 
-    /// A protocol name or level that is not offered.
+    /// A protocol name or level that is not supported.
     ///
-    /// Which form the CONNACK should have is open where the level is none of the three: 3.1.1 says MUST (return code 1,
-    /// v3.1.1:MQTT-3.1.2-2), 5.0 says MAY (0x84, v5:MQTT-3.1.2-2). The MUST wins where 3.1.1 is offered. A wrong name gets
-    /// no answer at 3.x (v3.1.1:MQTT-3.1.2-1 leaves it open, and whoever speaks something else would not read it).
+    /// The form of the CONNACK is open if the level is none of the three: 3.1.1 says MUST (return code 1,
+    /// v3.1.1:MQTT-3.1.2-2), 5.0 says MAY (0x84, v5:MQTT-3.1.2-2). The MUST wins if 3.1.1 is supported. A wrong name gets
+    /// no answer at 3.x (v3.1.1:MQTT-3.1.2-1 leaves it open, and a client of another protocol would not read it).
     fn refuse_version(&mut self, id: ConnectionId, received: Received) {
         let Some(Packet::Connect(connect)) = received.packet else {
             return self.refuse(
@@ -128,7 +128,7 @@ impl Broker {
         );
     }
 
-    /// What has to hold of a well-formed CONNECT; the client id to go on with.
+    /// What must hold for a well-formed CONNECT. Returns the client id to use.
     fn check(&mut self, version: Version, connect: &Connect) -> Result<Text, Refusal> {
         // v5:MQTT-4.12.0-1.
         if version == Version::V5
@@ -147,13 +147,13 @@ impl Broker {
         self.client_id(version, connect)
     }
 
-    /// Whether the CONNECT names the method of enhanced authentication that the broker has.
+    /// Whether the CONNECT names the broker's method of enhanced authentication.
     fn knows_method(&self, connect: &Connect) -> bool {
         let named = authentication_method(connect);
         named.is_some() && named.as_ref() == self.config.auth.as_ref().map(|auth| &auth.method)
     }
 
-    /// v5:MQTT-3.1.4-2. In 3.x code 4 is for a login that is wrong, 5 for one that is missing (3.1.1, table 3.1).
+    /// v5:MQTT-3.1.4-2. In 3.x code 4 is for a wrong login, 5 for a missing one (3.1.1, table 3.1).
     fn check_login(&self, connect: &Connect) -> Result<(), Refusal> {
         if !self.must(Duty::CheckLogin) {
             return Ok(());
@@ -171,7 +171,7 @@ impl Broker {
         };
         let password = connect.password.clone().unwrap_or_default();
         let known = (self.config.users.iter()).any(|u| u.name == *name && u.password == password);
-        // Without any users the broker is open to everyone, and a login that nobody asked for does no harm.
+        // Without any users the broker is open to everyone, and an unneeded login does no harm.
         if known || self.config.users.is_empty() && self.config.anonymous {
             return Ok(());
         }
@@ -182,12 +182,12 @@ impl Broker {
         ))
     }
 
-    /// v5:MQTT-3.2.2-12 and v5:MQTT-3.2.2-13. 3.x cannot be told of such limits and has no code for them.
+    /// v5:MQTT-3.2.2-12 and v5:MQTT-3.2.2-13. 3.x cannot announce such limits and has no code for them.
     fn check_will(&self, version: Version, connect: &Connect) -> Result<(), Refusal> {
         let Some(will) = connect.will.as_ref().filter(|_| version == Version::V5) else {
             return Ok(());
         };
-        // QoS 3 comes here only where it is let through, and then it must not be caught as too high after all.
+        // QoS 3 arrives here only if it is let through, and then it must not be rejected as too high after all.
         if will.qos.min(2) > self.config.limits.maximum_qos && self.must(Duty::RefuseWillQos) {
             return Err(Refusal::new(
                 None,
@@ -225,12 +225,12 @@ impl Broker {
         if version == Version::V3_1 && given.len() > 23 && self.must(Duty::RefuseLongIdAt31) {
             return rejected("the client id is longer than 23 characters");
         }
-        // v3.1.1:MQTT-3.1.3-5, v5:MQTT-3.1.3-5: 1 to 23 letters and digits have to be taken. Disobeyed, the ends of that
-        // range are not.
+        // v3.1.1:MQTT-3.1.3-5, v5:MQTT-3.1.3-5: 1 to 23 letters and digits must be accepted. Under the fault, the ends of
+        // that range are not.
         if !self.must(Duty::AcceptPlainIds) && (given.len() == 1 || given.len() == 23) {
             return rejected("the client id is not to our taste");
         }
-        // All other ids are taken as well. Disobeyed, they are refused.
+        // All other ids are accepted as well. Under the fault, they are refused.
         let is_plain = given.len() <= 23 && given.as_bytes().iter().all(u8::is_ascii_alphanumeric);
         if !is_plain && version != Version::V3_1 && !self.must(Duty::CloseAfterBadId) {
             return rejected("the client id is not to our taste");
@@ -238,7 +238,7 @@ impl Broker {
         Ok(given.clone())
     }
 
-    /// Why a client id is refused that need not be taken.
+    /// Why the broker refuses a client id that it need not accept.
     fn dislikes(&self, given: &Text, version: Version) -> Option<&'static str> {
         let is_plain = given.as_bytes().iter().all(u8::is_ascii_alphanumeric);
         if given.is_empty() && self.free(Choice::EmptyIdsRefused, version) {
@@ -319,7 +319,7 @@ impl Broker {
         };
         let resumed = goes_on && self.state.sessions.contains_key(&client);
         if resumed {
-            // A new connection within the Will Delay takes the will away (v5:MQTT-3.1.3-9).
+            // A new connection within the Will Delay cancels the will (v5:MQTT-3.1.3-9).
             if self.must(Duty::CancelDelayedWill) {
                 self.set_pending_will(&client, None);
             }
@@ -371,7 +371,7 @@ impl Broker {
         }
     }
 
-    /// The Session Expiry Interval that holds. In 3.x Clean Session says it (3.1.1, section 3.1.2.4).
+    /// The Session Expiry Interval in force. In 3.x it follows from Clean Session (3.1.1, section 3.1.2.4).
     fn granted_expiry(&self, version: Version, connect: &Connect) -> u32 {
         match version {
             Version::V5 => {
@@ -401,7 +401,7 @@ impl Broker {
             }
         }
         let packet = Packet::ConnAck(ack);
-        // A client that cannot even take the CONNACK cannot be served, and v5:MQTT-3.1.2-24 forbids to send it.
+        // A client that does not accept even the CONNACK cannot be served, and v5:MQTT-3.1.2-24 forbids to send it.
         let limit = self.connections[&id].maximum_packet_size;
         if limit.is_some_and(|limit| encoded_len(&packet, version) > u64::from(limit)) {
             return self.end(id, Cause::Refused, None);

@@ -1,4 +1,4 @@
-//! What belongs to one network connection and ends with it.
+//! The state of one network connection, which ends with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,27 +6,27 @@ use std::time::Duration;
 use crate::wire::property::id;
 use crate::wire::{Connect, Packet, PropertyValue, Text, Version, Will};
 
-/// How far a connection has come.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Open, without CONNECT.
     Opened,
-    /// Its CONNECT is well, and AUTH packets are exchanged before the CONNACK.
+    /// Its CONNECT is valid, and AUTH packets are exchanged before the CONNACK.
     Authenticating,
     /// Its CONNECT was accepted.
     Connected,
     /// Its CONNECT was refused.
     Refused,
-    /// Over. It is kept only until the network says so too.
+    /// Closed. It is kept only until the network reports the close too.
     Ended,
 }
 
-/// An exchange of AUTH packets that is not over.
+/// An exchange of AUTH packets that has not ended.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    /// How many of the client's data were right so far.
+    /// How many of the client's data items were right so far.
     pub answered: usize,
-    /// What is accepted at its end: the client id and its CONNECT. `None` for a re-authentication.
+    /// What is accepted when it succeeds: the client id and its CONNECT. `None` for a re-authentication.
     pub connect: Option<Box<(Text, Connect)>>,
 }
 
@@ -34,36 +34,36 @@ pub struct Exchange {
 #[derive(Debug, Clone)]
 pub struct Connection {
     pub phase: Phase,
-    /// The version of its CONNECT; of no meaning before that.
+    /// The version of its CONNECT; meaningless before that.
     pub version: Version,
     /// The client id, given or assigned.
     pub client: Text,
-    /// Until when CONNECT has to come.
+    /// The deadline for CONNECT.
     pub connect_by: Duration,
-    /// When the last packet came.
+    /// When the last packet arrived.
     pub heard_at: Duration,
-    /// The Keep Alive that holds; `None` is off.
+    /// The Keep Alive in force; `None` is off.
     pub keep_alive: Option<Duration>,
-    /// How much later than it has to be the end of the Keep Alive is noticed.
+    /// How late the broker notices the end of the Keep Alive.
     pub noticed_late: Duration,
     pub will: Option<Will>,
     /// The Authentication Method of the CONNECT.
     pub method: Option<Text>,
-    /// An exchange of AUTH packets that is not over.
+    /// An exchange of AUTH packets that has not ended.
     pub exchange: Option<Exchange>,
     /// The client's Receive Maximum (v5:MQTT-3.3.4-9). 3.x has none.
     pub receive_maximum: u16,
     /// The client's Maximum Packet Size in bytes.
     pub maximum_packet_size: Option<u32>,
-    /// The topics that the client's aliases stand for (v5:MQTT-3.3.2-7: they end with the connection).
+    /// The topics of the client's aliases (v5:MQTT-3.3.2-7: they end with the connection).
     pub aliases: BTreeMap<u16, Text>,
-    /// The client's QoS 2 exchanges that were begun on this connection and are open: what the broker's Receive Maximum
+    /// The client's QoS 2 exchanges that started on this connection and are open: what the broker's Receive Maximum
     /// counts (5.0, section 4.9).
     pub open: BTreeSet<u16>,
 }
 
 impl Connection {
-    /// A connection on which CONNECT has to come until `connect_by`.
+    /// A connection whose CONNECT must arrive before `connect_by`.
     pub fn opened(connect_by: Duration) -> Connection {
         Connection {
             phase: Phase::Opened,
@@ -83,7 +83,7 @@ impl Connection {
         }
     }
 
-    /// Takes over what the CONNECT says about the connection itself.
+    /// Adopts what the CONNECT says about the connection itself.
     pub fn accept(&mut self, version: Version, client: Text, connect: &Connect, now: Duration) {
         self.phase = Phase::Connected;
         self.version = version;
@@ -98,14 +98,14 @@ impl Connection {
         self.maximum_packet_size = maximum_packet_size(connect);
     }
 
-    /// Whether the packet is not larger than the client takes.
+    /// Whether the packet is within the client's Maximum Packet Size.
     pub fn takes(&self, packet: &Packet) -> bool {
         self.maximum_packet_size
             .is_none_or(|limit| super::encoded_len(packet, self.version) <= u64::from(limit))
     }
 
-    /// When its silence ends it: at one and a half times the Keep Alive (v3.1.1:MQTT-3.1.2-24, v5:MQTT-3.1.2-22), or when
-    /// CONNECT does not come.
+    /// When silence ends it: at one and a half times the Keep Alive (v3.1.1:MQTT-3.1.2-24, v5:MQTT-3.1.2-22), or at the
+    /// deadline for CONNECT.
     pub fn silent_until(&self) -> Option<Duration> {
         match self.phase {
             Phase::Opened | Phase::Authenticating => Some(self.connect_by),
@@ -126,12 +126,12 @@ pub fn authentication_method(connect: &Connect) -> Option<Text> {
     }
 }
 
-/// A Keep Alive as a time; 0 switches it off.
+/// A Keep Alive as a duration; 0 switches it off.
 pub fn seconds(keep_alive: u16) -> Option<Duration> {
     (keep_alive > 0).then(|| Duration::from_secs(keep_alive.into()))
 }
 
-/// The client's Maximum Packet Size. One of 0 comes here only where it was let through, and would forbid everything.
+/// The client's Maximum Packet Size. One of 0 arrives here only if it was let through, and would forbid everything.
 pub fn maximum_packet_size(connect: &Connect) -> Option<u32> {
     connect
         .properties

@@ -14,18 +14,18 @@ use crate::reference::freedom::Choice;
 use crate::wire::{Ack, Packet, Properties, Publish, Text, Version};
 
 impl Broker {
-    /// Hands a message to a session (v3.1.1:MQTT-4.5.0-1, v5:MQTT-4.5.0-1).
+    /// Delivers a message to a session (v3.1.1:MQTT-4.5.0-1, v5:MQTT-4.5.0-1).
     pub(super) fn deliver(&mut self, client: &Text, delivery: Delivery) {
         let Some(session) = self.state.sessions.get(client) else {
             return;
         };
         let connection = session.connection;
         if delivery.qos == 0 {
-            // QoS 0 needs no acknowledgement, so it waits for nothing; it is not kept for who is away (3.1.1, section
+            // QoS 0 needs no acknowledgement, so it waits for nothing; it is not kept for an absent client (3.1.1, section
             // 3.1.2.4, leaves that open).
             if let Some(id) = connection {
                 let packet = self.publish_packet(id, &delivery, None, false);
-                // Section 3.8.4 of both permits duplicates where QoS 1 was published and QoS 0 granted.
+                // Section 3.8.4 of both permits duplicates if QoS 1 was published and QoS 0 granted.
                 if delivery.message.qos == 1 && self.free_towards(Choice::DuplicatesToQos0, client) {
                     self.send(id, packet.clone());
                 }
@@ -48,7 +48,7 @@ impl Broker {
 
     /// A session has a connection again (v3.1.1:MQTT-4.4.0-1, v5:MQTT-4.4.0-1): PUBREL packets are repeated in the order
     /// of the PUBRECs, then the unacknowledged PUBLISH packets in the order of their first sending (section 4.6), then
-    /// comes what was queued.
+    /// the queue follows.
     pub(super) fn resume(&mut self, client: &Text) {
         let Some((id, session)) = self.connected_session(client) else {
             return;
@@ -101,7 +101,7 @@ impl Broker {
         }
     }
 
-    /// In which order identifiers are taken.
+    /// The order in which identifiers are assigned.
     fn id_order(&self) -> IdOrder {
         let takes = |choice| self.config.free.value(choice).is_some();
         if takes(Choice::PacketIdsDescending) {
@@ -125,7 +125,7 @@ impl Broker {
         self.send(id, packet);
     }
 
-    /// When the next repeat is due that nobody has to wait for: at 3.x a broker may repeat on a living connection.
+    /// When the next optional repeat is due: at 3.x a broker may repeat on a living connection.
     pub(super) fn next_repeat(&self) -> Option<Duration> {
         let after = self.lateness(Choice::RepeatsOnTimer);
         if after.is_zero() {
@@ -141,7 +141,7 @@ impl Broker {
         sent.map(|message| message.sent_at + after).min()
     }
 
-    /// Repeats what is not acknowledged for too long.
+    /// Repeats what has not been acknowledged for too long.
     pub(super) fn repeat_unacknowledged(&mut self) {
         let after = self.lateness(Choice::RepeatsOnTimer);
         if after.is_zero() {
@@ -178,7 +178,7 @@ impl Broker {
         if self.connections[&id].takes(&packet) && !expires {
             self.send(id, packet);
         } else {
-            // Too large for what the client takes now: as if the sending had been finished (v5:MQTT-3.1.2-25).
+            // Too large for what the client accepts now: treated as sent (v5:MQTT-3.1.2-25).
             self.record(Record::Finish {
                 client: client.clone(),
                 packet_id: message.packet_id,
@@ -188,19 +188,19 @@ impl Broker {
 
     fn send_first(&mut self, id: ConnectionId, client: &Text, delivery: Delivery, packet_id: u16) {
         let client = client.clone();
-        // v5:MQTT-3.3.2-5: what has expired before its delivery began is deleted.
+        // v5:MQTT-3.3.2-5: a message that expires before its delivery starts is deleted.
         if delivery.message.is_expired(self.now) && self.must(Duty::DropExpired) {
             return self.record(Record::Drop { client });
         }
         let packet = self.publish_packet(id, &delivery, Some(packet_id), false);
         if !self.connections[&id].takes(&packet) {
-            // v5:MQTT-3.1.2-25: dropped, as if the sending had been finished.
+            // v5:MQTT-3.1.2-25: dropped, and treated as sent.
             if self.must(Duty::DropTooLarge) {
                 return self.record(Record::Drop { client });
             }
             return self.record(Record::Send { client, packet_id });
         }
-        // The identifier is stored before the packet leaves: after a crash the repeat has to bear the same one.
+        // The identifier is stored before the packet leaves: after a crash the repeat must have the same one.
         self.record(Record::Send {
             client: client.clone(),
             packet_id,
@@ -219,7 +219,7 @@ impl Broker {
             _ => Properties::default(),
         };
         Packet::Publish(Publish {
-            // v3.1.1:MQTT-3.3.1-3, v5:MQTT-3.3.1-3: what the publisher's DUP was plays no part.
+            // v3.1.1:MQTT-3.3.1-3, v5:MQTT-3.3.1-3: the publisher's DUP has no effect.
             dup: repeat,
             qos: delivery.qos,
             retain: delivery.retain,
@@ -230,14 +230,14 @@ impl Broker {
         })
     }
 
-    /// The session and its connection, where it has one.
+    /// The session and its connection, if it has one.
     pub(super) fn connected_session(&self, client: &Text) -> Option<(ConnectionId, &Session)> {
         let session = self.state.sessions.get(client)?;
         let id = session.connection?;
         (self.connections.get(&id)?.phase == Phase::Connected).then_some((id, session))
     }
 
-    /// Disobeying v5:MQTT-4.8.2-4, -5 and -6: a delivery of one member is offered to another member of a share.
+    /// Breaks v5:MQTT-4.8.2-4, -5 and -6: a delivery of one member is offered to another member of a share.
     pub(super) fn offer_again(&mut self, refused_by: &Text, delivery: Delivery) {
         let topic = &delivery.message.topic;
         let other = self.state.sessions.iter().find(|(client, session)| {
@@ -250,7 +250,7 @@ impl Broker {
         }
     }
 
-    /// Sends DISCONNECT to a v5 client, with a Reason String where there is room for it (v5:MQTT-3.14.2-3).
+    /// Sends DISCONNECT to a v5 client, with a Reason String if there is room for it (v5:MQTT-3.14.2-3).
     pub(super) fn say_goodbye(&mut self, id: ConnectionId, code: u8, why: &str) {
         let mut disconnect = crate::wire::Disconnect {
             reason_code: code,

@@ -1,4 +1,4 @@
-//! The end of a connection, of a session, and what becomes of the will (3.1.1 and 5.0, sections 3.1.2.5, 3.14 and 4.13).
+//! The end of a connection and of a session, and the publication of the will (3.1.1 and 5.0, sections 3.1.2.5, 3.14, 4.13).
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl Broker {
         self.end(id, Cause::Disconnected, None);
     }
 
-    /// The network connection is gone. If the broker did not end it, that is a failure of the network.
+    /// The network connection is gone. If the broker did not end it, that is a network failure.
     pub(super) fn gone(&mut self, id: ConnectionId) {
         if self.connections.get(&id).is_some_and(|c| c.phase == Phase::Connected) {
             self.leave(id);
@@ -53,7 +53,7 @@ impl Broker {
         self.connections.remove(&id);
     }
 
-    /// Ends a connection. 5.0 says why in a DISCONNECT, but not before a CONNACK (v5:MQTT-3.14.0-1). Nothing follows it
+    /// Ends a connection. 5.0 gives the reason in DISCONNECT, but not before CONNACK (v5:MQTT-3.14.0-1). Nothing follows it
     /// (v5:MQTT-3.14.4-1), and the connection is closed (v3.1.1:MQTT-4.8.0-1, v5:MQTT-4.13.2-1, v5:MQTT-3.14.4-2).
     pub(super) fn end(&mut self, id: ConnectionId, cause: Cause, why: Option<&Fault>) {
         let connection = &self.connections[&id];
@@ -73,7 +73,7 @@ impl Broker {
         }
     }
 
-    /// The session is without its connection from now on.
+    /// The session has no connection from now on.
     fn leave(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
@@ -94,7 +94,7 @@ impl Broker {
         if let Some(will) = will.filter(|_| self.must(Duty::PublishWill)) {
             self.leave_will(&client, will);
         }
-        // v5:MQTT-4.8.2-4: a delivery that was broken off waits for this client.
+        // v5:MQTT-4.8.2-4: an interrupted delivery waits for this client.
         if !self.must(Duty::UnfinishedShareWaits) {
             for delivery in unfinished {
                 self.offer_again(&client, delivery);
@@ -113,7 +113,7 @@ impl Broker {
         }
     }
 
-    /// Publishes the will, now or when its delay is over.
+    /// Publishes the will, now or after its delay.
     fn leave_will(&mut self, client: &Text, will: Will) {
         let delay = will.properties.number(id::WILL_DELAY_INTERVAL).unwrap_or(0);
         // Section 3.1.2.5 of both: a server that shuts down may publish wills when it has started again.
@@ -146,9 +146,9 @@ impl Broker {
         }
     }
 
-    /// The session is over (v5:MQTT-4.1.0-2): a will that still waits is published (v5:MQTT-3.1.2-8,
+    /// The session ends (v5:MQTT-4.1.0-2): a will that still waits is published (v5:MQTT-3.1.2-8,
     /// v5:§3.1.3.2.2/session-end), and everything else
-    /// is dropped. Retained messages are no part of it (v3.1.1:MQTT-3.1.2-7).
+    /// is dropped. Retained messages do not belong to it (v3.1.1:MQTT-3.1.2-7).
     pub(super) fn end_session(&mut self, client: &Text) {
         let Some(session) = self.state.sessions.get_mut(client) else {
             return;

@@ -1,11 +1,11 @@
-//! An application message inside the broker, freed from the packet that brought it.
+//! An application message inside the broker, without the packet that carried it.
 
 use std::time::Duration;
 
 use crate::wire::property::id;
 use crate::wire::{Payload, Properties, PropertyValue, Publish, Text, Will};
 
-/// What a publisher handed over, or a will.
+/// What a publisher sent, or a will.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     pub topic: Text,
@@ -18,14 +18,14 @@ pub struct Message {
     pub properties: Properties,
     /// The client id of the publisher, for No Local.
     pub publisher: Text,
-    /// When the broker took it.
+    /// When the broker accepted it.
     pub taken_at: Duration,
     /// Message Expiry Interval in seconds.
     pub expiry: Option<u32>,
 }
 
 impl Message {
-    /// The message in a PUBLISH; `topic` is the one after its alias is resolved.
+    /// The message in a PUBLISH; `topic` is the topic after its alias is resolved.
     pub fn from_publish(publish: Publish, topic: Text, publisher: Text, now: Duration) -> Message {
         Message {
             topic,
@@ -53,21 +53,21 @@ impl Message {
         }
     }
 
-    /// Whether its Message Expiry Interval has run out (5.0, section 3.3.2.3.3). At the very moment it has not: a message
-    /// with an interval of 0 still reaches those who are there when it comes.
+    /// Whether its Message Expiry Interval has passed (5.0, section 3.3.2.3.3). At that exact moment it has not: a message
+    /// with an interval of 0 still reaches clients that are connected when it arrives.
     pub fn is_expired(&self, now: Duration) -> bool {
         self.expiry
             .is_some_and(|expiry| now.saturating_sub(self.taken_at) > Duration::from_secs(expiry.into()))
     }
 
-    /// The seconds that are left of its Message Expiry Interval (v5:MQTT-3.3.2-6). Parts of a second do not count.
+    /// The seconds left of its Message Expiry Interval (v5:MQTT-3.3.2-6). Parts of a second do not count.
     pub fn remaining(&self, now: Duration) -> Option<u32> {
         let waited = u32::try_from(now.saturating_sub(self.taken_at).as_secs()).unwrap_or(u32::MAX);
         self.expiry.map(|expiry| expiry.saturating_sub(waited))
     }
 }
 
-/// What of a publisher's properties reaches the subscribers: all that belongs to the message and not to the connection
+/// The publisher's properties that reach the subscribers: those that belong to the message and not to the connection
 /// it came on (v5:MQTT-3.3.2-4, -15, -16, -17, -18, -20).
 fn passed_on(properties: Properties) -> Properties {
     let of_the_message = [

@@ -1,10 +1,10 @@
 //! The broker without sockets, clock and disk.
 //!
-//! In: what happened on a connection, and the time. Out: what to send, what to close and what to keep, in order. The same
+//! In: events on a connection, and the time. Out: what to send, close and store, in order. The same
 //! inputs at the same times give the same effects.
 //!
-//! Each obligation stands at one place, with the id of its statement. `self.must(Duty::X)` marks the decisions that can
-//! be taken wrongly on purpose; faults that only change packets are under `sabotage`.
+//! Each obligation is implemented in one place, with the id of its statement. `self.must(Duty::X)` marks the decisions that
+//! a fault can turn; faults that only change packets are in `sabotage`.
 
 mod acknowledge;
 mod authenticate;
@@ -37,18 +37,18 @@ pub use connection::{Connection, Phase};
 use offence::{Fault, Offence};
 use state::{Record, State};
 
-/// What happened.
+/// An event for the core.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// A client opened a network connection.
     Opened(ConnectionId),
-    /// A whole packet came.
+    /// A whole packet arrived.
     Received(ConnectionId, Received),
-    /// The network connection is gone, whoever closed it. Nothing more comes from it.
+    /// The network connection is gone, closed by either side. Nothing more arrives on it.
     Gone(ConnectionId),
-    /// Time has passed and everything that came before was handed in.
+    /// Time has passed, and all input that arrived before has been passed in.
     Tick,
-    /// The broker shuts down.
+    /// The broker is to shut down.
     Stop,
 }
 
@@ -57,24 +57,24 @@ pub enum Input {
 pub struct Received {
     /// `None` for the reserved type 0.
     pub packet_type: Option<PacketType>,
-    /// `None` where too little of it could be read.
+    /// `None` if too little of it could be read.
     pub packet: Option<Packet>,
-    /// The version that a CONNECT names; `None` where it is none of the three, and for other packets.
+    /// The version that a CONNECT names; `None` if it is none of the three, and for other packets.
     pub version: Option<Version>,
-    /// What the decoder found wrong, in the order of the bytes.
+    /// The violations that the decoder found, in the order of the bytes.
     pub faults: Vec<Fault>,
     /// The size of the whole packet in bytes.
     pub size: u64,
 }
 
-/// What is to be done, in this order; records before everything else that comes of the same input.
+/// What to do, in this order; records come before all other effects of the same input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Keep this change where it survives the broker.
+    /// Store this change so that it survives the broker.
     Store(Record),
-    /// Send the packet, written at this version.
+    /// Send the packet, encoded at this version.
     Send(ConnectionId, Version, Packet),
-    /// Close the network connection once everything before is sent.
+    /// Close the network connection after everything before it is sent.
     Close(ConnectionId, Cause),
 }
 
@@ -84,22 +84,22 @@ pub struct Broker {
     config: Arc<Config>,
     state: State,
     connections: BTreeMap<ConnectionId, Connection>,
-    /// What the present input has led to so far.
+    /// The effects of the current input so far.
     effects: Vec<Effect>,
-    /// The time of the present input, counted from the start of the UNIX epoch.
+    /// The time of the current input, counted from the UNIX epoch.
     now: Duration,
-    /// How many client ids were assigned.
+    /// How many client ids the broker has assigned.
     assigned: u64,
     /// Whose turn it is in a shared subscription.
     turn: usize,
-    /// The broker shuts down.
+    /// The broker is shutting down.
     stopping: bool,
-    /// Empty, unless aliases are to outlive their connection on purpose (v5:MQTT-3.3.2-7).
+    /// Empty, unless a fault makes aliases outlive their connection (v5:MQTT-3.3.2-7).
     kept_aliases: BTreeMap<(Text, u16), Text>,
 }
 
 impl Broker {
-    /// A broker that goes on from `state`, which a store has kept.
+    /// A broker that continues from `state`, as read from a store.
     pub fn new(config: Arc<Config>, state: State, now: Duration) -> Broker {
         let mut broker = Broker {
             config,
@@ -116,17 +116,17 @@ impl Broker {
         broker
     }
 
-    /// What outlives the connections.
+    /// The state that outlives the connections.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// The connection, as long as its end was not reported.
+    /// The connection, until its end is reported.
     pub fn connection(&self, id: ConnectionId) -> Option<&Connection> {
         self.connections.get(&id)
     }
 
-    /// Takes one input, which happened at `now` (counted from the start of the UNIX epoch; it never goes back).
+    /// Processes one input, which happened at `now` (counted from the UNIX epoch; it never goes back).
     pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Effect> {
         self.now = self.now.max(now);
         self.expire_state();
@@ -139,7 +139,7 @@ impl Broker {
             Input::Gone(id) => {
                 self.gone(id);
             }
-            // Silence can only be judged when nothing is left unread, so connections run out of time on a tick alone.
+            // Silence can be judged only when nothing is left unread, so connections time out only on a tick.
             Input::Tick => {
                 self.repeat_unacknowledged();
                 self.expire_connections();
@@ -153,24 +153,24 @@ impl Broker {
         self.config.disobey.obeys(duty)
     }
 
-    /// Whether the broker decides otherwise than usual towards clients of this version, as the standard leaves it free to.
+    /// Whether the broker deviates from its usual decision for clients of this version, as the standard permits.
     fn free(&self, choice: Choice, version: Version) -> bool {
         self.config.free.takes(choice, version)
     }
 
-    /// As [`Broker::free`], towards the client of a session; `false` where it is away, for its version is not known then.
+    /// As [`Broker::free`], for the client of a session; `false` if it is not connected, as its version is unknown then.
     fn free_towards(&self, choice: Choice, client: &Text) -> bool {
         let connection = self.state.sessions.get(client).and_then(|s| s.connection);
         let version = connection.and_then(|id| self.connections.get(&id)).map(|c| c.version);
         version.is_some_and(|version| self.free(choice, version))
     }
 
-    /// The milliseconds of a choice that is one of time; zero where it is not taken.
+    /// The milliseconds of a choice that is a duration; zero if it is not taken.
     fn lateness(&self, choice: Choice) -> Duration {
         Duration::from_millis(self.config.free.value(choice).unwrap_or_default().into())
     }
 
-    /// Makes a change, and has it stored where its session outlives the broker.
+    /// Makes a change, and stores it if its session outlives the broker.
     fn record(&mut self, record: Record) {
         self.state.apply(&record);
         let stored = match record.client() {
@@ -199,8 +199,8 @@ impl Broker {
                 Some(fault) => self.refuse_authentication(id, fault.reason, &fault.text),
                 None => self.authenticating(id, received.packet),
             },
-            // What a client sent behind a CONNECT that was refused is not acted upon (v3.1.1:MQTT-3.1.4-5,
-            // v5:MQTT-3.1.4-6), nor is anything else that comes after the end.
+            // Packets behind a CONNECT that was refused are not processed (v3.1.1:MQTT-3.1.4-5,
+            // v5:MQTT-3.1.4-6), nor is anything else that arrives after the end.
             Phase::Refused if !self.must(Duty::IgnoreAfterRefusal) => {
                 if let Some(Packet::Publish(publish)) = received.packet {
                     self.take_over(publish.topic.clone(), publish, Default::default());
@@ -212,12 +212,12 @@ impl Broker {
 
     fn first_packet(&mut self, id: ConnectionId, received: Received) {
         if received.packet_type != Some(PacketType::Connect) {
-            // v3.1.1:MQTT-3.1.0-1, v5:MQTT-3.1.0-1. Its version is not known, so nothing can be said
+            // v3.1.1:MQTT-3.1.0-1, v5:MQTT-3.1.0-1. Its version is unknown, so nothing can be sent
             // (v5:MQTT-3.14.0-1).
             let lets = |version: &Version| self.lets_through(&Offence::FirstNotConnect.fault(*version));
             match Version::ALL.iter().find(|version| lets(version)) {
                 None => self.end(id, Cause::NotConnected, None),
-                // 3.1 lets a server be silent, so there the breach is to serve such a client.
+                // 3.1 permits a server to be silent, so there the violation is to serve such a client.
                 Some(Version::V3_1) => self.serve_unnamed(id, received),
                 Some(_) => {}
             }
@@ -239,7 +239,7 @@ impl Broker {
             return self.end(id, Cause::Fault, Some(&fault));
         }
         match received.packet {
-            // A wrong DISCONNECT that is let through would close the connection all the same, so it is passed over instead.
+            // A wrong DISCONNECT that is let through would close the connection anyway, so it is ignored instead.
             Some(Packet::Disconnect(_)) if is_wrong => {}
             Some(Packet::Connect(_)) => {
                 self.punish(id, Offence::SecondConnect);
@@ -254,8 +254,8 @@ impl Broker {
             Some(Packet::PingReq) => self.ping(id),
             Some(Packet::Disconnect(disconnect)) => self.disconnect(id, disconnect),
             Some(Packet::Auth(auth)) if version == Version::V5 => self.re_authenticate(id, auth),
-            // Packets that only a server sends, and what could not be read, come here only where a breach was let
-            // through. There is nothing to be done with them.
+            // Packets that only a server sends, and unreadable ones, arrive here only if a violation was let
+            // through. There is nothing to do with them.
             _ => {}
         }
     }
@@ -271,10 +271,10 @@ impl Broker {
         self.send(id, Packet::PingResp);
     }
 
-    /// The first fault for which the connection has to end.
+    /// The first fault that ends the connection.
     fn unforgiven(&self, faults: Vec<Fault>) -> Option<Fault> {
-        // A wrong packet may breach several statements at one place. Where one of them is disobeyed, all of it passes:
-        // else the others would hide that it was.
+        // A wrong packet may violate several statements at one place. If one of them is under fault injection, all of it
+        // is let through: otherwise the other statements would hide the fault.
         if faults.iter().any(|fault| self.lets_through(fault)) {
             return None;
         }
@@ -285,7 +285,7 @@ impl Broker {
         fault.statements.iter().any(|s| self.config.disobey.lets_through(*s))
     }
 
-    /// Ends the connection for what its client did; `false` where that is let through.
+    /// Ends the connection because of what its client did; `false` if that is let through.
     fn punish(&mut self, id: ConnectionId, offence: Offence) -> bool {
         let fault = offence.fault(self.connections[&id].version);
         if self.lets_through(&fault) {
@@ -295,7 +295,7 @@ impl Broker {
         true
     }
 
-    /// Sends the packet, if it is not too large for the client (v5:MQTT-3.1.2-24).
+    /// Sends the packet, unless it is too large for the client (v5:MQTT-3.1.2-24).
     fn send(&mut self, id: ConnectionId, packet: Packet) {
         let connection = &self.connections[&id];
         if connection.takes(&packet) {

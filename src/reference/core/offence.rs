@@ -1,15 +1,15 @@
-//! What a client may not do and what only the broker's state can show: which statement it breaches, and what it is told.
+//! Violations by a client that only the broker's state can show: which statement they break, and the broker's answer.
 //!
-//! What the bytes of one packet show by themselves is found by the decoder and arrives as a [`Fault`].
+//! What the bytes of a single packet show is found by the decoder and arrives as a [`Fault`].
 
 use super::reason;
 use crate::statements::{PerVersion, StatementId, Version, ids};
 use crate::wire::PacketType;
 
-/// A breach of the standard by a client.
+/// A client's violation of the standard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The statements that it breaches: where one of them is disobeyed, the breach is let through.
+    /// The statements that it violates: if one of them is under fault injection, the violation is let through.
     pub statements: Vec<StatementId>,
     /// The reason code for CONNACK or DISCONNECT of 5.0.
     pub reason: u8,
@@ -17,7 +17,7 @@ pub struct Fault {
     pub text: String,
 }
 
-/// A breach that depends on what went before.
+/// A violation that depends on earlier packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offence {
     /// The first packet is not CONNECT.
@@ -42,19 +42,19 @@ pub enum Offence {
     AuthMethodChanged,
     /// A re-authentication that names another method than the CONNECT.
     OtherMethod,
-    /// AUTH with a code that is not for a client, or that goes on with nothing.
+    /// AUTH with a code that is not for a client, or that continues no exchange.
     AuthOutOfTurn,
     /// A re-authentication with wrong data.
     AuthenticationFailed,
-    /// A Session Expiry Interval in DISCONNECT where the CONNECT had none or 0.
+    /// A Session Expiry Interval in DISCONNECT although the CONNECT had none or 0.
     ExpiryRaised,
     SharedNoLocal,
-    /// A topic filter that is none.
+    /// An invalid topic filter.
     BadFilter(PacketType),
 }
 
 impl Offence {
-    /// The breach as the connection's version sees it.
+    /// The violation in the connection's version.
     pub fn fault(self, version: Version) -> Fault {
         let (ids, reason, text) = match self {
             Offence::FirstNotConnect => (
@@ -156,9 +156,9 @@ impl Offence {
     }
 }
 
-/// What is said about the form of a topic filter. At 5.0 a filter that breaks one of these is refused by its own code in
+/// The statements about the form of a topic filter. At 5.0 a filter that breaks one of these is refused by its own code in
 /// SUBACK or UNSUBACK, 0x8F: "the Topic Filter is correctly formed but is not allowed" (section 3.9.3) is the one reason
-/// code that the standard has for it, and the other filters of the packet are none the worse for it. 3.1.1 and 3.1 have no
+/// code that the standard has for it, and it does not affect the other filters of the packet. 3.1.1 and 3.1 have no
 /// such code: there the connection is closed (v3.1.1:MQTT-4.8.0-1).
 const FILTER: PerVersion = ids![
     v3_1: ["§A/multi-level", "§A/single-level", "§A/one-character"],

@@ -1,4 +1,4 @@
-//! PUBLISH from a client (3.1.1 and 5.0, sections 3.3 and 4.3): its checks, the retained messages, and who gets it.
+//! PUBLISH from a client (3.1.1 and 5.0, sections 3.3 and 4.3): its checks, the retained messages, and the receivers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl Broker {
         };
         let ahead = self.effects.len();
         let mut is_taken = true;
-        // v3.1.1:MQTT-4.3.3-2, v5:MQTT-4.3.3-10: until PUBREL the identifier stands for the message that we have.
+        // v3.1.1:MQTT-4.3.3-2, v5:MQTT-4.3.3-10: until PUBREL the identifier denotes the message that we have.
         if !(is_open(self) && self.must(Duty::DeliverQos2Once)) {
             let version = self.connections[&id].version;
             let kept = self.free(Choice::Qos2AtPubrel, version).then(|| {
@@ -84,7 +84,7 @@ impl Broker {
         self.acknowledge_first(version, ahead);
     }
 
-    /// The acknowledgement of a message, which may tell that nobody gets it (5.0, sections 3.4.2.1 and 3.5.2.1).
+    /// The acknowledgement of a message, which may report that it has no receiver (5.0, sections 3.4.2.1 and 3.5.2.1).
     fn taken(&self, version: Version, packet_id: u16, is_taken: bool) -> Ack {
         let tells = !is_taken && self.free(Choice::NoMatchingSubscribers, version);
         Ack {
@@ -97,8 +97,8 @@ impl Broker {
         }
     }
 
-    /// Puts the acknowledgement before the deliveries of the same message, which stand from `ahead` on. What is to be stored
-    /// is written before anything is sent all the same.
+    /// Puts the acknowledgement before the deliveries of the same message, which start at `ahead`. Records are still
+    /// written before anything is sent.
     fn acknowledge_first(&mut self, version: Version, ahead: usize) {
         if self.free(Choice::PubackFirst, version)
             && let Some(acknowledgement) = self.effects.pop()
@@ -107,7 +107,7 @@ impl Broker {
         }
     }
 
-    /// Whether a payload is not what its Payload Format Indicator says, and is looked into (5.0, section 3.3.2.3.2).
+    /// Whether a payload contradicts its Payload Format Indicator, and is checked (5.0, section 3.3.2.3.2).
     fn has_wrong_payload(&self, id: ConnectionId, publish: &Publish) -> bool {
         let version = self.connections[&id].version;
         let says_text = publish.properties.number(id::PAYLOAD_FORMAT_INDICATOR) == Some(1);
@@ -139,12 +139,12 @@ impl Broker {
         }
     }
 
-    /// What a v5 client was told in CONNACK and does not keep to.
+    /// The limits of CONNACK that a v5 client violates.
     fn is_beyond_limits(&mut self, id: ConnectionId, publish: &Publish) -> bool {
         let limits = &self.config.limits;
         let (maximum_qos, retain, receive_maximum) =
             (limits.maximum_qos, limits.retain_available, limits.receive_maximum);
-        // QoS 3 comes here only where it is let through, and then it must not be caught as too high after all.
+        // QoS 3 arrives here only if it is let through, and then it must not be rejected as too high after all.
         if publish.qos.min(2) > maximum_qos && self.punish(id, Offence::QosTooHigh) {
             return true;
         }
@@ -152,14 +152,14 @@ impl Broker {
             return true;
         }
         let open = &self.connections[&id].open;
-        // QoS 1 is acknowledged before the next packet is looked at, so only QoS 2 can pile up.
+        // QoS 1 is acknowledged before the next packet is processed, so only QoS 2 can pile up.
         let one_too_many = publish.qos == 2
             && open.len() >= usize::from(receive_maximum)
             && publish.packet_id.is_some_and(|packet_id| !open.contains(&packet_id));
         one_too_many && self.punish(id, Offence::TooManyOpen)
     }
 
-    /// The topic, an alias replaced by what it stands for (5.0, section 3.3.2.3.4). `None` where there is none, which has
+    /// The topic, with an alias replaced by its topic (5.0, section 3.3.2.3.4). `None` if there is none, which has
     /// ended the connection unless that is let through.
     fn resolve_topic(&mut self, id: ConnectionId, publish: &Publish) -> Option<Text> {
         let Some(alias) = publish.properties.number(id::TOPIC_ALIAS) else {
@@ -168,7 +168,7 @@ impl Broker {
             }
             return Some(publish.topic.clone());
         };
-        // v5:MQTT-3.2.2-17, v5:MQTT-3.3.2-8 and v5:MQTT-3.3.2-9; the maximum itself is taken (v5:MQTT-3.3.2-12).
+        // v5:MQTT-3.2.2-17, v5:MQTT-3.3.2-8 and v5:MQTT-3.3.2-9; the maximum itself is accepted (v5:MQTT-3.3.2-12).
         let is_legal = (1..=u32::from(self.config.limits.topic_alias_maximum)).contains(&alias);
         if !is_legal && self.punish(id, Offence::AliasOutOfRange) {
             return None;
@@ -193,19 +193,19 @@ impl Broker {
         Some(publish.topic.clone())
     }
 
-    /// v5:MQTT-3.3.2-7: aliases are not carried over. Disobeyed, they are.
+    /// v5:MQTT-3.3.2-7: aliases are not carried over. Under the fault, they are.
     fn alias_of_older_connection(&self, id: ConnectionId, alias: u16) -> Option<Text> {
         let client = self.connections[&id].client.clone();
         self.kept_aliases.get(&(client, alias)).cloned()
     }
 
-    /// Whether the configuration denies the topic to everyone.
+    /// Whether the configuration denies the topic to all clients.
     pub(super) fn is_denied(&self, topic: &Text) -> bool {
         let denied = |filter: &Text| filter == topic || topic::matches(filter.as_bytes(), topic.as_bytes());
         self.config.denied.iter().any(denied)
     }
 
-    /// v3.1.1:MQTT-3.3.5-2: 3.x acknowledges as usual, since it has no code for this. 5.0 says no in PUBACK and PUBREC;
+    /// v3.1.1:MQTT-3.3.5-2: 3.x acknowledges as usual, because it has no code for this. 5.0 refuses in PUBACK and PUBREC;
     /// after such a PUBREC the identifier is free (v5:MQTT-4.3.3-9).
     fn deny_publish(&mut self, id: ConnectionId, qos: u8, packet_id: u16) {
         let version = self.connections[&id].version;
@@ -241,7 +241,7 @@ impl Broker {
         }
     }
 
-    /// The broker takes the message of a PUBLISH over. `false` where nobody gets it.
+    /// The broker accepts the message of a PUBLISH. `false` if it has no receiver.
     pub(super) fn take_over(&mut self, topic: Text, publish: Publish, publisher: Text) -> bool {
         // Section 4.7.2 of both leaves such topics to the server.
         let is_private = topic.as_bytes().first() == Some(&b'$');
@@ -252,7 +252,7 @@ impl Broker {
         self.distribute(message)
     }
 
-    /// Keeps the message if it is a retained one and hands it to whoever has subscribed. `false` where nobody has.
+    /// Keeps the message if it is a retained one and passes it to the subscribers. `false` if there is none.
     pub(super) fn distribute(&mut self, message: Message) -> bool {
         self.distribute_kept(Arc::new(message))
     }
@@ -280,10 +280,10 @@ impl Broker {
         });
     }
 
-    /// Who gets the message, and how: one copy a session for its own subscriptions together, one for each share.
+    /// The receivers of the message: one copy per session for its own subscriptions together, and one per share.
     fn subscribers(&mut self, message: &Arc<Message>) -> Vec<(Text, Delivery)> {
         let mut deliveries = Vec::new();
-        // The members of a share are those who hold the same share name and filter (5.0, section 4.8.2).
+        // The members of a share have the same share name and filter (5.0, section 4.8.2).
         let mut shares: BTreeMap<(Text, Text), Vec<(Text, Held)>> = BTreeMap::new();
         for (client, session) in &self.state.sessions {
             let matching = (session.subscriptions.iter()).filter(|held| self.matches(held, &message.topic));
@@ -347,7 +347,7 @@ impl Broker {
         }
     }
 
-    /// The members take turns; one without a connection gets its turn only where nobody has one.
+    /// The members take turns; one without a connection gets its turn only if no member has one.
     fn next_member(&mut self, members: Vec<(Text, Held)>) -> Option<(Text, Held)> {
         let is_connected = |client: &Text| self.state.sessions.get(client).is_some_and(|s| s.connection.is_some());
         let (here, away): (Vec<_>, Vec<_>) = members.into_iter().partition(|(client, _)| is_connected(client));
@@ -365,8 +365,8 @@ impl Broker {
         Some(candidates.swap_remove(next))
     }
 
-    /// 5.0, section 4.8.2: a QoS 1 message of a shared subscription that was sent to this client and not acknowledged may go to
-    /// another member as soon as the connection is lost.
+    /// 5.0, section 4.8.2: a QoS 1 message of a shared subscription that was sent to this client and not acknowledged may go
+    /// to another member as soon as the connection is lost.
     pub(super) fn redistribute(&mut self, client: &Text) {
         let Some(session) = self.state.sessions.get(client) else {
             return;

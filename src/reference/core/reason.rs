@@ -30,7 +30,7 @@ pub const SHARED_NOT_SUPPORTED: u8 = 0x9e;
 pub const SUBSCRIPTION_IDS_NOT_SUPPORTED: u8 = 0xa1;
 pub const WILDCARDS_NOT_SUPPORTED: u8 = 0xa2;
 
-/// Whether the code says that something failed (5.0, section 2.4).
+/// Whether the code reports a failure (5.0, section 2.4).
 pub fn is_failure(code: u8) -> bool {
     code >= UNSPECIFIED
 }

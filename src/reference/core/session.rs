@@ -1,4 +1,4 @@
-//! The session of one client id (3.1.1 and 5.0, section 4.1): what outlives its connection.
+//! The session of one client id (3.1.1 and 5.0, section 4.1), which outlives its connection.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -15,33 +15,33 @@ pub const NEVER: u32 = u32::MAX;
 /// The state of one session.
 #[derive(Debug, Clone, Default)]
 pub struct Session {
-    /// The connection that it has now.
+    /// Its current connection.
     pub connection: Option<ConnectionId>,
-    /// Seconds that it lasts without a connection; 0 ends it with the connection, [`NEVER`] keeps it.
+    /// How many seconds it lasts without a connection; 0 ends it with the connection, [`NEVER`] keeps it.
     pub expiry: u32,
-    /// Since when it is without a connection.
+    /// When it lost its connection.
     pub away_since: Option<Duration>,
-    /// In the order in which they were made.
+    /// In the order of their creation.
     pub subscriptions: Vec<Held>,
     /// QoS 1 and 2 messages that wait for their first sending, oldest first.
     pub queue: VecDeque<Delivery>,
     /// Sent and not acknowledged, in the order of their first sending.
     pub in_flight: VecDeque<InFlight>,
-    /// QoS 2 identifiers for which PUBREC came and PUBCOMP did not, in the order of the PUBRECs.
+    /// QoS 2 identifiers whose PUBREC arrived and whose PUBCOMP did not, in the order of the PUBRECs.
     pub released: VecDeque<u16>,
-    /// Identifiers of the client's QoS 2 messages for which PUBREL did not come yet, each with its message where that was not
-    /// handed on at PUBLISH.
+    /// Identifiers of the client's QoS 2 messages whose PUBREL has not arrived yet, each with its message if that was not
+    /// passed on at PUBLISH.
     pub received: BTreeMap<u16, Option<Arc<Message>>>,
-    /// The identifier that was given last.
+    /// The identifier that was assigned last.
     pub last_packet_id: u16,
     /// A will that waits for its Will Delay.
     pub will: Option<PendingWill>,
 }
 
-/// A subscription that a session holds.
+/// A subscription of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// As the client sent it, `$share/` and all.
+    /// As the client sent it, including `$share/`.
     pub filter: Text,
     /// The share name and the filter behind it, for a shared subscription.
     pub shared: Option<(Text, Text)>,
@@ -95,13 +95,13 @@ pub struct Delivery {
 pub struct InFlight {
     pub packet_id: u16,
     pub delivery: Delivery,
-    /// Whether it was sent on the present connection.
+    /// Whether it was sent on the current connection.
     pub sent: bool,
     /// When it was sent last, for repeats on a timer.
     pub sent_at: Duration,
 }
 
-/// In which order a broker takes packet identifiers.
+/// The order in which a broker assigns packet identifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdOrder {
     Ascending,
@@ -124,7 +124,7 @@ impl Session {
         self.expiry > 0
     }
 
-    /// When it ends if its client stays away.
+    /// When it ends if its client does not reconnect.
     pub fn ends_at(&self) -> Option<Duration> {
         match (self.connection, self.away_since, self.expiry) {
             (None, Some(since), expiry) if expiry != NEVER => Some(since + Duration::from_secs(expiry.into())),
@@ -137,8 +137,8 @@ impl Session {
         self.in_flight.iter().any(|m| m.packet_id == packet_id) || self.released.contains(&packet_id)
     }
 
-    /// An identifier that is not 0 and not in use (v3.1.1:MQTT-2.3.1-4, v5:MQTT-2.2.1-4), or `None` where all are taken. In
-    /// which order they are taken is left to the broker.
+    /// An identifier that is not 0 and not in use (v3.1.1:MQTT-2.3.1-4, v5:MQTT-2.2.1-4), or `None` if all are in use. The
+    /// broker may choose the order.
     pub fn free_packet_id(&self, order: IdOrder) -> Option<u16> {
         let mut packet_id = if order == IdOrder::Lowest {
             0
@@ -149,7 +149,7 @@ impl Session {
             packet_id = match order {
                 IdOrder::Ascending | IdOrder::Lowest => packet_id.wrapping_add(1),
                 IdOrder::Descending => packet_id.wrapping_sub(1),
-                // It comes to every number once before it begins anew.
+                // It reaches every number once before it starts again.
                 IdOrder::Scattered => packet_id.wrapping_mul(25_173).wrapping_add(13_849),
             };
             if packet_id != 0 && !self.is_in_use(packet_id) {
@@ -159,7 +159,7 @@ impl Session {
         None
     }
 
-    /// The exchanges that count against the client's Receive Maximum: those begun or taken up again on this connection.
+    /// The exchanges that count against the client's Receive Maximum: those started or resumed on this connection.
     pub fn open_exchanges(&self) -> usize {
         self.in_flight.iter().filter(|m| m.sent).count() + self.released.len()
     }

@@ -1,7 +1,7 @@
-//! What outlives a connection, and the one way to change it: a [`Record`].
+//! The state that outlives a connection, and the one way to change it: a [`Record`].
 //!
 //! The broker changes its sessions and retained messages by applying records, and the store keeps the same records. So
-//! what is in memory and what a restart finds cannot drift apart.
+//! the memory and the state after a restart cannot diverge.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,13 +34,13 @@ pub enum Record {
     End {
         client: Text,
     },
-    /// What the Session Expiry Interval is, and since when it runs (not at all while the client is connected).
+    /// The Session Expiry Interval, and when it started to run (not at all while the client is connected).
     Expire {
         client: Text,
         seconds: u32,
         away_since: Option<Duration>,
     },
-    /// A subscription is made, or takes the place of one with the same filter.
+    /// A subscription is made, or replaces one with the same filter.
     Subscribe {
         client: Text,
         held: Held,
@@ -49,7 +49,7 @@ pub enum Record {
         client: Text,
         filter: Text,
     },
-    /// A delivery is put at the end of the queue.
+    /// A delivery is added to the queue.
     Queue {
         client: Text,
         delivery: Delivery,
@@ -59,11 +59,11 @@ pub enum Record {
         client: Text,
         packet_id: u16,
     },
-    /// The oldest delivery of the queue is given up: it has expired, or is too large for the client.
+    /// The oldest delivery of the queue is dropped: it has expired, or is too large for the client.
     Drop {
         client: Text,
     },
-    /// PUBREC came: the message is done with, its identifier is not.
+    /// PUBREC arrived: the message is done, its identifier is not.
     Release {
         client: Text,
         packet_id: u16,
@@ -73,19 +73,19 @@ pub enum Record {
         client: Text,
         packet_id: u16,
     },
-    /// A QoS 2 message of the client was taken.
+    /// A QoS 2 message of the client was accepted.
     Receive {
         client: Text,
         packet_id: u16,
-        /// Where it is handed on at PUBREL and not at PUBLISH.
+        /// Present if it is passed on at PUBREL and not at PUBLISH.
         message: Option<Arc<Message>>,
     },
-    /// PUBREL came for it.
+    /// PUBREL arrived for it.
     Forget {
         client: Text,
         packet_id: u16,
     },
-    /// A will begins to wait for its delay, or no longer waits.
+    /// A will starts to wait for its delay, or stops waiting.
     Will {
         client: Text,
         will: Option<PendingWill>,
@@ -113,14 +113,14 @@ impl Record {
         }
     }
 
-    /// Whether it begins, ends or turns a session, so that a store needs it whatever the session was before.
+    /// Whether it starts, ends or changes the lifetime of a session, so that a store needs it in every case.
     pub fn turns_session(&self) -> bool {
         matches!(self, Record::Begin { .. } | Record::End { .. } | Record::Expire { .. })
     }
 }
 
 impl State {
-    /// Makes the change. One that names a session which is not there changes nothing.
+    /// Applies the change. One that names a missing session changes nothing.
     pub fn apply(&mut self, record: &Record) {
         match record {
             Record::Retain { topic, message } => {
@@ -145,7 +145,7 @@ impl State {
         }
     }
 
-    /// The shortest list of records that leads from nothing to this state. What belongs to a session that ends with its
+    /// The shortest list of records that leads from nothing to this state. State of a session that ends with its
     /// connection is left out.
     pub fn dump(&self) -> Vec<Record> {
         let mut records: Vec<Record> = self

@@ -1,4 +1,4 @@
-//! SUBSCRIBE and UNSUBSCRIBE (3.1.1 and 5.0, sections 3.8 to 3.11), and the retained messages that a SUBSCRIBE brings.
+//! SUBSCRIBE and UNSUBSCRIBE (3.1.1 and 5.0, sections 3.8 to 3.11), and the retained messages that a SUBSCRIBE triggers.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::reference::topic;
 use crate::wire::property::id;
 use crate::wire::{Packet, PacketType, SubAck, Subscribe, Subscription, Text, UnsubAck, Unsubscribe, Version};
 
-/// What became of one filter of a SUBSCRIBE.
+/// The result of one filter of a SUBSCRIBE.
 enum Outcome {
     Refused(u8),
     Granted {
@@ -62,7 +62,7 @@ impl Broker {
                 }
             }
         }
-        // Section 3.8.4 of both: what matches may come before SUBACK.
+        // Section 3.8.4 of both: matching messages may be sent before SUBACK.
         let comes_first = self.free(Choice::RetainedBeforeSuback, version);
         for held in granted.iter().filter(|_| comes_first) {
             self.send_retained(&client, held);
@@ -81,7 +81,7 @@ impl Broker {
         }
     }
 
-    /// The fault of a SUBSCRIBE that asks for what CONNACK has excluded, where that ends the connection (5.0, sections
+    /// The fault of a SUBSCRIBE that asks for what CONNACK has excluded, if that ends the connection (5.0, sections
     /// 3.2.2.3.11 to 3.2.2.3.13).
     fn excluded(&self, version: Version, subscriptions: &[Subscription], id: Option<u32>) -> Option<Fault> {
         let codes = [
@@ -100,14 +100,14 @@ impl Broker {
         })
     }
 
-    /// At 5.0 a bad filter has a code of its own in SUBACK and UNSUBACK, and may end the connection all the same.
+    /// At 5.0 a bad filter has a code of its own in SUBACK and UNSUBACK, but may still end the connection.
     fn closes_for_filter(&mut self, id: ConnectionId, version: Version, filter: &Text, packet: PacketType) -> bool {
         self.free(Choice::BadFilterCloses, version)
             && topic::check_v5_filter(filter.as_bytes()).is_err()
             && self.punish(id, Offence::BadFilter(packet))
     }
 
-    /// Where there is no code to refuse one filter with, a bad filter ends the connection.
+    /// If there is no code to refuse a single filter, a bad filter ends the connection.
     fn ends_for_filter(&mut self, id: ConnectionId, filter: &Text, packet: PacketType) -> bool {
         topic::check_filter(filter.as_bytes()).is_err() && self.punish(id, Offence::BadFilter(packet))
     }
@@ -125,7 +125,7 @@ impl Broker {
         let held = Held::new(wanted.filter, is_v5, options, id);
         let existed = (self.state.sessions.get(client))
             .is_some_and(|s| s.subscriptions.iter().any(|old| old.filter == held.filter));
-        // v3.1.1:MQTT-3.8.4-3, v5:MQTT-3.8.4-3 and -4: it takes the old one's place. Disobeyed, the old one stays and
+        // v3.1.1:MQTT-3.8.4-3, v5:MQTT-3.8.4-3 and -4: it replaces the old one. Under the fault, the old one stays and
         // nothing is sent for the new one.
         if existed && !self.must(Duty::ReplaceSubscription) {
             return Outcome::Granted { held, retained: false };
@@ -145,7 +145,7 @@ impl Broker {
         let is_private = filter.starts_with(b"$") && !filter.starts_with(b"$share/");
         let denied = self.is_denied(&wanted.filter) || is_private && self.free(Choice::DollarFiltersRefused, version);
         match version {
-            // 3.1 has no code that refuses a filter (3.1, section 3.9): it is acknowledged, and brings nothing.
+            // 3.1 has no code that refuses a filter (3.1, section 3.9): it is acknowledged, and has no effect.
             Version::V3_1 => None,
             Version::V3_1_1 => denied.then_some(v3::SUBSCRIPTION_FAILED),
             Version::V5 => {
@@ -208,7 +208,7 @@ impl Broker {
             .iter()
             .map(|filter| self.let_go(&client, version, filter))
             .collect();
-        // v3.1.1:MQTT-3.10.4-5, v5:MQTT-3.10.4-5: answered even where nothing was deleted.
+        // v3.1.1:MQTT-3.10.4-5, v5:MQTT-3.10.4-5: answered even if nothing was deleted.
         let deleted = codes.contains(&reason::SUCCESS);
         if !deleted && !self.must(Duty::AnswerEveryUnsubscribe) {
             return;
@@ -255,7 +255,7 @@ impl Broker {
         reason::SUCCESS
     }
 
-    /// Drops what waits for its first sending and matches no subscription any more: section 3.10.4 of both says that it may
+    /// Drops what waits for its first sending and no longer matches a subscription: section 3.10.4 of both says that it may
     /// still be delivered.
     fn drop_unwanted(&mut self, client: &Text) {
         let Some(session) = self.state.sessions.get(client) else {
@@ -283,7 +283,7 @@ impl Broker {
         }
     }
 
-    /// Disobeying v3.1.1:MQTT-3.10.4-1 and v5:MQTT-3.10.4-1: an exact match stays, and what is merely alike goes.
+    /// Breaks v3.1.1:MQTT-3.10.4-1 and v5:MQTT-3.10.4-1: an exact match stays, and a similar filter is deleted.
     fn let_similar_go(&mut self, client: &Text, filter: &Text) -> u8 {
         let alike = |held: &Held| {
             held.filter != *filter

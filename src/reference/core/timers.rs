@@ -22,13 +22,13 @@ impl Broker {
         connections.chain(sessions.flatten()).chain(self.next_repeat()).min()
     }
 
-    /// When a session ends if its client stays away. The state need not be deleted at the very moment (5.0, section
+    /// When a session ends if its client does not reconnect. The state may be deleted a little later (5.0, section
     /// 3.1.2.11.2).
     fn ends_at(&self, session: &Session) -> Option<Duration> {
         Some(session.ends_at()? + self.lateness(Choice::SessionExpiryLate))
     }
 
-    /// After a restart every session is without a connection: those that only lasted as long as theirs are over, and for
+    /// After a restart no session has a connection: those that only lasted as long as theirs have ended, and for
     /// the others the Session Expiry Interval runs.
     pub(super) fn restore(&mut self) {
         if !self.must(Duty::KeepRetainedOverRestart) {
@@ -48,7 +48,7 @@ impl Broker {
         }
     }
 
-    /// Sessions that are over and wills that have waited long enough.
+    /// Sessions that have expired and wills whose delay has passed.
     pub(super) fn expire_state(&mut self) {
         let now = self.now;
         let over: Vec<Text> = (self.state.sessions.iter())

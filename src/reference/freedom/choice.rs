@@ -1,8 +1,8 @@
-//! The choices: what the broker may decide one way or another, and the freedom that says so.
+//! The choices: decisions that the broker may take in more than one way, and the freedom that permits each.
 //!
-//! `core` asks `self.free(Choice::X, version)` where it may decide otherwise than it usually does.
+//! `core` asks `self.free(Choice::X, version)` where it may deviate from its usual decision.
 
-/// One row a choice: its name in Rust, and that of the freedom.
+/// One row per choice: its name in Rust, and that of the freedom.
 macro_rules! choices {
     ($($choice:ident = $name:literal,)*) => {
         /// A decision that the broker may take in another way than usual.
@@ -77,7 +77,7 @@ choices! {
 }
 
 impl Choice {
-    /// The choice that a freedom of this name is; `None` for those that only change packets or bytes.
+    /// The choice with this freedom's name; `None` for freedoms that only change packets or bytes.
     pub fn named(name: &str) -> Option<Choice> {
         Choice::ALL.iter().find(|(_, n)| *n == name).map(|(choice, _)| *choice)
     }

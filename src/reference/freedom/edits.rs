@@ -1,7 +1,7 @@
-//! What may be changed in packets on their way to a client.
+//! Permitted changes to packets on their way to a client.
 //!
-//! In: a packet that is to be sent, and the CONNECT of its connection. Out: what takes its place, which is as right. An edit
-//! knows nothing of the broker, so it works in front of any other as well.
+//! In: a packet to send, and the CONNECT of its connection. Out: the packet that replaces it, which is just as correct. An
+//! edit knows nothing of the broker, so it works in front of any other as well.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -26,18 +26,18 @@ const PACKET_ID_NOT_FOUND: u8 = 0x92;
 /// One freedom that changes packets.
 #[derive(Debug)]
 pub struct Edit {
-    /// The freedom's.
+    /// The name of the freedom.
     pub name: &'static str,
     change: Change,
 }
 
-/// Changes a packet, or gives `None` where it is not sent.
+/// Changes a packet, or returns `None` if it is not sent.
 type Change = fn(&mut Aliases, &Peer, Outgoing) -> Option<Outgoing>;
 
-/// The aliases that were given to topics on one connection.
+/// The aliases that are assigned to topics on one connection.
 type Aliases = BTreeMap<Text, u16>;
 
-/// Changes packets on their way out, and knows of each connection what that needs.
+/// Changes outgoing packets, and keeps the state of each connection that this needs.
 #[derive(Debug, Default)]
 pub struct Editor {
     edits: Vec<&'static Edit>,
@@ -47,7 +47,7 @@ pub struct Editor {
 impl Editor {
     pub(super) fn new(edits: &[&'static Edit]) -> Editor {
         Editor {
-            // In the order of the table, whatever the order of the names is.
+            // In the order of the table, whatever the order of the names.
             edits: EDITS
                 .iter()
                 .filter(|edit| edits.iter().any(|e| e.name == edit.name))
@@ -61,7 +61,7 @@ impl Editor {
         self.edits.is_empty()
     }
 
-    /// A client has sent its CONNECT; a second one on a connection counts for nothing.
+    /// A client has sent its CONNECT; a second one on a connection is ignored.
     pub fn connect(&mut self, connection: ConnectionId, version: Version, connect: &Connect) {
         if self.is_idle() {
             return;
@@ -76,7 +76,7 @@ impl Editor {
         });
     }
 
-    /// The packet that is sent in place of this one; `None` where none is.
+    /// The packet to send instead of this one; `None` if none is sent.
     pub fn send(&mut self, connection: ConnectionId, packet: Outgoing) -> Option<Outgoing> {
         let Some((peer, aliases)) = self.peers.get_mut(&connection) else {
             return Some(packet);
@@ -90,7 +90,7 @@ impl Editor {
                 continue;
             }
             let changed = (edit.change)(aliases, peer, packet.clone())?;
-            // v5:MQTT-3.1.2-24: what would become too large for the client is sent as it was.
+            // v5:MQTT-3.1.2-24: a packet that would become too large for the client is sent unchanged.
             if fits(peer, &changed) {
                 packet = changed;
             }
@@ -122,7 +122,7 @@ macro_rules! edit {
     };
 }
 
-/// Every edit, in the order in which they are made.
+/// Every edit, in the order of application.
 pub const EDITS: &[Edit] = &[
     edit!("connack-full", |_, peer, outgoing| on_conn_ack(outgoing, |ack| {
         if ack.reason_code == 0 {
@@ -288,7 +288,7 @@ pub const EDITS: &[Edit] = &[
         Some(outgoing)
     }),
     edit!("user-properties", |_, peer, mut outgoing| {
-        // A message's own are passed on unaltered (v5:MQTT-3.3.2-17), so that none is added to a PUBLISH.
+        // A message's own properties are passed on unaltered (v5:MQTT-3.3.2-17), so none is added to a PUBLISH.
         let is_answer = outgoing.packet.packet_type() != PacketType::Publish;
         if is_answer
             && may_carry(peer, &outgoing.packet, id::USER_PROPERTY)
@@ -302,7 +302,7 @@ pub const EDITS: &[Edit] = &[
     }),
     edit!("properties-reversed", |_, _, mut outgoing| {
         if let Some(properties) = outgoing.packet.properties_mut() {
-            // Those of one identifier stay in their order, which User Property has to keep (v5:MQTT-3.3.2-18).
+            // Properties of one identifier keep their order, as User Property must (v5:MQTT-3.3.2-18).
             properties.0.sort_by_key(|p| Reverse(p.id));
         }
         Some(outgoing)
@@ -313,14 +313,14 @@ pub const EDITS: &[Edit] = &[
     ))),
 ];
 
-/// States what its absence would mean as well.
+/// Writes properties whose absence would mean the same.
 fn complete(properties: &mut Properties, connect: &Connect) {
     let asked = connect.properties.number(id::SESSION_EXPIRY_INTERVAL).unwrap_or(0);
     let all = [
         (id::SESSION_EXPIRY_INTERVAL, PropertyValue::U32(asked)),
         (id::RECEIVE_MAXIMUM, PropertyValue::U16(u16::MAX)),
         (id::RETAIN_AVAILABLE, PropertyValue::Byte(1)),
-        // The longest packet that there can be.
+        // The longest possible packet.
         (id::MAXIMUM_PACKET_SIZE, PropertyValue::U32(VARIABLE_MAX + 5)),
         (id::TOPIC_ALIAS_MAXIMUM, PropertyValue::U16(0)),
         (id::WILDCARD_SUBSCRIPTION_AVAILABLE, PropertyValue::Byte(1)),
@@ -356,7 +356,7 @@ fn on_goodbye(mut outgoing: Outgoing, change: impl FnOnce(&mut Disconnect)) -> O
     Some(outgoing)
 }
 
-/// Everything but the DISCONNECT packets that are meant.
+/// Every packet but the DISCONNECT packets that the edit changes.
 fn unless(outgoing: Outgoing, is_meant: impl FnOnce(&Disconnect) -> bool) -> Option<Outgoing> {
     match &outgoing.packet {
         Packet::Disconnect(goodbye) if is_meant(goodbye) => None,
@@ -393,14 +393,14 @@ fn recoded(mut outgoing: Outgoing, from: u8, to: u8) -> Outgoing {
     outgoing
 }
 
-/// The highest alias that a client takes; 0 takes none.
+/// The highest alias that a client accepts; 0 accepts none.
 fn alias_maximum(peer: &Peer) -> u16 {
     let most = peer.connect.properties.number(id::TOPIC_ALIAS_MAXIMUM).unwrap_or(0);
     u16::try_from(most).unwrap_or(u16::MAX)
 }
 
-/// Whether a packet may carry a property that tells more: after Request Problem Information 0 only some may (5.0, section
-/// 3.1.2.11.7).
+/// Whether a packet may carry a property with more information: after Request Problem Information 0 only some may (5.0,
+/// section 3.1.2.11.7).
 fn may_carry(peer: &Peer, packet: &Packet, property_id: u32) -> bool {
     let kind = packet.packet_type();
     let asks = peer.connect.properties.number(id::REQUEST_PROBLEM_INFORMATION) != Some(0);
@@ -410,14 +410,14 @@ fn may_carry(peer: &Peer, packet: &Packet, property_id: u32) -> bool {
         && property(property_id).is_some_and(|spec| spec.allowed(Place::Packet(kind)))
 }
 
-/// Writes the code and the Property Length where they could be left out.
+/// Writes the code and the Property Length even if they could be left out.
 fn long_form(outgoing: Outgoing, version: Version) -> Outgoing {
     let is_short = |code: u8, properties: &Properties| code == 0 && properties.is_empty();
     match &outgoing.packet {
         Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
             long_ack(outgoing.clone(), version, ack)
         }
-        // A DISCONNECT of a server always has a code, and then its Property Length may still be left out.
+        // A server's DISCONNECT always has a code, and then its Property Length may still be left out.
         Packet::Disconnect(goodbye) if goodbye.properties.is_empty() => with_body(outgoing.clone(), version, |body| {
             *body = vec![goodbye.reason_code, 0];
         }),

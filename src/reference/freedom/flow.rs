@@ -1,6 +1,6 @@
-//! When bytes leave, in which order and pieces, how a connection ends, and when what comes is taken up.
+//! When bytes are sent, in which order and pieces, how a connection ends, and when input is processed.
 //!
-//! [`Outflow`] is pure: packets and times go in, and what is to be written at a time comes out. [`write_freely`] puts a
+//! [`Outflow`] is pure: packets and times go in, and the writes for a given time come out. [`write_freely`] puts a
 //! socket and a clock around it.
 
 use std::collections::BTreeMap;
@@ -14,10 +14,10 @@ use tokio::time::Instant;
 use super::pieces::{Cuts, Piece};
 use crate::wire::{Packet, PacketType, Text};
 
-/// A packet that is to be written, with what its place in the order depends on.
+/// A packet to write, with the facts that decide its place in the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parcel {
-    /// `None` for bytes that are no whole packet: they keep their place.
+    /// `None` for bytes that are not a whole packet: they keep their place.
     pub packet_type: Option<PacketType>,
     /// Of a PUBLISH.
     pub topic: Text,
@@ -41,7 +41,7 @@ impl Parcel {
         }
     }
 
-    /// Bytes that are no whole packet.
+    /// Bytes that are not a whole packet.
     pub fn raw(bytes: Bytes) -> Parcel {
         Parcel {
             packet_type: None,
@@ -52,14 +52,14 @@ impl Parcel {
     }
 }
 
-/// When and how bytes leave.
+/// When and how bytes are sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Style {
-    /// Up to this long for each packet, all in their order.
+    /// Up to this long for each packet, all in order.
     jitter: Duration,
     /// This long for each packet.
     delay: Duration,
-    /// By type, and other types pass.
+    /// By type, and other types may overtake.
     by_type: BTreeMap<PacketType, Duration>,
     /// All but PINGRESP.
     but_ping: Duration,
@@ -67,7 +67,7 @@ pub struct Style {
     types: Duration,
     /// A delay for each topic, at most this long.
     topics: Duration,
-    /// Between one QoS and the next.
+    /// Between the packets of two QoS levels.
     qos: Duration,
     gather: Duration,
     cuts: Cuts,
@@ -91,7 +91,7 @@ const LATE: [(&str, PacketType); 10] = [
 ];
 
 impl Style {
-    /// The style that the freedoms make, each asked for by its name; `None` where none of them is used.
+    /// The style that the freedoms make, each looked up by its name; `None` if none of them is used.
     pub(super) fn of(value: impl Fn(&str) -> Option<u32>) -> Option<Style> {
         let time = |name: &str| millis(value(name));
         let by_type = LATE
@@ -116,7 +116,7 @@ impl Style {
         (style != Style::default()).then_some(style)
     }
 
-    /// How long a packet waits beyond what all of them do.
+    /// How long a packet waits in addition to the delay for all.
     fn own_delay(&self, parcel: &Parcel) -> Duration {
         let Some(packet_type) = parcel.packet_type else {
             return Duration::ZERO;
@@ -134,10 +134,10 @@ impl Style {
         delay
     }
 
-    /// What a packet keeps its order with. `None`: with all others.
+    /// The lane in which a packet keeps its order. `None`: with all others.
     fn lane(&self, parcel: &Parcel) -> Option<Lane> {
         let packet_type = parcel.packet_type?;
-        // Nothing comes before CONNACK and nothing behind DISCONNECT; AUTH is answered on both sides.
+        // Nothing precedes CONNACK and nothing follows DISCONNECT; AUTH is answered on both sides.
         if matches!(packet_type, PacketType::ConnAck | PacketType::Disconnect) {
             return None;
         }
@@ -172,22 +172,22 @@ struct Lane {
     qos: Option<u8>,
 }
 
-/// What of one connection waits to be written. Times count from the start of the connection.
+/// The pending output of one connection. Times count from the start of the connection.
 #[derive(Debug)]
 pub struct Outflow {
     style: Style,
-    /// By the time at which it is due and the order in which it came.
+    /// By the time at which it is due and the order of arrival.
     waiting: BTreeMap<(Duration, u64), Parcel>,
     /// When the last packet of a lane is due.
     lanes: BTreeMap<Option<Lane>, Duration>,
-    /// Nothing that comes later is due before this.
+    /// Nothing that is queued later is due before this.
     barrier: Duration,
     count: u64,
     random: u64,
 }
 
 impl Outflow {
-    /// For one connection; `seed` makes its random delays.
+    /// For one connection; `seed` seeds its random delays.
     pub fn new(style: Style, seed: u64) -> Outflow {
         Outflow {
             style,
@@ -226,12 +226,12 @@ impl Outflow {
         self.waiting.insert((due, self.count), parcel);
     }
 
-    /// When there is something to be written; `None` where nothing waits.
+    /// When the next write is due; `None` if nothing waits.
     pub fn next_due(&self) -> Option<Duration> {
         self.waiting.first_key_value().map(|((due, _), _)| *due)
     }
 
-    /// What is due at `now`, as the writes that it makes.
+    /// The writes that are due at `now`.
     pub fn take(&mut self, now: Duration) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut together = bytes::BytesMut::new();
@@ -253,11 +253,11 @@ impl Outflow {
     }
 }
 
-/// Writes what comes in the manner of `style`, and returns when nothing more will come and everything is written. `written`
+/// Writes packets in the given `style`, and returns when no more will come and all are written. `written`
 /// gets the number of bytes of each write. The socket is not closed.
 ///
 /// # Errors
-/// The socket's.
+/// Those of the socket.
 pub async fn write_freely<W: AsyncWrite + Unpin>(
     socket: &mut W,
     mut queue: mpsc::UnboundedReceiver<Parcel>,
@@ -299,7 +299,7 @@ pub async fn write_freely<W: AsyncWrite + Unpin>(
     Ok(())
 }
 
-/// When what a client sends is taken up.
+/// When input from a client is processed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Intake {
     pub late: Duration,
@@ -318,18 +318,18 @@ impl Intake {
         }
     }
 
-    /// Whether a packet with this first byte is dropped where the connection ends right behind it.
+    /// Whether a packet with this first byte is dropped if the connection ends right behind it.
     pub fn drops(self, packet_type: Option<PacketType>) -> bool {
         use PacketType::{PubAck, PubComp, PubRec};
         self.drops_acknowledgements && matches!(packet_type, Some(PubAck | PubRec | PubComp))
     }
 }
 
-/// How long an acknowledgement waits for a close behind it, where it may be dropped with that.
+/// How long an acknowledgement waits for a close behind it, if the close may drop it.
 const TOGETHER: Duration = Duration::from_millis(10);
 
-/// Reads on for a moment behind acknowledgements that may be dropped. `read` gives the number of bytes that came, 0 for the
-/// end. `None`: nothing came.
+/// Reads on for a moment after acknowledgements that may be dropped. `read` returns the number of bytes read, 0 at the
+/// end. `None`: nothing arrived.
 pub async fn read_late(read: impl Future<Output = std::io::Result<usize>>) -> Option<usize> {
     let read = tokio::time::timeout(TOGETHER, read).await.ok()?;
     Some(read.unwrap_or(0))

@@ -1,4 +1,4 @@
-//! Freedoms that are limits: what CONNACK states, and how long something lasts.
+//! Freedoms that are limits: values that CONNACK announces, and durations.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::{Choice, Free};
 use crate::reference::config::Limits;
 use crate::statements::Version;
 
-/// The limits with those that `free` sets. None becomes looser than a configuration has made it.
+/// The limits with those that `free` sets. No limit becomes looser than the configuration has it.
 pub fn limited(mut limits: Limits, free: &Free) -> Limits {
     let usual = Limits::default();
     let takes = |choice| free.value(choice).is_some();
@@ -58,7 +58,7 @@ pub fn limited(mut limits: Limits, free: &Free) -> Limits {
     limits
 }
 
-/// The Maximum QoS is one of 5.0's CONNACK. What a server takes at 3.x it cannot say, and there it grants a lower one.
+/// The Maximum QoS is one of 5.0's CONNACK. At 3.x a server cannot announce what it accepts, and grants a lower QoS instead.
 pub fn granted_at_most(free: &Free, version: Version) -> u8 {
     if free.takes(Choice::GrantedQos0, version) {
         0

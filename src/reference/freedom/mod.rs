@@ -1,8 +1,8 @@
-//! Freedoms: the reference broker makes use of what the standards leave open, and stays as right as before.
+//! Freedoms: the reference broker uses what the standards leave open, and remains correct.
 //!
 //! In: names from the catalogue of [freedoms](crate::statements::freedoms), such as `puback-late` or `delay=50`. Out: a
-//! [`Free`], which says at each of three levels what is done otherwise. `core` asks for a [`Choice`], [`Editor`] changes
-//! packets on their way out, and [`Style`] says when and in which pieces bytes leave and arrive. The last two know nothing of
+//! [`Free`], which says at each of three levels how the broker deviates. `core` asks for a [`Choice`], [`Editor`] changes
+//! outgoing packets, and [`Style`] says when and in which pieces bytes are sent and received. The last two know nothing of
 //! the broker, so they also work as a proxy in front of any other.
 
 mod choice;
@@ -27,16 +27,16 @@ pub use flow::{Intake, Parcel, Style, read_late, write_freely};
 pub use limits::{granted_at_most, limited};
 pub use sets::{packs, random_set};
 
-/// What of the standards' freedoms is used. The default is nothing.
+/// The freedoms in use. The default is none.
 #[derive(Debug, Clone, Default)]
 pub struct Free {
-    /// The freedoms, each with its value; in the order in which they were named.
+    /// The freedoms, each with its value, in the order given.
     used: Vec<(&'static Freedom, u32)>,
     choices: BTreeMap<Choice, usize>,
     edits: Vec<&'static Edit>,
 }
 
-/// The text names no freedom that can be switched on.
+/// The text is not a freedom that can be switched on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseFreeError {
     #[error("no freedom `{0}`; --list-free lists them")]
@@ -53,7 +53,7 @@ impl Free {
     /// Reads a list such as `puback-late,delay=50`.
     ///
     /// # Errors
-    /// Where a name is not in the catalogue or has no switch, or a value is none.
+    /// If a name is not in the catalogue or has no switch, or a value is invalid.
     pub fn parse(list: &str) -> Result<Free, ParseFreeError> {
         Free::parse_all([list])
     }
@@ -106,14 +106,14 @@ impl Free {
         self.used.is_empty()
     }
 
-    /// The first freedom that takes a decision of the broker: only the reference broker can do it. `None`: a
-    /// [`Proxy`](super::Proxy) in front of any broker can do all of it.
+    /// The first freedom that is a decision of the broker: only the reference broker can apply it. `None`: a
+    /// [`Proxy`](super::Proxy) in front of any broker can apply all of them.
     pub fn needs_the_core(&self) -> Option<&str> {
         let core = self.used.iter().find(|(f, _)| f.switch == Some(SwitchLevel::Core));
         core.map(|(freedom, _)| freedom.name)
     }
 
-    /// Whether the choice is taken towards a client of this version.
+    /// Whether the choice is taken for a client of this version.
     pub fn takes(&self, choice: Choice, version: Version) -> bool {
         self.held(choice)
             .is_some_and(|(freedom, _)| freedom.section(version).is_some())
@@ -128,28 +128,28 @@ impl Free {
         self.used.get(*self.choices.get(&choice)?)
     }
 
-    /// Whether a client never gets more than one message of QoS 1 or 2 before it acknowledges.
+    /// Whether a client never receives more than one message of QoS 1 or 2 before it acknowledges.
     pub fn takes_one_at_a_time(&self) -> bool {
         self.held(Choice::InFlightOne).is_some()
     }
 
-    /// The value of a freedom of this name, where it is used.
+    /// The value of the freedom with this name, if it is used.
     fn named(&self, name: &str) -> Option<u32> {
         let found = self.used.iter().find(|(freedom, _)| freedom.name == name);
         found.map(|(_, value)| *value)
     }
 
-    /// What is done to packets on their way out.
+    /// The changes to outgoing packets.
     pub fn editor(&self) -> Editor {
         Editor::new(&self.edits)
     }
 
-    /// When and in which pieces bytes leave; `None` where that is as usual.
+    /// When and in which pieces bytes are sent; `None` if as usual.
     pub fn style(&self) -> Option<Style> {
         Style::of(|name| self.named(name))
     }
 
-    /// When what a client sends is taken up.
+    /// When input from a client is processed.
     pub fn intake(&self) -> Intake {
         Intake::of(|name| self.named(name))
     }

@@ -1,10 +1,10 @@
-//! In which pieces the bytes of a packet are written.
+//! The pieces in which the bytes of a packet are written.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-/// How many bytes of a packet are written one by one. The rest of a long one follows at once: it would show nothing more.
+/// How many bytes of a packet are written one by one. The rest of a long one follows at once: it would prove no more.
 const SINGLE: usize = 64;
 
 /// A write, and how long to wait after it.
@@ -17,14 +17,14 @@ pub struct Piece {
 /// How packets are cut.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cuts {
-    /// The first bytes of each packet leave one by one.
+    /// The first bytes of each packet are sent one by one.
     pub singly: bool,
     /// How long to wait behind the fixed header.
     pub pause: Option<Duration>,
 }
 
 impl Cuts {
-    /// Whether packets leave whole.
+    /// Whether packets are sent whole.
     pub fn is_none(&self) -> bool {
         *self == Cuts::default()
     }

@@ -1,8 +1,8 @@
-//! Which freedoms go together: sets for a walk.
+//! Which freedoms can be combined: sets for a walk.
 
 use super::Free;
 
-/// Freedoms of which a set holds one at most: one would hide the other, or undo it.
+/// Freedoms of which a set contains at most one: one would hide the other, or undo it.
 const APART: &[&[&str]] = &[
     &["packet-ids-descending", "packet-ids-lowest", "packet-ids-scattered"],
     &["share-first", "share-scattered"],
@@ -39,7 +39,7 @@ const APART: &[&[&str]] = &[
     HIDES,
 ];
 
-/// Those that set the pace of a connection: two of them would take a case's time twice.
+/// Freedoms that set the pace of a connection: two of them would double the time of a case.
 const PACE: &[&str] = &[
     "delay",
     "delay-all",
@@ -60,7 +60,7 @@ const PACE: &[&str] = &[
     "close-late",
 ];
 
-/// Those that take something away, so that cases are skipped which others would show in.
+/// Freedoms that remove a feature, so that cases are skipped in which others would show.
 const HIDES: &[&str] = &[
     "granted-qos-0",
     "granted-qos-1",
@@ -79,8 +79,8 @@ const HIDES: &[&str] = &[
     "in-flight-one",
 ];
 
-/// The fewest sets in which every freedom stands, and none hides another: in those with a pace, at most one that takes
-/// something away; all others among themselves.
+/// The fewest sets that contain every freedom, and in which none hides another: those with a pace contain at most one
+/// that removes a feature; all others are among themselves.
 pub fn packs() -> Vec<Vec<&'static str>> {
     let is_apart = |name: &str| PACE.contains(&name) || HIDES.contains(&name);
     let (paced, plain): (Vec<&str>, Vec<&str>) = Free::all().map(|f| f.name).partition(|name| is_apart(name));
@@ -104,10 +104,10 @@ fn first_fit(names: Vec<&'static str>) -> Vec<Vec<&'static str>> {
     sets
 }
 
-/// A random set of some freedoms that go together. The same `seed` gives the same set.
+/// A random set of some freedoms that can be combined. The same `seed` gives the same set.
 pub fn random_set(seed: u64) -> Vec<&'static str> {
     let mut state = seed;
-    // splitmix64: neighbouring seeds give numbers that have nothing to do with each other.
+    // splitmix64: neighbouring seeds give unrelated numbers.
     let mut next = || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = state;

@@ -1,4 +1,4 @@
-//! Every switch shows: a tour through the broker, in a time of its own, looks different with it.
+//! Every switch has an effect: a tour through the broker, on a simulated clock, looks different with it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,7 +19,7 @@ use crate::wire::{
     Ack, Connect, Disconnect, Packet, PropertyValue, Publish, Subscribe, Subscription, Unsubscribe, Will, encode_bytes,
 };
 
-/// What only sockets show; `tests/freedoms.rs` looks at these.
+/// Freedoms that only sockets show; `tests/freedoms.rs` tests these.
 const OF_SOCKETS: [&str; 5] = [
     "close-late",
     "close-reset",
@@ -53,7 +53,7 @@ fn every_freedom_with_a_switch_is_one_of_its_level() {
         let level = match (is_choice, is_edit) {
             (true, false) => Some(SwitchLevel::Core),
             (false, true) => Some(SwitchLevel::Packets),
-            // Styles are asked for by name; `every_switch_shows` finds those that are not.
+            // Styles are looked up by name; `every_switch_shows` finds those that are not.
             _ => freedom.switch.filter(|level| *level == SwitchLevel::Bytes),
         };
         assert_eq!(level, freedom.switch, "{}", freedom.name);
@@ -81,7 +81,7 @@ fn what_cannot_be_read_says_why() {
     assert_eq!(free.needs_the_core(), Some("puback-first"));
 }
 
-/// The tours of one version on brokers that are set up in three ways, as text.
+/// The tours of one version on brokers with three configurations, as text.
 fn tours(version: Version, free: &Free) -> String {
     let limited = Limits {
         wildcards: false,
@@ -118,7 +118,7 @@ fn tours(version: Version, free: &Free) -> String {
     configs.map(tour).concat()
 }
 
-/// A broker and its clients in a time of their own.
+/// A broker and its clients on a simulated clock.
 struct Tour {
     version: Version,
     config: Arc<Config>,
@@ -128,9 +128,9 @@ struct Tour {
     opened: u64,
     frames: BTreeMap<ConnectionId, Frames>,
     flows: BTreeMap<ConnectionId, Outflow>,
-    /// The closes, which follow what waits.
+    /// The closes, which follow the pending output.
     closing: Vec<ConnectionId>,
-    /// What came and is not acknowledged.
+    /// Packets that arrived and are not acknowledged.
     unanswered: Vec<(ConnectionId, Packet)>,
     log: String,
 }
@@ -175,7 +175,7 @@ impl Tour {
         self.drain();
     }
 
-    /// Writes down what leaves by now.
+    /// Writes down what is sent by now.
     fn drain(&mut self) {
         let at = self.now - START;
         for (id, flow) in &mut self.flows {
@@ -262,7 +262,7 @@ impl Tour {
         connect
     }
 
-    /// A client with a session that lasts.
+    /// A client with a persistent session.
     fn lasting(&self, name: &str, seconds: u32) -> Connect {
         let mut connect = self.v5(
             self.id(name),
@@ -309,7 +309,7 @@ impl Tour {
         }
     }
 
-    /// Answers whatever was delivered, until nothing more comes.
+    /// Answers all deliveries, until nothing more comes.
     fn answer(&mut self) {
         for _ in 0..6 {
             for (id, packet) in std::mem::take(&mut self.unanswered) {
@@ -371,7 +371,7 @@ impl Tour {
         self.send(id, Packet::from(self.id("twice")));
     }
 
-    /// Subscriptions that overlap, of which some were there before, and messages of every QoS.
+    /// Subscriptions that overlap, of which some existed before, and messages of every QoS.
     fn deliveries(&mut self, publisher: ConnectionId) -> ConnectionId {
         let mut connect = self.lasting("subscriber", 300);
         connect.keep_alive = 600;
@@ -411,7 +411,7 @@ impl Tour {
         subscriber
     }
 
-    /// A session goes on without its client, with exchanges that were broken off.
+    /// A session continues without its client, with interrupted exchanges.
     fn away(&mut self, publisher: ConnectionId, subscriber: ConnectionId) {
         for qos in [2, 1] {
             self.publish(publisher, "t/y", qos, false, &[]);
@@ -430,7 +430,7 @@ impl Tour {
         }
         let subscriber = self.connect(self.lasting("subscriber", 300));
         self.answer();
-        // One at a time, so that something waits when the subscription goes.
+        // One at a time, so that something is queued when the subscription ends.
         let connect = self.v5(self.id("narrow"), &[(id::RECEIVE_MAXIMUM, PropertyValue::U16(1))]);
         let narrow = self.connect(connect);
         self.subscribe(narrow, "n", 1, 0);

@@ -1,7 +1,7 @@
 //! Gathers the table of places from the source.
 //!
-//! A place is found in three ways: a comment that names the statement, the decision that is one of its duties, and the
-//! table here, for what a whole function is about.
+//! A place is found in three ways: a comment that names the statement, a decision that is one of its duties, and the
+//! table here, for functions that implement a statement as a whole.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::reference::duty::DUTIES;
 use crate::statements::{StatementId, catalogue};
 use crate::wire::decoder_statements;
 
-/// What names statements for other reasons than to honour them.
+/// Files that name statements for other reasons than to honour them.
 const NOT_HONOURING: &[&str] = &[
     "sabotage/",
     "freedom/",
@@ -71,7 +71,7 @@ fn places(source: &Source, statement: StatementId) -> Vec<SourceLine> {
     places
 }
 
-/// A function that is all about some statements.
+/// A function that as a whole implements some statements.
 struct Function {
     file: &'static str,
     name: &'static str,
@@ -155,7 +155,7 @@ const FUNCTIONS: &[Function] = functions! {
 
 /// What is searched.
 struct Source {
-    /// The files that honour something, by their path within the broker, and their text.
+    /// The files that implement statements, by their path within the broker, and their text.
     broker: Vec<(String, String)>,
     /// The decoder's own list of statements.
     decoder: String,
@@ -186,7 +186,7 @@ fn gather(folder: &Path, within: &str, files: &mut Vec<(String, String)>) {
     }
 }
 
-/// Whether a line holds the word: it may not go on, as `MQTT-4.1.0-1` does in `MQTT-4.1.0-10`.
+/// Whether a line contains the word: it must not continue, as `MQTT-4.1.0-1` does in `MQTT-4.1.0-10`.
 fn names(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let next = line[at + word.len()..].chars().next();
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use crate::reference::disobey::UNBREAKABLE;
 
-    /// The table of what honours each statement.
+    /// The table of the places that honour each statement.
     fn table(places: impl Fn(StatementId) -> Vec<SourceLine>) -> String {
         let mut table = String::new();
         for statement in catalogue().iter() {

@@ -1,14 +1,14 @@
-//! Where in this program a statement is honoured: for whoever wants to read the standard as code.
+//! The places in this program that honour a statement, for a reader who wants to read the standard as code.
 //!
 //! In: a statement. Out: places in the source, from the table `table.tsv`. A test gathers the table from the source and
-//! compares; `MQTTSPEC_BLESS=1 cargo test --lib places` writes it anew.
+//! compares; `MQTTSPEC_BLESS=1 cargo test --lib places` rewrites it.
 
 #[cfg(test)]
 mod gather;
 
 use crate::statements::StatementId;
 
-/// One line a statement that is honoured somewhere: its token, then each place as `file:line`, divided by tabs.
+/// One line per statement that has a place: its token, then each place as `file:line`, separated by tabs.
 const TABLE: &str = include_str!("table.tsv");
 
 /// A line of the program's source.
@@ -16,11 +16,11 @@ const TABLE: &str = include_str!("table.tsv");
 pub struct SourceLine {
     /// The path, from the root of the repository.
     pub file: String,
-    /// From 1.
+    /// Counted from 1.
     pub line: usize,
 }
 
-/// Where the broker honours the statement. Nothing where it takes all of it together, as the framing of packets does.
+/// The places where the broker honours the statement. Empty if no single place does, as for the framing of packets.
 pub fn honoured_at(statement: StatementId) -> Vec<SourceLine> {
     let token = statement.to_string();
     let row = TABLE.lines().find_map(|row| {

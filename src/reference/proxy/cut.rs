@@ -1,17 +1,17 @@
-//! A stream → whole packets, and what cannot be taken for one.
+//! A stream → whole packets, and the bytes that are no packet.
 
 use bytes::{Bytes, BytesMut};
 
 use crate::wire::{ReadHeader, read_header};
 
-/// Packets above this many bytes pass by without being looked at.
+/// Packets above this many bytes are passed on without a look inside.
 const LONG: u64 = 1024 * 1024;
 
-/// Cuts one direction of a connection.
+/// Splits one direction of a connection.
 #[derive(Default)]
 pub struct Cut {
     buffer: BytesMut,
-    /// How many bytes of a long packet are still to pass.
+    /// How many bytes of a long packet are still to be passed on.
     passing: u64,
     is_broken: bool,
 }
@@ -21,12 +21,12 @@ pub struct Cut {
 pub enum Piece {
     /// One whole packet.
     Packet(Bytes),
-    /// Part of a long packet, or what follows a fixed header that is none.
+    /// Part of a long packet, or the bytes behind an invalid fixed header.
     Bytes(Bytes),
 }
 
 impl Cut {
-    /// What is whole by now.
+    /// The packets that are complete by now.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Piece> {
         self.buffer.extend_from_slice(bytes);
         let mut pieces = Vec::new();
@@ -60,7 +60,7 @@ impl Cut {
         pieces
     }
 
-    /// What is left when the stream ends.
+    /// The bytes left when the stream ends.
     pub fn rest(&mut self) -> Bytes {
         self.buffer.split().freeze()
     }
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn a_long_packet_is_not_gathered() {
         let mut cut = Cut::default();
-        // 2 MiB announced, of which little is there yet.
+        // 2 MiB announced, of which only a little has arrived.
         assert_eq!(cut.push(b"\x30\x80\x80\x80\x01abc").len(), 1);
         assert!(cut.rest().is_empty());
         assert_eq!(cut.push(&vec![0; 2 * 1024 * 1024 - 3]).len(), 1);

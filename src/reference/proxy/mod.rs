@@ -1,8 +1,8 @@
-//! The acts of `sabotage` and the edits and styles of `freedom` in front of any broker: so that scenario, broker and fault do
-//! not share one author's mistake.
+//! The acts of `sabotage` and the edits and styles of `freedom` in front of any broker, so that scenario, broker and fault
+//! do not share one author's mistake.
 //!
-//! In: the broker's address, what to disobey and which freedoms to use; of these everything that changes packets, bytes and
-//! closes alone is played. Out: an address of its own that is as good as the broker's, but for that.
+//! In: the broker's address, the faults to inject and the freedoms to use; of these only those apply that change packets,
+//! bytes and closes alone. Out: an address of its own that otherwise behaves as the broker's.
 
 mod cut;
 mod relay;
@@ -27,11 +27,11 @@ use crate::wire::PacketType;
 use cut::{Cut, Piece};
 use relay::Relay;
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const READ: usize = 64 * 1024;
-/// How long a connection that was closed is read on.
+/// How long a closed connection is still read.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long to wait before the next connection where one could not be accepted.
+/// How long to wait before the next connection if one could not be accepted.
 const RELIEF: Duration = Duration::from_millis(10);
 
 /// A running proxy. Dropping it ends it, and every connection through it.
@@ -42,11 +42,11 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy inside the present tokio runtime, on a free loopback port. `broker` is the address of the broker, host and
-    /// port; nothing is sent to it before a client comes.
+    /// Starts a proxy inside the current tokio runtime, on a free loopback port. `broker` is the address of the broker, host
+    /// and port; nothing is sent to it before a client connects.
     ///
     /// # Errors
-    /// Where no port can be had.
+    /// If no port can be bound.
     pub async fn start(broker: String, disobey: &Disobey, free: &Free) -> io::Result<Proxy> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -59,7 +59,7 @@ impl Proxy {
         Ok(Proxy { address, task })
     }
 
-    /// Where it listens.
+    /// The address of the listener.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -71,18 +71,18 @@ impl Drop for Proxy {
     }
 }
 
-/// The relay, as all connections use it.
+/// The relay, shared by all connections.
 #[derive(Clone)]
 struct Shared(Arc<Mutex<Relay>>);
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Relay> {
-        // What one connection left half done is no worse than what acts do anyway.
+        // A state that one connection left half done is no worse than what acts do anyway.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// When and in which pieces bytes leave for the client, and when those that came from it are taken up.
+/// When and in which pieces bytes are sent to the client, and when bytes from it are processed.
 #[derive(Debug, Clone)]
 struct Manner {
     style: Option<Style>,
@@ -96,7 +96,7 @@ async fn serve(listener: TcpListener, broker: String, relay: Shared, manner: Man
         tokio::select! {
             accepted = listener.accept() => {
                 let Ok((client, _)) = accepted else {
-                    // A client that was gone at once, or no descriptor is left: the others go on.
+                    // A client that disconnected at once, or no descriptor is left: the others go on.
                     tokio::time::sleep(RELIEF).await;
                     continue;
                 };
@@ -114,7 +114,7 @@ async fn serve(listener: TcpListener, broker: String, relay: Shared, manner: Man
     }
 }
 
-/// What is to be done with a client's connection.
+/// A command for a client's connection.
 enum ToClient {
     Write(Parcel),
     Close,
@@ -122,7 +122,7 @@ enum ToClient {
 
 /// One connection, from its first byte to its last.
 async fn connection(id: ConnectionId, client: TcpStream, broker: &str, relay: &Shared, manner: Manner) {
-    // A broker that cannot be reached closes at once, as far as the client can see.
+    // If a broker cannot be reached, the client sees an immediate close.
     let Ok(broker) = TcpStream::connect(broker).await else {
         return;
     };
@@ -152,8 +152,8 @@ struct Ends {
     by_us: AtomicBool,
 }
 
-/// Hands what the client sends on to the broker. It comes to an end where the client resets: then it is gone, and so is its
-/// connection to the broker. After a close there may still be something for the client.
+/// Passes what the client sends on to the broker. It ends if the client resets: then the client is gone, and so is its
+/// connection to the broker. After a close there may still be data for the client.
 async fn upward(
     id: ConnectionId,
     mut client: OwnedReadHalf,
@@ -206,8 +206,8 @@ async fn upward(
             }
             relay.changes_arrivals || drops_any
         };
-        // Where nothing is changed, the bytes go on as they came and at once: half a packet too. A write that the broker does
-        // not take any more has nobody to go to.
+        // If nothing is changed, bytes are passed on as they came and at once: half a packet too. A write that the broker
+        // no longer accepts has no receiver.
         let _ = if changes {
             broker.write_all(&onward.concat()).await
         } else {
@@ -223,12 +223,12 @@ async fn upward(
         let _ = broker.write_all(&cut.rest()).await;
     }
     let _ = broker.shutdown().await;
-    // Now the broker alone has something to say.
+    // From here on only the broker has something to send.
     drop(queue);
     std::future::pending().await
 }
 
-/// Hands what the broker sends on to the client, until the broker closes.
+/// Passes what the broker sends on to the client, until the broker closes.
 async fn downward(id: ConnectionId, mut broker: OwnedReadHalf, queue: mpsc::UnboundedSender<ToClient>, relay: &Shared) {
     let mut cut = Cut::default();
     let mut buffer = BytesMut::with_capacity(READ);
@@ -256,7 +256,7 @@ async fn downward(id: ConnectionId, mut broker: OwnedReadHalf, queue: mpsc::Unbo
     }
 }
 
-/// Writes to the client until its connection is to be closed, or it is gone.
+/// Writes to the client until its connection has to be closed, or is gone.
 async fn write(
     mut client: OwnedWriteHalf,
     mut queue: mpsc::UnboundedReceiver<ToClient>,
@@ -279,7 +279,7 @@ async fn write(
             let (parcels, waiting) = mpsc::unbounded_channel();
             let forward = async move {
                 while let Some(ToClient::Write(parcel)) = queue.recv().await {
-                    // Nobody takes it any more where the client is gone.
+                    // No one receives it any more if the client is gone.
                     let _ = parcels.send(parcel);
                 }
             };
@@ -295,9 +295,9 @@ async fn write(
             }
         }
     }
-    // The client may have closed before: then there is nothing left to shut.
+    // The client may have closed before: then there is nothing to shut down.
     let _ = client.shutdown().await;
-    // Were the connection dropped with unread bytes, the system would send a reset, and the last packet could be lost with it.
+    // If the connection were dropped with unread bytes, the system would send a reset, and the last packet could be lost.
     ends.by_us.store(true, Ordering::Relaxed);
     if !ends.by_client.load(Ordering::Relaxed) {
         tokio::time::sleep(LINGER).await;

@@ -1,7 +1,7 @@
-//! What becomes of a packet that passes the proxy, and of a close.
+//! What the proxy does with a packet, and with a close.
 //!
-//! In: whole packets of either direction, and the end of the broker's. Out: the bytes that go on. What no act changes goes on
-//! byte by byte as it came, wrong or not.
+//! In: whole packets of either direction, and the end of the broker's. Out: the bytes to pass on. What no act changes is
+//! passed on byte by byte as it came, wrong or not.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,12 +19,12 @@ use crate::wire::{Frame, Overrides, Packet, Side, Text, Version, check};
 pub struct Relay {
     saboteur: Saboteur,
     editor: Editor,
-    /// Whether what clients send may be changed. Else it passes at once, also half of a packet.
+    /// Whether packets from clients may be changed. If not, they pass at once, half a packet too.
     pub changes_arrivals: bool,
     clients: BTreeMap<ConnectionId, Client>,
 }
 
-/// What a connection has shown of itself.
+/// What is known of a connection.
 struct Client {
     version: Option<Version>,
     client_id: Text,
@@ -42,7 +42,7 @@ pub struct Onward {
 }
 
 impl Relay {
-    /// Plays the acts of `disobey` and the edits of `free`; their other ways are the broker's own and are left out.
+    /// Applies the acts of `disobey` and the edits of `free`; their other ways need the broker itself and are left out.
     pub fn new(disobey: &Disobey, free: &Free) -> Relay {
         let acts = disobey.acts();
         Relay {
@@ -78,7 +78,7 @@ impl Relay {
         client.last_sent = now;
         if let Some(level) = frame.connect_level().filter(|_| client.version.is_none()) {
             let named = Version::ALL.into_iter().find(|v| v.protocol_level() == level);
-            // Who names another version is refused in the form of this one, most likely.
+            // A client that names another version is most likely refused in the form of this one.
             client.version = Some(named.unwrap_or(Version::V3_1_1));
         }
         let Some(version) = client.version else {
@@ -106,7 +106,7 @@ impl Relay {
         }
     }
 
-    /// A packet of the broker: what goes to the client.
+    /// A packet of the broker. Returns what goes to the client.
     pub fn departure(&mut self, id: ConnectionId, raw: Bytes) -> Vec<Parcel> {
         let Some((client, version)) = self.clients.get_mut(&id).and_then(|c| c.version.map(|v| (c, v))) else {
             return vec![Parcel::raw(raw)];
@@ -131,7 +131,7 @@ impl Relay {
         }
     }
 
-    /// The broker has closed: whether the client's connection stays open.
+    /// The broker has closed. Returns whether the client's connection stays open.
     pub fn keeps_open(&mut self, id: ConnectionId, now: Instant) -> bool {
         self.saboteur.keeps_open(id, self.cause(id, now))
     }
@@ -143,13 +143,13 @@ impl Relay {
         self.editor.gone(id);
     }
 
-    /// Why the broker closes, as far as the packets tell it.
+    /// Why the broker closes, as far as the packets show it.
     fn cause(&self, id: ConnectionId, now: Instant) -> Cause {
         let Some(client) = self.clients.get(&id) else {
             return Cause::Fault;
         };
         let is_younger = |(other, c): (&ConnectionId, &Client)| *other > id && c.client_id == client.client_id;
-        // A broker closes after one and a half times the Keep Alive, and it may look at a coarse clock.
+        // A broker closes after one and a half times the Keep Alive, and it may use a coarse clock.
         let is_silent = !client.keep_alive.is_zero() && now - client.last_sent >= client.keep_alive.mul_f32(1.4);
         match client.version {
             None => Cause::NotConnected,

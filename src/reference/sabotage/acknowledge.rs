@@ -76,7 +76,7 @@ pub const ACTS: &[Act] = &[
         "writes the Remaining Length of an answer with a byte more than it needs",
         How::Send(|_, peer, mut outgoing| {
             let bytes = crate::wire::encode_bytes(&outgoing.packet, peer.version);
-            // Only lengths of a single byte: a longer one would have to be taken apart first.
+            // Only lengths of a single byte: a longer one would have to be decoded first.
             if outgoing.packet.packet_type() != PacketType::ConnAck && bytes[1] & 0x80 == 0 {
                 outgoing.overrides.remaining_length = Some(vec![bytes[1] | 0x80, 0].into());
             }
@@ -176,7 +176,7 @@ fn flagged(mut outgoing: Outgoing, flags: u8, is_meant: impl FnOnce(PacketType) 
     vec![outgoing]
 }
 
-/// Writes another Remaining Length into PUBLISH, which follows a set-up: so the breach is seen where it is looked for.
+/// Writes another Remaining Length into PUBLISH, which follows a setup, so that the violation shows where the case looks.
 fn counted(mut outgoing: Outgoing, peer: &Peer, write: impl FnOnce(usize) -> Vec<u8>) -> Vec<Outgoing> {
     if outgoing.packet.packet_type() == PacketType::Publish {
         let bytes = crate::wire::encode_bytes(&outgoing.packet, peer.version);
@@ -185,7 +185,7 @@ fn counted(mut outgoing: Outgoing, peer: &Peer, write: impl FnOnce(usize) -> Vec
     vec![outgoing]
 }
 
-/// A Remaining Length in its shortest form, or with as many bytes as it is to have.
+/// A Remaining Length in its shortest form, or with the given number of bytes.
 fn length_bytes(length: usize, at_least: usize) -> Vec<u8> {
     let needed = (1..4).find(|n| length < 1 << (7 * n)).unwrap_or(4);
     let count = needed.max(at_least);

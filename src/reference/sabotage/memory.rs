@@ -12,7 +12,7 @@ pub struct Memory {
     pub wills: BTreeMap<Text, Will>,
     /// A PUBLISH that is held back until the next one has passed it.
     pub held: BTreeMap<ConnectionId, Packet>,
-    /// Identifiers that came on a connection, in whatever sense an act gives it.
+    /// Identifiers that were seen on a connection, with the meaning that an act gives them.
     pub packet_ids: BTreeSet<(ConnectionId, u16)>,
     /// The last delivery by client id and identifier.
     pub sent: BTreeMap<(Text, u16), Publish>,

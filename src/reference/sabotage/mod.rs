@@ -1,8 +1,8 @@
-//! Seam 2 of disobedience: packets and closes are changed on their way between the sockets and the core.
+//! Seam 2 of fault injection: packets and closes are changed in transit between the sockets and the core.
 //!
-//! In: a packet that came, a packet that is to be sent, or a close. Out: what takes its place. An [`Act`] is one way of
-//! breaking one or more statements; the table of them is in the submodules. Acts know the connection's CONNECT and what
-//! passed by, nothing of the broker: so they could stand in front of any other as well.
+//! In: a received packet, a packet to send, or a close. Out: what replaces it. An [`Act`] is one way of
+//! breaking one or more statements; their table is in the submodules. Acts know the connection's CONNECT and the packets
+//! that passed, but nothing of the broker, so they work in front of any other as well.
 
 mod acknowledge;
 mod authenticate;
@@ -37,9 +37,9 @@ impl fmt::Debug for Act {
     }
 }
 
-/// Where an act takes hold.
+/// The point at which an act applies.
 pub enum How {
-    /// A packet that came from the client.
+    /// A packet received from the client.
     Receive(fn(&mut Memory, &Peer, Packet) -> Arrival),
     /// A packet on its way to the client.
     Send(fn(&mut Memory, &Peer, Outgoing) -> Vec<Outgoing>),
@@ -47,7 +47,7 @@ pub enum How {
     KeepOpen(fn(Cause) -> bool),
 }
 
-/// What becomes of a packet that came.
+/// What happens to a received packet.
 pub enum Arrival {
     /// The broker gets this one.
     Pass(Packet),
@@ -55,7 +55,7 @@ pub enum Arrival {
     Swallow(Vec<Outgoing>),
 }
 
-/// A packet on its way to a client, and how its bytes are bent.
+/// A packet on its way to a client, and how its bytes are changed.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     pub packet: Packet,
@@ -71,7 +71,7 @@ impl From<Packet> for Outgoing {
     }
 }
 
-/// The connection as its own CONNECT tells it.
+/// The connection as described by its own CONNECT.
 #[derive(Debug, Clone)]
 pub struct Peer {
     pub connection: ConnectionId,
@@ -106,7 +106,7 @@ pub fn acts() -> impl Iterator<Item = &'static Act> {
     tables.into_iter().flatten()
 }
 
-/// The acts that are played in one broker, and what they remember.
+/// The acts that are applied in one broker, and what they remember.
 #[derive(Default)]
 pub struct Saboteur {
     acts: Vec<&'static Act>,
@@ -127,7 +127,7 @@ impl Saboteur {
         self.acts.is_empty()
     }
 
-    /// A packet came. A CONNECT is noted as it came, before anything is done to it.
+    /// A packet arrived. A CONNECT is remembered as received, before any change to it.
     pub fn receive(&mut self, connection: ConnectionId, version: Version, packet: Packet) -> Arrival {
         if let Packet::Connect(connect) = &packet
             && !self.peers.contains_key(&connection)
@@ -173,7 +173,7 @@ impl Saboteur {
 
     /// Whether a connection that the broker would close stays open.
     pub fn keeps_open(&self, connection: ConnectionId, cause: Cause) -> bool {
-        // Of a connection without a CONNECT that could be read the version is not known.
+        // Without a readable CONNECT, the version of a connection is unknown.
         let peer = self.peers.get(&connection);
         let is_meant = |act: &&&'static Act| peer.is_none_or(|peer| act.is_for(peer.version));
         self.acts.iter().filter(is_meant).any(|act| match act.how {
@@ -189,7 +189,7 @@ impl Saboteur {
     }
 }
 
-/// One row of the table: which statements, what it does, and how.
+/// One row of the table: which statements, what the broker does, and how.
 macro_rules! act {
     ($breaks:expr, $what:literal, $how:expr $(,)?) => {
         $crate::reference::sabotage::Act {
@@ -201,13 +201,13 @@ macro_rules! act {
 }
 use act;
 
-/// Changes what the function takes hold of, and sends everything else as it is.
+/// Changes the packets that the function applies to, and sends all others unchanged.
 fn changed(mut outgoing: Outgoing, change: impl FnOnce(&mut Packet)) -> Vec<Outgoing> {
     change(&mut outgoing.packet);
     vec![outgoing]
 }
 
-/// Sends everything but what the test takes hold of.
+/// Sends every packet but those that the test selects.
 fn without(outgoing: Outgoing, is_meant: impl FnOnce(&Packet) -> bool) -> Vec<Outgoing> {
     if is_meant(&outgoing.packet) {
         Vec::new()
@@ -216,7 +216,7 @@ fn without(outgoing: Outgoing, is_meant: impl FnOnce(&Packet) -> bool) -> Vec<Ou
     }
 }
 
-/// Changes what came, whatever it is.
+/// Changes a received packet, whatever it is.
 fn pass(mut packet: Packet, change: impl FnOnce(&mut Packet)) -> Arrival {
     change(&mut packet);
     Arrival::Pass(packet)

@@ -1,4 +1,4 @@
-//! The properties of 5.0, wrongly passed on or sent where they do not fit.
+//! The properties of 5.0, passed on wrongly or sent where they are not allowed.
 
 use super::{Act, Arrival, How, Outgoing, Peer, act, changed};
 use crate::statements::ids;

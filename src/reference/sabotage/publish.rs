@@ -1,4 +1,4 @@
-//! PUBLISH from a client, wrongly understood.
+//! PUBLISH from a client, handled wrongly.
 
 use super::{Act, Arrival, How, Memory, Outgoing, Peer, act, pass};
 use crate::statements::ids;

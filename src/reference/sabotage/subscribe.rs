@@ -4,10 +4,10 @@ use super::{Act, Arrival, How, Outgoing, act, changed, pass, without};
 use crate::statements::ids;
 use crate::wire::{Packet, SubAck, Subscribe, UnsubAck};
 
-/// Turned over in the identifier of an answer.
+/// The bits to flip in the identifier of an answer.
 const OTHER_ID: u16 = 0x5a00;
-/// Bit 3 of the subscription options (5.0, section 3.8.3.1). The broker heeds it in what came from a 3.x client too, who
-/// has no such option.
+/// Bit 3 of the subscription options (5.0, section 3.8.3.1). The broker applies it to a SUBSCRIBE of a 3.x client too,
+/// which has no such option.
 const RETAIN_AS_PUBLISHED: u8 = 0b1000;
 
 pub const ACTS: &[Act] = &[

@@ -1,4 +1,4 @@
-//! One connection: a reader that hands packets to the core, and a writer that takes packets from it.
+//! One connection: a reader that passes packets to the core, and a writer that receives packets from it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,19 +16,19 @@ use crate::reference::frames::Frames;
 use crate::reference::freedom::{Free, Intake, Parcel, Style, read_late, write_freely};
 use crate::transport::{Link, Reader, Writer};
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const READ: usize = 64 * 1024;
-/// How long a connection that the broker has closed is read to its end. Were it dropped with unread bytes, the system
-/// would send a reset, and the last packet could be lost with it.
+/// How long the broker goes on reading a connection that it has closed. If it were dropped with unread bytes, the system
+/// would send a reset, and the last packet could be lost.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// What a connection does otherwise than usual.
+/// How a connection differs from the usual.
 #[derive(Debug, Clone)]
 pub(super) struct Manner {
-    /// What it does with WebSocket's frames; elsewhere there are none.
+    /// What it does with WebSocket frames; other transports have none.
     refuses_text: bool,
     loses_rests: bool,
-    /// When and in which pieces it writes; `None` is at once.
+    /// When and in which pieces it writes; `None` means at once.
     style: Option<Style>,
     intake: Intake,
 }
@@ -69,7 +69,7 @@ pub(super) async fn connection(
     });
     tokio::select! {
         () = &mut reader => {
-            // The core drops its end on this, which lets the writer come to an end. An error means that the core is gone.
+            // This makes the core drop its end, so that the writer can finish. An error means that the core is gone.
             let _ = events.send(Event::Gone(id)).await;
             let _ = tokio::time::timeout(LINGER, writer).await;
         }
@@ -82,10 +82,10 @@ pub(super) async fn connection(
     }
 }
 
-/// Hands in what comes, until the client closes.
+/// Passes on incoming packets until the client closes.
 async fn read(id: ConnectionId, mut socket: Reader, mut frames: Frames, manner: Manner, events: mpsc::Sender<Event>) {
     loop {
-        // Only a full buffer grows: the room for a long packet is there already, down to its last byte.
+        // Only a full buffer grows: there is room for a long packet already, down to its last byte.
         if frames.buffer.len() == frames.buffer.capacity() {
             frames.buffer.reserve(READ);
         }
@@ -94,12 +94,12 @@ async fn read(id: ConnectionId, mut socket: Reader, mut frames: Frames, manner: 
             Ok(0) | Err(_) => return tokio::time::sleep(manner.intake.loss).await,
             Ok(_) => {}
         }
-        // v3.1.1:MQTT-6.0.0-1, v5:MQTT-6.0.0-1: whoever sends other data frames than binary ones is closed.
+        // v3.1.1:MQTT-6.0.0-1, v5:MQTT-6.0.0-1: a client that sends other data frames than binary ones is closed.
         if manner.refuses_text && socket.had_text() {
             return;
         }
         let mut packets = frames.take();
-        // v3.1.1:MQTT-6.0.0-2, v5:MQTT-6.0.0-2: a packet may go on in the next frame. Disobeyed, it is lost.
+        // v3.1.1:MQTT-6.0.0-2, v5:MQTT-6.0.0-2: a packet may continue in the next frame. Under the fault, it is lost.
         if manner.loses_rests && socket.message_ended() {
             frames.buffer.clear();
         }
@@ -123,11 +123,11 @@ async fn read(id: ConnectionId, mut socket: Reader, mut frames: Frames, manner: 
     }
 }
 
-/// Writes what the core hands over, and closes when it hands over no more.
+/// Writes what the core passes on, and closes when the core is done.
 async fn write(mut socket: Writer, mut queue: mpsc::UnboundedReceiver<Parcel>, waiting: Arc<AtomicUsize>) {
     while let Some(parcel) = queue.recv().await {
         let mut packet: Vec<Bytes> = parcel.bytes;
-        // What has piled up goes in one write, as long as it is small.
+        // Queued packets are written together, as long as they are small.
         let mut small = bytes::BytesMut::new();
         loop {
             for part in packet {
@@ -155,7 +155,7 @@ async fn write(mut socket: Writer, mut queue: mpsc::UnboundedReceiver<Parcel>, w
             return;
         }
     }
-    // The client may have closed before: then there is nothing left to shut.
+    // The client may have closed before: then there is nothing to shut down.
     let _ = socket.shutdown().await;
 }
 
@@ -173,10 +173,10 @@ async fn write_in_style(
     };
     let result = write_freely(&mut socket, queue, style, id.0, written).await;
     if resets {
-        // It takes the place of an orderly end.
+        // It replaces an orderly end.
         socket.reset();
     } else if result.is_ok() {
-        // The client may have closed before: then there is nothing left to shut.
+        // The client may have closed before: then there is nothing to shut down.
         let _ = socket.shutdown().await;
     }
 }

@@ -1,4 +1,4 @@
-//! Where the broker listens, and what a connection goes through before it carries MQTT.
+//! The broker's listeners, and what a connection does before it carries MQTT.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use crate::reference::duty::Duty;
 use crate::transport::websocket::{self, MQTT, Side};
 use crate::transport::{Link, Stream, Transport};
 
-/// The open listeners: that of plain MQTT, and the further ones in the order of the configuration.
+/// The open listeners: that of plain MQTT, and the others in the order of the configuration.
 pub(super) struct Listeners(Vec<Listener>);
 
 enum Listener {
@@ -25,7 +25,7 @@ enum Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Listener::Unix(_, path) = self {
-            // Whoever has removed it already has done what is to be done here.
+            // If the file is gone already, there is nothing to do.
             let _ = std::fs::remove_file(path);
         }
     }
@@ -59,7 +59,7 @@ impl Listeners {
         Ok(Listeners(listeners))
     }
 
-    /// Where plain MQTT is spoken.
+    /// The address for plain MQTT.
     pub(super) fn address(&self) -> io::Result<SocketAddr> {
         match &self.0[0] {
             Listener::At(_, listener) => listener.local_addr(),
@@ -106,7 +106,7 @@ impl Listener {
 
 /// TLS and the upgrade to WebSocket, as far as the transport has them.
 ///
-/// # Errors
+/// The client does not complete them, or not in time.
 /// The client does not go through with them, or not in time.
 pub(super) async fn handshake(transport: Transport, stream: Stream, config: Arc<Config>) -> io::Result<Link> {
     let limit = config.limits.connect_timeout;

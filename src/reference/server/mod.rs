@@ -1,7 +1,7 @@
 //! Sockets, clock and store around the core.
 //!
-//! One task owns the core: it takes what the connections' readers hand in, one after the other, stores what has to last,
-//! and hands packets to the connections' writers. No reader or writer ever waits for another client.
+//! One task owns the core: it takes the inputs from the connections' readers one by one, stores what must survive a
+//! restart, and passes packets to the connections' writers. No reader or writer ever waits for another client.
 
 mod connection;
 mod listen;
@@ -34,7 +34,7 @@ use listen::{Listeners, handshake};
 
 /// How many inputs may wait for the core; readers wait beyond that.
 const INPUTS: usize = 1024;
-/// How many bytes may wait for a client that does not read. Beyond that its connection is closed, since the broker's
+/// How many bytes may wait for a client that does not read. Above that its connection is closed, because the broker's
 /// memory is not the client's. The largest packet fits several times.
 const UNREAD_MAX: usize = 1 << 30;
 /// How long connections may take to write their last packets when the broker shuts down.
@@ -44,7 +44,7 @@ const FAREWELL: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    /// Of the further listeners, in the order of the configuration; those at a socket's file have none.
+    /// Of the further listeners, in the order of the configuration; those on a Unix socket have none.
     further: Vec<(Transport, SocketAddr)>,
     stop: mpsc::Sender<Event>,
     task: Option<JoinHandle<()>>,
@@ -65,10 +65,10 @@ struct Writer {
 }
 
 impl Server {
-    /// Starts a broker inside the present tokio runtime. It accepts connections when this returns.
+    /// Starts a broker inside the current tokio runtime. It accepts connections when this returns.
     ///
     /// # Errors
-    /// Where the address is not a loopback one or cannot be bound, or the store cannot be opened.
+    /// If the address is not a loopback one or cannot be bound, or the store cannot be opened.
     pub async fn start(config: Config) -> io::Result<Server> {
         let config = config.with_free_limits();
         let (store, state) = match &config.store {
@@ -99,12 +99,12 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// The address of the listener.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it listens for a transport. `None`: it does not, or at no address.
+    /// The address of the listener for a transport. `None`: there is none, or it has no address.
     pub fn address_of(&self, transport: Transport) -> Option<SocketAddr> {
         if transport == Transport::Mqtt {
             return Some(self.address);
@@ -112,17 +112,17 @@ impl Server {
         self.further.iter().find(|(t, _)| *t == transport).map(|(_, a)| *a)
     }
 
-    /// Shuts down as an orderly broker does: clients are told, wills are published, everything is stored.
+    /// Shuts down in order: clients get a DISCONNECT, wills are published, everything is stored.
     pub async fn stop(mut self) {
         let (done, stopped) = oneshot::channel();
         if self.stop.send(Event::Stop(done)).await.is_ok() {
-            // An error means that the core was gone before, and there is nothing left to wait for.
+            // An error means that the core was gone before, and there is nothing to wait for.
             let _ = stopped.await;
         }
         self.end().await;
     }
 
-    /// Ends at once, as a killed process does: no farewell, nothing more is stored. When this returns, the store can be
+    /// Stops at once, as a killed process does: no farewell, nothing more is stored. When this returns, the store can be
     /// opened again.
     pub async fn kill(mut self) {
         self.end().await;
@@ -145,10 +145,10 @@ impl Drop for Server {
     }
 }
 
-/// Runs a broker until the process is interrupted: the whole of what a command line needs. `started` is told the address.
+/// Runs a broker until the process is interrupted, for the command line. `started` receives the address.
 ///
 /// # Errors
-/// As [`Server::start`], and where no runtime can be made.
+/// As [`Server::start`], and if no runtime can be made.
 pub fn run(config: Config, started: impl FnOnce(&Server)) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -175,7 +175,7 @@ async fn interrupted() -> io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
-/// Counts from the UNIX epoch and never goes back: the system's time at the start, and a steady clock from there.
+/// Counts from the UNIX epoch and never goes back: the system's time at the start, and a monotonic clock from there.
 struct Clock {
     started: Instant,
     epoch: Duration,
@@ -198,7 +198,7 @@ impl Clock {
     }
 }
 
-/// The task of the core and everything that ends with it: when it is dropped, so are the listener and all connections.
+/// The task of the core and everything that ends with it: dropping it drops the listener and all connections.
 async fn serve(
     mut core: Core,
     listeners: Listeners,
@@ -207,7 +207,7 @@ async fn serve(
     mut inbox: mpsc::Receiver<Event>,
 ) {
     let mut connections = JoinSet::new();
-    // Connections on their way through TLS and the upgrade to WebSocket. The core learns of those that arrive.
+    // Connections during TLS and the upgrade to WebSocket. The core learns of those that complete it.
     let mut arriving: JoinSet<io::Result<Link>> = JoinSet::new();
     let manner = Manner::new(&config.disobey, &config.free);
     let mut opened = 0;
@@ -215,7 +215,7 @@ async fn serve(
         let deadline = core.engine.next_deadline().map(|at| core.clock.at(at));
         let mut arrived = None;
         let result = tokio::select! {
-            // What came is looked at before time is: a packet that waits here was sent in time.
+            // Inputs are processed before the timers: a packet that waits here was sent in time.
             biased;
             accepted = listeners.accept() => match accepted {
                 Ok((Transport::Mqtt | Transport::Unix, stream)) => {
@@ -229,7 +229,7 @@ async fn serve(
                     arriving.spawn(handshake(transport, stream, config.clone()));
                     Ok(())
                 }
-                // Out of descriptors, or a client that was gone at once: the others go on.
+                // Out of descriptors, or a client that disconnected at once: the others go on.
                 Err(e) => {
                     tracing::warn!("cannot accept a connection: {e}");
                     tokio::time::sleep(Duration::from_millis(10)).await;
@@ -248,9 +248,9 @@ async fn serve(
                     let result = core.input(Input::Stop);
                     core.writers.clear();
                     let all_written = async { while connections.join_next().await.is_some() {} };
-                    // Whoever does not read its farewell by then goes without.
+                    // A client that has not read its farewell by then does not get it.
                     let _ = tokio::time::timeout(FAREWELL, all_written).await;
-                    // Nobody waits for it any more where the server was dropped meanwhile.
+                    // No one waits for it if the server was dropped meanwhile.
                     let _ = done.send(());
                     break result;
                 }
@@ -294,7 +294,7 @@ async fn serve(
         }
     };
     if let Err(e) = result {
-        // What cannot be stored must not be promised, so nothing more is answered.
+        // What cannot be stored must not be promised, so the broker stops answering.
         tracing::error!("the store cannot be written, so the broker ends: {e}");
     }
 }
@@ -306,7 +306,7 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-/// The core and what its effects act on.
+/// The core and the targets of its effects.
 struct Core {
     engine: Engine,
     clock: Clock,
@@ -315,7 +315,7 @@ struct Core {
 }
 
 impl Core {
-    /// Hands an input to the core and does what comes of it. Records are written first: an acknowledgement is a promise.
+    /// Passes an input to the core and applies the effects. Records are written first: an acknowledgement is a promise.
     fn input(&mut self, input: Input) -> io::Result<()> {
         let outputs = self.engine.handle(input, self.clock.now());
         if let Some(store) = &mut self.store {
@@ -350,11 +350,11 @@ impl Writer {
         (Writer { queue, waiting }, packets)
     }
 
-    /// Hands a packet over; `false` where the client has let too much pile up.
+    /// Queues a packet; `false` if too much is waiting for the client.
     fn write(&self, packet: Parcel) -> bool {
         let size: usize = packet.bytes.iter().map(Bytes::len).sum();
         let waiting = self.waiting.fetch_add(size, Ordering::Relaxed) + size;
-        // The other end is gone when the connection is: then its reader says so, and this packet has nobody to go to.
+        // The other end is gone when the connection is: then its reader reports it, and this packet has no receiver.
         let _ = self.queue.send(packet);
         waiting <= UNREAD_MAX
     }

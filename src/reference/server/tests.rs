@@ -152,7 +152,7 @@ async fn what_was_acknowledged_outlives_a_kill() {
     let server = Server::start(stored(folder.path())).await.expect("a broker");
     let address = server.address();
     play(move || {
-        // The half-done handshake goes on, and the message is not taken twice.
+        // The half-done handshake goes on, and the message is not accepted twice.
         let mut publisher = Client::connected(address, "pub", false);
         publisher.send(b"\x3c\x06\x00\x01t\x00\x08y");
         publisher.expect(b"\x50\x02\x00\x08");

@@ -1,5 +1,5 @@
-//! Records as bytes: a number for the kind, then the fields in order. Whole numbers are little-endian, texts have eight
-//! bytes of length before them, and what may be missing has one byte that says so.
+//! Records as bytes: a number for the kind, then the fields in order. Integers are little-endian, strings are preceded by
+//! eight bytes of length, and optional fields by one byte that says whether they are present.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,13 @@ pub fn encode(record: &Record) -> Vec<u8> {
     out
 }
 
-/// The record in these bytes; `None` where they are none.
+/// The record in these bytes; `None` if they are not one.
 pub fn decode(mut bytes: Bytes) -> Option<Record> {
     let record = Record::get(&mut bytes)?;
     bytes.is_empty().then_some(record)
 }
 
-/// What can stand in a record.
+/// A type that can be part of a record.
 trait Field: Sized {
     fn put(&self, out: &mut Vec<u8>);
     fn get(from: &mut Bytes) -> Option<Self>;
@@ -160,7 +160,7 @@ impl Field for Text {
 }
 
 impl Field for Payload {
-    /// A broker holds the payloads that it passes on, so there is always one to write.
+    /// A broker keeps the payloads that it passes on, so there is always one to write.
     fn put(&self, out: &mut Vec<u8>) {
         self.bytes().cloned().unwrap_or_default().put(out);
     }

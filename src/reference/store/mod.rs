@@ -1,8 +1,8 @@
 //! The store: a journal of [`Record`]s in a folder.
 //!
 //! In: the records of one input, written before anything that they promise is sent. Out: at the next start, the state
-//! that they lead to. A process that is killed loses nothing that was written; a record that was cut off by that is left
-//! out. Nothing is synced to the disk itself: a power cut is not what this store is for.
+//! that they lead to. A killed process loses nothing that was written; a record that the kill cut off is left
+//! out. Nothing is synced to the disk itself: this store does not protect against a power cut.
 
 mod codec;
 
@@ -21,10 +21,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// Reads the journal in `folder`, which is made if it is not there, and begins it anew with what is left of it.
+    /// Reads the journal in `folder`, which is created if missing, and starts it anew with the remaining state.
     ///
     /// # Errors
-    /// Where the folder cannot be read or written, or the journal holds what is no record.
+    /// If the folder cannot be read or written, or the journal contains something that is no record.
     pub fn open(folder: &Path) -> io::Result<(Store, State)> {
         fs::create_dir_all(folder)?;
         let path = folder.join("journal");
@@ -33,7 +33,7 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => State::default(),
             Err(e) => return Err(e),
         };
-        // The new journal takes the old one's place only when it is whole.
+        // The new journal replaces the old one only when it is complete.
         let fresh: PathBuf = folder.join("journal.new");
         let mut store = Store {
             journal: File::create(&fresh)?,
@@ -43,10 +43,10 @@ impl Store {
         Ok((store, state))
     }
 
-    /// Adds records at the end.
+    /// Appends records.
     ///
     /// # Errors
-    /// Where they cannot be written; then nothing that they promise may be sent.
+    /// If they cannot be written; then nothing that they promise may be sent.
     pub fn write<'a>(&mut self, records: impl IntoIterator<Item = &'a Record>) -> io::Result<()> {
         let mut bytes = Vec::new();
         for record in records {
@@ -107,7 +107,7 @@ mod tests {
         })
     }
 
-    /// One of each kind, in an order in which all of them change something.
+    /// One of each kind, in an order in which each of them changes something.
     fn records() -> Vec<Record> {
         let client = || Text::from("c");
         let delivery = |topic| Delivery {
@@ -253,7 +253,7 @@ mod tests {
         records.iter().for_each(|record| state.apply(record));
         let mut again = State::default();
         state.dump().iter().for_each(|record| again.apply(record));
-        // Where the numbering went on is not kept: after a restart any identifier that is free will do.
+        // The last identifier is not stored: after a restart any free identifier will do.
         for session in state.sessions.values_mut().chain(again.sessions.values_mut()) {
             session.last_packet_id = 0;
         }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::wire::Auth;
 
-/// The method, and the data that the client has to send in turn.
+/// The method, and the data that the client must send in turn.
 pub const METHOD: &str = "m";
 pub const ANSWERS: [&str; 2] = ["one", "two"];
 
@@ -11,7 +11,7 @@ const CONTINUE: u8 = 0x18;
 const AGAIN: u8 = 0x19;
 
 pub fn play(rig: &mut Rig) {
-    // Let in, and authenticated again.
+    // Accepted, and authenticated again.
     begin(rig, "a", METHOD, ANSWERS[0]);
     rig.send("a", auth(CONTINUE, METHOD, ANSWERS[1]));
     rig.send("a", auth(AGAIN, METHOD, ANSWERS[0]));
@@ -24,7 +24,7 @@ pub fn play(rig: &mut Rig) {
     rig.send("a", auth(CONTINUE, METHOD, ANSWERS[1]));
     rig.send("a", auth(AGAIN, "other", ANSWERS[0]));
     rig.ping("a");
-    // Never let in.
+    // Never accepted.
     begin(rig, "b", METHOD, "guess");
     begin(rig, "c", "other", ANSWERS[0]);
     for wrong in [

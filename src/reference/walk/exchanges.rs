@@ -1,4 +1,4 @@
-//! What all versions have.
+//! Exchanges that all versions have.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn connecting(rig: &mut Rig) {
     rig.client("a");
     rig.client("b");
     rig.ping("a");
-    // Taken over, and the older one goes on talking.
+    // Taken over, while the older connection goes on sending.
     let (older, frames) = rig.clients.remove("a").expect("a connection");
     rig.client("a");
     rig.clients.insert("older".to_owned(), (older, frames));
@@ -56,7 +56,7 @@ fn delivering(rig: &mut Rig) {
             rig.publish("pub", "d/x", qos, 10, "two");
             rig.send("pub", Packet::PubRel(Ack::new(10)));
         }
-        // Handshakes of the first deliveries, and packets for nothing.
+        // Handshakes of the first deliveries, and packets that answer nothing.
         for packet_id in 1..=3 {
             rig.send("sub", Packet::PubAck(Ack::new(packet_id)));
             rig.send("sub", Packet::PubRec(Ack::new(packet_id)));
@@ -174,7 +174,7 @@ fn resuming(rig: &mut Rig) {
     rig.lasting("s");
     rig.lasting("other");
     rig.ping("s");
-    // A handshake that the client began.
+    // A handshake that the client started.
     rig.publish("s", "q/x", 2, 9, "half");
     rig.cut("s");
     rig.lasting("s");

@@ -1,4 +1,4 @@
-//! Packets that are wrong by themselves, each on a connection of its own that was fine until then.
+//! Packets that are malformed on their own, each on a connection that was fine until then.
 
 use super::*;
 
@@ -127,7 +127,7 @@ fn bytes(version: Version) -> Vec<Vec<u8>> {
     packets
 }
 
-/// Strings and topics that are none.
+/// Invalid strings and topics.
 fn texts() -> Vec<Packet> {
     let mut packets = Vec::new();
     let filters = [

@@ -1,7 +1,7 @@
-//! Proof that every disobedience breaks something: one long exchange of each version is played against the obedient
-//! broker and against each disobedient one, without sockets, and the bytes that come back have to differ.
+//! Proof that every fault has an effect: one long exchange of each version is played against the correct
+//! broker and against one with each fault, without sockets, and the bytes that come back must differ.
 //!
-//! Whether the scenarios notice is another question, which the suite answers about itself.
+//! Whether the scenarios catch the fault is another question, which the suite answers about itself.
 
 mod authentication;
 mod exchanges;
@@ -73,7 +73,7 @@ impl Rig {
         }
     }
 
-    /// Opens a connection under this name; an older one of the name is left as it is.
+    /// Opens a connection with this name; an older one of the name is left as it is.
     fn open(&mut self, name: &str) {
         self.opened += 1;
         let id = ConnectionId(self.opened);
@@ -115,7 +115,7 @@ impl Rig {
         self.connect(name, Connect::new(self.version, name));
     }
 
-    /// A client with a session that lasts.
+    /// A client with a persistent session.
     fn lasting(&mut self, name: &str) {
         let connect = self.lasting_connect(name);
         self.connect(name, connect);
@@ -289,7 +289,7 @@ fn every_disobedience_shows(version: Version) {
     assert_eq!(obedient, again, "the same inputs give the same effects");
     let tokens = Disobey::all()
         .iter()
-        // What lies below MQTT is no matter of packets: tests/long/disobedience.rs shows it.
+        // Faults below MQTT are not about packets: tests/long/disobedience.rs shows them.
         .filter(|d| d.statement.version == version && !d.statement.id.starts_with("MQTT-6.0.0-"))
         .map(|d| d.token());
     let hidden: Vec<String> = tokens

@@ -1,4 +1,4 @@
-//! What only 5.0 has.
+//! Exchanges that only 5.0 has.
 
 use super::*;
 
@@ -146,7 +146,7 @@ fn flow(rig: &mut Rig) {
     }
     rig.cut("r");
     rig.lasting("r");
-    // Too small for any CONNACK that gives a reason.
+    // Too small for any CONNACK with a reason.
     let method = (id::AUTHENTICATION_METHOD, PropertyValue::Text("x".into()));
     rig.connect("m", connect("m", &[small[0].clone(), method]));
     rig.ping("m");
@@ -195,7 +195,7 @@ fn expiring(rig: &mut Rig) {
         rig.wait(2.0);
         rig.cut("dw");
     }
-    // A session that ends before the delay of its will is over.
+    // A session that ends before the delay of its will has passed.
     let mut brief = rig.lasting_connect("dw");
     let mut delayed = will("dw", 0, false);
     delayed.properties.push(id::WILL_DELAY_INTERVAL, PropertyValue::U32(60));

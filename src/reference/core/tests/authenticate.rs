@@ -38,7 +38,7 @@ fn auth(reason_code: u8, method: &str, data: &'static str) -> Packet {
     Packet::Auth(auth)
 }
 
-/// What came, in short: the type and code of each packet, and the close.
+/// The answer in short: the type and code of each packet, and the close.
 fn short(packets: &[Option<Packet>]) -> Vec<String> {
     let one = |packet: &Option<Packet>| match packet {
         Some(Packet::Auth(auth)) => format!("AUTH {:02x}", auth.reason_code),

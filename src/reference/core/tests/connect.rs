@@ -23,7 +23,7 @@ fn disobeying_lets_a_second_connect_pass() {
     let id = bench.client("a");
     bench.send(id, Packet::from(Connect::new(Version::V3_1_1, "a")));
     assert_eq!(bench.taken(id), []);
-    // The statement of another version is still kept.
+    // The statement of another version is still honoured.
     let id = bench.connect(Connect::new(Version::V5, "b"));
     bench.send(id, Packet::from(Connect::new(Version::V5, "b")));
     assert!(bench.is_closed(id));
@@ -129,7 +129,7 @@ fn a_client_id_has_one_connection() {
     assert_eq!(bench.taken(old), [None]);
     bench.send(new, Packet::PingReq);
     assert_eq!(bench.packets(new), [Packet::PingResp]);
-    // The end of the old connection, reported late, takes nothing from the new one.
+    // The end of the old connection, reported late, does not affect the new one.
     bench.subscribe(new, &[("t", 0)]);
     bench.cut(old);
     bench.publish(new, "t", 0, "x");

@@ -66,7 +66,7 @@ fn a_delivery_at_qos_2_goes_through_its_handshake() {
     let (publisher, subscriber) = pair(&mut bench, 2);
     bench.publish(publisher, "t", 2, "x");
     let packet_id = bench.deliveries(subscriber)[0].packet_id.expect("an identifier");
-    // The wrong kind of acknowledgement, or one for nothing, changes nothing.
+    // An acknowledgement of the wrong type, or for no exchange, changes nothing.
     bench.send(subscriber, Packet::PubAck(Ack::new(packet_id)));
     bench.send(subscriber, Packet::PubComp(Ack::new(packet_id)));
     assert_eq!(bench.packets(subscriber), []);

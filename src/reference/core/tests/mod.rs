@@ -1,4 +1,4 @@
-//! The core, driven by packets at times of the test's choosing.
+//! The core, driven by packets at times that the test chooses.
 
 mod authenticate;
 mod connect;
@@ -26,7 +26,7 @@ struct Bench {
     broker: Broker,
     now: Duration,
     opened: u64,
-    /// What was sent or closed, not yet looked at.
+    /// Packets and closes that the test has not looked at yet.
     outbox: Vec<(ConnectionId, Option<Packet>)>,
 }
 
@@ -71,7 +71,7 @@ impl Bench {
         id
     }
 
-    /// Connects and takes the CONNACK, which has to accept.
+    /// Connects and takes the CONNACK, which must accept.
     fn connect(&mut self, connect: Connect) -> ConnectionId {
         let id = self.open(Packet::from(connect));
         match self.taken(id).as_slice() {
@@ -102,7 +102,7 @@ impl Bench {
         ));
     }
 
-    /// Everything that this connection got, `None` for a close. What others got stays.
+    /// Everything that this connection received, `None` for a close. Other connections keep theirs.
     fn taken(&mut self, id: ConnectionId) -> Vec<Option<Packet>> {
         let (mine, others) = std::mem::take(&mut self.outbox)
             .into_iter()
@@ -112,7 +112,7 @@ impl Bench {
         mine.into_iter().map(|(_, what)| what).collect()
     }
 
-    /// The packets that this connection got; it must not have been closed.
+    /// The packets that this connection received; it must not have been closed.
     fn packets(&mut self, id: ConnectionId) -> Vec<Packet> {
         let taken = self.taken(id);
         taken
@@ -184,7 +184,7 @@ impl Bench {
     }
 }
 
-/// A PUBLISH under the identifier 7, where it has one.
+/// A PUBLISH with the identifier 7, if it has one.
 fn publish(topic: &str, qos: u8, payload: &str) -> Packet {
     Packet::Publish(Publish {
         topic: topic.into(),
@@ -205,7 +205,7 @@ fn retained(topic: &str, qos: u8, payload: &str) -> Packet {
     }
 }
 
-/// A CONNECT that goes on with a session and leaves one.
+/// A CONNECT that resumes a session and leaves one.
 fn lasting(version: Version, client_id: &str) -> Connect {
     let mut connect = Connect::new(version, client_id);
     connect.clean_start = false;

@@ -1,6 +1,6 @@
 use super::*;
 
-/// What a new subscriber of `filter` gets at `qos`.
+/// What a new subscriber of `filter` receives at `qos`.
 fn found(bench: &mut Bench, filter: &str, qos: u8) -> Vec<Publish> {
     let id = bench.client(&format!("finder{}", bench.opened));
     bench.subscribe(id, &[(filter, qos)]);

@@ -16,7 +16,7 @@ fn session_present_tells_whether_there_was_one() {
         assert!(!present(false));
         assert!(present(false));
         assert!(!present(true));
-        // A clean session of 3.1.1 ends with its connection; in 5.0 that is up to the Session Expiry Interval.
+        // A clean session of 3.1.1 ends with its connection; in 5.0 that depends on the Session Expiry Interval.
         assert_eq!(present(false), version == Version::V5);
     }
 }

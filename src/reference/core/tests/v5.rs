@@ -36,13 +36,13 @@ fn the_clients_receive_maximum_is_kept() {
     let sent = bench.deliveries(id);
     assert_eq!(payloads(&sent), ["0", "1"]);
     let ids: Vec<u16> = sent.iter().filter_map(|publish| publish.packet_id).collect();
-    // Neither PUBREC nor another packet makes room; PUBCOMP does.
+    // Neither PUBREC nor another packet frees a slot; PUBCOMP does.
     bench.send(id, Packet::PubRec(Ack::new(ids[0])));
     bench.send(id, Packet::PingReq);
     assert_eq!(bench.packets(id), [Packet::PubRel(Ack::new(ids[0])), Packet::PingResp]);
     bench.send(id, Packet::PubComp(Ack::new(ids[0])));
     assert_eq!(payloads(&bench.deliveries(id)), ["2"]);
-    // After a resume the same limit holds for what is repeated, and the order stays.
+    // After a resume the same limit applies to repeated packets, and the order stays.
     bench.cut(id);
     let id = bench.open(Packet::from(connect()));
     let again = bench.deliveries(id);

@@ -15,7 +15,7 @@ fn with_will(mut connect: Connect, retain: bool, delay: Option<u32>) -> Connect 
     connect
 }
 
-/// A bench with a watcher of the will.
+/// A bench with a subscriber of the will.
 fn watched() -> (Bench, ConnectionId) {
     let mut bench = Bench::new();
     let watcher = bench.client("watcher");
@@ -114,7 +114,7 @@ fn the_end_of_the_session_ends_the_delay() {
     bench.wait(0.2);
     assert_eq!(bench.deliveries(watcher).len(), 1);
 
-    // Without a session to last, there is no delay at all.
+    // Without a session that lasts, there is no delay at all.
     let id = bench.connect(with_will(Connect::new(Version::V5, "b"), false, Some(60)));
     bench.cut(id);
     assert_eq!(bench.deliveries(watcher).len(), 1);
