@@ -62,7 +62,7 @@ pub enum ParseDisobeyError {
     /// The message of the catalogue.
     #[error("{0}")]
     NoStatement(String),
-    #[error("{0} cannot be disobeyed: no exchange with the broker would show it, or the broker has nothing to break")]
+    #[error("no fault breaks {0}: no exchange with the broker would show it, or the broker has nothing to break")]
     NotPossible(String),
 }
 
@@ -118,7 +118,7 @@ impl Disobey {
                 // If the server's own side of a statement can be broken too, that comes first and this is variant `x`.
                 variant: broken.contains(&statement).then_some('x'),
                 seam: Seam::Tolerance,
-                what: "lets the client's breach through".to_owned(),
+                what: "does not react to the client's violation".to_owned(),
             });
         }
         all.sort_by_key(|d| (d.statement, d.variant));

@@ -79,7 +79,7 @@ pub struct DutyRow {
 pub const DUTIES: &[DutyRow] = &[
     DutyRow {
         duty: Duty::IgnoreAfterRefusal,
-        what: "acts on a PUBLISH behind a CONNECT that was refused",
+        what: "processes a PUBLISH that follows a CONNECT that it refused",
         ids: ids![v3_1_1: "MQTT-3.1.4-5", v5: "MQTT-3.1.4-6"],
     },
     DutyRow {
@@ -89,12 +89,12 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::CheckAuthenticationData,
-        what: "takes any Authentication Data",
+        what: "accepts any Authentication Data",
         ids: ids![v5: ["MQTT-4.12.0-4", "MQTT-4.12.1-2/b"]],
     },
     DutyRow {
         duty: Duty::CheckLogin,
-        what: "takes any user name and password",
+        what: "accepts any user name and password",
         ids: ids![v3_1_1: "§3.1.4/further-checks", v5: "MQTT-3.1.4-2"],
     },
     DutyRow {
@@ -119,17 +119,17 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::CloseAfterBadId,
-        what: "refuses the client ids that it need not take, and leaves the connection open",
+        what: "refuses client ids that it need not accept, and leaves the connection open",
         ids: ids![v3_1_1: "MQTT-3.1.3-9", v5: "MQTT-3.1.3-8"],
     },
     DutyRow {
         duty: Duty::AssignUniqueIds,
-        what: "gives every client with an empty id the same one",
+        what: "assigns the same client id to every client with an empty one",
         ids: ids![v3_1_1: "MQTT-3.1.3-6", v5: ["MQTT-3.1.3-6", "MQTT-3.2.2-16"]],
     },
     DutyRow {
         duty: Duty::CleanStartDiscards,
-        what: "goes on with the old session although a clean one was asked for",
+        what: "resumes the old session although the client asked for a clean one",
         ids: ids![
             v3_1: "§2.2/clean-session-1",
             v3_1_1: ["MQTT-3.1.2-6", "MQTT-3.1.4-3/b"],
@@ -138,7 +138,7 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::ResumeSession,
-        what: "begins a new session although the old one was asked for",
+        what: "starts a new session although the client asked for the old one",
         ids: ids![
             v3_1: "§2.2/clean-session-0",
             v3_1_1: ["MQTT-3.1.2-4", "MQTT-3.1.4-3"],
@@ -157,7 +157,7 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::EndSession,
-        what: "keeps sessions that are over",
+        what: "keeps sessions that have expired",
         ids: ids![
             v3_1: ["§2.2/clean-session-end", "§3.14/clean-session"],
             v3_1_1: "MQTT-3.1.2-6/b",
@@ -176,7 +176,7 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::QueueWhileAway,
-        what: "does not queue for a client that is away",
+        what: "does not queue messages for a client that is not connected",
         ids: ids![v3_1: "§2.2/clean-session-0/b", v3_1_1: "MQTT-3.1.2-5", v5: "MQTT-3.1.2-23/c"],
     },
     DutyRow {
@@ -200,7 +200,7 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::CancelDelayedWill,
-        what: "publishes a delayed will although the client is back",
+        what: "publishes a delayed will although the client has reconnected",
         ids: ids![v5: "MQTT-3.1.3-9"],
     },
     DutyRow {
@@ -210,22 +210,22 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::DeliverQos2Once,
-        what: "passes a repeated QoS 2 PUBLISH on again",
+        what: "delivers a repeated QoS 2 PUBLISH again",
         ids: ids![v3_1: "§4.1/qos-2-once", v3_1_1: "MQTT-4.3.3-2", v5: "MQTT-4.3.3-10"],
     },
     DutyRow {
         duty: Duty::FreeQos2Id,
-        what: "takes an identifier for the old message after PUBCOMP",
+        what: "treats a reused identifier as the old message after PUBCOMP",
         ids: ids![v3_1_1: "MQTT-4.3.3-2/b", v5: "MQTT-4.3.3-12"],
     },
     DutyRow {
         duty: Duty::FreeIdAfterRefusal,
-        what: "takes an identifier for the old message after a PUBREC that refused it",
+        what: "treats a reused identifier as the old message after a PUBREC that refused it",
         ids: ids![v5: "MQTT-4.3.3-9"],
     },
     DutyRow {
         duty: Duty::AnswerDeniedPublish,
-        what: "says nothing to a PUBLISH that is denied",
+        what: "does not answer a PUBLISH that is denied",
         ids: ids![v3_1: "§3.3/not-authorized", v3_1_1: "MQTT-3.3.5-2"],
     },
     DutyRow {
@@ -235,7 +235,7 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::NeverRetainEmpty,
-        what: "keeps an empty message as the retained one",
+        what: "retains an empty message",
         ids: ids![v3_1_1: "MQTT-3.3.1-11", v5: "MQTT-3.3.1-7"],
     },
     DutyRow {
@@ -245,7 +245,7 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::LowerQos,
-        what: "delivers at the published QoS whatever was granted",
+        what: "delivers at the published QoS instead of the granted one",
         ids: ids![v3_1: "§3.8/granted-level", v3_1_1: "MQTT-3.8.4-6", v5: ["MQTT-3.8.4-8", "MQTT-4.8.2-3"]],
     },
     DutyRow {
@@ -255,7 +255,7 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::HideDollarTopics,
-        what: "matches $ topics with a leading wildcard",
+        what: "matches topics that start with $ with a leading wildcard",
         ids: ids![v3_1_1: "MQTT-4.7.2-1", v5: "MQTT-4.7.2-1"],
     },
     DutyRow {
@@ -275,17 +275,17 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::CompareFiltersExactly,
-        what: "deletes the subscriptions that are like the named one, and not that one",
+        what: "deletes subscriptions with a similar filter, and not the named one",
         ids: ids![v3_1_1: "MQTT-3.10.4-1", v5: "MQTT-3.10.4-1"],
     },
     DutyRow {
         duty: Duty::StopAfterUnsubscribe,
-        what: "goes on delivering after UNSUBSCRIBE",
+        what: "keeps delivering after UNSUBSCRIBE",
         ids: ids![v3_1: "§3.10/unsubscribed", v3_1_1: "MQTT-3.10.4-2", v5: "MQTT-3.10.4-2"],
     },
     DutyRow {
         duty: Duty::RepeatOnResume,
-        what: "repeats nothing when a session is resumed",
+        what: "resends nothing when a session is resumed",
         ids: ids![
             v3_1: ["§2.2/clean-session-in-flight", "§4.1/qos-1-resend", "§4.1/qos-2-resume", "§4.2/on-reconnect"],
             v3_1_1: "MQTT-4.4.0-1",
@@ -294,17 +294,17 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::AcknowledgedIsDone,
-        what: "repeats on resume what was acknowledged",
+        what: "resends acknowledged messages when a session is resumed",
         ids: ids![v3_1_1: "MQTT-4.3.2-1/b", v5: ["MQTT-4.3.2-3/b", "MQTT-4.3.3-5/b"]],
     },
     DutyRow {
         duty: Duty::RefusedIsAcknowledged,
-        what: "repeats on resume what the client refused",
+        what: "resends refused messages when a session is resumed",
         ids: ids![v5: "MQTT-4.4.0-2"],
     },
     DutyRow {
         duty: Duty::SentDoesNotExpire,
-        what: "lets a message expire that was sent before",
+        what: "lets a message expire that was already sent",
         ids: ids![v5: "MQTT-4.3.3-7"],
     },
     DutyRow {
@@ -314,17 +314,17 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::KeepReceiveMaximum,
-        what: "takes no notice of the client's Receive Maximum",
+        what: "ignores the client's Receive Maximum",
         ids: ids![v5: ["MQTT-3.3.4-9", "MQTT-4.9.0-1", "MQTT-4.9.0-2"]],
     },
     DutyRow {
         duty: Duty::KeepMaximumPacketSize,
-        what: "takes no notice of the client's Maximum Packet Size",
+        what: "ignores the client's Maximum Packet Size",
         ids: ids![v5: "MQTT-3.1.2-24"],
     },
     DutyRow {
         duty: Duty::DropTooLarge,
-        what: "lets a message that is too large for the client take up a slot for ever",
+        what: "never frees the slot of a message that is too large for the client",
         ids: ids![v5: "MQTT-3.1.2-25"],
     },
     DutyRow {
@@ -344,17 +344,17 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::RefuseLongIdAt31,
-        what: "takes client ids of any length at 3.1",
+        what: "accepts client ids of any length at 3.1",
         ids: ids![v3_1: ["§3.1/client-id-length", "§3.1/client-id-rejected", "§3.2/identifier-rejected"]],
     },
     DutyRow {
         duty: Duty::JoinPieces,
-        what: "loses packets that come in pieces",
+        what: "loses packets that arrive in pieces",
         ids: ids![v3_1_1: "MQTT-7.1.1-1", v5: "MQTT-4.2.0-1"],
     },
     DutyRow {
         duty: Duty::JoinFrames,
-        what: "takes every WebSocket message for whole packets, and loses a packet that goes on in the next",
+        what: "treats every WebSocket message as whole packets, and loses a packet that continues in the next",
         ids: ids![v3_1_1: "MQTT-6.0.0-2", v5: "MQTT-6.0.0-2"],
     },
     DutyRow {
@@ -369,7 +369,7 @@ pub const DUTIES: &[DutyRow] = &[
     },
     DutyRow {
         duty: Duty::TakeRepeatedRequests,
-        what: "closes when SUBSCRIBE or UNSUBSCRIBE comes with DUP 1",
+        what: "closes when it receives SUBSCRIBE or UNSUBSCRIBE with DUP 1",
         ids: ids![v3_1: ["§3.8/qos-1", "§3.10/qos-1"]],
     },
     DutyRow {

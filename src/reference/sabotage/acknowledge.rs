@@ -42,7 +42,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1_1: "MQTT-2.3.1-6", v5: "MQTT-2.2.1-5"],
-        "answers a PUBLISH under another identifier",
+        "answers a PUBLISH with another identifier",
         How::Send(|_, _, outgoing| ack(outgoing, |ack| ack.packet_id ^= OTHER_ID))
     ),
     act!(
@@ -68,12 +68,12 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§2.1/remaining-length", v3_1_1: "§2.2.3/remaining-length", v5: "§2.1.4/remaining-length"],
-        "counts a byte too many in the Remaining Length of PUBLISH",
+        "counts one byte too many in the Remaining Length of PUBLISH",
         How::Send(|_, peer, outgoing| counted(outgoing, peer, |length| length_bytes(length + 1, 1)))
     ),
     act!(
         ids![v5: "MQTT-1.5.5-1"],
-        "writes the Remaining Length of an answer with a byte more than it needs",
+        "writes the Remaining Length of an answer with one byte more than needed",
         How::Send(|_, peer, mut outgoing| {
             let bytes = crate::wire::encode_bytes(&outgoing.packet, peer.version);
             // Only lengths of a single byte: a longer one would have to be decoded first.
@@ -90,7 +90,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "MQTT-2.2.2-1"],
-        "leaves the Property Length out where there are no properties",
+        "omits the Property Length if there are no properties",
         How::Send(|_, _, mut outgoing| {
             let has_none = outgoing.packet.properties().is_some_and(|p| p.is_empty());
             let needs_length = matches!(
@@ -105,7 +105,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "MQTT-4.3.3-6"],
-        "repeats the PUBLISH before the PUBREL when a session is resumed",
+        "resends the PUBLISH before the PUBREL when a session is resumed",
         How::Send(|memory, peer, outgoing| {
             let client = peer.connect.client_id.clone();
             match &outgoing.packet {
@@ -131,7 +131,7 @@ pub const ACTS: &[Act] = &[
     // The other half of the act above: it has to see the PUBREC.
     act!(
         ids![v5: "MQTT-4.3.3-6"],
-        "repeats the PUBLISH before the PUBREL when a session is resumed",
+        "resends the PUBLISH before the PUBREL when a session is resumed",
         How::Receive(|memory, peer, packet| {
             if let Packet::PubRec(ack) = &packet {
                 memory.packet_ids.insert((peer.connection, ack.packet_id));

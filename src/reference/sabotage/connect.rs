@@ -55,7 +55,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "MQTT-3.1.3-10"],
-        "publishes the User Properties of a will backwards",
+        "publishes the User Properties of a will in reverse order",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet
                 && let Some(will) = &mut connect.will
@@ -66,7 +66,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§2.2/keep-alive", v3_1_1: "MQTT-3.1.2-24", v5: ["MQTT-3.1.2-22", "MQTT-3.2.2-22"]],
-        "takes no notice of the Keep Alive",
+        "ignores the Keep Alive",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet {
                 // Not 0: a broker with a longest Keep Alive would announce that one in its CONNACK, and may.
@@ -76,7 +76,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§2.2/keep-alive/b", v3_1_1: "MQTT-3.1.2-24/b", v5: "MQTT-3.1.2-22/b"],
-        "closes long before the Keep Alive has run out",
+        "closes long before the Keep Alive has expired",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet
                 && connect.keep_alive > 0
@@ -87,7 +87,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§2.2/keep-alive-zero"],
-        "takes a Keep Alive of 0 for one of a second",
+        "treats a Keep Alive of 0 as one second",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet
                 && connect.keep_alive == 0
@@ -98,7 +98,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1_1: "MQTT-3.1.3-2", v5: "MQTT-3.1.3-2"],
-        "takes every connection for that of another client",
+        "treats every connection as one of another client",
         How::Receive(|memory, _, packet| pass(packet, |packet| {
             if let Packet::Connect(connect) = packet {
                 memory.connections += 1;
@@ -138,7 +138,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1_1: "MQTT-3.2.2-1", v5: "MQTT-3.2.2-2"],
-        "says that a session is present to clients that asked for a clean one",
+        "reports a session as present to clients that asked for a clean one",
         How::Send(|_, peer, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet
                 && peer.connect.clean_start
@@ -150,7 +150,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1_1: "MQTT-3.2.2-2", v5: "MQTT-3.2.2-3"],
-        "never says that a session is present",
+        "never reports a session as present",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet {
                 ack.session_present = false;
@@ -159,7 +159,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1_1: "MQTT-3.2.2-3", v5: "MQTT-3.2.2-3/b"],
-        "says that a session is present to clients that had none",
+        "reports a session as present to clients that had none",
         How::Send(|_, peer, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet
                 && !peer.connect.clean_start
@@ -171,7 +171,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "MQTT-3.1.2-6"],
-        "refuses clients that want to go on with a session and have none",
+        "refuses clients that ask to resume a session and have none",
         How::Send(|_, peer, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet
                 && !peer.connect.clean_start
@@ -184,7 +184,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1_1: "MQTT-3.2.2-4", v5: "MQTT-3.2.2-6"],
-        "says that a session is present when it refuses a client",
+        "reports a session as present when it refuses a client",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet
                 && ack.reason_code != 0
@@ -214,21 +214,21 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§3.1/connack", v3_1_1: "MQTT-3.1.4-4", v5: "MQTT-3.1.4-5"],
-        "accepts clients without telling them",
+        "sends no CONNACK to clients that it accepts",
         How::Send(|_, _, outgoing| without(outgoing, |packet| {
             matches!(packet, Packet::ConnAck(ack) if ack.reason_code == 0)
         }))
     ),
     act!(
         ids![v3_1: "§3.2/identifier-rejected/b", v3_1_1: ["MQTT-3.1.2-2/b", "MQTT-3.1.3-8/b", "MQTT-3.1.3-9/b"]],
-        "refuses clients without telling them",
+        "sends no CONNACK to clients that it refuses",
         How::Send(|_, _, outgoing| without(outgoing, |packet| {
             matches!(packet, Packet::ConnAck(ack) if ack.reason_code != 0)
         }))
     ),
     act!(
         ids![v5: "MQTT-3.1.3-7"],
-        "does not say which client id it assigned",
+        "does not report the client id that it assigned",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet {
                 ack.properties.0.retain(|p| p.id != id::ASSIGNED_CLIENT_IDENTIFIER);
@@ -237,7 +237,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "MQTT-3.1.2-28"],
-        "returns Response Information that nobody asked for",
+        "returns Response Information that the client did not request",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet {
                 ack.properties
@@ -257,7 +257,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "MQTT-3.14.0-1"],
-        "sends DISCONNECT in place of a CONNACK that refuses",
+        "sends DISCONNECT instead of a CONNACK that refuses",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| {
             if let Packet::ConnAck(ack) = packet
                 && ack.reason_code != 0

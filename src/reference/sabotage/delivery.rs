@@ -16,7 +16,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§2.4/message-id-zero", v3_1_1: "MQTT-2.3.1-1", v5: "MQTT-2.2.1-4/b"],
-        "delivers under the identifier 0",
+        "delivers with the identifier 0",
         How::Send(|_, _, outgoing| publish(outgoing, |publish| {
             if let Some(packet_id) = &mut publish.packet_id {
                 *packet_id = 0;
@@ -29,7 +29,7 @@ pub const ACTS: &[Act] = &[
             v3_1_1: ["MQTT-2.3.1-4", "MQTT-4.3.2-1/c", "MQTT-4.3.3-1/b"],
             v5: ["MQTT-2.2.1-4", "MQTT-4.3.2-1", "MQTT-4.3.3-1"],
         ],
-        "delivers everything under the identifier 1",
+        "delivers everything with the identifier 1",
         How::Send(|_, _, outgoing| publish(outgoing, |publish| {
             if let Some(packet_id) = &mut publish.packet_id {
                 *packet_id = 1;
@@ -38,7 +38,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1_1: ["MQTT-2.3.1-4/b", "MQTT-4.4.0-1/b"], v5: "MQTT-4.4.0-1/b"],
-        "repeats deliveries under another identifier",
+        "resends deliveries with another identifier",
         How::Send(|_, _, outgoing| publish(outgoing, |publish| {
             if publish.dup
                 && let Some(packet_id) = &mut publish.packet_id
@@ -62,7 +62,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: ["§2.1/dup-on-redelivery", "§4.2/dup-on-retry"], v3_1_1: "MQTT-3.3.1-1", v5: "MQTT-3.3.1-1"],
-        "repeats deliveries with DUP 0",
+        "resends deliveries with DUP 0",
         How::Send(|_, _, outgoing| publish(outgoing, |publish| publish.dup = false))
     ),
     act!(
@@ -146,21 +146,21 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§3.6/deliver", v3_1_1: "MQTT-4.5.0-1", v5: "MQTT-4.5.0-1"],
-        "delivers nothing of QoS 1 and 2",
+        "delivers no messages of QoS 1 and 2",
         How::Send(|_, _, outgoing| without(outgoing, |packet| {
             matches!(packet, Packet::Publish(publish) if publish.qos > 0)
         }))
     ),
     act!(
         ids![v3_1: "§3.3/qos-0"],
-        "delivers nothing of QoS 0",
+        "delivers no messages of QoS 0",
         How::Send(|_, _, outgoing| without(outgoing, |packet| {
             matches!(packet, Packet::Publish(publish) if publish.qos == 0)
         }))
     ),
     act!(
         ids![v3_1_1: ["MQTT-4.6.0-5", "MQTT-4.6.0-6"], v5: ["MQTT-4.6.0-5", "MQTT-4.6.0-6"]],
-        "holds every delivery back until the next one has passed it",
+        "holds back every delivery until the next one has overtaken it",
         How::Send(|memory, peer, outgoing| match &outgoing.packet {
             Packet::Publish(_) => match memory.held.remove(&peer.connection) {
                 Some(held) => vec![outgoing, held.into()],

@@ -23,24 +23,24 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "MQTT-3.1.2-22/c"],
-        "leaves a silent connection open, whoever set the Keep Alive",
+        "leaves a silent connection open, whether client or server set the Keep Alive",
         How::KeepOpen(|cause| cause == Cause::KeepAlive)
     ),
     act!(
         ids![v5: "§3.1.4/taken-over"],
-        "does not say that the session was taken over",
+        "does not report that the session was taken over",
         How::Send(|_, _, outgoing| without(outgoing, |packet| {
             matches!(packet, Packet::Disconnect(disconnect) if disconnect.reason_code == 0x8e)
         }))
     ),
     act!(
         ids![v3_1_1: "MQTT-4.8.0-1/b", v5: "MQTT-4.13.1-1/b"],
-        "leaves the connection open when the client has broken the protocol",
+        "leaves the connection open when the client has violated the protocol",
         How::KeepOpen(|cause| matches!(cause, Cause::Fault | Cause::Refused | Cause::NotConnected))
     ),
     act!(
         ids![v5: ["MQTT-3.14.4-2", "MQTT-4.13.2-1"]],
-        "leaves the connection open behind its DISCONNECT or CONNACK",
+        "leaves the connection open after its DISCONNECT or CONNACK",
         How::KeepOpen(|cause| matches!(
             cause,
             Cause::Fault | Cause::Refused | Cause::TakenOver | Cause::KeepAlive
@@ -48,7 +48,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§3.1/no-connect"],
-        "leaves a connection open on which no CONNECT comes",
+        "leaves a connection open on which no CONNECT arrives",
         How::KeepOpen(|cause| cause == Cause::NotConnected)
     ),
     act!(
@@ -58,7 +58,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "§3.14.2.2.2/replaces"],
-        "takes no notice of the Session Expiry Interval in DISCONNECT",
+        "ignores the Session Expiry Interval in DISCONNECT",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Disconnect(disconnect) = packet {
                 disconnect.properties.0.retain(|p| p.id != id::SESSION_EXPIRY_INTERVAL);
@@ -98,7 +98,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "§4.13.1/disconnect-first"],
-        "closes without the DISCONNECT that says why",
+        "closes without the DISCONNECT that gives the reason",
         How::Send(|_, _, outgoing| without(outgoing, |packet| matches!(packet, Packet::Disconnect(_))))
     ),
     act!(
@@ -114,7 +114,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "MQTT-3.14.4-1"],
-        "sends a PINGRESP behind its DISCONNECT",
+        "sends a PINGRESP after its DISCONNECT",
         How::Send(|_, _, outgoing| match outgoing.packet {
             Packet::Disconnect(_) => vec![outgoing, Packet::PingResp.into()],
             _ => vec![outgoing],

@@ -28,7 +28,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "MQTT-3.3.2-18"],
-        "passes User Properties on backwards",
+        "passes User Properties on in reverse order",
         How::Send(|_, _, outgoing| delivered(outgoing, |p| p.0.reverse()))
     ),
     act!(
@@ -88,7 +88,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "MQTT-3.3.4-4"],
-        "delivers with one Subscription Identifier at most",
+        "delivers with at most one Subscription Identifier",
         How::Send(|_, _, outgoing| delivered(outgoing, |p| {
             let mut seen = false;
             p.0.retain(|p| p.id != id::SUBSCRIPTION_IDENTIFIER || !std::mem::replace(&mut seen, true));
@@ -114,7 +114,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "MQTT-3.1.2-29"],
-        "gives reasons to clients that want none",
+        "sends Reason Strings to clients that want none",
         How::Send(|_, peer, outgoing| {
             let asked = peer.connect.properties.number(id::REQUEST_PROBLEM_INFORMATION) != Some(0);
             let may = matches!(

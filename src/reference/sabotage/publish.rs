@@ -8,7 +8,7 @@ use crate::wire::{Ack, Packet, Text};
 pub const ACTS: &[Act] = &[
     act!(
         ids![v3_1: "§2.1/retain-stored", v3_1_1: "MQTT-3.3.1-5", v5: "MQTT-3.3.1-5"],
-        "keeps no message as the retained one",
+        "retains no message",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Publish(publish) = packet {
                 publish.retain = false;
@@ -20,7 +20,7 @@ pub const ACTS: &[Act] = &[
             v3_1_1: ["MQTT-3.3.1-7", "§3.3.1.3/qos-0-stored"],
             v5: ["MQTT-3.3.1-5/b", "§3.3.1.3/qos-0-stored"],
         ],
-        "keeps the older retained message when one of QoS 0 comes",
+        "keeps the older retained message when one of QoS 0 arrives",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Publish(publish) = packet
                 && publish.qos == 0
@@ -31,7 +31,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1_1: "MQTT-3.3.1-10", v5: "MQTT-3.3.1-6"],
-        "does not remove the retained message when an empty one comes",
+        "does not remove the retained message when an empty one arrives",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Publish(publish) = packet
                 && publish.payload.is_empty()
@@ -42,7 +42,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§2.1/retain-none", v3_1_1: "MQTT-3.3.1-12", v5: "MQTT-3.3.1-8"],
-        "keeps messages with RETAIN 0 as retained ones",
+        "retains messages with RETAIN 0",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Publish(publish) = packet {
                 publish.retain = true;
@@ -51,7 +51,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1_1: "MQTT-4.3.2-2", v5: "MQTT-4.3.2-5"],
-        "takes an identifier for the old QoS 1 message after its PUBACK",
+        "treats a reused identifier as the old QoS 1 message after its PUBACK",
         How::Receive(|memory, peer, packet| match packet {
             Packet::Publish(publish) if publish.qos == 1 => {
                 let packet_id = publish.packet_id.unwrap_or_default();
@@ -66,7 +66,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§2.1/dup-hint"],
-        "takes a QoS 1 PUBLISH with DUP 1 for one that it has had",
+        "treats a QoS 1 PUBLISH with DUP 1 as one that it has already received",
         How::Receive(|_, _, packet| match packet {
             Packet::Publish(publish) if publish.qos == 1 && publish.dup => {
                 Arrival::Swallow(vec![
@@ -78,7 +78,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§4.1/qos-1-duplicate"],
-        "says nothing to a QoS 1 PUBLISH that comes again",
+        "does not answer a QoS 1 PUBLISH that is sent again",
         How::Receive(|_, _, packet| match packet {
             Packet::Publish(publish) if publish.qos == 1 && publish.dup => Arrival::Swallow(Vec::new()),
             packet => Arrival::Pass(packet),
@@ -86,7 +86,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§A/case", v3_1_1: "MQTT-4.7.3-4", v5: "MQTT-4.7.3-4"],
-        "makes topics and filters lower case, merges their slashes and composes their accents",
+        "converts topics and filters to lower case, merges their slashes and composes their accents",
         How::Receive(|_, _, packet| pass(packet, |packet| match packet {
             Packet::Publish(publish) => publish.topic = normalized(&publish.topic),
             Packet::Subscribe(subscribe) => {
@@ -170,7 +170,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "§4.9/send-quota"],
-        "keeps the slot of a delivery taken when it is acknowledged or refused",
+        "keeps the slot of a delivery occupied after it is acknowledged or refused",
         How::Receive(|_, _, packet| match packet {
             Packet::PubAck(_) | Packet::PubComp(_) => Arrival::Swallow(Vec::new()),
             Packet::PubRec(ack) if ack.reason_code >= 0x80 => Arrival::Swallow(Vec::new()),
@@ -179,7 +179,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§2.4/message-id-direction"],
-        "drops messages under an identifier that it uses itself",
+        "drops messages with an identifier that it uses itself",
         How::Receive(|memory, peer, packet| {
             let open = memory.unacknowledged.get(&peer.connection);
             let is_open = |id: u16| open.is_some_and(|open| open.contains(&id));
@@ -192,7 +192,7 @@ pub const ACTS: &[Act] = &[
     // The other half of the act above.
     act!(
         ids![v3_1: "§2.4/message-id-direction"],
-        "drops messages under an identifier that it uses itself",
+        "drops messages with an identifier that it uses itself",
         How::Send(note_delivery)
     ),
 ];

@@ -23,7 +23,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1_1: "MQTT-2.3.1-7", v5: "MQTT-2.2.1-6"],
-        "answers SUBSCRIBE and UNSUBSCRIBE under another identifier",
+        "answers SUBSCRIBE and UNSUBSCRIBE with another identifier",
         How::Send(|_, _, outgoing| changed(outgoing, |packet| match packet {
             Packet::SubAck(ack) => ack.packet_id ^= OTHER_ID,
             Packet::UnsubAck(ack) => ack.packet_id ^= OTHER_ID,
@@ -32,12 +32,12 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§3.8/suback", v3_1_1: "MQTT-3.8.4-2", v5: "MQTT-3.8.4-2"],
-        "answers SUBSCRIBE under another identifier",
+        "answers SUBSCRIBE with another identifier",
         How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| ack.packet_id ^= OTHER_ID))
     ),
     act!(
         ids![v3_1: "§3.10/unsuback", v3_1_1: "MQTT-3.10.4-4", v5: "MQTT-3.10.4-5"],
-        "answers UNSUBSCRIBE under another identifier",
+        "answers UNSUBSCRIBE with another identifier",
         How::Send(|_, _, outgoing| unsub_ack(outgoing, |ack| ack.packet_id ^= OTHER_ID))
     ),
     act!(
@@ -57,7 +57,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§3.9/one-a-topic", v3_1_1: "MQTT-3.8.4-5", v5: "MQTT-3.8.4-6"],
-        "sends SUBACK with a code too many",
+        "sends SUBACK with one code too many",
         How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| ack.reason_codes.push(0)))
     ),
     act!(
@@ -71,7 +71,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§3.9/one-a-topic/b", v3_1_1: "MQTT-3.9.3-1", v5: "MQTT-3.9.3-1"],
-        "sends the codes of SUBACK backwards",
+        "sends the codes of SUBACK in reverse order",
         How::Send(|_, _, outgoing| sub_ack(outgoing, |ack| ack.reason_codes.reverse()))
     ),
     act!(
@@ -86,7 +86,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "MQTT-3.11.3-1"],
-        "sends the codes of UNSUBACK backwards",
+        "sends the codes of UNSUBACK in reverse order",
         How::Send(|_, _, outgoing| unsub_ack(outgoing, |ack| ack.reason_codes.reverse()))
     ),
     act!(
@@ -96,7 +96,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1_1: "MQTT-3.10.4-6", v5: "MQTT-3.10.4-6"],
-        "deletes the first subscription of an UNSUBSCRIBE only",
+        "deletes only the first subscription of an UNSUBSCRIBE",
         How::Receive(|_, _, packet| pass(packet, |packet| {
             if let Packet::Unsubscribe(unsubscribe) = packet {
                 unsubscribe.filters.truncate(1);
@@ -105,7 +105,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1_1: "MQTT-3.8.3-2"],
-        "grants filters with wildcards and matches nothing with them",
+        "grants filters with wildcards, which then match nothing",
         How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
             for subscription in &mut subscribe.subscriptions {
                 let filter = subscription.filter.as_str().unwrap_or_default();
@@ -117,7 +117,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§A/single-level"],
-        "takes a + inside of a level for one that takes up all of it",
+        "treats a + within a level as one that is all of it",
         How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
             for subscription in &mut subscribe.subscriptions {
                 let filter = subscription.filter.as_str().unwrap_or_default();
@@ -145,7 +145,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v3_1: "§2.1/retain-live", v3_1_1: "MQTT-3.3.1-9", v5: "MQTT-3.3.1-12"],
-        "forwards the publisher's RETAIN to those who did not ask for it",
+        "forwards the publisher's RETAIN to subscribers that did not ask for it",
         How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
             subscribe
                 .subscriptions
@@ -155,7 +155,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "MQTT-3.3.1-13"],
-        "forwards with RETAIN 0 to those who asked for it as published",
+        "forwards with RETAIN 0 to subscribers that asked for it as published",
         How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
             subscribe
                 .subscriptions
@@ -172,7 +172,7 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: ["MQTT-3.3.1-9/b", "MQTT-3.8.4-4/b"]],
-        "sends the retained messages for a new subscription only",
+        "sends the retained messages only for a new subscription",
         How::Receive(|_, _, packet| subscribe(packet, |subscribe| {
             for subscription in &mut subscribe.subscriptions {
                 subscription.options = subscription.options & 0b1111 | 0b01_0000;
