@@ -5,8 +5,8 @@ use crate::sut::Glob;
 /// An entry of the list.
 #[derive(Debug, Clone)]
 pub struct Exception {
-    /// `STATEMENT SCENARIO` for a claim, `TOKEN *` for a way of disobeying that nothing notices, `FREEDOM CASE` for
-    /// a case that is too strict. `*` stands for any text.
+    /// `STATEMENT SCENARIO` for a claim, `TOKEN *` for a fault that no scenario catches, `FREEDOM CASE` for
+    /// a case that is too strict. `*` matches any text.
     pub what: String,
     pub reason: String,
     glob: Glob,
@@ -19,22 +19,22 @@ pub struct Exceptions {
 }
 
 impl Exceptions {
-    /// The list inside the program.
+    /// The list that is built into the program.
     pub fn embedded() -> Exceptions {
         Exceptions::read(include_str!("not-noticed.txt"))
             .unwrap_or_else(|line| panic!("not-noticed.txt: `{line}` gives no reason"))
     }
 
-    /// The cases that fail although the broker is right.
+    /// The cases that fail although the broker is correct.
     pub fn too_strict() -> Exceptions {
         Exceptions::read(include_str!("too-strict.txt"))
             .unwrap_or_else(|line| panic!("too-strict.txt: `{line}` gives no reason"))
     }
 
-    /// Reads `what  # reason`, one a line. Lines that begin with `#` are remarks.
+    /// Reads `what  # reason`, one per line. Lines that start with `#` are comments.
     ///
     /// # Errors
-    /// The line that gives no reason.
+    /// The line that has no reason.
     pub fn read(text: &str) -> Result<Exceptions, String> {
         let lines = text
             .lines()
@@ -54,12 +54,12 @@ impl Exceptions {
         })
     }
 
-    /// The reason why a claim is not noticed, where it is not.
+    /// The reason why a claim is not confirmed, if it is on the list.
     pub fn claim(&self, statement: &str, scenario: &str) -> Option<&str> {
         self.reason(&format!("{statement} {scenario}"))
     }
 
-    /// The reason why a way of disobeying is not noticed by any scenario, where it is not.
+    /// The reason why no scenario catches a fault, if it is on the list.
     pub fn way(&self, token: &str) -> Option<&str> {
         self.reason(&format!("{token} *"))
     }

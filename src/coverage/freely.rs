@@ -13,12 +13,12 @@ use crate::reference::Free;
 use crate::scenario::Case;
 use crate::suite::{CaseResult, RunOptions, RunResult, Session, Target, Verdict, run};
 
-/// How many failures of a set are traced back to a freedom of it. Where more fail, they do so for the same reason.
+/// How many failures of a set are traced back to one of its freedoms. If more fail, the reason is the same.
 const TRACED: usize = 40;
-/// How often an experiment that the machine was too slow for is made again.
+/// How often an experiment is repeated if the machine was too slow for it.
 const PLAYS: usize = 5;
 
-/// What is walked, and against what.
+/// What is walked, and with which settings.
 pub struct FreeWalker<'a> {
     pub cases: &'a [Arc<Case>],
     /// Makes the broker that uses freedoms.
@@ -27,20 +27,20 @@ pub struct FreeWalker<'a> {
     pub sets: Vec<String>,
     /// How cases are played.
     pub settings: Settings,
-    /// Sets side by side, each with a broker of its own.
+    /// How many sets run in parallel, each with a broker of its own.
     pub side_by_side: usize,
-    /// Where the namespaces of the runs begin.
+    /// The first namespace of the runs.
     pub seed: u64,
-    /// Hears of each set that is through how many are, and how many there are in all.
+    /// Called after each set, with the number of sets that are done and the number of all.
     pub done: &'a dyn Fn(usize, usize),
 }
 
-/// What one set of freedoms led to.
+/// The result for one set of freedoms.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FreeTrial {
     pub set: String,
     pub failed: Vec<FalseAlarm>,
-    /// The cases that are skipped with the set and not without, each with its reason.
+    /// The cases that are skipped with the set and not without it, each with its reason.
     pub skipped: Vec<(String, String)>,
     pub took: Duration,
 }
@@ -49,13 +49,13 @@ pub struct FreeTrial {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FalseAlarm {
     pub case: String,
-    /// The freedoms of the set under which it fails alone; empty where only several together do it, or it was not traced.
+    /// The freedoms of the set under which it fails alone; empty if only several together do it, or it was not traced.
     pub freedoms: Vec<String>,
     pub reason: String,
 }
 
 impl FalseAlarm {
-    /// What a list of exceptions names it by: `FREEDOM CASE`, once for each freedom; `SET CASE` where there is none.
+    /// Its name in a list of exceptions: `FREEDOM CASE`, once for each freedom; `SET CASE` if there is none.
     pub fn names(&self, set: &str) -> Vec<String> {
         if self.freedoms.is_empty() {
             return vec![format!("{set} {}", self.case)];
@@ -67,7 +67,7 @@ impl FalseAlarm {
 /// Plays all cases without freedoms and then with each set.
 ///
 /// # Errors
-/// A broker could not be started, or a list names no freedom: why.
+/// A broker could not be started, or a list names no freedom.
 pub async fn walk_freely(walker: FreeWalker<'_>) -> Result<Vec<FreeTrial>, String> {
     let player = Player::new(walker.settings.clone(), walker.seed);
     let cases: Arc<[Arc<Case>]> = walker.cases.into();
@@ -155,7 +155,7 @@ impl Trial {
         for (traced, (id, mut reason, is_void)) in failed.into_iter().enumerate() {
             let Some(case) = by_id(&id) else { continue };
             if is_void {
-                // There was no verdict, since the machine was too slow: so the experiment is made again.
+                // There was no verdict, because the machine was too slow, so the experiment is repeated.
                 let again = settled(&whole, case).await;
                 if !again.is_bad() {
                     continue;
@@ -190,7 +190,7 @@ fn is_void(case: &CaseResult) -> bool {
     case.verdict == Verdict::Error
 }
 
-/// The result of a case, played again where the machine was too slow for it.
+/// The result of a case, which is repeated if the machine was too slow for it.
 async fn settled(session: &Session, case: &Case) -> CaseResult {
     let mut result = session.case(case).await;
     for _ in 1..PLAYS {

@@ -1,25 +1,29 @@
-//! A coverage as the page `docs/coverage.md`, which CI keeps in step.
+//! The coverage as the page `docs/coverage.md`; CI checks that the page is up to date.
 
 use std::fmt::Write;
 
 use super::json::{binds, observe};
 use super::{Coverage, Part, Row, Totals};
 
-const HEAD: &str = "# What is covered
+const HEAD: &str = "# Coverage
 
-This page is written by `mqttspec coverage --markdown`, and CI checks that it is what the program says. `mqttspec explain ID` prints
-one statement with its text, its cases by name and the ways of breaking it.
+`mqttspec coverage --markdown` generates this page, and CI checks that it is up to date.
+`mqttspec explain ID` prints one statement with its text, the names of its cases and the faults that break it.
 
-*Seen* is how an exchange with a server shows a violation: in the bytes (wire), in their time, or across a restart. *Cases* counts the
-cases that prove the statement, and names their scenarios. *Caught* says whether they notice when the embedded broker breaks it on
-purpose, or why it cannot be broken so. A statement that binds the client is broken by a broker that puts up with such a client.
-How both are found out is told in [trustworthy.md](trustworthy.md).
+- *shown by*: how an exchange with a server shows a violation: by the bytes (`wire`), by their timing (`time`) or across a restart (`restart`).
+  `peer` (only a server that tests its clients can show it) and `internal` (no peer can show it) do not count as observable.
+- *cases*: how many cases prove the statement, and their scenarios.
+- *caught*: whether fault injection confirms it: `yes` means that a case fails if the embedded broker breaks the statement.
+  `n/a` gives the reason why no fault is possible.
+  For a statement that binds the client, the fault is a broker that accepts the violation.
+
+[trustworthy.md](trustworthy.md) explains how the results are measured.
 ";
 
 /// The page.
 pub fn markdown(coverage: &Coverage) -> String {
     let mut out = HEAD.to_owned();
-    out.push_str("\n| part | statements | observable | with a case | caught | cannot be broken |\n");
+    out.push_str("\n| part | statements | observable | with a case | caught | no fault possible |\n");
     out.push_str("| --- | --- | --- | --- | --- | --- |\n");
     for part in Part::ALL {
         figures(&mut out, &part.name(), Totals::of(coverage, part));
@@ -32,7 +36,7 @@ pub fn markdown(coverage: &Coverage) -> String {
             .iter()
             .filter(|r| (r.statement.id.version, r.statement.id.is_own()) == (part.version, part.own));
         let _ = write!(out, "\n## {}\n\n", part.name());
-        out.push_str("| statement | | binds | seen | cases | caught |\n| --- | --- | --- | --- | --- | --- |\n");
+        out.push_str("| statement | | binds | shown by | cases | caught |\n| --- | --- | --- | --- | --- | --- |\n");
         rows.for_each(|r| row(&mut out, r));
     }
     out

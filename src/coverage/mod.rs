@@ -1,10 +1,10 @@
-//! Which statements the scenarios prove, and which of their breaches they are known to notice.
+//! Which statements the scenarios prove, and which violations they are known to catch.
 //!
-//! In: the catalogue, the cases, and the ways in which the reference broker can disobey. Out: a [`Coverage`], and its text
-//! for a terminal, for programs and for `docs/coverage.md`. What is noticed is found out by a [`walk`](walk::walk); what it
-//! finds missing is on the list in `not-noticed.txt` with its reason, which a test keeps in step, so that the answer is
-//! there at once as well. The [walk of freedoms](walk_freely) is the other half: it finds the cases that fail where a broker is
-//! right.
+//! In: the catalogue, the cases, and the faults of the reference broker. Out: a [`Coverage`], and its text
+//! for a terminal, for programs and for `docs/coverage.md`. A [`walk`](walk::walk) finds what is caught; what it
+//! finds missing is listed in `not-noticed.txt` with its reason, which a test keeps in step, so that the answer is
+//! available at once as well. The [walk of freedoms](walk_freely) is the counterpart: it finds cases that fail although the
+//! broker is correct.
 
 mod exceptions;
 mod freely;

@@ -8,14 +8,14 @@ use crate::reference::UNBREAKABLE;
 use crate::scenario::Case;
 use crate::statements::{Observe, Statement, StatementId, catalogue};
 
-/// What is known of what the scenarios notice.
+/// The evidence for what the scenarios catch.
 #[derive(Debug, Clone)]
 pub enum Evidence {
-    /// The scenarios inside the program, all of whose claims are noticed except for those on the list.
+    /// The scenarios inside the program, all of whose claims are confirmed except for those on the list.
     Listed(Exceptions),
-    /// A walk with these very cases, and the list for the reasons.
+    /// A walk with exactly these cases, and the list for the reasons.
     Walked(Walk, Exceptions),
-    /// Nothing: the scenarios are not those inside the program, and no walk was made.
+    /// None: the scenarios are not those inside the program, and no walk was made.
     None,
 }
 
@@ -68,7 +68,7 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// What these cases cover.
+    /// The coverage of these cases.
     pub fn of(cases: &[Arc<Case>], evidence: &Evidence) -> Coverage {
         let mut proving: BTreeMap<StatementId, Vec<&Case>> = BTreeMap::new();
         for case in cases {
@@ -131,7 +131,7 @@ fn caught(
     Caught::No(reason.unwrap_or("no case that claims it notices").to_owned())
 }
 
-/// Why no exchange with a server can show that the statement is broken.
+/// Why no exchange with a server can show a violation of the statement.
 pub fn not_observable(statement: &Statement) -> Option<&'static str> {
     match statement.observe {
         Observe::Wire | Observe::Time | Observe::Restart => None,

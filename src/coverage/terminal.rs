@@ -1,4 +1,4 @@
-//! A coverage for a terminal: a line a statement, and the figures.
+//! The coverage for a terminal: one line per statement, and the totals.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ pub fn terminal(coverage: &Coverage) -> String {
     let _ = writeln!(
         out,
         "{:<18} {:>10} {:>10} {:>11} {:>6} {:>19}",
-        "", "statements", "observable", "with a case", "caught", "cannot be broken"
+        "", "statements", "observable", "with a case", "caught", "no fault possible"
     );
     for part in Part::ALL {
         figures(&mut out, &part.name(), Totals::of(coverage, part));

@@ -3,11 +3,11 @@
 use super::{Caught, Coverage, Row};
 use crate::statements::Version;
 
-/// A part of the catalogue that is counted by itself.
+/// A part of the catalogue that is counted separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     pub version: Version,
-    /// The entries of our own, for duties that the standard does not number; else those that it does.
+    /// The unnumbered entries, for duties that the standard does not number; else the numbered ones.
     pub own: bool,
 }
 
@@ -25,7 +25,7 @@ impl Part {
         Part { version, own }
     }
 
-    /// What it is called.
+    /// Its name.
     pub fn name(self) -> String {
         let what = if self.own { "unnumbered" } else { "numbered" };
         format!("{} {what}", self.version)
@@ -37,7 +37,7 @@ impl Part {
     }
 }
 
-/// The figures of a part, or of several.
+/// The figures of one part, or of several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     pub statements: usize,
@@ -47,7 +47,7 @@ pub struct Totals {
     pub with_a_case: usize,
     /// How many of the observable ones are caught when they are broken.
     pub caught: usize,
-    /// How many of the observable ones cannot be broken; each has its reason.
+    /// For how many of the observable ones no fault is possible; each has its reason.
     pub not_possible: usize,
 }
 
@@ -57,7 +57,7 @@ impl Totals {
         Totals::count(coverage.rows.iter().filter(|row| part.holds(row)))
     }
 
-    /// The figures of what the standards number: what the promise is about.
+    /// The figures of the numbered statements, which the project promises to cover.
     pub fn numbered(coverage: &Coverage) -> Totals {
         Totals::count(coverage.rows.iter().filter(|row| !row.statement.id.is_own()))
     }

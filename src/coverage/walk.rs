@@ -14,29 +14,29 @@ use crate::scenario::Case;
 use crate::statements::{StatementId, catalogue};
 use crate::suite::{CaseResult, Session, Target, Verdict};
 
-/// Ways in parallel, each with a broker of its own.
+/// How many faults run in parallel, each with a broker of its own.
 const SIDE_BY_SIDE: usize = 12;
-/// How long to wait for what must come. The broker is in this process, and silence is what many ways come to.
+/// How long to wait for an expected packet. The broker is in this process, and many faults result in silence.
 const PATIENCE: Duration = Duration::from_millis(400);
-/// How often an experiment that the machine was too slow for is made again: so, and then with the response timeout of a
+/// How often an experiment is repeated if the machine was too slow for it: first so, then with the response timeout of a
 /// run.
 const PLAYS: usize = 3;
 const PATIENT_PLAYS: usize = 20;
 /// Cases of one scenario in parallel.
 const FEW: usize = 6;
 
-/// What one scenario made of one way of breaking a statement that it claims.
+/// The result of one scenario with one fault in a statement that it claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Noticed {
     pub statement: StatementId,
-    /// The way, as [`Disobey::parse`] reads it.
+    /// The fault, as [`Disobey::parse`] reads it.
     pub token: String,
     /// The scenario's path.
     pub scenario: String,
     pub noticed: bool,
 }
 
-/// The machine was too busy to find out.
+/// The machine was too slow for a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{case} could not be played against a broker that breaks {token}: the machine is too slow")]
 pub struct TooSlow {
@@ -44,17 +44,17 @@ pub struct TooSlow {
     pub token: String,
 }
 
-/// Statement and scenario, and whether it notices.
+/// Statement and scenario, and whether the scenario catches a fault in it.
 type Claims<'a> = BTreeMap<(StatementId, &'a str), bool>;
 
-/// Everything that was found out.
+/// All results.
 #[derive(Debug, Clone, Default)]
 pub struct Walk {
     pub all: Vec<Noticed>,
 }
 
 impl Walk {
-    /// Claims that are not noticed in any way, as `STATEMENT SCENARIO`, and ways that nothing notices, as `TOKEN *`.
+    /// Claims that no fault confirms, as `STATEMENT SCENARIO`, and faults that no scenario catches, as `TOKEN *`.
     pub fn missed(&self) -> Vec<String> {
         let (claims, tokens) = self.seen();
         let claims = claims
@@ -65,13 +65,13 @@ impl Walk {
         claims.chain(tokens.map(|(token, _)| format!("{token} *"))).collect()
     }
 
-    /// How many claims and how many ways there were.
+    /// The numbers of claims and of faults.
     pub fn counts(&self) -> (usize, usize) {
         let (claims, tokens) = self.seen();
         (claims.len(), tokens.len())
     }
 
-    /// A scenario notices a statement when it notices one of the ways in which that is broken.
+    /// A scenario proves a statement if it catches one of the faults that break the statement.
     fn seen(&self) -> (Claims<'_>, BTreeMap<&str, bool>) {
         let mut claims = Claims::new();
         let mut tokens = BTreeMap::<&str, bool>::new();
@@ -83,23 +83,23 @@ impl Walk {
     }
 }
 
-/// What is walked, and against what.
+/// What is walked, and with which settings.
 pub struct Walker<'a> {
     pub cases: &'a [Arc<Case>],
     /// Makes the broker with a fault.
     pub target: &'a dyn Fn(Disobey) -> Target,
-    /// Which faults are tried.
+    /// The faults to try.
     pub takes: &'a dyn Fn(&Disobedience) -> bool,
     /// How cases are played, except for the response timeout.
     pub settings: Settings,
-    /// Ways in parallel, each with a broker of its own.
+    /// How many faults run in parallel, each with a broker of its own.
     pub side_by_side: usize,
-    /// Hears of each way that is through how many are, and how many there are in all.
+    /// Called after each fault, with the number of faults that are done and the number of all.
     pub done: &'a dyn Fn(usize, usize),
 }
 
-/// Plays every claim against every way of breaking it. `target` makes the embedded broker with a fault; `done` hears of
-/// each way that is through, and of how many there are.
+/// Plays every claim against every fault that breaks it. `target` makes the embedded broker with a fault; `done` is called
+/// after each fault, with the numbers of done ones and of all.
 ///
 /// # Errors
 /// If a case could not be judged because the machine was too slow each time.
@@ -119,7 +119,7 @@ pub async fn walk(
     walk_with(walker).await
 }
 
-/// As [`walk`], with every choice left to the caller.
+/// As [`walk`], with all settings left to the caller.
 ///
 /// # Errors
 /// As those of [`walk`].
@@ -171,11 +171,11 @@ fn broken_by() -> Vec<(&'static Disobedience, BTreeSet<StatementId>)> {
     all.into_values().collect()
 }
 
-/// Sessions with one disobedient broker.
+/// Sessions with one broker that has a fault.
 struct Trial {
     token: String,
     session: Session,
-    /// For cases that come to nothing with a short response timeout. It starts its broker when it is first used.
+    /// For cases without a verdict under a short response timeout. It starts its broker when it is first used.
     patient: Session,
 }
 
@@ -192,7 +192,7 @@ impl Trial {
         }
     }
 
-    /// Plays the claiming cases, and says of each claim whether it was noticed.
+    /// Plays the claiming cases, and returns for each claim whether it was confirmed.
     async fn walk(
         self: &Arc<Self>,
         statements: &BTreeSet<StatementId>,
@@ -223,8 +223,8 @@ impl Trial {
         Ok(all)
     }
 
-    /// Plays the cases of one scenario, and says of each statement that it claims whether it noticed. A grid has
-    /// hundreds of cases and one that notices is enough: they are played a few at a time, and only while a claim of
+    /// Plays the cases of one scenario, and returns for each statement that it claims whether a case failed. A grid has
+    /// hundreds of cases and one that fails is enough: they are played a few at a time, and only while a claim of
     /// theirs is open.
     async fn scenario(
         self: &Arc<Self>,
@@ -234,8 +234,8 @@ impl Trial {
         let mut seen: BTreeMap<StatementId, bool> = BTreeMap::new();
         let claims = cases.iter().flat_map(|case| &case.proves);
         seen.extend(claims.filter(|s| statements.contains(s)).map(|s| (*s, false)));
-        // On a busy machine a set-up may take longer than the short response timeout: what was not noticed is tried
-        // with more.
+        // On a busy machine a setup may take longer than the short response timeout: claims that were not confirmed are
+        // tried again with a longer one.
         for patient in [false, true] {
             for few in cases.chunks(FEW) {
                 let is_open = |case: &&Arc<Case>| case.proves.iter().any(|s| seen.get(s) == Some(&false));
@@ -270,7 +270,7 @@ impl Trial {
         tasks.join_all().await.into_iter().collect()
     }
 
-    /// A machine that is too slow voids an experiment, which is then made again: there was no verdict.
+    /// A machine that is too slow voids an experiment, which is then repeated: there was no verdict.
     async fn play(&self, case: &Case, patient: bool) -> Result<CaseResult, TooSlow> {
         let impatient = [(&self.session, PLAYS)].into_iter().filter(|_| !patient);
         for (session, plays) in impatient.chain([(&self.patient, PATIENT_PLAYS)]) {
@@ -294,8 +294,8 @@ impl Trial {
     }
 }
 
-/// Whether the case failed through its script or a rule about what it claims. A failure in the set-up or in a fence is
-/// no proof, and neither is a broker that no longer answers CONNECT though the script was met.
+/// Whether the case failed through its script or a rule about what it claims. A failure in the setup or in a fence is
+/// no proof, and neither is a broker that no longer answers CONNECT although the script was satisfied.
 pub fn notices(result: &CaseResult) -> bool {
     let script = result
         .failure

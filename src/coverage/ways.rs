@@ -1,10 +1,10 @@
-//! How a statement can be broken: by its own ways, or by those of the statements that enforce it.
+//! How a statement can be broken: by its own faults, or by those of the statements that enforce it.
 
 use crate::reference::{Disobedience, Disobey};
 use crate::statements::Statement;
 
-/// The ways of breaking a statement. One that binds the client and has none of its own is broken by a server that does
-/// not do what it owes to such a client.
+/// The faults that break a statement. One that binds the client and has none of its own is broken by a server that does
+/// not enforce it.
 pub fn ways(statement: &Statement) -> Vec<&'static Disobedience> {
     let of = |wanted: &dyn Fn(&Disobedience) -> bool| Disobey::all().iter().filter(|d| wanted(d)).collect();
     let own: Vec<_> = of(&|d| d.statement == statement.id);
