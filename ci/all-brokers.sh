@@ -3,9 +3,9 @@
 #
 #   ci/all-brokers.sh [--times N] [NAME...]
 #
-# NAME is a profile's file in ci/brokers/ without its ending; without one, all of them. A broker that is not installed is told and
-# left out, and fails the whole only where it was named. With --times each is run N times. Each run has to end with 0, and
-# no process of it may be left. MQTTSPEC names the program (target/release/mqttspec). The results lie in
+# NAME is a profile's file in ci/brokers/ without its extension; without a NAME, all of them. A broker that is not installed is
+# reported and skipped, and is a failure only if it was named. With --times each is run N times. Each run must exit 0, and
+# no process of it may be left. MQTTSPEC names the program (target/release/mqttspec). The results are in
 # target/all-brokers/NAME.json. The last lines are a table.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -51,7 +51,7 @@ for name in "${names[@]}"; do
   profile=ci/brokers/$name.yaml
   [ -f "$profile" ] || { echo "there is no $profile" >&2; exit 2; }
   for turn in $(seq "$times"); do
-    # One of an earlier run must not be taken for this one's.
+    # The file of an earlier run must not be mistaken for this one's.
     rm -f "$out/$name.json"
     mark=$name-$turn-$$
     began=$SECONDS
@@ -59,7 +59,7 @@ for name in "${names[@]}"; do
       >"$out/$name.log" 2>&1
     code=$?
     seconds=$((SECONDS - began))
-    # Without a report there is only the text to tell a broker that is missing from one that does not start.
+    # Without a report, only the text distinguishes a missing broker from one that does not start.
     if [ $code = 5 ] && grep -q 'is not installed\|no such program\|not found' "$out/$name.log" && [ ! -s "$out/$name.json" ]; then
       table+=("$name|not installed")
       [ "$named" = 0 ] || bad=$((bad + 1))
@@ -71,7 +71,7 @@ for name in "${names[@]}"; do
     [ -z "$remains" ] || { code=left; echo "$name: processes are left: $remains" >&2; }
     if [ "$code" != 0 ]; then
       bad=$((bad + 1))
-      # Without a report, or where it is snapshots that differ, the log says what is wrong.
+      # Without a report, or if snapshots differ, the log shows what is wrong.
       [ ! -s "$out/$name.json" ] || ci/results.py bad "$out/$name.json" | head -n 40
       tail -n 20 "$out/$name.log"
     fi

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # What mqttspec costs, as Markdown tables: the suite against each target (time, processor time, memory, the slowest case),
-# how that grows with the number of cases, `list` and `check`, and with `micro` the parts beside other codecs.
+# how that grows with the number of cases, `list` and `check`, and with `micro` its parts compared with other codecs.
 #
 #   ci/bench.sh [suite|growth|commands|micro]... [-- TARGET...]
 #
-# Without a part: the first three. TARGET is what `mqttspec run` takes, or `embedded` for the embedded reference broker (whose
+# Without a part: the first three. TARGET is what `mqttspec run` accepts, or `embedded` for the embedded reference broker (whose
 # time and memory are the harness's own); without one: embedded, the reference broker as a process, and mosquitto. MQTTSPEC
-# names the program (target/dist/mqttspec). It needs bash, awk, python3 and a Linux /proc, and a machine that does nothing else.
-# Ends with 1 where a limit is broken.
+# names the program (target/dist/mqttspec). It needs bash, awk, python3 and a Linux /proc, and an otherwise idle machine.
+# Exits 1 if a limit is exceeded.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=ci/common.sh
@@ -30,8 +30,8 @@ mkdir -p "$out"
 broken=0
 limit() { printf '\n**Over the limit:** %s\n\n' "$1"; broken=1; }
 
-# Runs a command, its output in a file. Leaves `status`, `real`, `user`, `system` (seconds of the process itself, not of brokers that it
-# starts) and `memory` (kB, peak). The parent is a `sleep` that waits for nobody, so that the kernel keeps the figures
+# Runs a command, its output in a file. Sets `status`, `real`, `user`, `system` (seconds of the process itself, not of brokers that it
+# starts) and `memory` (kB, peak). The parent is a `sleep` that waits for no child, so that the kernel keeps the figures
 # of the process when it has ended.
 measured() {
   local log=$1 began ticks
@@ -62,12 +62,12 @@ measured() {
 megabytes() { awk -v kb="$1" 'BEGIN { printf "%.1f", kb / 1024 }'; }
 over() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > b) }'; }
 
-# What `mqttspec run` is told for a target, in `arguments`, and its name in `name`.
+# The arguments of `mqttspec run` for a target, in `arguments`, and the target's name in `name`.
 target() {
   name=$(basename "$1" .yaml)
   arguments=(run --trace never)
   [ "$1" = embedded ] || arguments+=("$1")
-  # A run that is not measured, with the report that knows how many cases there are and how long each took.
+  # A run that is not measured. Its report has the number of cases and the duration of each.
   rm -f "$out/$name.json"
   "$program" "${arguments[@]}" --json "$out/$name.json" >"$out/$name.log" 2>&1
   [ -s "$out/$name.json" ] || { tail -n 20 "$out/$name.log" >&2; exit 2; }
@@ -75,7 +75,7 @@ target() {
 
 play() {
   measured "$out/$name.log" "$program" "${arguments[@]}" "$@"
-  # 1: a case fails. What is voided by a busy machine (5) spoils the figures too.
+  # 1: a case fails. Cases that a busy machine has voided (5) spoil the figures too.
   case $status in 0 | 256) ;; *) tail -n 20 "$out/$name.log" >&2; exit 2 ;; esac
 }
 
@@ -84,7 +84,7 @@ suite() {
   local target cases
   for target in "${targets[@]}"; do
     target "$target"
-    # Without a report: writing one is not what is measured.
+    # Without a report: writing one is not measured.
     play
     local figures cpu peak=$memory
     figures="$real s | $user s | $system s | $(megabytes "$memory") MB"
@@ -112,7 +112,7 @@ commands() {
   printf '| command | time | user | system | peak memory |\n|---|--:|--:|--:|--:|\n'
   local command best least
   for command in list check 'check scenarios'; do
-    # The best of five: what else the machine does can only make it slower.
+    # The best of five: other load on the machine can only make it slower.
     least=
     for _ in 1 2 3 4 5; do
       TIMEFORMAT='%R %U %S'
@@ -130,7 +130,7 @@ commands() {
   done
 }
 
-# The divan tables as they are, and codec beside codec with the ratio of the times: below 1 ours is faster.
+# The divan tables unchanged, and codec next to codec with the ratio of the times: below 1 ours is faster.
 micro() {
   CARGO_TARGET_DIR=target/benches cargo bench --quiet --manifest-path benches/Cargo.toml >"$out/micro.txt" || exit 2
   # shellcheck disable=SC2016 # Markdown
@@ -142,7 +142,7 @@ micro() {
     /\+ [a-z]+ v[35]/ && (group == "decode" || group == "encode") {
       line = $0; sub(/^[^a-z]*/, "", line); sub(/\|.*/, "", line)
       match(line, /  +/); kind = substr(line, 1, RSTART - 1); split(substr(line, RSTART), least, " ")
-      # The fastest sample: what else the machine does can only make it slower. For one of a hundred packets.
+      # The fastest sample: other load on the machine can only make it slower. For a batch of a hundred packets.
       time = ns(least[1], least[2]) / 100
       key = group "|" kind; if (!(key in seen)) { seen[key] = 1; order[++n] = key }
       took[key, codec] = time

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The book: writes its sources, or checks the links of its pages.
 
-    ci/book.py sources PROGRAM FOLDER   docs/*.md, and a page for each statement and each scenario, as mdBook wants them
+    ci/book.py sources PROGRAM FOLDER   docs/*.md, and a page for each statement and each scenario, as mdBook needs them
     ci/book.py check FOLDER             exits 1 if a link between the pages in FOLDER leads nowhere
 
-What the pages say comes from the program: `coverage --json`, `list --json` and `broker --list-faults`; the scenarios
+The content of the pages comes from the program: `coverage --json`, `list --json` and `broker --list-faults`; the scenarios
 are the files under `scenarios`. Only the standard library is needed.
 """
 
@@ -30,7 +30,7 @@ SEEN = {
 
 
 def output(*command):
-    """What a command prints; its failure is ours."""
+    """The output of a command; exits if the command fails."""
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
@@ -66,7 +66,7 @@ class Book:
         self.write("SUMMARY.md", "\n".join(summary) + "\n")
 
     def pages(self):
-        """Copies docs and the files that they link to; gives their chapters, in the order of the index."""
+        """Copies docs and the files that they link to; returns their chapters, in the order of the index."""
         for source in sorted((ROOT / "docs").glob("*.md")):
             self.write(source.name, self.with_own_links(source))
         for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
@@ -214,13 +214,13 @@ class Page(HTMLParser):
 
 
 def check(folder):
-    """The links that lead nowhere, and how many there are in all."""
+    """The links that lead nowhere, and the number of all links."""
     pages = {path.resolve(): Page(path.read_text()) for path in sorted(folder.rglob("*.html"))}
     dead, count = [], 0
     for path, page in pages.items():
         for link in page.links:
             parts = urlsplit(link)
-            # The page that a server shows for a wrong address has links of its own kind.
+            # The page that a server shows for a wrong address has links of another kind.
             if parts.scheme or parts.netloc or path.name == "404.html":
                 continue
             count += 1

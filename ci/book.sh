@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the book of docs/*.md, with a page for each statement and each scenario, into target/book/html, and exits 1 if one
-# of its links leads nowhere. `ci/book.sh [PROGRAM]`: what the pages say comes from PROGRAM, target/release/mqttspec unless
+# of its links leads nowhere. `ci/book.sh [PROGRAM]`: the content of the pages comes from PROGRAM, target/release/mqttspec unless
 # given. Needs Python 3 and mdbook, which ci/tools.sh installs.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."

@@ -4,8 +4,8 @@
     ci/broker-table.py RESULT.json...          from what `mqttspec run --json` wrote, such as target/all-brokers/*.json
     ci/broker-table.py --causes PROFILE...     the causes of each severity in the profiles, such as ci/brokers/*.yaml
 
-What the columns count stands below the tables. A known deviation is one of what is not refused where the step that fails
-expects a refusal or a close; one that shows in a case's control already is met by clients that keep to the protocol.
+The text below the tables explains the columns. A known deviation is one of not refusing if the step that fails
+expects a refusal or a close; one that already shows in a case's control affects clients that keep to the protocol.
 """
 
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 
 REFUSAL = re.compile(r"<- (refused|closed)")
 SEVERITIES = ("data-loss", "wrong-delivery", "interoperability", "leniency", "cosmetic")
-# Both stand on a line of their own in the profiles here, so that no YAML library is needed.
+# Both are on a line of their own in the profiles here, so that no YAML library is needed.
 SEVERITY = re.compile(r"^    severity: (\S+)$", re.MULTILINE)
 KNOWN_FROM = re.compile(r"^known_from: (\S+)$", re.MULTILINE)
 
@@ -40,13 +40,13 @@ def row(path: Path) -> str:
 
 
 def awaited(case: dict) -> str:
-    """The step that fails, and what else it could have been."""
+    """The step that fails, and its alternatives."""
     place = case["place"] or {}
     return " ".join([place.get("text", ""), *(one["what"] for one in case["expected"])])
 
 
 def severities(profile: Path) -> Counter:
-    """How many causes of each severity a profile lists, those of the file that it names among them."""
+    """How many causes of each severity a profile lists, including those of the file that it names."""
     text = profile.read_text()
     found = Counter(SEVERITY.findall(text))
     for file in KNOWN_FROM.findall(text):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Audits every capture in a folder that has an INDEX.md, and compares the packets of MQTT by type, the versions and the
-connections that can be replayed with what the index says of them, and what is found in those that were made for a violation.
+"""Audits every capture in a folder that has an INDEX.md. Compares the MQTT packets by type, the versions and the
+connections that can be replayed with the index, and the findings in captures that were made for a violation.
 The index is a table with the columns `file`, `MQTT/all TCP streams`, `replayable streams`, `MQTT` and `packet types`.
 
     ci/captures.py FOLDER [PROGRAM]
@@ -25,8 +25,8 @@ def rows(text):
         elif head and line.startswith("|") and not line.startswith("|--") and len(cells) == len(head):
             yield dict(zip(head, cells))
 
-# Captures that were made for a violation: by whom it is and of which statement, and whether the packets that were taken out of
-# the capture for it leave that open, so that it takes --strict to call it a violation.
+# Captures that were made for a violation: whose violation it is, of which statement, and whether the packets that were removed from
+# the capture leave it open, so that only --strict reports a violation.
 MADE_FOR = {
     "suricata-mqtt-events-invalid-qos.pcap": ("client", "v3.1.1:MQTT-3.3.1-4", "violation"),
     "suricata-mqtt-events-unassigned-msgtype.pcap": ("client", "v3.1.1:§2.2.1/packet-type", "violation"),
@@ -35,7 +35,7 @@ MADE_FOR = {
 }
 
 def violations(path, *options):
-    """Exit code, and who did what to which statement."""
+    """The exit code, and which side violated which statement."""
     out = subprocess.run([program, "audit", "--json", *options, path], capture_output=True, text=True, timeout=120)
     streams = json.loads(out.stdout)["streams"]
     return out.returncode, {(b["by"], b["statement"], b["outcome"]) for s in streams for b in s["violations"]}

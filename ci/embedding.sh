@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A stranger's crate, outside the repository, that tests its broker as docs/embedding.md says: with a `#[test]` and with
-# `harness!`. Also counts the crates that the library needs with and without the command line, and fails where it pulls the
+# A crate outside the repository that tests its broker as docs/embedding.md says: with a `#[test]` and with
+# `harness!`. Also counts the crates that the library needs with and without the command line, and fails if it pulls the
 # command line's in.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -81,7 +81,7 @@ use mqttspec::{Suite, Target};
 mqttspec::harness!(Target::reference(), Suite::embedded().select("qos2/dup-before-pubrel").unwrap());
 RUST
 
-# The crate's own lock file has the versions; what is built stays below the repository's target.
+# The crate's own lock file has the versions; build output stays below the repository's target.
 export CARGO_TARGET_DIR="$root/target/embedding"
 out=$(cargo test --manifest-path "$folder/Cargo.toml" 2>&1) || {
     echo "$out"

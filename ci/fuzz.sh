@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Feeds everything that reads what others wrote (packets, streams, scenarios, profiles, the bytes notation, captures) with
-# inputs made by libFuzzer, under the address sanitizer. What is asked: no panic, no overflow, no read out of bounds, no
+# Feeds everything that reads external data (packets, streams, scenarios, profiles, the bytes notation, captures) with
+# inputs made by libFuzzer, under the address sanitizer. It requires: no panic, no overflow, no read out of bounds, no
 # input that takes longer than 20 s or more memory than it warrants, and what fuzz/bodies.rs asserts.
 #
 #   ci/fuzz.sh [SECONDS [TARGET...]]
 #
-# SECONDS a target (10); without a TARGET all of fuzz/fuzz_targets. Inputs that lead further are kept in target/fuzz/found and
-# used by the next run; one that is a finding lies in target/fuzz/artifacts, and belongs into fuzz/corpus once it is mended.
-# SEED=N begins with the same random numbers each time, for CI. It needs a nightly toolchain and a C++ compiler, and ends with 2
-# where one is missing: nothing passes unseen. `cargo test --test it fuzz_corpus` plays the corpus with a stable toolchain.
+# SECONDS per target (10); without a TARGET all of fuzz/fuzz_targets. Inputs that increase coverage are kept in target/fuzz/found
+# for the next run. A finding is in target/fuzz/artifacts; add it to fuzz/corpus once it is fixed.
+# SEED=N seeds the random numbers, for CI. It needs a nightly toolchain and a C++ compiler, and exits 2
+# if one is missing. `cargo test --test it fuzz_corpus` plays the corpus with a stable toolchain.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -25,13 +25,13 @@ command -v c++ >/dev/null || command -v clang++ >/dev/null || missing "a C++ com
 
 host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 out=$PWD/target/fuzz
-# What cargo-fuzz gives: coverage for libFuzzer, and the address sanitizer.
+# The flags that cargo-fuzz sets: coverage for libFuzzer, and the address sanitizer.
 flags=(
   -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
   -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
   -Zsanitizer=address -Ccodegen-units=4 --cfg=fuzzing
 )
-# With a target named, build scripts and macros are built without the flags.
+# With --target, build scripts and macros are built without the flags.
 RUSTFLAGS="${flags[*]}" CARGO_TARGET_DIR=$out cargo +nightly build --quiet --release --locked \
   --manifest-path fuzz/Cargo.toml --target "$host" || exit 1
 

@@ -3,16 +3,16 @@
 #
 #   ci/install-brokers.sh [--dir FOLDER] [NAME...]
 #
-# NAME is one of those that `--list` prints; without a NAME, all of them. What does not come as a system package goes
-# into FOLDER (target/brokers by default, where the profiles look for it). What is there already is left alone. Needs
+# NAME is one of those that `--list` prints; without a NAME, all of them. A broker that is no system package goes
+# into FOLDER (target/brokers by default, where the profiles look for it). Installed ones are left alone. Needs
 # Debian 12, and root for the system packages; npm for aedes; cargo for mqttv5, rumqttd and rmqttd, which take minutes
-# to build. Says at the end what could not be installed, and then ends with 1.
+# to build. Reports at the end what could not be installed, and then exits 1.
 set -u
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 folder=$root/target/brokers
 all="mosquitto mosquitto-bpo nats ejabberd rabbitmq aedes debian13 mqttv5 rumqttd"
-# Only where it is named: it takes a quarter of an hour to build.
+# Only if it is named: it takes a quarter of an hour to build.
 named_only="rmqttd"
 sources=/etc/apt/sources.list.d/debian.sources
 
@@ -24,8 +24,8 @@ fail() { why=$*; return 1; }
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH DEBIAN_FRONTEND=noninteractive
 
-# Installs system packages, once the lists are fresh. Debian starts a service when it installs one, and a broker that
-# runs already would take a port and answer in place of the one under test, so this is forbidden for the time being.
+# Installs system packages, after updating the lists. Debian starts a service when it installs one, and a running
+# broker would take a port and answer instead of the one under test, so this is forbidden during the installation.
 packages() {
     command -v apt-get >/dev/null || { fail "no apt-get on this system"; return 1; }
     [ "$(id -u)" = 0 ] || { fail "needs root to install $*"; return 1; }
@@ -46,8 +46,8 @@ install_mosquitto() {
     packages mosquitto
 }
 
-# A newer mosquitto from bookworm-backports, unpacked beside the installed one, whose libraries it uses as far as they go.
-# apt works with lists of its own for this, so that nothing changes for the system.
+# A newer mosquitto from bookworm-backports, unpacked next to the installed one, whose libraries it uses as far as they suffice.
+# apt uses lists of its own for this, so that nothing changes for the system.
 install_mosquitto_bpo() {
     place=$folder/mosquitto-bpo
     runs_mosquitto "$place/root" && return
@@ -69,7 +69,7 @@ install_mosquitto_bpo() {
     ) >"$folder/mosquitto-bpo.log" 2>&1 || { fail "could not fetch it from bookworm-backports (see $folder/mosquitto-bpo.log)"; return 1; }
     rm -rf "$place/lists" "$place/cache" "$place/debs"
     runs_mosquitto "$place/root.part" || { fail "it does not run here: $(missing_libraries "$place/root.part")"; return 1; }
-    # Moved last, so that what is there is whole.
+    # Moved last, so that an existing folder is complete.
     mv "$place/root.part" "$place/root"
 }
 
@@ -79,7 +79,7 @@ libraries_of() {
     printf '%s' "$1"
 }
 
-# Whether the mosquitto in this root starts and says its version.
+# Whether the mosquitto in this root starts and reports its version.
 runs_mosquitto() {
     [ -x "$1/usr/sbin/mosquitto" ] || return
     LD_LIBRARY_PATH=$(libraries_of "$1") "$1/usr/sbin/mosquitto" -h 2>/dev/null | grep -q '^mosquitto version'
@@ -95,7 +95,7 @@ install_nats() {
 }
 
 install_ejabberd() {
-    # The profile starts Erlang itself, so that nothing changes user or leaves the process group.
+    # The profile starts Erlang itself, so that nothing changes the user or leaves the process group.
     [ -e /usr/sbin/ejabberdctl ] && command -v erl >/dev/null && return
     packages ejabberd
 }
@@ -105,7 +105,7 @@ install_rabbitmq() {
     packages rabbitmq-server
 }
 
-# A broker for Node: the packages, and beside them a folder that ci/brokers/aedes-level.yaml runs its own file in.
+# A broker for Node: the packages, and next to them a folder in which ci/brokers/aedes-level.yaml runs its own file.
 install_aedes() {
     command -v npm >/dev/null || { fail "needs Node.js with npm"; return 1; }
     place=$folder/aedes
@@ -120,8 +120,8 @@ install_aedes() {
     : >"$place/whole"
 }
 
-# Debian 13 in a folder of its own, with its newer NATS, RabbitMQ and ejabberd. Nothing stays mounted: whoever runs
-# something in it (ci/brokers/debian13.sh) mounts what it needs in a mount namespace that goes with the process.
+# Debian 13 in a folder of its own, with its newer NATS, RabbitMQ and ejabberd. Nothing stays mounted: a script that runs
+# something in it (ci/brokers/debian13.sh) mounts what it needs in a mount namespace that ends with the process.
 install_debian13() {
     place=$folder/debian13
     [ -e "$place/whole" ] && return
@@ -160,7 +160,7 @@ install_mqttv5() { crate mqttv5-cli mqttv5 0.29.10; }
 install_rumqttd() { crate rumqttd rumqttd 0.20.0; }
 
 install_rmqttd() {
-    # Its plugins for gRPC and Kafka, which are part of every build, ask for these.
+    # Its plugins for gRPC and Kafka, which are part of every build, need these.
     [ -x "$folder/rmqttd/bin/rmqttd" ] || { command -v protoc && command -v cmake; } >/dev/null ||
         packages protobuf-compiler cmake g++ || return 1
     crate rmqttd rmqttd 0.24.0 --locked

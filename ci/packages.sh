@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the packages that carry the program, installs each into an empty folder, and runs it there: a wheel, the npm packages,
-# a release archive by way of the action's installer. The program is the one that `cargo build --release` has left; what is published has
+# a release archive with the action's installer. The program is the one that `cargo build --release` has built; releases use
 # the profile `dist` instead. Needs node with npm, and python3 with venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,7 +21,7 @@ finish() {
 trap finish EXIT
 version=$("$program" --version | awk '{ print $2 }')
 
-# Plays a few cases with a program as it is installed: nothing of the repository around it, and nothing of it in PATH.
+# Plays a few cases with an installed program, outside of the repository and without it in PATH.
 try() {
   local name=$1
   shift
@@ -38,7 +38,7 @@ try() {
 
 tools=$root/target/tools/maturin
 [ -x "$tools/bin/maturin" ] || { python3 -m venv "$tools" && "$tools/bin/pip" --quiet install maturin==1.16.0; }
-# With the flags of the build before, so that cargo finds nothing to do.
+# With the flags of the previous build, so that cargo has nothing to do.
 "$tools/bin/maturin" build --quiet --profile release --locked --out "$out" --target-dir "$target"
 python3 -m venv "$work/python"
 "$work/python/bin/pip" --quiet install --no-index "$out"/mqttspec-"$version"-*.whl
@@ -49,11 +49,11 @@ node packaging/npm/build.mjs "$out/npm" "$platform=$program"
 for package in "mqttspec-$platform" mqttspec; do
   npm pack --silent --pack-destination "$out" "$out/npm/$package" >/dev/null
 done
-# Offline: the packages of other platforms are optional, and cannot be had.
+# Offline: the packages of other platforms are optional, and not available.
 npm install --silent --offline --no-audit --no-fund --prefix "$work/node" "$out/mqttspec-$platform-$version.tgz" "$out/mqttspec-$version.tgz"
 try npm "$work/node/node_modules/.bin/mqttspec"
 
-# What the installer asks for is the static build. Here it gets this one under its name.
+# The installer asks for the static build. Here it gets this one under that name.
 packaging/archive.sh "$program" "$(uname -m)-unknown-linux-musl" "$out/releases/v$version" >/dev/null
 python3 - "$out/releases" "$work/port" <<'PYTHON' &
 import functools, http.server, pathlib, sys
@@ -72,7 +72,7 @@ until [ -s "$work/port" ]; do kill -0 "$server"; sleep 0.05; done
 releases=http://127.0.0.1:$(cat "$work/port")
 installed=$(ci/action/install.sh "$releases" "v$version" "$work/installed" 2>"$work/log") || { cat "$work/log" >&2; exit 1; }
 try archive "$installed"
-# From the cache nothing is fetched.
+# With the program in the cache, nothing is fetched.
 ci/action/install.sh http://127.0.0.1:9 "$version" "$work/installed" >/dev/null 2>&1 || { echo "the cached program is not used" >&2; exit 1; }
 code=0
 ci/action/install.sh "$releases" 99.0.0 "$work/other" >/dev/null 2>&1 || code=$?

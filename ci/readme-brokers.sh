@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the blocks of README.md and docs/*.md that are tagged `sh broker`, against a mosquitto that this script starts on
-# port 1883, or against the one that listens there already. `cargo test` runs the blocks tagged `sh`.
+# port 1883, or against one that already listens there. `cargo test` runs the blocks tagged `sh`.
 set -eu -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=ci/common.sh
@@ -20,7 +20,7 @@ awk '/^```sh broker$/ {inside=1; next} /^```/ {inside=0} inside' README.md docs/
 count=0
 while IFS= read -r line; do
   case $line in ''|'#'*) continue ;; esac
-  # A line may say which exit code it is to have: `# exit 1`.
+  # A line may state its exit code: `# exit 1`.
   expected=0
   case $line in *'# exit '*) expected=${line##*# exit } ;; esac
   code=0

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What `mqttspec run --json` wrote (docs/json.md), for the scripts beside this one.
+"""Reads the output of `mqttspec run --json` (docs/json.md), for the other scripts here.
 
     ci/results.py summary RESULT.json       how many cases have each verdict, in one line
-    ci/results.py bad RESULT.json           the cases with a verdict that is not as expected, a line each
+    ci/results.py bad RESULT.json           the cases with an unexpected verdict, one per line
     ci/results.py cases RESULT.json         how many cases there are
     ci/results.py slowest RESULT.json       seconds and id of the slowest case
-    ci/results.py changes RESULT.json...    every case whose verdict is not that of the first of these runs; ends with 3
-                                            where there is one
+    ci/results.py changes RESULT.json...    every case whose verdict differs from that in the first of these runs; exits 3
+                                            if there is one
 """
 
 import json
@@ -48,7 +48,7 @@ def slowest(run: dict) -> str:
 
 
 def changes(paths: list[str]) -> list[str]:
-    """A skip says nothing, and a deviation is known in a profile only, so that it counts as a failure."""
+    """A skip counts as nothing. Only a profile makes a deviation a known one, so it counts as a failure."""
     first: dict[str, str] = {}
     seen: Counter[str] = Counter()
     for path in paths:

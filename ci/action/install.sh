@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Gets the program of a release into a folder, and prints its path:
+# Downloads the program of a release into a folder, and prints its path:
 #
 #   ci/action/install.sh RELEASES VERSION FOLDER
 #
-# RELEASES is the address below which the releases lie, such as https://github.com/OWNER/mqttspec/releases/download. The archive
-# has to match its checksum. What is in FOLDER already is used as it is. Ends with 1 if there is no such archive, or none for this platform, and with 2
+# RELEASES is the base address of the releases, such as https://github.com/OWNER/mqttspec/releases/download. The archive
+# must match its checksum. A program in FOLDER is used as it is. Exits 1 if there is no such archive, or none for this platform, and 2
 # if the checksum does not match.
 set -euo pipefail
 [ $# -eq 3 ] || { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p;}' "$0" >&2; exit 64; }

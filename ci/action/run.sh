@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the action does: one run with every report, and the comparison with a run before. Everything comes by variables, named
-# as the action's inputs; without GitHub around it does the same.
+# The action itself: one run with every report, and the comparison with an earlier run. All settings are variables, named
+# like the action's inputs; without GitHub it does the same.
 set -u -o pipefail
 
 program=${PROGRAM:-mqttspec}
@@ -18,7 +18,7 @@ done <<< "${SELECT:-}"
 [ -z "${SHARD:-}" ] || arguments+=(--shard "$SHARD")
 [ -z "${SNAPSHOTS:-}" ] || arguments+=(--snapshots "$SNAPSHOTS")
 [ -z "${WRITE_KNOWN:-}" ] || arguments+=(--write-known "$WRITE_KNOWN")
-# A name for each part, so that the parts of several jobs can lie in one folder.
+# A name for each part, so that the parts of several jobs can be in one folder.
 part=${SHARD:+-${SHARD//\//-of-}}
 json=$output/results$part.json
 arguments+=(--json "$json" --junit "$output/results$part.xml" --html "$output/results$part.html")
@@ -33,13 +33,13 @@ if [ -n "${GITHUB_OUTPUT:-}" ]; then
   { echo "exit-code=$code"; echo "json=$json"; } >> "$GITHUB_OUTPUT"
 fi
 
-# With a list of deviations being made, failures are what it is made of.
+# While a list of deviations is being made, failures are its content.
 if [ -n "${WRITE_KNOWN:-}" ] && [ $code -eq 1 ]; then
   echo "the deviations found are in $WRITE_KNOWN: put them into the profile, each with its reason"
   code=0
 fi
 
-# Against a run before only what is worse counts.
+# Against an earlier run, only regressions count.
 if [ -n "${BASELINE:-}" ]; then
   if [ -f "$BASELINE" ]; then
     "$program" compare "$BASELINE" "$json" --diff --md "$output/changes.md"
