@@ -332,7 +332,7 @@ pub struct CoverageArgs {
     /// With --walk-free: every freedom by itself
     #[arg(long, requires = "walk_free")]
     pub alone: bool,
-    /// With --walk-free: so many random sets
+    /// With --walk-free: number of random sets
     #[arg(long, value_name = "N", default_value_t = 10, requires = "walk_free")]
     pub sets: u32,
     /// With --walk-free: what the random sets are drawn from

@@ -14,7 +14,7 @@ use super::Exit;
 use super::args::CoverageArgs;
 use super::out::{fail, print, print_error};
 
-/// Sets side by side: the cases of one mostly wait.
+/// How many sets run in parallel: the cases of one mostly wait.
 const SIDE_BY_SIDE: usize = 2;
 
 /// Plays the cases with each set of freedoms, and prints which of them fail.

@@ -72,7 +72,7 @@ fn with(features: &[&str], limits: &[(&str, u64)]) -> Supports {
     Supports::of(&features, limits)
 }
 
-/// Nobody comes in without a login, and nobody may use `$ns/denied` and what is below it.
+/// No client is accepted without a login, and none may use `$ns/denied` and the topics below it.
 fn users(base: &Config) -> Equipped {
     let config = Config {
         users: vec![User::new("tester", "of brokers"), User::new("other", "another")],

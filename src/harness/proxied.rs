@@ -14,7 +14,7 @@ pub fn disobeying(target: &Target, disobey: &Disobey) -> Target {
     through_proxy(target, disobey, &Free::default())
 }
 
-/// The same target, whose packets, bytes and closes are changed on their way. What `disobey` and `free` hold beyond that is left
+/// The same target, whose packets, bytes and closes are changed in transit. What else `disobey` and `free` contain is left
 /// out.
 pub fn through_proxy(target: &Target, disobey: &Disobey, free: &Free) -> Target {
     let behind = |inner: &Arc<dyn Launcher>| -> Arc<dyn Launcher> {

@@ -13,7 +13,7 @@ use crate::suite::{CaseResult, Session, Target};
 
 use super::{Suite, TargetBuilder};
 
-/// Cases mostly wait, so many of them run in parallel unless the command line says otherwise.
+/// The number of cases in parallel, unless the command line says otherwise. It is high because cases mostly wait.
 const THREADS: usize = 64;
 
 /// Brokers live on it as long as the process does.

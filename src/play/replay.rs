@@ -39,7 +39,7 @@ fn inputs(transcript: &Transcript) -> impl Iterator<Item = Input> {
     })
 }
 
-/// An event as the driver first told it: nothing has taken it.
+/// An event as the driver first reported it: no step has taken it.
 fn untaken(event: &Event) -> Event {
     let step = if event.is_from_peer() { None } else { event.step.clone() };
     Event { step, ..event.clone() }

@@ -437,7 +437,7 @@ impl Player<'_> {
         while wait_until(self, time).await {}
     }
 
-    /// The target has closed if the captured broker had not: told once.
+    /// Reports once that the target has closed although the captured broker had not.
     fn tell_end(&mut self, turn: &Turn) {
         let state = &mut self.states[turn.line];
         if std::mem::replace(&mut state.told_end, true) {

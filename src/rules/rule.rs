@@ -36,8 +36,8 @@ pub enum Needs {
     /// What the client sent on this connection and on earlier ones of its session.
     Session,
     /// As `Session`, and that no subscription was made but by the client's SUBSCRIBE packets. A server may make some by
-    /// itself (3.1.1 and 5.0, section 4.5), so that a capture leaves it open; in a case that is played no one has told
-    /// the server to.
+    /// itself (3.1.1 and 5.0, section 4.5), so that a capture leaves it open; in a case that is played, nothing has
+    /// caused the server to.
     Subscriptions,
 }
 

@@ -178,7 +178,7 @@ impl Pattern {
         self.meets(Some(&Value::Int(code.into())), None, &mut scope.clone())
     }
 
-    /// Whether a value meets the pattern; binds variables in `scope` where it does. `spec` tells what absence stands
+    /// Whether a value meets the pattern; binds variables in `scope` if it does. `spec` says what absence stands
     /// for.
     fn meets(&self, found: Option<&Value>, spec: Option<&FieldSpec>, scope: &mut Scope) -> bool {
         let stand_in = match (found, spec) {

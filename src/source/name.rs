@@ -13,7 +13,7 @@ pub(crate) fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a s
     let near = (length / 3).max(1);
     candidates
         .into_iter()
-        // Texts of such different lengths cannot be near, which is soon told.
+        // Texts whose lengths differ that much cannot be near: a cheap test first.
         .filter(|candidate| candidate.chars().count().abs_diff(length) <= near)
         .map(|candidate| (strsim::osa_distance(&text, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= near)

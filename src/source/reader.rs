@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::duration::{FORM, parse_duration};
 use super::{Diagnostic, Node, Place, Source, meant, quoted};
 
-/// This many errors of one file are reported. Whoever has more has to look at the file anyway, and a file can have one
-/// at each of its nodes, to be looked for and shown with its place.
+/// At most this many errors of one file are reported. With more of them the whole file needs a review, and a file can have
+/// one at each of its nodes, each to be found and shown with its place.
 pub(crate) const MOST_ERRORS: usize = 100;
 
 /// An error has been noted. Only a [`Reader`] that notes one makes this, so that no one gives up without a word.

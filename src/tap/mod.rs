@@ -25,11 +25,11 @@ pub use told::{Counts, Recorded, Told};
 
 /// How many reads may wait to be written down.
 const QUEUE: usize = 64;
-/// What was written down is in the file after so much time at most, so that it can be looked at while it grows.
+/// Records are in the file after this time at most, so that it can be inspected while it grows.
 const FLUSH: Duration = Duration::from_millis(500);
 
 /// Passes everything between the clients that connect to `listener` and the broker until `stop` becomes true, and
-/// writes it to `out`. No one listening to `told` is no reason to stop.
+/// writes it to `out`. It does not stop if the receiver of `told` is dropped.
 ///
 /// # Errors
 /// The file cannot be written; nothing passes any more then.

@@ -37,7 +37,7 @@ pub struct LongBlob {
     /// The last [`TAIL`] bytes.
     pub tail: Bytes,
     /// Digests of what follows `start`, to the end of the packet. Of a PUBLISH there is one for each place where its
-    /// payload may begin (with and without properties, unless the splitter [was told](Splitter::speaks) the version);
+    /// payload may begin (with and without properties, unless the splitter [knows](Splitter::speaks) the version);
     /// of others one, of the whole body.
     pub digests: Vec<Digest>,
 }

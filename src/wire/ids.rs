@@ -1,4 +1,4 @@
-//! Which statement a malformed packet breaches, version by version. Every id that decoding names stands here.
+//! Which statement a malformed packet violates, version by version. Every id that decoding reports is here.
 
 use super::{PacketType, Side, StatementId, Version};
 use crate::statements::{PerVersion, ids};
@@ -11,7 +11,7 @@ pub fn decoder_statements(version: Version) -> impl Iterator<Item = StatementId>
 macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident = $ids:expr;)*) => {
         $($(#[$doc])* pub const $name: PerVersion = $ids;)*
-        /// Every duty that a single packet can breach.
+        /// Every duty that a single packet can violate.
         const ALL: &[PerVersion] = &[$($name),*];
     };
 }
@@ -244,7 +244,7 @@ pub fn flags(packet_type: PacketType) -> PerVersion {
     }
 }
 
-/// The rule that a packet identifier of 0 breaches.
+/// The rule that a packet identifier of 0 violates.
 pub fn packet_id(packet_type: PacketType, from: Side) -> PerVersion {
     match (packet_type, from) {
         (PacketType::PubAck | PacketType::PubRec | PacketType::PubRel, _) => ID_ACK,

@@ -58,8 +58,8 @@ const V5: &[Row] = {
         only(Server, row(0x89, "Server busy", &[Disconnect])),
         row(0x8a, "Banned", &[ConnAck]),
         only(Server, row(0x8b, "Server shutting down", &[Disconnect])),
-        // Section 2.4 lists this one for DISCONNECT, the table of 3.14.2.1 does not: whoever sends it is given the
-        // benefit.
+        // Section 2.4 lists this one for DISCONNECT, the table of 3.14.2.1 does not: both sides may
+        // send it.
         row(0x8c, "Bad authentication method", BOTH_ENDS),
         only(Server, row(0x8d, "Keep Alive timeout", &[Disconnect])),
         only(Server, row(0x8e, "Session taken over", &[Disconnect])),
@@ -138,7 +138,7 @@ pub fn reason_name(code: u8, packet: PacketType, version: Version) -> Option<&'s
     row_of(code, packet, version).map(|r| r.name)
 }
 
-/// Whether the packet may carry `code`, whoever sends it.
+/// Whether the packet may carry `code`, from either side.
 pub fn reason_allowed(code: u8, packet: PacketType, version: Version) -> bool {
     reason_senders(code, packet, version) != Senders::Nobody
 }

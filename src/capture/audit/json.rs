@@ -16,7 +16,7 @@ use crate::wire::{PacketType, Side, Text};
 const FORMAT: u32 = 2;
 
 /// A document that grows. Nothing is written before the first stream, so that a file that is no capture leaves no half
-/// of one; what the writer refuses is kept, and told at the end.
+/// of one; an error of the writer is kept, and returned at the end.
 pub struct Json<W: Write> {
     out: W,
     file: String,

@@ -13,7 +13,7 @@ use pcap_file::{DataLink, Endianness, PcapError};
 use crate::transcript::printable;
 
 /// The resolution of the times in the file: 10 to the power of minus this, in seconds. The writer writes nanoseconds,
-/// and a reader that is not told so takes them for microseconds.
+/// and without this option a reader takes them for microseconds.
 const NANOSECONDS: u8 = 9;
 /// The longest comment in bytes. The format permits 65 535, which is too long to read.
 const COMMENT: usize = 2000;

@@ -299,7 +299,7 @@ impl Matcher {
     }
 }
 
-/// The expectations that are first in each alternative, or side by side.
+/// The expectations that are first in each alternative, or in parallel.
 fn expectations(what: &StepKind) -> impl Iterator<Item = &Expect> {
     let steps: Vec<&Step> = match what {
         StepKind::OneOf(alternatives) => alternatives.iter().filter_map(|a| a.first()).collect(),

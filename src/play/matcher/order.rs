@@ -51,7 +51,7 @@ impl Matcher {
         }
         if let Some(&first) = unmet.first() {
             let (client, what, _) = wanted[first];
-            // A packet that no expectation takes stands in the way for good; else the right one may still come.
+            // A packet that no expectation takes blocks the step for good; otherwise the right one may still come.
             let taken = |event: usize| holder.iter().any(|(e, _)| *e == event);
             let ended = self.clients[client].ended().is_some();
             return match self.probe(client, what, &self.scope) {

@@ -75,7 +75,7 @@ impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
         self.end - self.pos
     }
 
-    /// Ends the packet at `end`, if it has so many bytes; those behind it are not read.
+    /// Ends the packet at `end`, if it has that many bytes; those behind it are not read.
     #[inline]
     pub fn set_end(&mut self, end: usize) {
         self.end = end.clamp(self.pos, self.data.len());

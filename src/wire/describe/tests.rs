@@ -151,7 +151,7 @@ PUBLISH of 131 bytes from a server, v3.1.1
 007b  61 61 61 61 61 61 61 61
 0083                            payload           \"\"
 
-v3.1.1:MQTT-1.5.3-2 (MUST NOT): No string field may hold U+0000, and whoever receives one that does drops the connection.
+v3.1.1:MQTT-1.5.3-2 (MUST NOT): No string field may hold U+0000, and the receiver of one that does closes the connection.
 ");
 }
 

@@ -30,7 +30,7 @@ function keepAddress() {
   try { history.replaceState(null, "", text ? "#" + text : location.pathname + location.search); } catch { /* as said */ }
 }
 
-/** Takes over what stands in the address. */
+/** Applies the state in the address. */
 function readAddress() {
   const parts = new URLSearchParams(location.hash.slice(1));
   const what = { ...NOTHING };

@@ -6,7 +6,7 @@ const data = await unpacked($("data").textContent);
 const LETTERS = { pass: "P", fail: "F", crash: "C", known: "K", fixed: "X", skip: "S", error: "E" };
 const MEANINGS = {
   pass: "did what the standard asks for",
-  fail: "did not, and nobody has listed it",
+  fail: "did not, and its profile does not list it",
   crash: "this case alone brings the broker down",
   known: "did not, as its profile says with a reason",
   fixed: "passes, though its profile lists it as failing",

@@ -1,5 +1,5 @@
 // The grid. Groups are there from the beginning; the rows of an open group are made when it comes near the window, as
-// thousands of rows that nobody sees would only cost time. Before printing all of them are made.
+// thousands of rows outside of the view would only cost time. Before printing all of them are made.
 
 /** Names of the groups that are open. */
 const open = new Set();
