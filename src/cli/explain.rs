@@ -149,7 +149,7 @@ fn freedom_text(freedom: &Freedom) -> String {
     out
 }
 
-/// How a freedom is switched on; its name where it cannot be.
+/// How a freedom is switched on; its name if it cannot be.
 fn switch(freedom: &Freedom) -> String {
     match (freedom.switch, freedom.value) {
         (None, _) => freedom.name.to_owned(),

@@ -1,5 +1,5 @@
-//! How late the harness itself is: on a machine that is too busy, a timing experiment proves nothing. Nor where the
-//! disk is too busy: a broker that keeps its sessions on it answers when they are written.
+//! How late the harness itself is: on a machine that is too busy, a timing experiment proves nothing. The same holds if
+//! the disk is too busy: a broker that keeps its sessions on it answers when they are written.
 
 use std::fs::File;
 use std::io::{self, Seek, Write};

@@ -14,7 +14,7 @@ use super::{Limits, Settings};
 /// The largest packet of 3.x and of a 5.0 connection without a limit, in bytes: the fixed header and 268 435 455 bytes.
 const LARGEST: u64 = wire::VARIABLE_MAX as u64 + 5;
 
-/// Why what is to be sent goes beyond a stated limit; `None` where it does not.
+/// Why what is to be sent goes beyond a stated limit; `None` if it does not.
 pub fn beyond(built: &Built, version: Version, client: &Client, scope: &Scope, settings: &Settings) -> Option<String> {
     let stated = Stated::new(
         &settings.limits,

@@ -1,7 +1,7 @@
 //! Reports: each a pure function of results.
 //!
 //! In: a [`RunResult`](crate::suite::RunResult) or [`CaseResult`](crate::suite::CaseResult). Out: text, or a pcapng
-//! file. Styles are ANSI escapes; who prints takes them out where they do not belong.
+//! file. Styles are ANSI escapes; the caller removes them if the output is no terminal.
 
 pub mod accepted;
 mod case;

@@ -21,7 +21,7 @@ pub struct Conn {
     pub lost: [bool; 2],
     /// The session that it resumes was not seen from its beginning.
     pub session_hole: bool,
-    /// We have sent a wrong packet, or a right one where it is a protocol error.
+    /// We have sent a wrong packet, or a right one at a point where it is a protocol error.
     pub wrong: bool,
     /// The version of the last CONNECT; `None` before it, and if its level is no version.
     pub version: Option<Version>,
@@ -60,7 +60,7 @@ impl Conn {
         self.connect.as_ref()?.properties.number(id)
     }
 
-    /// The client's Receive Maximum (5.0, 3.1.2.11.3), 65 535 where it named none.
+    /// The client's Receive Maximum (5.0, 3.1.2.11.3), 65 535 if it named none.
     pub fn receive_maximum(&self) -> u32 {
         self.asked(id::RECEIVE_MAXIMUM).unwrap_or(65_535)
     }

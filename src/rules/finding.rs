@@ -17,7 +17,7 @@ pub struct Finding {
     pub statement: StatementId,
     /// Index of the event in the transcript.
     pub event: usize,
-    /// The offending bytes within the event's packet, where the violation lies in some of them.
+    /// The offending bytes within the event's packet, if the violation lies in some of them.
     pub span: Option<Range<usize>>,
     /// One sentence for a person: what was found and what is allowed.
     pub text: String,

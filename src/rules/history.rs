@@ -52,12 +52,12 @@ impl<'a> Moment<'a> {
         self.history.is_from_broker(self.event)
     }
 
-    /// The decoded packet, where the event is one from the broker.
+    /// The decoded packet, if the event is one from the broker.
     pub fn decoded(&self) -> Option<&'a Decoded> {
         self.event.packet().filter(|_| self.is_from_broker())
     }
 
-    /// The packet, where the event is one from the broker that could be read.
+    /// The packet, if the event is one from the broker that could be read.
     pub fn packet(&self) -> Option<&'a Packet> {
         self.decoded()?.packet.as_ref()
     }

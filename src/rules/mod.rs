@@ -125,8 +125,8 @@ impl Judge {
     }
 }
 
-/// Whether what a rule found may be held against its side: not where it rests on something that the other side did
-/// wrong, and only as a doubt where it rests on something that was not seen.
+/// Whether what a rule found may be held against its side: not if it rests on something that the other side did
+/// wrong, and only as a doubt if it rests on something that was not seen.
 fn judge(watched: &Watched, moment: &Moment, found: rule::Found) -> Option<Finding> {
     let Watched { rule, by, .. } = watched;
     let conn = moment.conn;

@@ -118,7 +118,7 @@ impl Published {
         (!publication.will).then_some((at, stream))
     }
 
-    /// The publication that should have come later than this delivery's, where one has come before it.
+    /// The publication that should have come later than this delivery's, if one has come before it.
     pub fn overtaken(&self, connection: u32, topic: &Text, p: &Publish) -> Option<(&Publication, &Publication)> {
         let (at, stream) = self.stream(connection, topic, p)?;
         if self.came.contains(&(connection, at)) {

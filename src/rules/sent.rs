@@ -26,7 +26,7 @@ pub struct Sent {
     pub pubrecs: VecDeque<u16>,
     /// What the client's topic aliases are set for.
     pub aliases: std::collections::BTreeSet<u16>,
-    /// In seconds, the server's where it named one; 0 is off.
+    /// In seconds, the server's if it named one; 0 is off.
     pub keep_alive: u16,
     /// The time of the client's last packet.
     pub last: Duration,

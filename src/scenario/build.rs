@@ -69,7 +69,7 @@ impl Write {
     }
 
     /// Whether this sends a CONNECT that cannot carry the target's login: as bytes or with `connect_flags`, and without
-    /// `$login`. Where the profile has a login the case is to be skipped.
+    /// `$login`. If the profile has a login the case is to be skipped.
     pub fn lacks_login(&self) -> bool {
         self.parts.iter().any(|part| match part {
             Part::Packet(t) => t.packet_type == PacketType::Connect && t.connect_flags.is_some() && !t.places_login,
@@ -476,7 +476,7 @@ fn subscription(one: &Expr, scope: &Scope) -> Result<Subscription, NoValue> {
     Ok(subscription)
 }
 
-/// Adds a property by its name; a list adds it once an element where the property may repeat.
+/// Adds a property by its name; a list adds it once per element if the property may repeat.
 fn push_property(to: &mut Properties, name: &str, value: &Expr, scope: &Scope) -> Result<(), NoValue> {
     let Some(spec) = property_named(name) else {
         return Err(NoValue::Other(format!("there is no property `{name}`")));

@@ -21,7 +21,7 @@ pub struct Mismatch {
 
 impl PacketPattern {
     /// Whether the packet has the key that this pattern looks for: the type; for acknowledgements the packet identifier
-    /// too, for PUBLISH the topic, where the script names it. `topic` is the topic after a Topic Alias is resolved.
+    /// too, for PUBLISH the topic, if the script names it. `topic` is the topic after a Topic Alias is resolved.
     pub fn key_matches(&self, packet: &Packet, topic: Option<&Text>, version: Version, scope: &Scope) -> bool {
         use PacketType::*;
         if packet.packet_type() != self.packet_type {
@@ -40,7 +40,7 @@ impl PacketPattern {
             .all(|f| f.pattern.meets(found.as_ref(), None, &mut scope.clone()))
     }
 
-    /// Compares every field that the script names, and the success of a reason code that it does not name. Where all
+    /// Compares every field that the script names, and the success of a reason code that it does not name. If all
     /// hold, variables that had no value are bound to what came; else `scope` stays as it was.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ fn span_of(decoded: &Decoded, name: &str) -> Option<Range<usize>> {
         .reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
 }
 
-/// The topic after an alias is resolved; the one on the wire where the caller knows no better.
+/// The topic after an alias is resolved; the one on the wire if the caller knows no better.
 fn resolved_topic(packet: &Packet, topic: Option<&Text>) -> Option<Value> {
     match (packet, topic) {
         (Packet::Publish(_), Some(topic)) => Some(Value::Text(topic.clone())),

@@ -39,7 +39,7 @@ pub struct Conditions {
     /// Plays alone, since it touches the whole broker.
     pub serial: bool,
     /// Moves so much that it would disturb the times of others: it is played after them, one at a time, with a broker
-    /// of its own where one can be started.
+    /// of its own if one can be started.
     pub heavy: bool,
     /// The verdict depends on the time at which things happen, though no step states a bound.
     pub timing: bool,
@@ -150,7 +150,7 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// What a failure of the case is: of a SHOULD where the scenario says so, and where every statement that the case
+    /// What a failure of the case is: of a SHOULD if the scenario says so, and if every statement that the case
     /// proves is a SHOULD by the catalogue (those of 3.1 above all). A case that proves nothing has the level of its
     /// scenario.
     pub fn level(&self) -> ScenarioLevel {
@@ -405,7 +405,7 @@ pub enum BytePart {
     Id(Var),
     /// `$login`: user name and password as two fields of a CONNECT's payload; nothing if the target asks for none.
     Login,
-    /// `03|$login`: connect flags, with the flags of the login set where the target asks for one.
+    /// `03|$login`: connect flags, with the flags of the login set if the target asks for one.
     LoginFlags(u8),
     /// `..`, in expectations only.
     AnyByte,

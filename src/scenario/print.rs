@@ -187,7 +187,7 @@ fn field_expr(name: &str, e: &Expr, scope: &Scope) -> String {
     show_expr(e, scope, is_code(name))
 }
 
-/// A pattern, with its variables resolved where they have a value.
+/// A pattern, with its variables resolved if they have a value.
 pub fn pattern(pattern: &Pattern, scope: &Scope) -> String {
     show_pattern(pattern, scope, false)
 }

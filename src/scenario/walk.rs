@@ -74,7 +74,7 @@ impl Step {
         }
     }
 
-    /// What the step has a client do, where it does.
+    /// What the step makes a client send, if anything.
     pub fn sends(&self) -> Option<&Send> {
         match &self.what {
             StepKind::Send { what, .. } => Some(what),

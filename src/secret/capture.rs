@@ -58,7 +58,7 @@ pub fn fragment(bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Where a password is within the first bytes of a packet. Where a CONNECT cannot be read to its end, that may be
+/// Where a password is within the first bytes of a packet. If a CONNECT cannot be read to its end, that may be
 /// anywhere behind its fixed part; behind one that can, in what is left over.
 pub(super) fn spans(decoded: &Decoded, head: &[u8]) -> Vec<Range<usize>> {
     if decoded.packet_type != Some(PacketType::Connect) {

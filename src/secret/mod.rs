@@ -1,4 +1,4 @@
-//! What is secret in a packet: the password of a CONNECT, and what may be one where the CONNECT cannot be read.
+//! What is secret in a packet: the password of a CONNECT, and what may be one if the CONNECT cannot be read.
 //!
 //! In: a packet's bytes and what they were decoded to. Out: where its secrets are, or its bytes without them. There are
 //! two policies. What a run shows of its own packets ([`Policy::Run`]) leaves as much as can be seen, for a person has
@@ -48,7 +48,7 @@ pub fn is_password(name: &str) -> bool {
 }
 
 /// Whether the protocol name is one that there is, or a wrong one of the same length before a level that there is.
-/// Where it is not, its length may be a lie, and what is read behind it something else.
+/// If it is not, its length may be a lie, and what is read behind it something else.
 pub fn has_a_name_in_place(decoded: &Decoded) -> bool {
     let value = |name| decoded.fields.iter().find(|f| f.name == name).map(|f| &f.value);
     let Some(Value::Text(name)) = value("protocol_name") else {

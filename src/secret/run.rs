@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{MASK, PASSWORD, is_password};
 use crate::wire::{Blob, Decoded, Field, PacketType, Value};
 
-/// Where a secret is in the packet. Where a CONNECT is malformed this is all that may hold its password.
+/// Where a secret is in the packet. If a CONNECT is malformed this is all that may hold its password.
 pub fn run_spans(decoded: &Decoded) -> Vec<Range<usize>> {
     let secrets = decoded.fields.iter().filter(|field| is_secret(decoded, field));
     secrets.map(|field| field.span.clone()).collect()

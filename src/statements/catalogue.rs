@@ -161,7 +161,7 @@ impl Catalogue {
     /// Reads a token such as `v5:MQTT-4.3.3-10`, or a bare id that exists at one version only.
     ///
     /// # Errors
-    /// A message for the user if there is none, or where a bare id exists at several versions (it names them).
+    /// A message for the user if there is none, or if a bare id exists at several versions (it names them).
     pub fn resolve(&self, token: &str) -> Result<&Statement, String> {
         if let Some((version, id)) = token.split_once(':') {
             let version: Version = version.parse().map_err(|e| format!("{e}"))?;

@@ -59,15 +59,15 @@ pub struct Freedom {
     pub kind: Openness,
     /// What a server may do, in our words.
     pub says: String,
-    /// `None` where the reference broker has no switch for it, and [`Freedom::why_not`] says why.
+    /// `None` if the reference broker has no switch for it, and [`Freedom::why_not`] says why.
     pub switch: Option<SwitchLevel>,
-    /// What VALUE is in `NAME=VALUE` unless it is given; `None` where there is none.
+    /// What VALUE is in `NAME=VALUE` unless it is given; `None` if there is none.
     pub value: Option<u32>,
     pub why_not: Option<String>,
 }
 
 impl Freedom {
-    /// The section at a version; `None` where the version has no such freedom.
+    /// The section at a version; `None` if the version has no such freedom.
     pub fn section(&self, version: Version) -> Option<&str> {
         let found = self.sections.iter().find(|(v, _)| *v == version);
         found.map(|(_, section)| section.as_str())
@@ -131,7 +131,7 @@ struct Sections {
 /// Reads the list.
 ///
 /// # Errors
-/// Where the text is not of the list's form, a name occurs twice or is no plain word, an entry holds at no version, or it has
+/// If the text is not of the list's form, a name occurs twice or is no plain word, an entry holds at no version, or it has
 /// both a switch and a reason for having none, or neither.
 fn load(text: &str) -> Result<Vec<Freedom>, String> {
     let file: File = serde_yaml::from_str(text).map_err(|e| e.to_string())?;

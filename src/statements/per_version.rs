@@ -2,7 +2,7 @@
 
 use super::{StatementId, Version};
 
-/// The statements of one duty at each version, without the version and the most telling one first. Where a version says
+/// The statements of one duty at each version, without the version and the most telling one first. If a version says
 /// nothing there is none. Written with [`ids!`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PerVersion {

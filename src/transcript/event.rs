@@ -37,7 +37,7 @@ pub enum Author {
     Auto,
     /// The farewell at the end, and what removes the traces of a case.
     Cleanup,
-    /// The side that is judged: the broker, where the script plays the client. Reports write `broker` for either.
+    /// The side that is judged: the broker, if the script plays the client. Reports write `broker` for either.
     #[serde(rename = "broker")]
     Peer,
 }
@@ -155,7 +155,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// The decoded packet, where the event is one.
+    /// The decoded packet, if the event is one.
     pub fn packet(&self) -> Option<&Decoded> {
         match &self.what {
             What::Packet { decoded, .. } => Some(decoded),
@@ -168,7 +168,7 @@ impl Event {
         self.author == Author::Peer
     }
 
-    /// Which side it came from, where the script plays `scripted`.
+    /// Which side it came from, if the script plays `scripted`.
     pub fn side(&self, scripted: Side) -> Side {
         match (self.is_from_peer(), scripted) {
             (false, side) => side,
@@ -181,7 +181,7 @@ impl Event {
 /// What an event is.
 #[derive(Debug, Clone)]
 pub enum What {
-    /// The connection, with TLS and WebSocket where the address has them, is there.
+    /// The connection is open, with TLS and WebSocket if the address has them.
     Open,
     /// One packet, whole.
     Packet {

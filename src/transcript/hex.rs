@@ -1,4 +1,4 @@
-//! Packets as hex for people: cut where they are long, with parts of them named, and with bytes underlined.
+//! Packets as hex for people: cut if they are long, with parts of them named, and with bytes underlined.
 
 use std::ops::Range;
 
@@ -39,7 +39,7 @@ struct Token {
 pub struct HexLine(Vec<Token>);
 
 impl HexLine {
-    /// All bytes where there are at most `limit` of them, else the first ones, the last ones and those around `focus`.
+    /// All bytes if there are at most `limit` of them, else the first ones, the last ones and those around `focus`.
     /// Marks take the place of their bytes.
     pub fn new(raw: &Blob, marks: &[Mark], focus: &[Range<usize>], limit: usize) -> HexLine {
         let head = raw.head();

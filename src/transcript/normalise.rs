@@ -90,8 +90,8 @@ fn chosen(transcript: &Transcript, keep: &[usize], usual: &Usual, wanted: impl F
 /// A client's set-up on one line, `sub: CONNECT, CONNACK, SUBSCRIBE: { filters: { "$ns/a": 1 } }, SUBACK: {
 /// return_codes: [1] }`. The bytes of a packet that its fields do not determine are behind it in brackets.
 ///
-/// The packet identifiers of SUBSCRIBE are left out where they count from 1, as the set-up has it, and that of a SUBACK
-/// where it is the one of the SUBSCRIBE before it.
+/// The packet identifiers of SUBSCRIBE are left out if they count from 1, as the set-up has it, and that of a SUBACK
+/// if it is the one of the SUBSCRIBE before it.
 fn setup<'s>(client: &ClientName, all: impl Iterator<Item = &'s Said>) -> String {
     let mut subscribes = 0;
     let mut packets = Vec::new();

@@ -182,7 +182,7 @@ fn short(name: &str, of: &Value) -> String {
         _ => None,
     };
     if let Some(bytes) = bytes.filter(|b| b.len() > VALUE) {
-        // Not within a character, where it is text.
+        // Not within a character, if it is text.
         let end = (VALUE - 3..=VALUE)
             .rev()
             .find(|end| std::str::from_utf8(&bytes[..*end]).is_ok())

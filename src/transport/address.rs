@@ -17,7 +17,7 @@ pub struct Address {
     path: Box<str>,
 }
 
-/// The port that is registered for MQTT without TLS, taken where an address names none.
+/// The port that is registered for MQTT without TLS, taken if an address names none.
 pub const DEFAULT_PORT: u16 = 1883;
 
 /// The path of a WebSocket address that names none. The standard has none; this one is the most common.
@@ -102,7 +102,7 @@ impl Address {
         &self.path
     }
 
-    /// `host:port`, as HTTP names a server; without the port where it is the scheme's own.
+    /// `host:port`, as HTTP names a server; without the port if it is the scheme's own.
     pub(super) fn authority(&self) -> String {
         let host = if self.host.contains(':') {
             format!("[{}]", self.host)

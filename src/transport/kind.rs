@@ -59,7 +59,7 @@ impl Transport {
         matches!(self, Transport::Mqtt | Transport::Unix)
     }
 
-    /// The port where an address names none: those registered for MQTT, and those of HTTP.
+    /// The port if an address names none: those registered for MQTT, and those of HTTP.
     pub fn default_port(self) -> Option<u16> {
         match self {
             Transport::Mqtt => Some(1883),

@@ -7,7 +7,7 @@ use super::{Connect, Packet, Properties, PropertyValue, Subscription, Value, Ver
 /// has no such field at this version.
 ///
 /// A reason code that a 5.0 short form leaves out is 0, which is what it stands for. `topic` is the topic as it is on
-/// the wire: no alias is resolved. A property that is twice where it may be once gives its first value.
+/// the wire: no alias is resolved. A property that occurs twice although it may not gives its first value.
 pub fn field(packet: &Packet, version: Version, name: &str) -> Option<Value> {
     let v5 = version == Version::V5;
     let own = match packet {

@@ -40,9 +40,9 @@ pub struct FieldSpec {
     /// Other names of the same field, legal at every version (`clean_session` for `clean_start`).
     pub also: &'static [&'static str],
     pub kind: Kind,
-    /// The number that absence stands for, where the standard names one (5.0 properties).
+    /// The number that absence stands for, if the standard names one (5.0 properties).
     pub default: Option<u64>,
-    /// The property's identifier, where the field is a 5.0 property.
+    /// The property's identifier, if the field is a 5.0 property.
     pub property: Option<u32>,
 }
 

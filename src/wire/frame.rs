@@ -63,7 +63,7 @@ impl Blob {
         self.len() == 0
     }
 
-    /// The bytes, where all are kept.
+    /// The bytes, if all are kept.
     pub fn bytes(&self) -> Option<&Bytes> {
         match self {
             Blob::Whole(bytes) => Some(bytes),
@@ -176,7 +176,7 @@ impl Splitter {
         Splitter::default()
     }
 
-    /// Says at which version the packets from here on will be decoded, where that is known: long ones need one digest
+    /// Says at which version the packets from here on will be decoded, if that is known: long ones need one digest
     /// then.
     pub fn speaks(&mut self, version: Option<Version>) {
         self.version = version;
@@ -231,7 +231,7 @@ impl Splitter {
         &self.kept
     }
 
-    /// How many bytes of it came; more than [`Splitter::pending`] holds where it is long.
+    /// How many bytes of it came; more than [`Splitter::pending`] holds if it is long.
     pub fn pending_len(&self) -> u64 {
         self.seen
     }
@@ -345,7 +345,7 @@ impl Long {
     }
 }
 
-/// The packet that `bytes` begins with, and what follows it, where all of the packet is there and it is kept whole:
+/// The packet that `bytes` begins with, and what follows it, if all of the packet is there and it is kept whole:
 /// what is usual takes one allocation of the right size and one copy.
 fn whole_frame(bytes: &[u8]) -> Option<(Frame, &[u8])> {
     let ReadHeader::Whole(header) = read_header(bytes) else {

@@ -256,7 +256,7 @@ pub fn packet_id(packet_type: PacketType, from: Side) -> PerVersion {
     }
 }
 
-/// The rule for the reason codes of a type; `None` where the type has none.
+/// The rule for the reason codes of a type; `None` if the type has none.
 pub fn reason_code(packet_type: PacketType) -> Option<PerVersion> {
     Some(match packet_type {
         PacketType::ConnAck => CODE_CONNACK,

@@ -160,7 +160,7 @@ impl Packet {
         }
     }
 
-    /// The packet identifier, where the packet carries one.
+    /// The packet identifier, if the packet carries one.
     pub fn packet_id(&self) -> Option<u16> {
         match self {
             Packet::Publish(p) => p.packet_id,
@@ -173,7 +173,7 @@ impl Packet {
         }
     }
 
-    /// The one reason code (3.x: return code) of a packet that has one; 0 where a short form left it out.
+    /// The one reason code (3.x: return code) of a packet that has one; 0 if a short form left it out.
     pub fn reason_code(&self) -> Option<u8> {
         match self {
             Packet::ConnAck(p) => Some(p.reason_code),
@@ -290,7 +290,7 @@ pub struct Publish {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ack {
     pub packet_id: u16,
-    /// 5.0 only; 0 where the short form leaves it out.
+    /// 5.0 only; 0 if the short form leaves it out.
     pub reason_code: u8,
     pub properties: Properties,
 }
@@ -379,7 +379,7 @@ pub struct UnsubAck {
 /// DISCONNECT (section 3.14).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Disconnect {
-    /// 5.0 only; 0 where the short form leaves it out.
+    /// 5.0 only; 0 if the short form leaves it out.
     pub reason_code: u8,
     pub properties: Properties,
 }

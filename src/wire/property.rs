@@ -118,7 +118,7 @@ impl PropertySpec {
         self.places & place.bit() != 0
     }
 
-    /// What its absence from `place` stands for, where the standard names a number. Without a Session Expiry Interval
+    /// What its absence from `place` stands for, if the standard names a number. Without a Session Expiry Interval
     /// in CONNACK or DISCONNECT the one of the CONNECT holds, so there it has none.
     pub fn default_at(&self, place: Place) -> Option<u32> {
         match (self.id, place) {
@@ -400,7 +400,7 @@ pub static PROPERTIES: [PropertySpec; 27] = {
 
 /// The row with this identifier.
 pub fn property(id: u32) -> Option<&'static PropertySpec> {
-    /// The place of each identifier in the table; 0xff where no property has it.
+    /// The place of each identifier in the table; 0xff if no property has it.
     static PLACES: [u8; 0x80] = {
         let mut places = [0xff; 0x80];
         let mut i = 0;

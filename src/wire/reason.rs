@@ -7,7 +7,7 @@ struct Row {
     code: u8,
     name: &'static str,
     packets: &'static [PacketType],
-    /// Who may send it in a DISCONNECT or AUTH, where the tables of 3.14.2.1 and 3.15.2.1 name one side only.
+    /// Who may send it in a DISCONNECT or AUTH, if the tables of 3.14.2.1 and 3.15.2.1 name one side only.
     only: Option<Side>,
 }
 
@@ -143,7 +143,7 @@ pub fn reason_allowed(code: u8, packet: PacketType, version: Version) -> bool {
     reason_senders(code, packet, version) != Senders::Nobody
 }
 
-/// The only side that sends `code` in this packet, where the standard's table names one.
+/// The only side that sends `code` in this packet, if the standard's table names one.
 pub fn reason_sender(code: u8, packet: PacketType, version: Version) -> Option<Side> {
     match reason_senders(code, packet, version) {
         Senders::Only(side) => Some(side),

@@ -25,7 +25,7 @@ const SHORT: usize = 23;
 const _: () = assert!(size_of::<Text>() == size_of::<Bytes>());
 
 impl Text {
-    /// A part of `shared`, which is kept where the part is long.
+    /// A part of `shared`, which is kept if the part is long.
     #[inline]
     pub fn part(shared: &Bytes, range: Range<usize>) -> Text {
         if range.len() > SHORT {
@@ -49,7 +49,7 @@ impl Text {
         Some(Text(Held::Short { len, bytes }))
     }
 
-    /// The text, where it is UTF-8.
+    /// The text, if it is UTF-8.
     pub fn as_str(&self) -> Option<&str> {
         std::str::from_utf8(self.as_bytes()).ok()
     }
@@ -171,7 +171,7 @@ impl fmt::Display for Text {
     }
 }
 
-/// The payload of a PUBLISH: whole where it is short, by length and digest where it is long.
+/// The payload of a PUBLISH: whole if it is short, by length and digest if it is long.
 #[derive(Clone)]
 pub enum Payload {
     /// All of it.
@@ -196,7 +196,7 @@ impl Payload {
         self.len() == 0
     }
 
-    /// The bytes, where they are held.
+    /// The bytes, if they are held.
     pub fn bytes(&self) -> Option<&Bytes> {
         match self {
             Payload::Bytes(bytes) => Some(bytes),
@@ -231,7 +231,7 @@ impl Default for Payload {
 }
 
 impl PartialEq for Payload {
-    /// The same bytes, however they are held; where one is not held, the same length and digest.
+    /// The same bytes, however they are held; if one is not held, the same length and digest.
     fn eq(&self, other: &Payload) -> bool {
         match (self, other) {
             (Payload::Bytes(a), Payload::Bytes(b)) => a == b,
@@ -270,7 +270,7 @@ impl fmt::Display for Payload {
     }
 }
 
-/// Shows bytes as text in quotes where they are UTF-8, else as hex. Long ones are cut in the middle.
+/// Shows bytes as text in quotes if they are UTF-8, else as hex. Long ones are cut in the middle.
 pub(crate) fn show_bytes(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     const WHOLE: usize = 200;
     const END: usize = 40;

@@ -1,7 +1,7 @@
 //! A connection of a capture → a scenario that plays it again.
 //!
 //! In: a connection with its events. Out: the text of a scenario file, as a person would write it: packets in words
-//! where they are regular, bytes with comments if they are not. Topics lie below `$ns`, identifiers that the broker
+//! if they are regular, bytes with comments if they are not. Topics lie below `$ns`, identifiers that the broker
 //! chose are variables, and a second client publishes what others had published. Passwords are left out.
 
 mod packet;

@@ -62,9 +62,9 @@ impl Matcher {
             .filter(|&i| self.clients[i].may_ping())
             .collect();
         let hears = |index: usize| !self.clients[index].asked.is_empty();
-        // Who only listens, and has had its answers since others spoke, has caused nothing that is still to come. A
+        // A client that only listens, and has had its answers since others spoke, has caused nothing that is still to come. A
         // listener that spoke last is asked in both rounds: what a CONNACK or SUBACK brings may come behind the next
-        // answer. And so are all where no one else can be asked first: time passes with it.
+        // answer. So are all listeners if no other client can be asked first: this takes time.
         let listens =
             |index: usize| hears(index) && self.clients[index].is_answered() && self.spoke_last != Some(index);
         let all_listen = open.iter().all(|&index| listens(index));

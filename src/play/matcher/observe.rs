@@ -302,7 +302,7 @@ impl Matcher {
         }
     }
 
-    /// Leaves the case where a broker grants a lower QoS than was asked for, as section 3.8.4 of 3.1.1 and 5.0 lets it. Says whether
+    /// Leaves the case if a broker grants a lower QoS than was asked for, as section 3.8.4 of 3.1.1 and 5.0 lets it. Says whether
     /// it does.
     pub(super) fn skip_lowered(&mut self) -> bool {
         let lowered = self.clients.iter().find_map(|client| client.lowered);

@@ -20,7 +20,7 @@ pub fn all() -> impl Iterator<Item = &'static RuleInfo> {
         .flatten()
 }
 
-/// The packet, where the event is one from the client that could be read.
+/// The packet, if the event is one from the client that could be read.
 fn said<'a>(m: &Moment<'a>) -> Option<&'a Packet> {
     m.event.packet().filter(|_| !m.is_from_broker())?.packet.as_ref()
 }

@@ -1,6 +1,6 @@
 //! The tree as text.
 //!
-//! A collection stays on one line where it is written with brackets, holds no comment and fits. Else it is a block; a
+//! A collection stays on one line if it is written with brackets, holds no comment and fits. Else it is a block; a
 //! long list of scalars alone keeps its brackets and fills lines.
 
 use super::WIDTH;

@@ -1,6 +1,6 @@
 //! The canonical text of a scenario file: one order of keys, one way to indent, quote and break lines.
 //!
-//! In: a file's text. Out: the text that it should have, with every comment, or the loader's diagnostics where the file
+//! In: a file's text. Out: the text that it should have, with every comment, or the loader's diagnostics if the file
 //! is malformed. The result is loaded again and compared with the original: text that means something else is never
 //! returned.
 

@@ -1,6 +1,6 @@
 //! The order of keys, and what each place of a scenario is.
 //!
-//! The keys come from the tables that the loader checks against, so that a new one has its place here. Where the order
+//! The keys come from the tables that the loader checks against, so that a new one has its place here. If the order
 //! means something (the clients, the filters, the columns of `each`, the fields and properties of a packet, which are
 //! sent as they are written), it is left unchanged.
 

@@ -1,4 +1,4 @@
-//! How a scalar is written on one line: plain where no one can take it for something else, else in quotes of one kind.
+//! How a scalar is written on one line: plain if no one can take it for something else, else in quotes of one kind.
 
 /// Words that YAML readers or the language itself take for something else than text.
 const WORDS: [&str; 14] = [

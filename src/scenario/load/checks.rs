@@ -87,7 +87,7 @@ impl Cx<'_> {
     fn check_expect(&mut self, expect: &Expect, place: &Place, bound: &mut Bound) {
         match expect {
             Expect::Packet(pattern) => {
-                // What a `maybe` binds has no value where the packet does not come.
+                // What a `maybe` binds has no value if the packet does not come.
                 let mut own = bound.clone();
                 for field in &pattern.fields {
                     self.check_pattern(&field.pattern, &field.place, &mut own, true);
@@ -538,7 +538,7 @@ fn disjoint(a: &Pattern, b: &Pattern) -> bool {
     }
 }
 
-/// The ends of a range, where one that is open is beyond every field.
+/// The ends of a range; an open one is beyond every field.
 fn ends(from: Option<u64>, to: Option<u64>) -> (u64, u64) {
     (from.unwrap_or(0), to.unwrap_or(u64::MAX))
 }
@@ -552,7 +552,7 @@ enum Constant {
     Text(TextTemplate),
 }
 
-/// Every value that the pattern permits, where they can be listed.
+/// Every value that the pattern permits, if they can be listed.
 fn known(pattern: &Pattern) -> Option<Vec<Constant>> {
     match pattern {
         Pattern::Is(Expr::Int(n)) => Some(vec![Constant::Number(*n)]),

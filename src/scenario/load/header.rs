@@ -172,7 +172,7 @@ impl Cx<'_> {
         }
     }
 
-    /// The statements that are proved at this version; `sole` where a plain list can mean no other version.
+    /// The statements that are proved at this version; `sole` if a plain list can mean no other version.
     pub fn proves(&mut self, proves: &Proves, row: Option<&Row>, sole: bool) -> Option<Vec<StatementId>> {
         let Proves::Node(node) = proves else {
             return Some(Vec::new());

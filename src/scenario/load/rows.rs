@@ -30,7 +30,7 @@ pub(super) struct Row {
     pub values: BTreeMap<String, Node>,
     pub proves: Option<Node>,
     pub versions: Option<Node>,
-    /// The versions at which all of its values are there, where a column names its values by version.
+    /// The versions at which all of its values are there, if a column names its values by version.
     pub only: Option<Vec<Version>>,
     /// The row itself, if it names conditions of its own.
     pub conditions: Option<Node>,
@@ -396,7 +396,7 @@ impl Cx<'_> {
 struct Choice {
     name: String,
     value: Node,
-    /// The versions at which it is there; all where the column does not tell.
+    /// The versions at which it is there; all if the column does not say.
     only: Option<Vec<Version>>,
 }
 

@@ -177,7 +177,7 @@ impl Cx<'_> {
         Some(connack)
     }
 
-    /// The steps of `c -> reconnect`, where the key of a step is that.
+    /// The steps of `c -> reconnect`, if the key of a step is that.
     pub fn reconnect_step(&mut self, key: &Node, value: &Node) -> Option<Option<Vec<Step>>> {
         let (name, _) = key
             .key()

@@ -48,7 +48,7 @@ impl Cx<'_> {
         let mut steps = Vec::with_capacity(items.len());
         let mut good = true;
         for item in items {
-            // `- $how` where the row's value is a list of steps. It is elsewhere in the file.
+            // `- $how`, if the row's value is a list of steps. That list is elsewhere in the file.
             let is_filled_in = item.list().is_some() && !node.place.span.contains(&item.place.span.start);
             let found = if is_filled_in {
                 self.steps(item, what)

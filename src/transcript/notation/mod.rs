@@ -2,7 +2,7 @@
 //! payload: "x" }`.
 //!
 //! The fields determine the bytes. They are left out only if a scenario leaves them out too, because the language has a
-//! default for them (`clean: true`, `keep_alive: 60`). Where the fields do not determine the bytes (a length that is
+//! default for them (`clean: true`, `keep_alive: 60`). If the fields do not determine the bytes (a length that is
 //! longer than it needs to be, a violation, a long value that is cut), the bytes follow behind a `#`.
 
 mod fields;
@@ -60,7 +60,7 @@ pub struct Line {
     pub packet_type: Option<PacketType>,
     /// Each with its value in the notation of the language.
     pub fields: Vec<(String, String)>,
-    /// What the fields do not tell: the bytes, and what is wrong with them. Empty where the fields determine the bytes.
+    /// What the fields do not show: the bytes, and what is wrong with them. Empty if the fields determine the bytes.
     pub remark: String,
 }
 
@@ -228,7 +228,7 @@ impl<'t> Notation<'t> {
         line
     }
 
-    /// Whether a scenario leaves the field out, since the language has this value for it where it does.
+    /// Whether a scenario omits the field, because the language's default for it is this value.
     fn goes_without_saying(&self, event: &Event, decoded: &Decoded, field: &Field) -> bool {
         let name: &str = field.name.as_ref();
         if let Some(Packet::Connect(connect)) = &decoded.packet {
@@ -255,7 +255,7 @@ impl<'t> Notation<'t> {
         }
     }
 
-    /// The bytes where the fields do not determine them, and what is wrong with them.
+    /// The bytes if the fields do not determine them, and what is wrong with them.
     fn remark(&self, raw: &Blob, decoded: &Decoded, version: Version, marks: &[Mark], cut: bool) -> String {
         let canonical = decoded.kept && decoded.breaches.is_empty() && is_canonical(raw, decoded, version);
         let mut parts = Vec::new();
@@ -272,7 +272,7 @@ impl<'t> Notation<'t> {
         parts.join("  ")
     }
 
-    /// The name of the packet identifier, where the broker chose it.
+    /// The name of the packet identifier, if the broker chose it.
     fn chosen_id(&mut self, client: &ClientName, from: Side, packet: &Packet) -> Option<String> {
         let id = packet.packet_id()?;
         let key = (client.clone(), id);

@@ -36,7 +36,7 @@ pub struct TlsOptions {
 }
 
 impl TlsOptions {
-    /// These options, and those of `over` where they say something.
+    /// These options, overridden by those that `over` sets.
     pub fn with(self, over: TlsOptions) -> TlsOptions {
         TlsOptions {
             ca: over.ca.or(self.ca),
@@ -113,7 +113,7 @@ fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsError> {
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// What the client shows where a server asks for it.
+/// What the client shows if a server asks for it.
 fn identity(options: &TlsOptions) -> Result<Option<Identity>, TlsError> {
     match (&options.certificate, &options.key) {
         (None, None) if options.made => Ok(Some(Certificates::shared().client_identity())),

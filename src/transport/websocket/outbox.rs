@@ -53,7 +53,7 @@ impl Outbox {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers a ping with its payload, or a close with its code. Where the writer is idle, the answer goes at once;
+    /// Answers a ping with its payload, or a close with its code. If the writer is idle, the answer goes at once;
     /// else the writer takes it along.
     pub(super) fn answer(&self, cx: &mut Context<'_>, control: Control, payload: &[u8]) {
         let mut inner = self.lock();

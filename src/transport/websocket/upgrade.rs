@@ -79,8 +79,8 @@ pub async fn request(
     Ok((upgrade, rest))
 }
 
-/// Answers a client that asks for a WebSocket. `choose` picks among the subprotocols that it offers; where it picks
-/// none, the client is refused. Gives the bytes that came behind the request.
+/// Answers a client that asks for a WebSocket. `choose` picks among the subprotocols that it offers; if it picks
+/// none, the client is refused. Returns the bytes that came behind the request.
 ///
 /// # Errors
 /// The connection failed, or the client was refused.

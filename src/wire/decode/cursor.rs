@@ -11,7 +11,7 @@ use crate::wire::ids;
 use crate::wire::variable::{Variable, read_variable, variable_len};
 use crate::wire::{PacketType, Side, Value, Version};
 
-/// A place in a packet, and what was found up to there. Where it is not `NOTED`, fields and violations are not kept,
+/// A place in a packet, and what was found up to there. If it is not `NOTED`, fields and violations are not kept,
 /// only whether there was a violation.
 pub(super) struct Cursor<'a, const NOTED: bool> {
     pub version: Version,
@@ -38,7 +38,7 @@ pub(super) struct Notes {
 }
 
 impl<'a, const NOTED: bool> Cursor<'a, NOTED> {
-    /// At the beginning of `data`. Where the packet is `cut` it goes on behind `data`, and what is missing is no
+    /// At the beginning of `data`. If the packet is `cut` it goes on behind `data`, and what is missing is no
     /// violation.
     pub fn new(data: &'a Bytes, cut: bool, version: Version, from: Side) -> Self {
         Cursor {

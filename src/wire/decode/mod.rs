@@ -109,8 +109,8 @@ pub fn decode(frame: &Frame, version: Version, from: Side) -> Decoded {
     checked.into_decoded(cursor.notes)
 }
 
-/// As [`decode`], with the same packet and the same violations, for who does not ask where the fields are: twice as
-/// fast where the packet is right.
+/// As [`decode`], with the same packet and the same violations, for callers that do not need the places of the fields: twice as
+/// fast if the packet is correct.
 pub fn check(frame: &Frame, version: Version, from: Side) -> Checked {
     let mut checked = Checked::nothing(frame, version);
     let mut cursor = cursor_at::<false>(frame, version, from);
@@ -253,7 +253,7 @@ fn check_flags<const NOTED: bool>(cursor: &mut Cursor<'_, NOTED>, packet_type: P
     let fixed = fixed_flags(packet_type);
     let wrong = match (packet_type, cursor.version) {
         (PacketType::Publish, _) => false,
-        // In 3.1 DUP is free where a packet is acknowledged, and RETAIN merely unused (sections 3.6, 3.8 and 3.10).
+        // In 3.1 DUP is free in a packet that is acknowledged, and RETAIN merely unused (sections 3.6, 3.8 and 3.10).
         (PacketType::PubRel | PacketType::Subscribe | PacketType::Unsubscribe, Version::V3_1) => {
             if flags & 1 != 0 {
                 cursor.breach(ids::UNUSED, 0..1, format!("RETAIN is 1 in {packet_type}"));

@@ -166,7 +166,7 @@ impl<const NOTED: bool> Cursor<'_, NOTED> {
         self.check_wildcards(name, &bytes[start..], at + start);
     }
 
-    /// The share name in what follows `$share/`; gives its length where a filter follows it.
+    /// The share name in what follows `$share/`; gives its length if a filter follows it.
     fn check_share_name(&mut self, name: &str, rest: &[u8], at: usize) -> Option<usize> {
         let len = rest.iter().position(|b| *b == b'/').unwrap_or(rest.len());
         if len == 0 {
