@@ -81,13 +81,13 @@ pub fn taken_back(connect: &Connect, connack: &ConnAck, silence: Duration, setti
     }
     let stated = number(id::SERVER_KEEP_ALIVE)
         .filter(|s| *s > 0 && (connect.keep_alive == 0 || *s < u32::from(connect.keep_alive)));
-    // A case that asks for a Keep Alive which ends within its steps waits for that end.
+    // A case whose Keep Alive expires within its steps waits for that.
     if let Some(longer) =
         number(id::SERVER_KEEP_ALIVE).filter(|s| connect.keep_alive > 0 && *s > u32::from(connect.keep_alive))
         && u64::from(connect.keep_alive) * 3 / 2 <= needed
     {
         return Some(format!(
-            "the broker's Keep Alive is {longer} s where {} s are asked for",
+            "the broker's Keep Alive is {longer} s instead of {} s",
             connect.keep_alive
         ));
     }

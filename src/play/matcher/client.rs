@@ -31,7 +31,7 @@ pub struct Client {
     pub incoming: BTreeMap<u16, Incoming>,
     /// What was acknowledged, and may come once more.
     pub crossings: Crossings,
-    /// The QoS that was granted and the one that was asked for, if a SUBACK grants less.
+    /// The QoS that was granted and the one that was asked for, where a SUBACK grants less.
     pub lowered: Option<(u8, u8)>,
     /// Filters that a SUBACK granted on this session.
     pub subscriptions: Vec<Held>,
@@ -314,8 +314,8 @@ impl Client {
     }
 }
 
-/// The QoS that was granted and the one that was asked for, if a server grants less than that, which section 3.8.4 of 3.1.1 and
-/// 5.0 lets it. `None` if a code grants more or refuses, or there are not as many codes as filters: that is no lower grant.
+/// The QoS that was granted and the one that was requested, if a server grants less, which section 3.8.4 of 3.1.1 and 5.0
+/// permits. `None` if a code grants more or refuses, or if the numbers of codes and filters differ: that is no lower grant.
 fn lowered(subscribe: &Subscribe, codes: &[u8]) -> Option<(u8, u8)> {
     let asked = subscribe.subscriptions.iter().map(Subscription::qos);
     let pairs: Vec<(u8, u8)> = codes.iter().copied().zip(asked).collect();

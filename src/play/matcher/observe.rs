@@ -302,12 +302,12 @@ impl Matcher {
         }
     }
 
-    /// Leaves the case if a broker grants a lower QoS than was asked for, as section 3.8.4 of 3.1.1 and 5.0 lets it. Says whether
-    /// it does.
+    /// Skips the case if the broker has granted a lower QoS than was requested, which section 3.8.4 of 3.1.1 and 5.0 permits.
+    /// Returns whether it has.
     pub(super) fn skip_lowered(&mut self) -> bool {
         let lowered = self.clients.iter().find_map(|client| client.lowered);
         if let Some((granted, asked)) = lowered {
-            self.skip(format!("the broker grants QoS {granted} where {asked} is asked for"));
+            self.skip(format!("the broker grants QoS {granted} instead of {asked}"));
         }
         lowered.is_some()
     }
@@ -330,7 +330,7 @@ impl Matcher {
                 Version::V5 => false,
             };
         if let Some(id) = publish.packet_id.filter(|_| publish.dup && publish.qos == 1)
-            && self.version != Version::V5
+            && self.clients[index].version != Version::V5
             && known.is_none()
             && self.clients[index]
                 .crossings

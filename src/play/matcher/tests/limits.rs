@@ -129,7 +129,7 @@ fn a_grant_below_the_request_is_a_skip_with_both_figures() {
     let PlayEnd::Skipped(why) = rig.end() else {
         panic!("the case is not skipped")
     };
-    assert_eq!(why, "the broker grants QoS 1 where 2 is asked for");
+    assert_eq!(why, "the broker grants QoS 1 instead of 2");
 }
 
 #[test]

@@ -127,6 +127,20 @@ fn a_repeat_that_crosses_its_acknowledgement_needs_no_step() {
 }
 
 #[test]
+fn a_repeat_may_cross_by_the_version_of_its_client() {
+    let steps = "  - c <- PUBLISH: { qos: 1, packet_id: 3 }\n  - c -> PUBACK: { packet_id: 3 }\n  - c -> PINGREQ\n  - c <- PINGRESP\n";
+    let crossed = |clients: &str| {
+        let mut rig = Rig::new(V::V5, clients, steps);
+        rig.says("c", delivery("a", "x", 1, 3));
+        rig.says("c", again(delivery("a", "x", 1, 3)));
+        rig.says("c", Packet::PingResp);
+        rig
+    };
+    crossed("c: { version: v3.1.1 }").met();
+    crossed("c: {}").fails("c got PUBLISH, and no step takes it");
+}
+
+#[test]
 fn a_repeat_of_an_exchange_that_is_over_needs_a_step() {
     // The PINGRESP shows that the broker has had the PUBACK.
     let steps = "  - c <- PUBLISH: { qos: 1, packet_id: 3 }\n  - c -> PUBACK: { packet_id: 3 }\n  - c -> PINGREQ\n  - c <- PINGRESP\n  - c -> PINGREQ\n  - c <- PINGRESP\n";
