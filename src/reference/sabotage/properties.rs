@@ -23,8 +23,8 @@ pub const ACTS: &[Act] = &[
     ),
     act!(
         ids![v5: "MQTT-3.3.2-17"],
-        "does not pass User Properties on",
-        How::Send(|_, _, outgoing| delivered(outgoing, |p| strip(p, id::USER_PROPERTY)))
+        "does not pass User Properties on, and adds one to a message that has none",
+        How::Send(|_, _, outgoing| delivered(outgoing, change_user_properties))
     ),
     act!(
         ids![v5: "MQTT-3.3.2-18"],
@@ -272,6 +272,15 @@ fn delivered(outgoing: Outgoing, change: impl FnOnce(&mut Properties)) -> Vec<Ou
 
 fn strip(properties: &mut Properties, id: u32) {
     properties.0.retain(|p| p.id != id);
+}
+
+/// Removes the User Properties of a message; a message without any gets one.
+fn change_user_properties(properties: &mut Properties) {
+    let before = properties.0.len();
+    strip(properties, id::USER_PROPERTY);
+    if properties.0.len() == before {
+        properties.push(id::USER_PROPERTY, PropertyValue::Pair("added".into(), "by the server".into()));
+    }
 }
 
 /// A property of CONNACK for which only 0 and 1 are legal, with another value.
