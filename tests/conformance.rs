@@ -9,7 +9,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use mqttspec::harness::{is_installed, trials};
 use mqttspec::{Suite, Target};
 
-/// Cases wait far more than they work, so many run at once unless the command line says otherwise.
+/// Cases mostly wait, so many run in parallel unless the command line says otherwise.
 const THREADS: usize = 64;
 
 fn main() -> ExitCode {

@@ -20,7 +20,7 @@ pub fn keep(result: &RunResult) {
     let _ = std::fs::write(file, ids);
 }
 
-/// The ids of the cases that were bad in the last run from this folder.
+/// The ids of the cases with an unexpected result in the last run from this folder.
 ///
 /// # Errors
 /// There was no run, or nothing was bad in it.

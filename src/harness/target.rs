@@ -178,7 +178,7 @@ impl TargetBuilder {
         self
     }
 
-    /// What to play over, if a profile or the reference broker offers several transports.
+    /// The transport to use, if a profile or the reference broker offers several.
     pub fn transport(mut self, transport: Option<Transport>) -> Self {
         self.transport = transport;
         self

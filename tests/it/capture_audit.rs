@@ -143,7 +143,7 @@ fn what_a_hole_leaves_open_is_no_breach() {
 }
 
 #[test]
-fn whoever_is_strict_takes_what_is_left_open_for_a_breach() {
+fn strict_counts_an_open_question_as_a_violation() {
     // A client that publishes and whose CONNECT is missing.
     let v = Version::V3_1_1;
     let mut talk = said(begun(v), &[(true, publish(v, 0, 0, "x"))]).close();

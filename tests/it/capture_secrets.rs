@@ -41,7 +41,7 @@ fn leaks(text: &str) -> bool {
         .any(|piece| text.contains(std::str::from_utf8(piece).expect("ASCII")) || hex.contains(&hex::encode(piece)))
 }
 
-/// All that is told of a capture, and all that is written from it.
+/// Everything that is printed about a capture, and everything that is written from it.
 fn told(file: &[u8]) -> Vec<(&'static str, String)> {
     let mut out = Vec::new();
     audit(file, &Settings::default(), |report| {

@@ -1,4 +1,4 @@
-//! MQTT is found by its bytes, on any port and over WebSocket; what is something else is told apart, and TLS is named.
+//! MQTT is found by its bytes, on any port and over WebSocket; other protocols are recognised as such, and TLS is named.
 
 use crate::support::captures::{self, Connection, exchange, one, said, sides, streams, talk, truth};
 use mqttspec::capture::{Settings, Transport, read_streams};

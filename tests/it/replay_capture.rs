@@ -1,4 +1,4 @@
-//! `replay`: the clients of a capture meet another broker, and what it answers otherwise is told.
+//! `replay`: plays the clients of a capture against another broker, and reports each answer that differs.
 #![cfg(unix)]
 
 use std::path::Path;

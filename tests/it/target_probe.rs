@@ -1,4 +1,4 @@
-//! What a bare address is told to be: every kind of peer that may be found there.
+//! What the probe of a bare address reports, for every kind of peer that may be found there.
 
 use std::time::{Duration, Instant};
 

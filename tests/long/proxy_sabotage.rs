@@ -81,7 +81,7 @@ struct Front {
 }
 
 impl Front {
-    /// Which of these ways none of the cases notice, of each statement at most so many.
+    /// The ways of these that none of the cases notice, at most this number for each statement.
     async fn not_noticed(&self, tokens: &BTreeSet<String>, most: usize) -> BTreeSet<String> {
         let chosen = self.claiming(tokens, most);
         let right = self.right_through_the_proxy(&chosen).await;

@@ -13,7 +13,7 @@ use mqttspec::suite::{CaseResult, Session, Verdict};
 use mqttspec::transcript::Transcript;
 use tokio::task::JoinSet;
 
-/// Of so many cases one may be void, since the machine was too slow for it: there is no verdict to compare with.
+/// One case of this number may be void because the machine was too slow: there is no verdict to compare with.
 const VOID: usize = 100;
 
 #[test]

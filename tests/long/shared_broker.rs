@@ -238,7 +238,7 @@ fn a_run_leaves_a_shared_broker_as_it_was() {
         // A busy machine may void an experiment, which is no failure.
         let verdicts = text.lines().last().unwrap_or_default();
         assert!(verdicts.contains(" pass") && !verdicts.contains(" fail"), "{text}");
-        // What touches the whole broker is not played here.
+        // Cases that affect the whole broker are not played here.
         assert!(
             text.contains("affects the whole broker, which others may use"),
             "{text}"

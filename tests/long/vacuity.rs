@@ -11,7 +11,7 @@ use mqttspec::suite::{Setup, Verdict};
 use mqttspec::sut::{Address, Fixed};
 use mqttspec::{Suite, Target};
 
-/// Of a hundred cases that are played, fewer than so many may pass against a peer that is no broker.
+/// The percentage of played cases that may pass against a peer that is no broker; fewer must.
 const PERCENT: usize = 2;
 
 #[test]

@@ -1,4 +1,4 @@
-//! The program as a process that runs until it is told to end.
+//! The program as a process that runs until it is asked to end.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mqttspec::wire::{Connect, Packet, Publish, Subscribe, Subscription, Version, encode_bytes};
 
-/// A client of 3.1.1 that sends a packet and reads so many bytes of answer.
+/// A client of 3.1.1 that sends a packet and reads an answer of the given length in bytes.
 pub struct Client(TcpStream);
 
 impl Client {

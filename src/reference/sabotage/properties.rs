@@ -279,7 +279,10 @@ fn change_user_properties(properties: &mut Properties) {
     let before = properties.0.len();
     strip(properties, id::USER_PROPERTY);
     if properties.0.len() == before {
-        properties.push(id::USER_PROPERTY, PropertyValue::Pair("added".into(), "by the server".into()));
+        properties.push(
+            id::USER_PROPERTY,
+            PropertyValue::Pair("added".into(), "by the server".into()),
+        );
     }
 }
 

@@ -67,7 +67,7 @@ function tally(some, broker) {
 /** The worst verdict of some cases at a broker; `undefined` where it has none of them. */
 const worst = (some, broker) => WORST.find((v) => some.some((c) => c.cells[broker]?.v === v));
 
-/** What is asked for; kept in the address, so that a view can be passed on. */
+/** The filter; kept in the address, so that a view can be shared. */
 const asked = { text: "", statement: "", version: "", broker: "", verdicts: "", differ: false, rows: "topic", expand: false };
 
 const isNarrowed = () => Boolean(asked.text || asked.statement || asked.version || asked.verdicts || asked.differ);
