@@ -50,8 +50,14 @@ pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
         }
     }
     if whole {
-        match review::stale(&folder, snapshot::wanted(result, &snapshots)) {
-            Ok(stale) => {
+        let wanted = snapshot::wanted(result, &snapshots);
+        let moved = match accepted::under_former_names(&folder, wanted.iter().copied()) {
+            Ok(moved) => moved,
+            Err(message) => return fail(Exit::Unreachable, message),
+        };
+        match review::stale(&folder, wanted) {
+            Ok(mut stale) => {
+                stale.retain(|file| !moved.contains(file));
                 changed += stale.len();
                 let lines = stale
                     .iter()

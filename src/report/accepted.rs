@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::review::{accepted_file, contents, diff, is_earlier, pending_file, same};
 use super::snapshot::Snapshot;
+use crate::scenario::aliases;
 
 /// What came of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,14 +63,16 @@ impl Update {
 
 /// Compares a snapshot with the accepted one in `dir`, a target's folder, and writes what `update` says if they
 /// differ. A `.snap.new` that an earlier run left goes if it is no difference any more. `whole` says that the run has
-/// every case of the set.
+/// every case of the set. If only a file of a former name of the scenario is there, that one is the accepted one;
+/// [`Update::InPlace`] moves it.
 ///
 /// # Errors
 /// A message for the user if the accepted one cannot be read or the new one cannot be written.
 pub fn compare(dir: &Path, snapshot: &Snapshot, whole: bool, update: Update) -> Result<Comparison, String> {
     let accepted = accepted_file(dir, &snapshot.key);
     let pending = pending_file(dir, &snapshot.key);
-    let before = read_file(&accepted)?;
+    let (found, before) = find(dir, &snapshot.key)?.unzip();
+    let former = found.filter(|file| *file != accepted);
     let Some(text) = snapshot.text(before.as_deref().map(contents), whole) else {
         return Ok(Comparison::Unjudged);
     };
@@ -81,7 +84,7 @@ pub fn compare(dir: &Path, snapshot: &Snapshot, whole: bool, update: Update) -> 
     let unchanged = before.as_deref().is_some_and(|old| same(contents(old), &text));
     // What an earlier version wrote is brought into today's form if it is written in place, even if only its header
     // differs.
-    if unchanged && !(earlier && update == Update::InPlace) {
+    if unchanged && !((earlier || former.is_some()) && update == Update::InPlace) {
         forget()?;
         return Ok(Comparison::Unchanged);
     }
@@ -96,6 +99,9 @@ pub fn compare(dir: &Path, snapshot: &Snapshot, whole: bool, update: Update) -> 
         write(file, &file_text(snapshot, &text)).map_err(|e| format!("{}: {e}", file.display()))?;
     }
     if in_place == Some(true) {
+        if let Some(file) = &former {
+            fs::remove_file(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        }
         forget()?;
         return Ok(Comparison::Updated);
     }
@@ -114,7 +120,32 @@ pub fn compare(dir: &Path, snapshot: &Snapshot, whole: bool, update: Update) -> 
 /// # Errors
 /// A message for the user if it cannot be read.
 pub fn read(dir: &Path, key: &str) -> Result<Option<String>, String> {
-    Ok(read_file(&accepted_file(dir, key))?.map(|file| contents(&file).to_owned()))
+    Ok(find(dir, key)?.map(|(_, file)| contents(&file).to_owned()))
+}
+
+/// The accepted snapshots in `dir`, a target's folder, that lie under a former name of one of `keys` only.
+///
+/// # Errors
+/// A message for the user if one cannot be read.
+pub fn under_former_names<'a>(dir: &Path, keys: impl IntoIterator<Item = &'a str>) -> Result<Vec<PathBuf>, String> {
+    let found = keys.into_iter().map(|key| Ok((key, find(dir, key)?)));
+    let moved = found.filter_map(|found| match found {
+        Ok((key, Some((file, _)))) if file != accepted_file(dir, key) => Some(Ok(file)),
+        Ok(_) => None,
+        Err(message) => Some(Err(message)),
+    });
+    moved.collect()
+}
+
+/// The file of an accepted snapshot and its text: that of the key, else the first that lies under a former name.
+fn find(dir: &Path, key: &str) -> Result<Option<(PathBuf, String)>, String> {
+    let keys = std::iter::once(key).chain(aliases().former_paths(key));
+    for file in keys.map(|key| accepted_file(dir, key)) {
+        if let Some(text) = read_file(&file)? {
+            return Ok(Some((file, text)));
+        }
+    }
+    Ok(None)
 }
 
 fn read_file(file: &Path) -> Result<Option<String>, String> {
@@ -242,6 +273,30 @@ mod tests {
         fs::write(&accepted, old).unwrap();
         assert_eq!(compare("a", Update::InPlace), Comparison::Updated);
         assert_eq!(compare("a", Update::InPlace), Comparison::Unchanged);
+    }
+
+    #[test]
+    fn a_snapshot_under_a_former_name_is_the_accepted_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let snapshot = |text: &str| Snapshot {
+            key: "utf-8/connect".to_owned(),
+            ..snapshot(text)
+        };
+        let compare = |text: &str, update| compare(dir, &snapshot(text), true, update).unwrap();
+        let former = accepted_file(dir, "bad-utf-8/connect");
+        write(&former, &file_text(&snapshot(""), "a")).unwrap();
+        let under_former_names = || under_former_names(dir, ["utf-8/connect", "qos2/dup"]).unwrap();
+        assert_eq!(compare("a", Update::Pending), Comparison::Unchanged);
+        assert_eq!(under_former_names(), std::slice::from_ref(&former));
+        assert!(matches!(compare("b", Update::Nothing), Comparison::Changed { .. }));
+        assert_eq!(compare("a", Update::InPlace), Comparison::Updated);
+        assert!(!former.exists() && accepted_file(dir, "utf-8/connect").exists());
+        assert_eq!(under_former_names(), [] as [PathBuf; 0]);
+        // Once the file has moved, one under the former name belongs to no case.
+        write(&former, "---\n---\nold\n").unwrap();
+        assert_eq!(compare("a", Update::Nothing), Comparison::Unchanged);
+        assert_eq!(under_former_names(), [] as [PathBuf; 0]);
     }
 
     #[test]
