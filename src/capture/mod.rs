@@ -29,11 +29,10 @@ use std::time::Duration;
 pub use collect::read_streams;
 pub use error::{Damage, Error};
 pub use import::import;
-pub use link::LINKS;
+pub use link::{Inner, LINKS, dissect};
 pub use stream::{Holes, Recorded, Stream, Transport};
 
 use self::file::Records;
-use self::link::{Inner, dissect};
 use self::talk::{Facts, Talk};
 use self::tcp::{Item, Table, User, Way};
 use crate::transcript::Event;

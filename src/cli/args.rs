@@ -210,6 +210,9 @@ pub struct RunArgs {
     /// When to show the exchange
     #[arg(long, value_name = "WHEN", default_value = "fail", help_heading = "Reports")]
     pub trace: Trace,
+    /// Which unexpected results to show in full: all, or up to ten, and above that one of each cause with the number of its cases
+    #[arg(long, value_name = "WHICH", default_value = "auto", help_heading = "Reports")]
+    pub failures: Failures,
     /// Print a line for every case
     #[arg(short, long, help_heading = "Reports")]
     pub verbose: bool,
@@ -238,6 +241,12 @@ pub enum Trace {
     Always,
     Fail,
     Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Failures {
+    Auto,
+    All,
 }
 
 #[derive(Debug, Args)]
@@ -289,15 +298,22 @@ pub struct NewArgs {
 
 #[derive(Debug, Args)]
 pub struct DecodeArgs {
-    /// The bytes in hex; spaces are allowed
-    #[arg(required = true)]
-    pub hex: Vec<String>,
-    /// The version of MQTT
-    #[arg(long, value_name = "VERSION", default_value = "v3.1.1")]
-    pub mqtt: Version,
+    /// The bytes, @FILE, or - for standard input
+    ///
+    /// Takes hex in any usual notation, hex dumps (xxd, hexdump -C, od, tcpdump -X, Wireshark), arrays and strings of programming
+    /// languages, and base64. Lines that begin with > or < (-> or <-, C: or S:) are the client's or the server's. A file that is not text
+    /// holds the bytes themselves.
+    #[arg(value_name = "BYTES")]
+    pub bytes: Vec<String>,
+    /// The version of MQTT [default: what a CONNECT states, else v3.1.1, or v5 if only that fits]
+    #[arg(long, value_name = "VERSION")]
+    pub mqtt: Option<Version>,
     /// Sender [default: either side that may send it]
     #[arg(long, value_name = "SIDE")]
     pub from: Option<Sender>,
+    /// Do not mask the password of a CONNECT
+    #[arg(long)]
+    pub show_secrets: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

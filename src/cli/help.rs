@@ -82,6 +82,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("decode 20 02 01 00", "what a broker sent"),
             ("decode --mqtt v5 --from client e000", "what a client of 5.0 sent"),
+            ("decode @dump.txt", "a hex dump of xxd, tcpdump or Wireshark"),
         ],
     ),
     (

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::report::model;
+use crate::report::groups::{Cause, patterns, step};
 use crate::suite::{CaseResult, RunResult, Verdict};
 
 /// What failed so far.
@@ -19,28 +19,13 @@ pub struct Draft {
     claimed: BTreeSet<(String, String)>,
 }
 
-/// What tells causes apart.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Cause {
-    scenario: String,
-    /// The text of the step that fails.
-    step: String,
-    /// On one line, without the names and times of the run.
-    reason: String,
-}
-
 impl Draft {
     /// Adds a run. A case that fails in some runs only is listed with `sometimes`.
     pub fn add(&mut self, run: &RunResult) {
         for case in &run.cases {
             match case.verdict {
                 Verdict::Fail | Verdict::Crash => {
-                    let cause = Cause {
-                        scenario: case.header.path.clone(),
-                        step: step(case).unwrap_or_default(),
-                        reason: reason(case),
-                    };
-                    self.failed(&case.id, cause, names(case));
+                    self.failed(&case.id, Cause::of(case), names(case));
                 }
                 Verdict::Pass | Verdict::Known | Verdict::Fixed => self.played(&case.id, 0),
                 Verdict::Skip | Verdict::Error => {}
@@ -108,50 +93,13 @@ impl Draft {
         let mut rows: Vec<_> = alike
             .into_iter()
             .flat_map(|((fails, sometimes), wanted)| {
-                let patterns = patterns(&wanted, ids);
+                let patterns = patterns(&wanted, ids.iter().map(String::as_str));
                 patterns.into_iter().map(move |pattern| (pattern, fails, sometimes))
             })
             .collect();
         rows.sort();
         rows
     }
-}
-
-/// Patterns that fit these cases of one scenario and no others: all of the scenario, all of a version, or each case.
-fn patterns(wanted: &BTreeSet<&str>, ids: &[String]) -> Vec<String> {
-    let mut left = wanted.clone();
-    let mut out = Vec::new();
-    let mut take = |begin: &str, end: &str, left: &mut BTreeSet<&str>| {
-        let fitting: Vec<&str> = ids
-            .iter()
-            .map(String::as_str)
-            .filter(|id| id.len() >= begin.len() + end.len() && id.starts_with(begin) && id.ends_with(end))
-            .collect();
-        if fitting.len() > 1
-            && fitting.iter().all(|id| wanted.contains(id))
-            && fitting.iter().any(|id| left.contains(id))
-        {
-            left.retain(|id| !fitting.contains(id));
-            out.push(format!("{begin}*{end}"));
-        }
-    };
-    let paths: BTreeSet<&str> = wanted
-        .iter()
-        .map(|id| &id[..id.find(['[', '@']).unwrap_or(id.len())])
-        .collect();
-    let versions: BTreeSet<&str> = wanted
-        .iter()
-        .map(|id| &id[id.rfind('@').unwrap_or(id.len())..])
-        .collect();
-    for path in paths {
-        take(path, "", &mut left);
-        for version in &versions {
-            take(path, version, &mut left);
-            take(&format!("{path}["), &format!("]{version}"), &mut left);
-        }
-    }
-    out.extend(left.into_iter().map(str::to_owned));
-    out
 }
 
 /// What fails in a case, as `fails` names it.
@@ -165,19 +113,6 @@ fn names(case: &CaseResult) -> Vec<String> {
     });
     let found = case.breaches().filter_map(|f| f.statement).map(|s| s.id.to_owned());
     script.into_iter().chain(found).collect()
-}
-
-/// The text of the step that fails.
-fn step(case: &CaseResult) -> Option<String> {
-    let place = case.failure.as_ref()?.place.as_ref()?;
-    let text = case.header.source.text.get(place.span.clone())?;
-    Some(text.trim().to_owned())
-}
-
-/// The first line of why a case fails, without the names and times of the run.
-fn reason(case: &CaseResult) -> String {
-    let steady = model::Case::from(case).steady_reason().unwrap_or_default();
-    steady.lines().next().unwrap_or_default().to_owned()
 }
 
 /// As a YAML scalar: JSON's strings are YAML too.
@@ -260,19 +195,6 @@ mod tests {
         let known = Known::parse(&text, Path::new("known.yaml")).expect("a list that can be used");
         assert_eq!(check_known(&known, ids().iter().map(String::as_str)), []);
         assert!(known.iter().all(|k| k.untriaged));
-    }
-
-    #[test]
-    fn a_pattern_fits_what_failed_and_nothing_else() {
-        let ids = ids();
-        let of = |wanted: &[&str]| patterns(&wanted.iter().copied().collect(), &ids);
-        assert_eq!(of(&["will/late@v3.1.1", "will/late@v5"]), ["will/late*"]);
-        assert_eq!(of(&["will/late@v5"]), ["will/late@v5"]);
-        assert_eq!(of(&["cut/grid[1]@v3.1.1", "cut/grid[2]@v3.1.1"]), ["cut/grid*@v3.1.1"]);
-        assert_eq!(
-            of(&["cut/grid[1]@v5", "cut/grid[a b]@v5"]),
-            ["cut/grid[1]@v5", "cut/grid[a b]@v5"]
-        );
     }
 
     #[test]

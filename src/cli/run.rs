@@ -16,7 +16,7 @@ use crate::report::{self, failure, terminal};
 use crate::scenario::Case;
 use crate::suite::{self, RunEvent, RunOptions, RunResult, Target, Verdict};
 
-use super::args::{RunArgs, Trace};
+use super::args::{Failures, RunArgs, Trace};
 use super::exit::{verdict_of, worse};
 use super::files::{job_summary, write};
 use super::out::{error_width, fail, is_terminal, print, print_error, start_tracing, width};
@@ -154,7 +154,7 @@ async fn one_run(
     stopped: watch::Receiver<bool>,
 ) -> Result<Arc<RunResult>, String> {
     let (sender, events) = mpsc::unbounded_channel();
-    let printer = tokio::spawn(tell(events, args.trace, args.verbose));
+    let printer = tokio::spawn(tell(events, args.trace, args.failures == Failures::All, args.verbose));
     let result = suite::run(cases, target, player, options, sender, stopped).await;
     // It ends with the run, which has dropped its side of the channel.
     let _ = printer.await;
@@ -162,12 +162,13 @@ async fn one_run(
 }
 
 /// Prints events as they come.
-async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, verbose: bool) {
+async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, all: bool, verbose: bool) {
     let options = failure::Options {
         trace: trace != Trace::Never,
         width: width(),
     };
     let live = is_terminal();
+    let mut shown = terminal::Live::new(all, verbose || trace == Trace::Always);
     let (mut done, mut all, mut bad) = (0, 0, 0);
     let mut about = None;
     let clear = if live { "\r\x1b[2K" } else { "" };
@@ -186,7 +187,7 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, verbo
                 done += 1;
                 bad += usize::from(case.is_bad());
                 let Some(target) = &about else { continue };
-                let mut text = terminal::ended(&case, target, verbose || trace == Trace::Always, options);
+                let mut text = shown.ended(&case, target, options);
                 if trace == Trace::Always && !case.is_bad() {
                     for transcript in case.transcript.iter().chain(&case.control) {
                         text.push_str(&crate::transcript::trace(transcript, usize::MAX));
@@ -200,7 +201,7 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, verbo
             RunEvent::Note(note) => print_error(&format!("{clear}note: {note}\n")),
             RunEvent::Ended(result) => {
                 print_error(clear);
-                print(&terminal::summary(&result, verbose));
+                print(&(shown.failures(&result, options) + &terminal::summary(&result, verbose)));
             }
             RunEvent::CaseBegan { .. } => {}
         }

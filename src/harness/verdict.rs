@@ -16,12 +16,8 @@ impl RunResult {
 
     /// The reports on bad cases and the summary, as the terminal shows them.
     pub fn report(&self) -> String {
-        let bad = self.cases.iter().filter(|case| case.is_bad());
-        let mut text: String = bad
-            .map(|case| terminal::ended(case, &self.target, false, failure::Options::default()))
-            .collect();
-        text.push_str(&terminal::summary(self, false));
-        text
+        let failures = terminal::Live::default().failures(self, failure::Options::default());
+        failures + &terminal::summary(self, false)
     }
 
     /// Holds a test to the run.

@@ -9,6 +9,7 @@ pub mod compare;
 pub mod failure;
 pub mod github;
 mod grid;
+pub mod groups;
 #[cfg(feature = "cli")]
 pub mod html;
 pub mod json;

@@ -1,15 +1,23 @@
 //! What a run says on a terminal: a line a case, the reports on bad ones, and the summary.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::case::{self, Counts, plural};
+use super::groups::{Cause, groups};
 use super::style::{self, BOLD, DIM, YELLOW, paint};
 use super::{failure, scores};
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
 use crate::sut::Known;
 use crate::transcript::{printable, seconds};
 use crate::transport::Transport;
+
+/// Up to this many bad cases are shown one by one.
+const FEW: usize = 10;
+/// How many lines of reports are printed while a run lasts. With those of [`GROUPS`] at its end a run prints at most 200.
+const LIVE: usize = 60;
+/// How many groups are listed at the end, two lines each.
+const GROUPS: usize = 40;
 
 /// The first line of a run.
 pub fn began(target: &TargetInfo, cases: usize) -> String {
@@ -37,8 +45,8 @@ pub fn line(case: &CaseResult) -> String {
     out
 }
 
-/// What is said of a case when it ends: the whole report if a person must act, a line with `verbose`, else nothing.
-pub fn ended(case: &CaseResult, target: &TargetInfo, verbose: bool, options: failure::Options) -> String {
+/// The whole report of a case if a person must act, a line with `verbose`, else nothing.
+pub(super) fn ended(case: &CaseResult, target: &TargetInfo, verbose: bool, options: failure::Options) -> String {
     let mut out = if case.is_bad() {
         failure::report(case, target, options) + "\n"
     } else if verbose {
@@ -60,6 +68,105 @@ pub fn ended(case: &CaseResult, target: &TargetInfo, verbose: bool, options: fai
     out
 }
 
+/// What is printed about the cases of a run while it lasts, and what is left for its end.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Every bad case in full.
+    all: bool,
+    /// Every other case on a line.
+    verbose: bool,
+    /// The lines of reports so far.
+    lines: usize,
+    /// The causes that have been reported.
+    causes: BTreeSet<Cause>,
+    /// The ids of the bad cases that have been reported in full.
+    shown: BTreeSet<String>,
+}
+
+impl Live {
+    /// `all` shows every bad case in full, and so does `verbose`, with a line for every other case.
+    pub fn new(all: bool, verbose: bool) -> Live {
+        Live {
+            all: all || verbose,
+            verbose,
+            ..Live::default()
+        }
+    }
+
+    /// What is printed when a case ends. Unless all are shown in full: the first of each cause, until the reports have
+    /// [`LIVE`] lines in all.
+    pub fn ended(&mut self, case: &CaseResult, target: &TargetInfo, options: failure::Options) -> String {
+        let is_bad = case.is_bad();
+        if is_bad && !self.all && (self.lines >= LIVE || !self.causes.insert(Cause::of(case))) {
+            return String::new();
+        }
+        let text = ended(case, target, self.verbose, options);
+        if is_bad {
+            self.lines += text.lines().count();
+            self.shown.insert(case.id.clone());
+        }
+        text
+    }
+
+    /// What is printed about the bad cases of a run at its end: the reports that are missing and a line for each, or above
+    /// [`FEW`] the groups of those that fail alike.
+    pub fn failures(&self, run: &RunResult, options: failure::Options) -> String {
+        let bad: Vec<&CaseResult> = run.cases.iter().filter(|c| c.is_bad()).collect();
+        let mut out = String::new();
+        if bad.len() > FEW && !self.all {
+            out.push_str(&grouped(run, &bad));
+        } else {
+            for case in bad.iter().filter(|case| !self.shown.contains(&case.id)) {
+                out.push_str(&failure::report(case, &run.target, options));
+                out.push('\n');
+            }
+            out.extend(bad.iter().map(|case| line(case)));
+        }
+        if !bad.is_empty() {
+            out.push('\n');
+        }
+        out
+    }
+}
+
+/// The bad cases by cause, most frequent first.
+fn grouped(run: &RunResult, bad: &[&CaseResult]) -> String {
+    let groups = groups(bad.iter().copied());
+    let mut out = format!(
+        "{} in {} (--failures all shows each in full):\n",
+        paint(BOLD, plural(bad.len(), "unexpected result")),
+        plural(groups.len(), "group")
+    );
+    let ids = run.cases.iter().map(|case| case.id.as_str());
+    for group in groups.iter().take(GROUPS) {
+        let verdict = paint(style::of(group.verdict), group.verdict.name());
+        let statement = group.cases[0]
+            .proves
+            .first()
+            .map(|statement| format!("  {}", statement.id));
+        let _ = writeln!(
+            out,
+            "{:>6} {verdict}  {}{}",
+            group.cases.len(),
+            group.label(ids.clone(), 2),
+            paint(DIM, statement.unwrap_or_default())
+        );
+        if !group.cause.reason.is_empty() {
+            let _ = writeln!(out, "        {}", paint(DIM, one_line(&group.cause.reason)));
+        }
+    }
+    if let Some(rest) = groups.get(GROUPS..).filter(|rest| !rest.is_empty()) {
+        let cases: usize = rest.iter().map(|group| group.cases.len()).sum();
+        let _ = writeln!(
+            out,
+            "       and {} with {}",
+            plural(rest.len(), "more group"),
+            plural(cases, "case")
+        );
+    }
+    out
+}
+
 /// How far a run is: `[ 57/123] 2 fail  qos2/dup@v5`, without an end of line.
 pub fn progress(done: usize, all: usize, bad: usize, running: &str, width: usize) -> String {
     let digits = all.to_string().len();
@@ -68,18 +175,10 @@ pub fn progress(done: usize, all: usize, bad: usize, running: &str, width: usize
     text.chars().take(width).collect()
 }
 
-/// The last lines of a run: the cases to look at, counts, the score of each version, and why cases were skipped. With
+/// The last lines of a run, behind [`Live::failures`]: counts, the score of each version, and why cases were skipped. With
 /// `verbose` every cause of known deviations too, with its number of cases.
 pub fn summary(run: &RunResult, verbose: bool) -> String {
-    let mut out = String::new();
-    let bad: Vec<&CaseResult> = run.cases.iter().filter(|c| c.is_bad()).collect();
-    for case in &bad {
-        out.push_str(&line(case));
-    }
-    if !bad.is_empty() {
-        out.push('\n');
-    }
-    out.push_str(&skips(run));
+    let mut out = skips(run);
     let causes = case::causes(run);
     if verbose {
         out.push_str(&known(&causes));
@@ -200,11 +299,56 @@ mod tests {
     #[test]
     fn the_summary_counts_and_says_why() {
         let run = run();
+        let failures = |live: &Live| live.failures(&run, options());
+        let mut live = Live::new(true, false);
+        for case in &run.cases {
+            live.ended(case, &run.target, options());
+        }
         golden!(
             "summary",
-            &(began(&run.target, run.cases.len()) + &summary(&run, false))
+            &(began(&run.target, run.cases.len()) + &failures(&live) + &summary(&run, false))
         );
-        golden!("summary-verbose", &summary(&run, true));
+        golden!("summary-verbose", &(failures(&live) + &summary(&run, true)));
+    }
+
+    fn options() -> failure::Options {
+        failure::Options {
+            trace: false,
+            width: 80,
+        }
+    }
+
+    #[test]
+    fn more_than_a_few_failures_are_shown_by_cause() {
+        let mut run = run();
+        let failed = failed();
+        run.cases = (0..60)
+            .map(|n| {
+                let mut case = failed.clone();
+                case.id = format!("qos2/dup[{n}]@v5");
+                if n % 3 == 0 {
+                    case.steady_reason = None;
+                    case.reason = Some(format!("reason {}", n % 2));
+                }
+                case
+            })
+            .collect();
+        let mut live = Live::default();
+        let reports: Vec<String> = run
+            .cases
+            .iter()
+            .map(|case| live.ended(case, &run.target, options()))
+            .filter(|text| !text.is_empty())
+            .collect();
+        assert_eq!(reports.len(), 3, "one a cause");
+        golden!("groups", &live.failures(&run, options()));
+        // A few are all shown in full.
+        run.cases.truncate(FEW);
+        let rest = live.failures(&run, options());
+        assert!(
+            rest.starts_with(&failure::report(&run.cases[2], &run.target, options())),
+            "{rest}"
+        );
     }
 
     #[test]
