@@ -1,6 +1,6 @@
-//! Every case as a test: against the embedded reference broker, and against the targets named in `MQTTSPEC_TARGETS`, with
-//! commas between. A profile that starts its broker is one test, `<name>/suite`, since under nextest each test is a process
-//! of its own; an address has a test a case.
+//! Every case as a test: against the embedded reference broker, and against the targets in `MQTTSPEC_TARGETS`, separated
+//! by commas. A profile that starts its broker is one test, `<name>/suite`, because nextest runs each test in a process of
+//! its own; an address has one test per case.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use mqttspec::harness::{is_installed, trials};
 use mqttspec::{Suite, Target};
 
-/// Cases mostly wait, so many run in parallel unless the command line says otherwise.
+/// The number of cases in parallel, unless the command line says otherwise. It is high because cases mostly wait.
 const THREADS: usize = 64;
 
 fn main() -> ExitCode {
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, all).exit_code()
 }
 
-/// The whole suite against a profile, as one trial.
+/// The whole suite against a profile, as a single test.
 fn whole_suite(profile: std::path::PathBuf) -> Trial {
     let name = profile
         .file_stem()

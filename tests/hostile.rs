@@ -1,6 +1,6 @@
-//! Peers that are hostile or broken get a verdict like any broker: in bounded time, in bounded memory, and without a word
-//! to say in the verdicts of cases that are played beside them. A test program of its own, since the memory that it measures is
-//! that of the whole process.
+//! Hostile and broken peers get a verdict like any broker: in bounded time, in bounded memory, and without an effect on the
+//! verdicts of cases that run in parallel. This is a test program of its own because it measures the memory of the whole
+//! process.
 
 mod support;
 
@@ -17,17 +17,17 @@ use mqttspec::suite::{CaseResult, Session, Verdict};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-/// How long cases wait for what must come from a hostile peer.
+/// How long cases wait for a packet that a hostile peer has to send.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// When every case against a peer has to be over. Cases have deadlines of their own, far below it.
+/// Every case against a peer must end within this time. The deadlines of the cases themselves are far shorter.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// What this program may take on top of what it holds, or the good broker and its cases take by themselves, for a packet of
-/// the longest length. Three exchanges get 256 MB each, side by side, and two bytes for a packet after that.
+/// How much memory a packet of the greatest length may cost, on top of what this program holds already, or of what the good
+/// broker and its cases take by themselves. Three exchanges receive 256 MB each in parallel, and then two bytes per packet.
 const MEMORY_FOR_LENGTH: u64 = 96 * 1024 * 1024;
-/// And for any other peer: one that sends packets without end fills three exchanges up to the bound of what is kept.
+/// The same for any other peer: one that never stops sending fills three exchanges up to the limit of what is kept.
 const MEMORY: u64 = 160 * 1024 * 1024;
 
-/// Some cases of every version that need nothing special and no time of their own.
+/// Some cases of every version that have no requirements and no waits.
 fn cases() -> Vec<Arc<Case>> {
     let quick = |case: &Case| {
         let conditions = &case.conditions;
@@ -56,7 +56,7 @@ async fn target(peer: &Peer) -> Target {
     target
 }
 
-/// Plays the cases side by side.
+/// Plays the cases in parallel.
 async fn play(target: &Target, cases: &[Arc<Case>], patience: Duration) -> Vec<CaseResult> {
     let settings = Settings {
         patience,
@@ -73,7 +73,7 @@ async fn play(target: &Target, cases: &[Arc<Case>], patience: Duration) -> Vec<C
     results
 }
 
-/// What the system says of this program's memory under a name such as `VmRSS`, in bytes. `None` where there is no `/proc`.
+/// What the system reports of this program's memory under a name such as `VmRSS`, in bytes. `None` if there is no `/proc`.
 fn memory(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'))?;
@@ -81,12 +81,12 @@ fn memory(name: &str) -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
-/// Makes what the program holds now its peak. Whether the system can do that.
+/// Resets the peak to what the program holds now. Returns whether the system can do that.
 fn forget_peak() -> bool {
     std::fs::write("/proc/self/clear_refs", "5").is_ok()
 }
 
-/// The most that this program holds while it plays the good broker's cases alone; measured once.
+/// The peak memory of this program while it plays only the good broker's cases; measured once.
 fn alone(runtime: &Runtime, all: &[Arc<Case>]) -> u64 {
     static ALONE: OnceLock<u64> = OnceLock::new();
     *ALONE.get_or_init(|| {
@@ -96,13 +96,13 @@ fn alone(runtime: &Runtime, all: &[Arc<Case>]) -> u64 {
     })
 }
 
-/// Plays a case of each version against a peer, and beside them many against a good broker.
+/// Plays a case of each version against a peer, and many cases against a good broker in parallel.
 fn meet(kind: Kind, most: u64) {
-    // One peer at a time: what is measured is the memory of the whole program.
+    // One peer at a time, because the memory of the whole program is measured.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let all = cases();
-    // One case of each version is enough for a peer: what matters is how the harness reads, not what the script is.
+    // One case of each version is enough: the test is about how the harness reads, not about the script.
     let few: Vec<Arc<Case>> = Version::ALL
         .into_iter()
         .filter_map(|v| all.iter().find(|c| c.version == v).cloned())
@@ -122,17 +122,17 @@ fn meet(kind: Kind, most: u64) {
         };
         tokio::time::timeout(DEADLINE, both)
             .await
-            .unwrap_or_else(|_| panic!("not over within {DEADLINE:?}"))
+            .unwrap_or_else(|_| panic!("still running after {DEADLINE:?}"))
     });
     assert_eq!(hostile.len(), few.len());
     for case in &hostile {
         let judged = matches!(case.verdict, Verdict::Fail | Verdict::Error);
         assert!(judged, "{} is {:?}", case.id, case.verdict);
-        assert!(case.reason.is_some(), "nobody says why {} failed", case.id);
+        assert!(case.reason.is_some(), "{} failed without a reason", case.id);
     }
     for case in &beside {
         let why = case.reason.as_deref().unwrap_or_default();
-        assert_eq!(case.verdict, Verdict::Pass, "beside it: {}: {why}", case.id);
+        assert_eq!(case.verdict, Verdict::Pass, "in parallel: {}: {why}", case.id);
     }
     if let Some(peak) = memory("VmHWM").filter(|_| measured) {
         let megabytes = |bytes: u64| bytes / 1024 / 1024;
@@ -151,7 +151,7 @@ macro_rules! peers {
     };
 }
 
-// Everything but the four peers of `vacuity.rs`, which are merely useless.
+// All peers except the four of `vacuity.rs`, which only do nothing useful.
 peers! {
     it_says_nothing_after_accepting: NeverAnswers, MEMORY;
     it_accepts_and_closes_at_once: ClosesAtAccept, MEMORY;

@@ -1,5 +1,5 @@
-//! The tests that play the suite many times over, minutes of it: `cargo test --test long` runs them, `cargo test` does not. A
-//! module is a subject: `cargo test --test long vacuity` runs one of them.
+//! The tests that play the suite many times, which takes minutes: `cargo test --test long` runs them, `cargo test` does not.
+//! Each module is a subject: `cargo test --test long vacuity` runs one of them.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! `run --pcap`: what stands in the file is what crossed the wire, and Wireshark's own dissector finds nothing wrong with it.
+//! `run --pcap`: the file has what crossed the wire, and Wireshark's dissector finds no error in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,7 +35,7 @@ fn run(arguments: &[&str]) -> (TempDir, serde_json::Value) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    // What the verdicts are is not what this is about; on a busy machine a case may be void.
+    // These tests are not about the verdicts; on a busy machine a case may be void.
     assert!(matches!(output.status.code(), Some(0 | 1 | 5)), "{text}");
     let json = fs::read_to_string(file("run.json")).expect("the report");
     (folder, serde_json::from_str(&json).expect("JSON"))
@@ -85,7 +85,7 @@ fn frames(file: &Path) -> Vec<Frame> {
     frames
 }
 
-/// What each direction of each connection carried, by case and by connection in the order of opening; put together by the
+/// The bytes of each direction of each connection, by case and by connection in the order of opening, reassembled by their
 /// sequence numbers.
 fn carried(frames: &[Frame]) -> BTreeMap<(String, u16, bool), Vec<u8>> {
     let mut first: BTreeMap<((String, u16), bool), u32> = BTreeMap::new();
@@ -108,7 +108,7 @@ fn carried(frames: &[Frame]) -> BTreeMap<(String, u16, bool), Vec<u8>> {
         assert_eq!(
             at as usize,
             bytes.len(),
-            "{}: the bytes follow each other",
+            "{}: the segments have a gap or overlap",
             frame.comment
         );
         bytes.extend_from_slice(&frame.payload);
@@ -182,7 +182,7 @@ fn tshark_reads_every_packet_and_every_comment() {
     assert!(bare.is_empty(), "no comment on {bare:?}");
 }
 
-/// Breaches that the rules found, by case: those of the run as its report has them, with the rule.
+/// The violations that the rules found in the run, by case: statement and rule, from its report.
 fn of_run(report: &serde_json::Value) -> BTreeMap<String, BTreeSet<(String, String)>> {
     let mut found = BTreeMap::new();
     for case in report["cases"].as_array().expect("cases") {
@@ -197,7 +197,7 @@ fn of_run(report: &serde_json::Value) -> BTreeMap<String, BTreeSet<(String, Stri
     found
 }
 
-/// Breaches of a MUST by the broker that an audit of the capture finds, by the case that the comments name.
+/// The violations of a MUST by the broker that an audit of the capture finds, by the case that the comments name.
 fn of_audit(file: &Path) -> BTreeMap<String, BTreeSet<(String, String)>> {
     let cases: BTreeMap<(String, u16), String> = frames(file)
         .into_iter()
@@ -228,9 +228,9 @@ fn looks_further(rule: &str) -> bool {
 fn an_audit_of_the_capture_finds_what_the_run_found() {
     let mut seen = BTreeSet::new();
     for disobey in [
-        // Nothing.
+        // No fault.
         &[][..],
-        // Wrong bytes, a wrong CONNACK, wrong acknowledgements and wrong deliveries.
+        // Wrong bytes, CONNACKs, acknowledgements and deliveries.
         &["v3.1.1:MQTT-2.2.2-1", "v5:MQTT-2.1.3-1"],
         &["v3.1.1:MQTT-3.2.2-1", "v5:MQTT-3.2.2-2"],
         &["v3.1.1:MQTT-2.3.1-6", "v3.1.1:MQTT-3.8.4-2"],
@@ -257,7 +257,7 @@ fn an_audit_of_the_capture_finds_what_the_run_found() {
             seen.extend(found.iter().cloned());
         }
     }
-    assert!(seen.len() >= 5, "hardly anything was compared: {seen:?}");
+    assert!(seen.len() >= 5, "too little was compared: {seen:?}");
 }
 
 const LOGIN: &str = r#"format: 1

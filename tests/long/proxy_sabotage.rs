@@ -1,6 +1,6 @@
-//! Independence: scenario, embedded broker and fault have one author, and so may share a mistake. Here the faults that change
-//! packets and closes alone stand in front of mosquitto, and the scenarios that claim the statements have to notice them there
-//! too.
+//! Independence: scenario, embedded broker and fault have one author, and may share a mistake. Here a proxy in front of
+//! mosquitto injects the faults that change only packets and closes, and the scenarios that claim the statements must
+//! notice them too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,18 +17,18 @@ use mqttspec::suite::{CaseResult, Session, Target, Verdict};
 use tokio::task::JoinSet;
 
 const PROFILE: &str = "ci/brokers/mosquitto.yaml";
-/// `TOKEN *`: ways that no scenario notices in front of mosquitto.
+/// `TOKEN *`: faults that no scenario notices in front of mosquitto.
 const LIST: &str = "tests/long/proxy_sabotage/not-noticed.txt";
-/// Brokers side by side.
+/// The number of brokers in parallel.
 const SIDE_BY_SIDE: usize = 6;
-/// Cases side by side on each of them.
+/// The number of cases in parallel on each of them.
 const JOBS: usize = 16;
-/// With how many cases a way is tried at first.
+/// The number of cases with which a fault is tried first.
 const A_FEW: usize = 4;
 
 #[test]
 #[ignore = "needs mosquitto"]
-fn the_suite_notices_in_front_of_mosquitto_what_it_notices_of_the_embedded_broker() {
+fn the_suite_notices_faults_in_front_of_mosquitto() {
     let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join(PROFILE);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
     runtime.block_on(async {
@@ -44,21 +44,21 @@ fn the_suite_notices_in_front_of_mosquitto_what_it_notices_of_the_embedded_broke
             .filter(|way| is_of_packets_alone(way))
             .map(Disobedience::token)
             .collect();
-        // Not every scenario notices every way: what a few did not notice is tried with all that claim it.
+        // Not every scenario notices every fault: those that a few cases did not notice are tried with all that claim it.
         let left = front.not_noticed(&ways, A_FEW).await;
         let missed = front.not_noticed(&left, usize::MAX).await;
         let missed: Vec<String> = missed.iter().map(|token| format!("{token} *")).collect();
         let (unlisted, stale) = lists::compare(LIST, &missed);
         assert!(
             unlisted.is_empty() && stale.is_empty(),
-            "not noticed, and not in {LIST}:\n  {}\nin {LIST}, yet noticed:\n  {}",
+            "not noticed, and not in {LIST}:\n  {}\nin {LIST}, but noticed:\n  {}",
             unlisted.join("\n  "),
             stale.join("\n  "),
         );
     });
 }
 
-/// Whether a proxy can break it.
+/// Whether a proxy can inject the fault.
 fn is_of_packets_alone(way: &Disobedience) -> bool {
     Disobey::parse(&way.token()).is_ok_and(|d| d.needs_the_core().is_none())
 }
@@ -81,7 +81,7 @@ struct Front {
 }
 
 impl Front {
-    /// The ways of these that none of the cases notice, at most this number for each statement.
+    /// The faults among these that no case notices, with at most `most` cases per statement.
     async fn not_noticed(&self, tokens: &BTreeSet<String>, most: usize) -> BTreeSet<String> {
         let chosen = self.claiming(tokens, most);
         let right = self.right_through_the_proxy(&chosen).await;
@@ -97,11 +97,12 @@ impl Front {
         .await
         .expect("the machine is fast enough");
         let seen: BTreeSet<&String> = walk.all.iter().filter(|n| n.noticed).map(|n| &n.token).collect();
-        println!("{} of {} ways are noticed", seen.len(), tokens.len());
+        println!("{} of {} faults are noticed", seen.len(), tokens.len());
         tokens.iter().filter(|token| !seen.contains(token)).cloned().collect()
     }
 
-    /// Cases that claim what these ways break: of each statement the first of every scenario, then the second, and so on.
+    /// Cases that claim the statements of these faults: for each statement the first case of every scenario, then the second,
+    /// and so on.
     fn claiming(&self, tokens: &BTreeSet<String>, most: usize) -> Vec<Arc<Case>> {
         let mut chosen: BTreeMap<String, Arc<Case>> = BTreeMap::new();
         for statement in catalogue().iter() {
@@ -122,7 +123,7 @@ impl Front {
         chosen.into_values().collect()
     }
 
-    /// Those that pass through a proxy which does nothing: what mosquitto gets wrong by itself shows nothing of a fault.
+    /// The cases that pass through an idle proxy: a case that mosquitto fails without a fault proves nothing about the fault.
     async fn right_through_the_proxy(&self, cases: &[Arc<Case>]) -> Vec<Arc<Case>> {
         let target = disobeying(&self.target, &Disobey::default());
         let player = Player::new(self.settings.clone(), 1);

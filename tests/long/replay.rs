@@ -1,5 +1,5 @@
-//! The matcher alone, over every exchange that was played, comes to the same end as it did live: it takes the same packets,
-//! and fails with the same words.
+//! The matcher alone, over every exchange that was played, gives the same result as it did live: it takes the same packets,
+//! and fails with the same text.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use mqttspec::suite::{CaseResult, Session, Verdict};
 use mqttspec::transcript::Transcript;
 use tokio::task::JoinSet;
 
-/// One case of this number may be void because the machine was too slow: there is no verdict to compare with.
+/// One in this many cases may be void because the machine was too slow: there is no verdict to compare with.
 const VOID: usize = 100;
 
 #[test]
-fn the_matcher_says_the_same_over_what_was_recorded() {
+fn the_matcher_replays_to_the_same_result() {
     let scenarios = Files::embedded()
         .load_all()
         .expect("the embedded scenarios are well-formed");
@@ -25,12 +25,12 @@ fn the_matcher_says_the_same_over_what_was_recorded() {
     cases.sort_by_key(|case| Reverse(case.script.declared_waits()));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
     runtime.block_on(async {
-        // One broker that obeys, and two that give the matcher something to fail on.
+        // One broker without faults, and two that make the matcher fail.
         for disobeyed in [None, Some("v3.1.1:MQTT-4.3.3-2"), Some("v3.1.1:MQTT-3.8.4-1")] {
             let disobey = disobeyed
                 .map(|token| Disobey::parse(token).expect("the token is known"))
                 .unwrap_or_default();
-            // At the other versions it obeys as the first one does.
+            // At the other versions it has no fault, as the first one.
             let broken = |case: &Case| disobeyed.is_none() || case.version == Version::V3_1_1;
             let target = reference_that(disobey);
             let player = Player::new(Settings::default(), 1);
@@ -50,7 +50,7 @@ fn the_matcher_says_the_same_over_what_was_recorded() {
             }
             let mut counted = Counted::default();
             while let Some(done) = tasks.join_next().await {
-                counted.add(&done.expect("the replay comes to the same end"));
+                counted.add(&done.expect("the replay gives the same result"));
             }
             session.end().await;
             assert!(counted.void.len() * VOID <= counted.played, "{:?}", counted.void);
@@ -86,14 +86,14 @@ impl Counted {
     }
 }
 
-/// Plays both exchanges again, and compares all that the matcher decided.
+/// Replays both exchanges, and compares everything that the matcher decided.
 fn play_again(case: &Case, result: &CaseResult, settings: &Settings) {
-    // What is played again, since the machine was too slow, is played with twice the patience.
+    // A case that is repeated because the machine was too slow is played with twice the response timeout.
     let settings = Arc::new(Settings {
         patience: settings.patience * 2_u32.pow(result.plays.saturating_sub(1)),
         ..settings.clone()
     });
-    // The end of each exchange: that of the case is the one of the control, where there is one that was not met.
+    // The end of each exchange. If the control was not met, the end of the case is that of the control.
     let failed = |failure: &Option<Failure>| failure.clone().map_or(PlayEnd::Met, PlayEnd::Failed);
     let skipped = (result.verdict == Verdict::Skip).then(|| result.reason.clone().unwrap_or_default());
     let in_control = result.failure.as_ref().is_some_and(|failure| failure.control);

@@ -1,5 +1,5 @@
-//! A broker that is somebody else's: the suite is played beside its own traffic and leaves it as it was, also where a run is
-//! killed and swept up after.
+//! A shared broker: the suite runs alongside the traffic of others and leaves the broker as it was, even if a run is killed
+//! and cleaned up afterwards.
 #![cfg(unix)]
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use mqttspec::wire::{
     Ack, Connect, Packet, Piece, Publish, Side, Splitter, Subscribe, Subscription, Version, decode, encode_bytes,
 };
 
-/// How long anything may take.
+/// The longest that any wait may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The reference broker with a store, in a runtime of its own.
@@ -46,7 +46,7 @@ impl Broker {
     }
 }
 
-/// What the broker's store holds: each session with its subscriptions and what waits for it, each retained message.
+/// The content of the broker's store: each session with its subscriptions and queue, and each retained message.
 fn holds(store: &Path) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
     let (_, state) = Store::open(store).expect("the store can be read");
     let sessions = state.sessions.iter().map(|(id, session)| {
@@ -60,7 +60,7 @@ fn holds(store: &Path) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
     (sessions.collect(), retained.collect())
 }
 
-/// A client of others.
+/// Another user's client.
 struct Client {
     stream: TcpStream,
     splitter: Splitter,
@@ -68,7 +68,7 @@ struct Client {
 
 impl Client {
     fn connect(address: SocketAddr, id: &str, clean: bool) -> Client {
-        let stream = TcpStream::connect(address).expect("the broker takes connections");
+        let stream = TcpStream::connect(address).expect("the broker accepts connections");
         stream
             .set_read_timeout(Some(Duration::from_millis(50)))
             .expect("a timeout");
@@ -111,12 +111,12 @@ impl Client {
         self.await_type(4);
     }
 
-    /// The types of the packets that have come. Acknowledges each PUBLISH: on a slow machine there are more of them than
-    /// there are packet identifiers.
+    /// The types of the packets that have arrived. Acknowledges each PUBLISH: on a slow machine there are more of them than
+    /// packet identifiers.
     fn read(&mut self) -> Vec<u8> {
         let mut buffer = [0; 4096];
         let pieces = match self.stream.read(&mut buffer) {
-            Ok(0) => panic!("the broker has closed the connection of others"),
+            Ok(0) => panic!("the broker has closed another user's connection"),
             Ok(n) => self.splitter.push(&buffer[..n]),
             Err(_) => Vec::new(),
         };
@@ -141,8 +141,8 @@ impl Client {
     }
 }
 
-/// What others have on the broker before we come: a session that is away, and retained messages, one of them under a name
-/// that could be one of ours.
+/// State of other users on the broker before the run: a session without a connection, and retained messages, one of them
+/// with a topic that the suite might use.
 fn others(address: SocketAddr) {
     let mut away = Client::connect(address, "pump-7", false);
     away.subscribe("plant/alarms/#");
@@ -154,7 +154,7 @@ fn others(address: SocketAddr) {
     sensor.send(Packet::Disconnect(Default::default()));
 }
 
-/// Traffic of others while `what` goes on: every message of theirs has to arrive, once, and nothing else.
+/// Traffic of other users while `what` runs: each of their messages must arrive once, and nothing else.
 fn beside_traffic<T>(address: SocketAddr, what: impl FnOnce() -> T) -> T {
     let over = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&over);
@@ -169,8 +169,8 @@ fn beside_traffic<T>(address: SocketAddr, what: impl FnOnce() -> T) -> T {
         }
         sent
     });
-    // The subscriber learns how many were sent once the last of them is acknowledged. A PUBACK does not say that the
-    // message has been delivered, so it then reads until all have come, and once more for any that come twice.
+    // The subscriber learns how many were sent once the last of them is acknowledged. A PUBACK does not mean that the
+    // message has been delivered, so it then reads until all have arrived, and once more to detect duplicates.
     let (total, expected) = mpsc::channel::<usize>();
     let subscriber = std::thread::spawn(move || {
         let mut came = 0;
@@ -185,16 +185,23 @@ fn beside_traffic<T>(address: SocketAddr, what: impl FnOnce() -> T) -> T {
             }
             if let Some(sent) = sent {
                 let deadline = *deadline.get_or_insert_with(|| Instant::now() + PATIENCE);
-                assert!(Instant::now() < deadline, "{came} of {sent} messages of others arrived");
+                assert!(
+                    Instant::now() < deadline,
+                    "{came} of {sent} messages of other users arrived"
+                );
             }
         }
     });
     let out = what();
     over.store(true, Ordering::Relaxed);
-    let sent = publisher.join().expect("the traffic of others went on");
-    total.send(sent).expect("the subscriber is there");
-    let came = subscriber.join().expect("the traffic of others arrived");
-    assert_eq!(came, sent, "messages of others that arrived, and that were sent");
+    let sent = publisher
+        .join()
+        .expect("the publisher of the other users does not panic");
+    total.send(sent).expect("the subscriber still receives");
+    let came = subscriber
+        .join()
+        .expect("the subscriber of the other users does not panic");
+    assert_eq!(came, sent, "messages of other users: arrived, and sent");
     assert!(came > 0);
     out
 }
@@ -215,7 +222,7 @@ fn output(command: &mut Command) -> (bool, String) {
     (output.status.success(), text)
 }
 
-/// A broker of others, what it holds before and after `what`, which gets its address.
+/// Compares the state of a shared broker before and after `what`, which gets its address.
 fn before_and_after(what: impl FnOnce(SocketAddr)) {
     let store = tempfile::tempdir().expect("a folder");
     let broker = Broker::start(store.path());
@@ -235,7 +242,7 @@ fn a_run_leaves_a_shared_broker_as_it_was() {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("mqtt://{address}");
         let (_, text) = beside_traffic(address, || output(&mut mqttspec(folder.path(), &["run", &url])));
-        // A busy machine may void an experiment, which is no failure.
+        // On a busy machine a case may be void, which is no failure.
         let verdicts = text.lines().last().unwrap_or_default();
         assert!(verdicts.contains(" pass") && !verdicts.contains(" fail"), "{text}");
         // Cases that affect the whole broker are not played here.
@@ -248,7 +255,7 @@ fn a_run_leaves_a_shared_broker_as_it_was() {
 }
 
 #[test]
-fn what_a_killed_run_left_is_swept_up() {
+fn sweep_removes_what_a_killed_run_left() {
     before_and_after(|address| {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("mqtt://{address}");
@@ -259,21 +266,21 @@ fn what_a_killed_run_left_is_swept_up() {
                 .spawn()
                 .expect("the program starts");
             await_traces(folder.path(), &mut run);
-            // SIGKILL: nothing of the run can tidy up.
+            // SIGKILL: the run cannot clean up.
             run.kill().expect("the run can be killed");
             run.wait().expect("it has ended");
         });
         let (good, text) = output(&mut mqttspec(folder.path(), &["sweep", &url]));
         assert!(good, "{text}");
         assert!(!text.contains("removed 0 sessions and 0 retained"), "{text}");
-        // That of others looks like ours, and is not touched.
+        // The retained message of another user looks like one of the suite's, and must stay.
         assert!(text.contains("msoffice/licences"), "{text}");
         assert_eq!(diaries(folder.path()), Vec::<String>::new());
     });
 }
 
 #[test]
-fn a_run_that_is_interrupted_tidies_up_itself() {
+fn an_interrupted_run_cleans_up() {
     before_and_after(|address| {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("mqtt://{address}");
@@ -290,9 +297,9 @@ fn a_run_that_is_interrupted_tidies_up_itself() {
     });
 }
 
-/// Without its diary a run's traces are only seen, and go when their namespace is named.
+/// Without its diary, the state that a run left is only reported; it is removed if the user names its namespace.
 #[test]
-fn what_no_diary_names_is_removed_by_its_namespace() {
+fn sweep_removes_a_namespace_without_a_diary() {
     before_and_after(|address| {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("mqtt://{address}");
@@ -312,7 +319,7 @@ fn what_no_diary_names_is_removed_by_its_namespace() {
     });
 }
 
-/// The files of runs that have left something.
+/// The diaries of runs that left state on the broker.
 fn diaries(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder.join("state/left")) else {
         return Vec::new();

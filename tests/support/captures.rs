@@ -1,4 +1,4 @@
-//! Builds captures: an exchange as TCP segments, what goes wrong with them on the way, and the file around them.
+//! Builds captures: an exchange as TCP segments, damage to these in transit, and the file around them.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub struct Segment {
     pub at: Duration,
 }
 
-/// A connection in the making: who is where in the sequence numbers.
+/// A connection under construction, with the next sequence number of each side.
 #[derive(Debug, Clone)]
 pub struct Connection {
     pub client: SocketAddr,
@@ -41,7 +41,7 @@ impl Connection {
         Connection::with_sequence(1000, 5000)
     }
 
-    /// With the first bytes at these sequence numbers.
+    /// A connection whose first bytes have these sequence numbers.
     pub fn with_sequence(client: u32, broker: u32) -> Connection {
         Connection {
             client: CLIENT.parse().expect("an address"),
@@ -86,12 +86,12 @@ impl Connection {
         self.push(true, "S-", b"").push(false, "S", b"").push(true, "", b"")
     }
 
-    /// The client sends, in one segment.
+    /// The client sends bytes in one segment.
     pub fn to(self, bytes: &[u8]) -> Connection {
         self.push(true, "", bytes)
     }
 
-    /// The broker sends, in one segment.
+    /// The broker sends bytes in one segment.
     pub fn from(self, bytes: &[u8]) -> Connection {
         self.push(false, "", bytes)
     }
@@ -109,7 +109,7 @@ impl Connection {
         self
     }
 
-    /// The capture of it as pcap on Ethernet.
+    /// The connection as a pcap file on Ethernet.
     pub fn pcap(&self) -> Vec<u8> {
         self.file(&File::default())
     }
@@ -132,7 +132,7 @@ impl Connection {
         let ip = match (from.ip(), to.ip()) {
             (IpAddr::V4(from), IpAddr::V4(to)) => PacketBuilder::ipv4(from.octets(), to.octets(), 64),
             (IpAddr::V6(from), IpAddr::V6(to)) => PacketBuilder::ipv6(from.octets(), to.octets(), 64),
-            _ => panic!("both ends are of one family"),
+            _ => panic!("both ends must be of one address family"),
         };
         let mut tcp = ip.tcp(from.port(), to.port(), s.seq, 65535);
         if let Some(ack) = s.ack {
@@ -159,12 +159,12 @@ pub struct File {
     pub big: bool,
     pub nano: bool,
     pub pcapng: bool,
-    /// `if_tsresol`, where it is written.
+    /// `if_tsresol`, if it is written.
     pub resolution: Option<u8>,
     pub link: u16,
-    /// What the link puts before the IP packet.
+    /// The link-layer header before the IP packet.
     pub before: Vec<u8>,
-    /// The most bytes kept of a packet.
+    /// The snapshot length: the most bytes that are kept of a packet.
     pub snap: usize,
 }
 
@@ -182,7 +182,7 @@ impl Default for File {
     }
 }
 
-/// An Ethernet header that ends in these bytes, tags and EtherType.
+/// An Ethernet header that ends with these bytes: tags and EtherType.
 pub fn ethernet(rest: &[u8]) -> Vec<u8> {
     [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1], rest].concat()
 }
@@ -266,7 +266,7 @@ impl File {
     }
 }
 
-/// Bytes of a packet.
+/// The bytes of a packet.
 pub fn bytes(packet: Packet, version: Version) -> Vec<u8> {
     encode_bytes(&packet, version).to_vec()
 }
@@ -293,7 +293,7 @@ pub fn publish(version: Version, qos: u8, id: u16, payload: &str) -> Vec<u8> {
     bytes(Packet::Publish(publish), version)
 }
 
-/// An exchange with packets of both sides, all of them right: what is sent, by whom. The PUBLISH has a remaining length
+/// A valid exchange with packets of both sides: the sender and the bytes of each. The PUBLISH has a Remaining Length field
 /// of two bytes.
 pub fn exchange(version: Version) -> Vec<(bool, Vec<u8>)> {
     let subscribe = Packet::Subscribe(Subscribe {
@@ -330,7 +330,7 @@ pub fn talk(version: Version) -> Connection {
     said(Connection::new().handshake(), &exchange(version)).close()
 }
 
-/// Adds what is said to a connection, each in a segment of its own.
+/// Adds packets to a connection, each in a segment of its own.
 pub fn said(connection: Connection, list: &[(bool, Vec<u8>)]) -> Connection {
     list.iter().fold(connection, |c, (by_client, bytes)| match by_client {
         true => c.to(bytes),
@@ -338,7 +338,7 @@ pub fn said(connection: Connection, list: &[(bool, Vec<u8>)]) -> Connection {
     })
 }
 
-/// Reads a capture that has to be one.
+/// Reads a capture that must be valid.
 pub fn streams(file: &[u8]) -> (Vec<Recorded>, Summary) {
     read_streams(file, &Settings::default()).expect("a capture")
 }
@@ -350,7 +350,7 @@ pub fn one(file: &[u8]) -> Recorded {
     streams.remove(0)
 }
 
-/// The packets of each side in hex, and holes and fragments by name.
+/// The packets of each side in hex, and gaps and fragments by name.
 pub fn sides(recorded: &Recorded) -> [Vec<String>; 2] {
     let mut sides = [Vec::new(), Vec::new()];
     for event in &recorded.transcript.events {
@@ -365,7 +365,7 @@ pub fn sides(recorded: &Recorded) -> [Vec<String>; 2] {
     sides
 }
 
-/// What [`sides`] gives for the exchange when nothing is lost.
+/// The result of [`sides`] for the exchange if nothing is lost.
 pub fn truth(version: Version) -> [Vec<String>; 2] {
     let of = |client: bool| {
         let mine = exchange(version).into_iter().filter(move |(by, _)| *by == client);

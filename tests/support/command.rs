@@ -4,7 +4,7 @@ use std::path::Path;
 
 use assert_cmd::Command;
 
-/// The program with these arguments, with nothing of a CI server around it.
+/// The program with these arguments, without the environment variables of a CI server.
 pub fn mqttspec(arguments: &[&str]) -> Command {
     let mut command = Command::cargo_bin("mqttspec").expect("the program is built");
     for variable in ["GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "CI"] {
@@ -14,7 +14,7 @@ pub fn mqttspec(arguments: &[&str]) -> Command {
     command
 }
 
-/// The same in a folder.
+/// The same in this folder.
 pub fn mqttspec_in(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = mqttspec(arguments);
     command.current_dir(folder);

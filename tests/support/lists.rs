@@ -1,4 +1,4 @@
-//! Committed lists of exceptions: one a line, `what  # reason`. Every entry has its reason, and none may be stale.
+//! Committed lists of exceptions: one per line, `what  # reason`. Every entry has a reason, and none may be stale.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use mqttspec::sut::Glob;
 /// The entries of a list with their reasons.
 ///
 /// # Panics
-/// Where the file cannot be read, or an entry has no reason.
+/// If the file cannot be read, or an entry has no reason.
 pub fn read(file: &str) -> Vec<(String, String)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{file}: {e}"));
@@ -26,7 +26,7 @@ pub fn read(file: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What is found and not listed, and what is listed and not found. An entry may be a pattern with `*`.
+/// The findings that are not listed, and the entries that are not found. An entry may be a pattern with `*`.
 pub fn compare(file: &str, found: &[String]) -> (Vec<String>, Vec<String>) {
     let entries: BTreeMap<String, Glob> = read(file).into_iter().map(|(w, _)| (w.clone(), Glob::new(w))).collect();
     let unlisted = found

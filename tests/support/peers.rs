@@ -1,5 +1,5 @@
-//! Peers without a broker behind them, on loopback. A suite that they pass proves nothing, and a harness that they hang is
-//! broken. Each runs on a thread of its own, speaks 3.1, 3.1.1 and 5.0, and ends when it is dropped.
+//! Stubs: peers on loopback that are no brokers. A suite that they pass proves nothing, and a harness that they hang is
+//! broken. Each runs on a thread of its own, accepts 3.1, 3.1.1 and 5.0, and ends when it is dropped.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,19 +8,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often a waiting thread looks whether its peer has been dropped.
+/// How often a waiting thread checks whether its peer has been dropped.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// What a peer does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Answers CONNECT and nothing else.
+    /// Answers only CONNECT.
     Mute,
-    /// CONNACK, PINGRESP, closes on DISCONNECT, ignores the rest.
+    /// Sends CONNACK and PINGRESP, closes on DISCONNECT, and ignores the rest.
     Polite,
     /// Polite, and acknowledges SUBSCRIBE, UNSUBSCRIBE and PUBLISH; never delivers, stores or refuses anything.
     YesMan,
-    /// Closes whatever comes.
+    /// Closes on any input.
     Closing,
     /// Closes each connection as soon as it is accepted.
     ClosesAtAccept,
@@ -30,23 +30,23 @@ pub enum Kind {
     Http,
     /// Answers a TLS alert and closes.
     TlsAlert,
-    /// Accepts CONNECT, and then sends bytes without end that are no packets.
+    /// Accepts CONNECT, and then sends an endless stream of bytes that are no packets.
     GarbageAfterConnack,
-    /// Sends bytes without end that are no packets, from the beginning.
+    /// Sends an endless stream of bytes that are no packets, from the start.
     Garbage,
-    /// Accepts CONNECT and then sends valid PUBLISH packets without end.
+    /// Accepts CONNECT, and then sends an endless stream of valid PUBLISH packets.
     EndlessPublish,
     /// Answers CONNECT with a CONNACK, one byte a second.
     OneByteASecond,
-    /// Accepts CONNECT, ends its own direction and goes on reading.
+    /// Accepts CONNECT, closes its sending direction and goes on reading.
     HalfCloses,
     /// Sends the beginning of a CONNACK and resets the connection.
     ResetsInAPacket,
     /// Sends CONNACK, SUBACK, PUBACK, PUBREC, PUBCOMP and PINGRESP as soon as a connection is accepted, and reads.
     AnswersUnasked,
-    /// Polite, and sends ten thousand PUBLISH packets that nobody has asked for behind its CONNACK.
+    /// Polite, and sends ten thousand PUBLISH packets without a subscription after its CONNACK.
     UnsolicitedPublishes,
-    /// Answers CONNECT with a CONNACK whose remaining length is 268 435 455, and sends zeros for as long as they are read.
+    /// Answers CONNECT with a CONNACK whose Remaining Length is 268 435 455, and sends zeros as long as they are read.
     HugeLength,
 }
 
@@ -98,12 +98,12 @@ impl Peer {
         }
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it listens, as a target on the command line.
+    /// The same as a target on the command line.
     pub fn url(&self) -> String {
         format!("mqtt://{}", self.address)
     }
@@ -112,7 +112,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // A connection wakes the listener up.
+        // A connection wakes the listener.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
@@ -152,7 +152,7 @@ impl Connection {
             }
             Kind::TlsAlert => {
                 self.read_some();
-                // An alert record of TLS 1.2: fatal, unexpected_message.
+                // A TLS 1.2 alert record: fatal, unexpected_message.
                 self.send(&[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x0a]);
             }
             Kind::Garbage => while self.send(&[0x55; 4096]) {},
@@ -181,7 +181,7 @@ impl Connection {
                 }
             }
             Kind::ResetsInAPacket => {
-                // What is closed with something unread is reset.
+                // A socket that is closed with unread bytes sends RST.
                 if self.wait_for_bytes() {
                     self.send(&[0x20, 0x02, 0x00]);
                 }
@@ -217,14 +217,14 @@ impl Connection {
         }
     }
 
-    /// Answers what a polite peer answers, and with `agreeing` acknowledges the rest.
+    /// Answers as a polite peer does; with `agreeing`, acknowledges the other packets too.
     fn converse(&mut self, agreeing: bool) {
         if let Some(level) = self.accept_level() {
             self.converse_at(level, agreeing);
         }
     }
 
-    /// As [`Connection::converse`], behind CONNACK.
+    /// As [`Connection::converse`], after CONNACK.
     fn converse_at(&mut self, level: u8, agreeing: bool) {
         while let Some(packet) = self.next_packet() {
             let answer = match packet.first >> 4 {
@@ -243,14 +243,14 @@ impl Connection {
         self.accept_level().is_some()
     }
 
-    /// Answers the first packet, if it is a CONNECT, with success, and gives its level.
+    /// Answers the first packet with success if it is a CONNECT, and returns its protocol level.
     fn accept_level(&mut self) -> Option<u8> {
         let packet = self.next_packet()?;
         let level = level_of(&packet);
         (packet.first >> 4 == 1 && self.send(&connack(level))).then_some(level)
     }
 
-    /// Waits for the next whole packet. `None`: the connection has ended, or what came is no packet.
+    /// Waits for the next complete packet. `None`: the connection has ended, or the bytes are no packet.
     fn next_packet(&mut self) -> Option<Packet> {
         loop {
             let mut length = 0;
@@ -286,7 +286,7 @@ impl Connection {
                 Ok(0) => return false,
                 Ok(length) => {
                     self.buffer.extend_from_slice(&chunk[..length]);
-                    // Those that ignore what they read must not collect it.
+                    // Peers that ignore their input must not accumulate it.
                     if self.buffer.len() > 1024 * 1024 {
                         self.buffer.clear();
                     }
@@ -298,7 +298,7 @@ impl Connection {
         }
     }
 
-    /// Waits for bytes, which stay unread. `false`: the connection, or the peer, has ended.
+    /// Waits for bytes and leaves them unread. `false`: the connection, or the peer, has ended.
     fn wait_for_bytes(&self) -> bool {
         loop {
             match self.stream.peek(&mut [0]) {
@@ -352,7 +352,7 @@ fn level_of(connect: &Packet) -> u8 {
     connect.body.get(2 + name).copied().unwrap_or(4)
 }
 
-/// A CONNACK of success.
+/// A CONNACK that reports success.
 fn connack(level: u8) -> Vec<u8> {
     match level {
         5.. => vec![0x20, 0x03, 0x00, 0x00, 0x00],
@@ -360,7 +360,7 @@ fn connack(level: u8) -> Vec<u8> {
     }
 }
 
-/// A PUBLISH of QoS 0 with topic `t` and payload `x`: valid at 3.x; at 5.0 `x` would be properties, so they are empty there.
+/// A PUBLISH of QoS 0 with topic `t` and payload `x`. At 5.0 an empty property list precedes the payload.
 fn publish(level: u8) -> &'static [u8] {
     match level {
         5.. => &[0x30, 0x05, 0x00, 0x01, b't', 0x00, b'x'],
@@ -368,7 +368,7 @@ fn publish(level: u8) -> &'static [u8] {
     }
 }
 
-/// The acknowledgement of success that the packet asks for, empty where it asks for none.
+/// The successful acknowledgement that the packet requires; empty if it requires none.
 fn agreement(packet: &Packet, level: u8) -> Vec<u8> {
     let body = &packet.body;
     let ack = |first: u8, id: &[u8]| [&[first, 0x02], id].concat();
@@ -388,7 +388,7 @@ fn agreement(packet: &Packet, level: u8) -> Vec<u8> {
             let subscribing = packet.first >> 4 == 8;
             let codes = codes_for(&body[2..], level, subscribing);
             let properties: &[u8] = if level >= 5 { &[0] } else { &[] };
-            // An UNSUBACK has no codes before 5.0.
+            // Before 5.0 an UNSUBACK has no codes.
             let codes = if subscribing || level >= 5 { codes } else { Vec::new() };
             let first = if subscribing { 0x90 } else { 0xb0 };
             let content = [&body[..2], properties, &codes].concat();
@@ -398,7 +398,7 @@ fn agreement(packet: &Packet, level: u8) -> Vec<u8> {
     }
 }
 
-/// One code of success for each filter: the requested QoS, or 0 for an UNSUBSCRIBE.
+/// One success code for each filter: the requested QoS, or 0 for an UNSUBSCRIBE.
 fn codes_for(mut rest: &[u8], level: u8, subscribing: bool) -> Vec<u8> {
     if level >= 5 {
         rest = skip_properties(rest);

@@ -1,4 +1,4 @@
-//! The program as a process that runs until it is asked to end.
+//! The program as a process that runs until it gets a signal.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// What a program that has ended left.
+/// The output and exit code of a program that has ended.
 pub struct Ended {
     pub code: Option<i32>,
     pub text: String,
@@ -36,7 +36,7 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Starts the program, which says on its first line where it listens.
+    /// Starts the program, whose first line of output is the address on which it listens.
     pub fn start(folder: &Path, arguments: &[&str]) -> Listening {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mqttspec"))
             .args(arguments)
@@ -84,7 +84,7 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        // It has ended already where the test went well.
+        // If the test passed, it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Clients of 3.1.1 that talk to a broker, or to a proxy before it.
+//! MQTT 3.1.1 clients for a broker, or for a proxy in front of it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mqttspec::wire::{Connect, Packet, Publish, Subscribe, Subscription, Version, encode_bytes};
 
-/// A client of 3.1.1 that sends a packet and reads an answer of the given length in bytes.
+/// A 3.1.1 client that sends a packet and reads an answer of a given length in bytes.
 pub struct Client(TcpStream);
 
 impl Client {

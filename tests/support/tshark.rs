@@ -1,12 +1,12 @@
-//! tshark, for the tests that are ignored unless they are asked for, since they need it.
+//! tshark, for the tests that need it and are therefore ignored by default.
 
 use std::path::Path;
 use std::process::Command;
 
-/// What tshark says of a capture, a line each.
+/// The lines that tshark prints for a capture.
 ///
 /// # Panics
-/// It is not installed, or it cannot read the capture.
+/// If tshark is not installed, or cannot read the capture.
 pub fn tshark(file: &Path, arguments: &[&str]) -> Vec<String> {
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file).args(arguments);
