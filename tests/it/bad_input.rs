@@ -1,4 +1,4 @@
-//! Bad input: one clear error each, the right exit code, and nothing hangs.
+//! Each bad input gives one clear error and the right exit code, and nothing hangs.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::peers::{Kind, Peer};
 use assert_cmd::Command;
 
-/// A case that needs nothing but a broker that answers.
+/// A case without requirements.
 const CASE: &str = "qos2/dup-before-pubrel@v3.1.1";
 
 fn mqttspec(arguments: &[&str]) -> (i32, String) {
@@ -18,7 +18,7 @@ fn mqttspec(arguments: &[&str]) -> (i32, String) {
         .output()
         .expect("the program ends in time");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.code().expect("it ends by itself"), text)
+    (output.status.code().expect("no signal ends it"), text)
 }
 
 /// Runs one case against a target, and expects this exit code and one error with this text.
@@ -29,8 +29,8 @@ fn target(target: &str, code: i32, says: &str) {
 }
 
 #[test]
-fn a_target_that_is_not_there() {
-    // A port that was free a moment ago: nobody listens there.
+fn an_unreachable_target() {
+    // A port that was free a moment ago, so that no one listens on it.
     let free = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|l| l.local_addr())
         .expect("a loopback port");
@@ -38,7 +38,7 @@ fn a_target_that_is_not_there() {
 }
 
 #[test]
-fn an_address_that_is_none() {
+fn an_invalid_address() {
     target("mqtt://127.0.0.1:99999", 2, "99999");
     target("http://127.0.0.1:80", 2, "http");
 }
@@ -106,7 +106,7 @@ fn a_profile_that_cannot_be_used() {
     target(&file("missing.yaml", missing), 5, "no-such-broker-anywhere");
 }
 
-/// `check` says what is wrong with a file, in one go.
+/// `check` reports all errors of a file at once.
 fn check(path: &Path, says: &str) {
     let (code, text) = mqttspec(&["check", &path.display().to_string()]);
     assert_eq!(code, 3, "{}: {text}", path.display());
@@ -120,7 +120,7 @@ fn check(path: &Path, says: &str) {
 }
 
 #[test]
-fn a_scenario_file_that_is_none() {
+fn an_invalid_scenario_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     fs::create_dir(path("folder.yaml")).expect("a folder");
@@ -148,7 +148,7 @@ fn a_scenario_file_that_is_none() {
 }
 
 #[test]
-fn a_selection_that_holds_nothing_names_the_nearest() {
+fn an_empty_selection_suggests_the_nearest_names() {
     let (code, text) = mqttspec(&["run", "-e", "qos2/dup-before-pubrell"]);
     assert_eq!(code, 4, "{text}");
     assert!(text.contains("qos2/dup-before-pubrel"), "{text}");
@@ -163,7 +163,7 @@ fn a_wrong_command_line() {
 }
 
 #[test]
-fn the_exit_code_of_decode_tells_of_a_breach() {
+fn decode_exits_1_on_a_violation() {
     assert_eq!(mqttspec(&["decode", "20 02 00 00"]).0, 0);
     assert_eq!(mqttspec(&["decode", "21 02 00 00"]).0, 1);
 }

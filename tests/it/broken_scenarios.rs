@@ -1,4 +1,4 @@
-//! Every file in `fixtures/broken/` gives exactly the message that stands beside it in `NAME.stderr`.
+//! Every file in `fixtures/broken/` gives exactly the message in `NAME.stderr`.
 //!
 //! With `MQTTSPEC_BLESS=1` the messages are written instead of compared; read them before they are committed.
 
@@ -40,7 +40,7 @@ fn every_broken_scenario_gives_its_message() {
 }
 
 #[test]
-fn no_message_is_left_without_its_scenario() {
+fn every_message_has_its_scenario() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/broken");
     for entry in fs::read_dir(&dir).unwrap() {
         let path = entry.unwrap().path();

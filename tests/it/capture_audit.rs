@@ -1,4 +1,4 @@
-//! `mqttspec audit`: what it finds, what it says, and how it ends. No password is ever shown.
+//! `mqttspec audit`: its findings, its output and its exit code. No password is ever shown.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn audit(file: &[u8], arguments: &[&str]) -> (i32, String, String) {
             "a password is shown:\n{shown}"
         );
     }
-    (output.status.code().expect("it ends by itself"), out, errors)
+    (output.status.code().expect("no signal ends it"), out, errors)
 }
 
 fn json(file: &[u8]) -> (i32, Value) {
@@ -38,7 +38,7 @@ fn json(file: &[u8]) -> (i32, Value) {
     )
 }
 
-/// Statement and outcome of what is found in the first stream, with who is at fault.
+/// Statement, outcome and the side at fault of each finding in the first stream.
 fn found(file: &[u8]) -> (i32, Vec<String>) {
     let (code, report) = json(file);
     let list = report["streams"][0]["violations"].as_array().expect("a list").iter();
@@ -57,7 +57,7 @@ fn begun(version: Version) -> Connection {
 }
 
 #[test]
-fn a_right_exchange_is_not_blamed() {
+fn a_valid_exchange_has_no_violations() {
     for version in Version::ALL {
         let (code, report) = json(&talk(version).pcap());
         assert_eq!(code, 0, "{report}");
@@ -86,9 +86,9 @@ fn both_sides_are_judged() {
     );
 }
 
-/// Before 5.0 a client with Clean Session 0 goes on with its session though the server has lost its own (3.1.1, MQTT-4.4.0-1).
+/// Before 5.0 a client with Clean Session 0 resumes its session even if the server has lost its own (3.1.1, MQTT-4.4.0-1).
 #[test]
-fn a_client_goes_on_with_a_session_that_the_server_lost() {
+fn a_client_may_resume_a_session_that_the_server_lost() {
     let connect = [0x10, 13, 0, 4, b'M', b'Q', b'T', b'T', 4, 0, 0, 60, 0, 1, b'c'];
     // A PUBLISH of QoS 1 with DUP 1, and a PUBREL.
     let again = [0x3a, 6, 0, 1, b'a', 0, 7, b'x', 0x62, 2, 0, 8];
@@ -102,9 +102,9 @@ fn a_client_goes_on_with_a_session_that_the_server_lost() {
     assert_eq!((code, said), (0, vec![]));
 }
 
-/// A server may make subscriptions by itself (3.1.1 and 5.0, section 4.5).
+/// A server may create subscriptions by itself (3.1.1 and 5.0, section 4.5).
 #[test]
-fn a_delivery_that_nobody_asked_for_is_a_doubt() {
+fn a_delivery_without_a_subscription_is_undecided() {
     let v = Version::V3_1_1;
     let unasked = begun(v).from(&publish(v, 0, 0, "unasked")).close();
     let (code, said) = found(&unasked.pcap());
@@ -113,7 +113,7 @@ fn a_delivery_that_nobody_asked_for_is_a_doubt() {
 }
 
 #[test]
-fn a_keep_alive_that_runs_out_is_the_clients() {
+fn an_expired_keep_alive_is_the_clients_fault() {
     let v = Version::V3_1_1;
     let silent = begun(v).wait(Duration::from_secs(90)).reset();
     assert_eq!(
@@ -123,7 +123,7 @@ fn a_keep_alive_that_runs_out_is_the_clients() {
 }
 
 #[test]
-fn what_a_hole_leaves_open_is_no_breach() {
+fn a_gap_makes_a_finding_undecided() {
     let v = Version::V3_1_1;
     let mut lost = Connection::new()
         .handshake()
@@ -143,7 +143,7 @@ fn what_a_hole_leaves_open_is_no_breach() {
 }
 
 #[test]
-fn strict_counts_an_open_question_as_a_violation() {
+fn strict_treats_undecided_findings_as_violations() {
     // A client that publishes and whose CONNECT is missing.
     let v = Version::V3_1_1;
     let mut talk = said(begun(v), &[(true, publish(v, 0, 0, "x"))]).close();
@@ -163,7 +163,7 @@ fn strict_counts_an_open_question_as_a_violation() {
 }
 
 #[test]
-fn a_malformed_connect_keeps_its_password_to_itself() {
+fn the_password_of_a_malformed_connect_is_masked() {
     let v = Version::V5;
     let mut bytes = connect(v);
     // The property length.
@@ -180,7 +180,7 @@ fn a_malformed_connect_keeps_its_password_to_itself() {
 }
 
 #[test]
-fn people_get_a_table() {
+fn the_text_report_has_a_table() {
     let v = Version::V3_1_1;
     let mut packets = begun(v).to(&[0xc1, 0]).close().packets();
     packets.extend(talk(Version::V5).between("10.0.0.9:40001", "10.0.0.2:1883").packets());
@@ -203,7 +203,7 @@ stream  version  packets  seconds    client                 server              
 }
 
 #[test]
-fn what_is_wrong_with_the_file_is_said() {
+fn damage_to_the_file_is_reported() {
     let (code, out, errors) = audit(b"no capture at all", &["--json"]);
     assert_eq!((code, out.as_str()), (3, ""));
     assert!(

@@ -1,4 +1,5 @@
-//! Every format and link type leads to the same packets, and damaged files say what is wrong and what was still read.
+//! Every format and link type gives the same packets. For a damaged file the reader reports the damage and what it could
+//! read.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ const V: Version = Version::V5;
 fn is_whole(file: &File) {
     let recorded = one(&talk(V).file(file));
     assert_eq!(sides(&recorded), truth(V), "{file:?}");
-    // From the handshake to the CONNECT, and to its end.
+    // From the handshake to the CONNECT, and to the end of the connection.
     assert_eq!(recorded.transcript.events[1].at, Duration::from_millis(3), "{file:?}");
     assert_eq!(recorded.stream.started, Duration::from_secs(1_700_000_000), "{file:?}");
 }
@@ -61,7 +62,7 @@ fn pcapng_with_several_sections_interfaces_and_other_blocks() {
     };
     let (first, second) = packets.split_at(8);
     let mut bytes = little.write(first);
-    // A block that nobody knows, one of statistics, and an interface that nothing uses.
+    // A block of unknown type, a block of statistics, and an unused interface.
     bytes.extend(little.block(0x0bad, &[1, 2, 3]));
     bytes.extend(little.block(5, &[0; 12]));
     bytes.extend(little.block(1, &[0xff; 8]));
@@ -109,7 +110,7 @@ fn ipv6() {
     assert_eq!(recorded.stream.client.to_string(), "[fd00::1]:40000");
     let sll = [&[0; 14][..], &[0x86, 0xdd]].concat();
     let sll2 = [&[0x86, 0xdd][..], &[0; 18]].concat();
-    // NULL has the number of the family on the host: 24, 28 or 30.
+    // NULL has the host's number of the address family: 24, 28 or 30.
     let links: [(u16, Vec<u8>); 7] = [
         (229, vec![]),
         (12, vec![]),
@@ -144,8 +145,8 @@ fn an_unknown_link_is_named() {
 }
 
 #[test]
-fn packets_that_were_cut_are_holes() {
-    // Enough for every header, and for the short packets whole.
+fn truncated_packets_are_gaps() {
+    // Enough for every header, and for the short packets as a whole.
     let file = File {
         snap: 150,
         ..File::default()
@@ -164,7 +165,7 @@ fn packets_that_were_cut_are_holes() {
 #[test]
 fn fragments_of_ip_are_counted() {
     let mut packets = talk(V).packets();
-    // The flag "more fragments" of one packet with data.
+    // Set the flag "more fragments" in one packet with data.
     packets[3].1[6] |= 0x20;
     let (_, summary) = streams(&File::default().write(&packets));
     assert_eq!(summary.fragments, 1);
@@ -178,7 +179,7 @@ fn error(file: &[u8]) -> String {
 }
 
 #[test]
-fn a_file_that_is_no_capture_is_refused_by_what_it_is() {
+fn a_file_that_is_no_capture_is_refused_with_its_kind() {
     assert_eq!(error(b""), "it is empty");
     assert!(error(b"\x1f\x8b\x08\x00rest").contains("gzip"));
     assert!(error(b"format: 1\n").contains("starts with 66 6f 72 6d"));
@@ -186,7 +187,7 @@ fn a_file_that_is_no_capture_is_refused_by_what_it_is() {
     assert!(error(&talk(V).pcap()[..20]).contains("20 of 24 bytes"));
 }
 
-/// Reads a damaged file, and gives what is said about the damage.
+/// Reads a damaged file, and returns the message about the damage.
 fn damage(file: &[u8]) -> (Summary, String) {
     let (_, summary) = streams(file);
     let text = summary.damage.as_ref().map(|d| d.to_string()).unwrap_or_default();
@@ -220,7 +221,7 @@ fn a_file_cut_anywhere_is_read_up_to_the_cut() {
 }
 
 #[test]
-fn a_length_that_lies_ends_the_reading() {
+fn a_wrong_length_ends_the_reading() {
     let mut bytes = talk(V).pcap();
     // The length of the second packet.
     let at = 24 + 16 + 54 + 8;

@@ -1,4 +1,4 @@
-//! Nothing in a file makes the reader panic or hang, and segments in any order are the same exchange.
+//! No file makes the reader panic or hang, and segments in any order give the same exchange.
 
 use crate::support::captures::{self, Connection, File, Segment, exchange, said, sides, talk, truth};
 use mqttspec::capture::audit::audit;
@@ -6,7 +6,7 @@ use mqttspec::capture::{Settings, read_streams};
 use mqttspec::wire::Version;
 use proptest::prelude::*;
 
-/// Reads and judges a file in every way, and writes scenarios of what is in it; that it ends is what is asked.
+/// Reads and audits a file in every way, and imports scenarios from it. It must only return.
 fn survives(file: &[u8]) {
     let streams = read_streams(file, &Settings::default()).map_or_else(|_| Vec::new(), |(streams, _)| streams);
     for recorded in &streams {
@@ -32,7 +32,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_file_with_wrong_bytes_is_survived(
+    fn a_file_with_wrong_bytes_causes_no_panic(
         which in 0usize..4,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
     ) {
@@ -45,7 +45,7 @@ proptest! {
     }
 
     #[test]
-    fn a_file_of_nothing_but_noise_is_survived(
+    fn a_file_of_noise_causes_no_panic(
         which in 0usize..4,
         keep in 0usize..60,
         noise in prop::collection::vec(any::<u8>(), 0..2000),
@@ -57,7 +57,7 @@ proptest! {
     }
 
     #[test]
-    fn payloads_of_noise_are_survived(
+    fn payloads_of_noise_cause_no_panic(
         pieces in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..60)), 0..20),
         after_connect in any::<bool>(),
     ) {
@@ -65,7 +65,7 @@ proptest! {
         survives(&said(begun, &pieces).pcap());
     }
 
-    /// Segments are cut anywhere, come again and come late, and what was said is the same.
+    /// Segments are cut anywhere, repeated and delayed, and the exchange is the same.
     #[test]
     fn any_order_of_any_pieces_is_the_same_exchange(
         first in any::<u32>(),
@@ -79,11 +79,11 @@ proptest! {
         for index in again {
             let segment = index.get(&cut[3..]).clone();
             let at = index.index(cut.len() - 3) + 3;
-            // A segment that comes again comes after the first.
+            // A repeated segment comes after the original.
             let known = cut.iter().position(|s| *s == segment).unwrap_or(0);
             cut.insert(at.max(known + 1), segment);
         }
-        // Each segment behind the handshake may be late by a few places.
+        // Each segment after the handshake may be late by a few places.
         let order = |i: usize| i + late[i % late.len()];
         let mut places: Vec<usize> = (3..cut.len()).collect();
         places.sort_by_key(|i| (order(*i), *i));

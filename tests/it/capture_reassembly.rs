@@ -1,5 +1,5 @@
-//! Whatever happens to segments on their way into a capture, the packets of MQTT are the same, in an order in which each
-//! can have caused the next; and what is missing is named.
+//! Whatever happens to segments on their way into a capture, the MQTT packets are the same, in an order in which each can
+//! have caused the next. Missing bytes are reported.
 
 use crate::support::captures::{Connection, Segment, exchange, one, said, sides, streams, talk, truth};
 use mqttspec::capture::Recorded;
@@ -9,14 +9,14 @@ use mqttspec::wire::Version;
 
 const V: Version = Version::V3_1_1;
 
-/// The exchange with its segments changed.
+/// The exchange after a change of its segments.
 fn changed(change: impl FnOnce(&mut Vec<Segment>)) -> Recorded {
     let mut connection = talk(V);
     change(&mut connection.segments);
     one(&connection.pcap())
 }
 
-/// All of it is there and right, and both sides are judged to be so.
+/// Asserts that the exchange is complete and that neither side violates a statement.
 fn is_whole(recorded: &Recorded) {
     assert_eq!(sides(recorded), truth(V));
     let mut judge = Judge::of_capture(V);
@@ -46,7 +46,7 @@ fn split(segments: &mut Vec<Segment>, len: usize) {
 }
 
 #[test]
-fn every_version_is_read_as_it_was_said() {
+fn every_version_is_read() {
     for version in Version::ALL {
         let recorded = one(&talk(version).pcap());
         assert_eq!(sides(&recorded), truth(version));
@@ -68,7 +68,7 @@ fn segments_of_one_byte_and_any_other_size() {
 
 #[test]
 fn a_split_within_the_remaining_length() {
-    // The PUBLISH is 32 xx xx: cut it after its second byte.
+    // The PUBLISH starts with 32 xx xx: cut it after its second byte.
     is_whole(&changed(|s| {
         let at = s.iter().position(|s| s.payload.len() > 300).expect("the PUBLISH");
         let mut rest = s[at].clone();
@@ -94,7 +94,7 @@ fn several_packets_in_one_segment() {
 fn reordered_segments() {
     is_whole(&changed(|s| {
         split(s, 50);
-        // Neighbours change places, also across directions.
+        // Neighbours swap places, even if they have different directions.
         for pair in s[3..].chunks_mut(2) {
             pair.reverse();
         }
@@ -108,7 +108,7 @@ fn reordered_segments() {
 }
 
 #[test]
-fn an_answer_that_was_captured_before_its_question() {
+fn an_answer_that_was_captured_before_its_request() {
     is_whole(&changed(|s| s[3..].chunks_mut(2).for_each(|pair| pair.reverse())));
 }
 
@@ -122,14 +122,14 @@ fn retransmissions() {
 }
 
 #[test]
-fn a_capture_that_has_every_packet_twice() {
+fn a_capture_with_every_packet_twice() {
     is_whole(&changed(|s| {
         *s = s.iter().flat_map(|s| [s.clone(), s.clone()]).collect();
     }));
 }
 
 #[test]
-fn packets_that_come_again_after_the_end_begin_nothing() {
+fn packets_repeated_after_the_end_start_no_connection() {
     let mut connection = talk(V);
     let again = connection.segments.clone();
     connection.segments.extend(again.into_iter().filter(|s| !s.syn));
@@ -139,7 +139,7 @@ fn packets_that_come_again_after_the_end_begin_nothing() {
 #[test]
 fn overlapping_segments() {
     is_whole(&changed(|s| {
-        // Each piece of 40 bytes carries 20 of the one before it.
+        // Each piece of 40 bytes repeats 20 of the previous one.
         let whole = s.clone();
         split(s, 20);
         for segment in s.iter_mut().filter(|s| s.payload.len() == 20) {
@@ -184,8 +184,8 @@ fn a_connection_without_its_handshake() {
 }
 
 #[test]
-fn a_hole_is_named_and_what_follows_it_is_read() {
-    // The broker's SUBACK was lost by the capture.
+fn a_gap_is_reported_and_the_rest_is_read() {
+    // The capture lacks the broker's SUBACK.
     let recorded = changed(|s| drop(s.remove(6)));
     let mut want = truth(V);
     want[1][1] = "gap 5".to_owned();
@@ -198,7 +198,7 @@ fn a_hole_is_named_and_what_follows_it_is_read() {
 }
 
 #[test]
-fn a_hole_within_a_packet_costs_that_packet() {
+fn a_gap_within_a_packet_loses_only_that_packet() {
     let recorded = changed(|s| {
         split(s, 100);
         let at = s
@@ -208,7 +208,7 @@ fn a_hole_within_a_packet_costs_that_packet() {
     });
     let found = sides(&recorded);
     assert!(found[0].iter().any(|e| e == "gap 100"), "{found:?}");
-    // All but the PUBLISH.
+    // All packets except the PUBLISH.
     let whole = truth(V)[0].iter().filter(|p| found[0].contains(p)).count();
     assert_eq!(whole, truth(V)[0].len() - 1);
     let why = recorded
@@ -233,7 +233,7 @@ fn one_side_alone() {
 fn a_capture_that_starts_midway() {
     for version in [Version::V3_1_1, Version::V5] {
         let mut connection = talk(version);
-        // Without CONNECT and CONNACK, from within the PUBLISH on.
+        // It lacks CONNECT and CONNACK, and starts within the PUBLISH.
         split(&mut connection.segments, 120);
         let at = connection
             .segments
@@ -255,14 +255,14 @@ fn a_capture_that_starts_midway() {
 }
 
 #[test]
-fn a_port_that_is_used_again_is_another_connection() {
+fn a_reused_port_is_another_connection() {
     let mut first = talk(V);
     let second = said(Connection::with_sequence(77_000, 99_000).handshake(), &exchange(V)).close();
     first.segments.extend(second.segments.clone());
     let (found, summary) = streams(&first.pcap());
     assert_eq!((found.len(), summary.connections), (2, 2));
     found.iter().for_each(is_whole);
-    // The same where the first was never closed.
+    // The same if the first was never closed.
     let mut first = said(Connection::new().handshake(), &exchange(V));
     first.segments.extend(second.segments);
     let (found, _) = streams(&first.pcap());
@@ -271,14 +271,14 @@ fn a_port_that_is_used_again_is_another_connection() {
 }
 
 #[test]
-fn a_reset_ends_it() {
+fn a_reset_ends_the_connection() {
     let recorded = one(&said(Connection::new().handshake(), &exchange(V)).reset().pcap());
     assert_eq!(recorded.stream.end, Some(End::Reset));
     assert_eq!(sides(&recorded), truth(V));
 }
 
 #[test]
-fn every_event_has_the_packet_and_the_time_that_it_came_with() {
+fn every_event_has_its_frame_number_and_time() {
     let recorded = changed(|_| {});
     // Three packets of the handshake come before the CONNECT.
     assert_eq!(recorded.frames[..3], [4, 4, 5]);

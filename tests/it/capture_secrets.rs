@@ -1,4 +1,4 @@
-//! Captures with a CONNECT that is damaged in every place: no report and nothing that is written shows its password.
+//! Captures with a CONNECT that is damaged at any byte: no report and no file shows its password.
 
 use crate::support::captures::{Connection, bytes, connack};
 use mqttspec::capture::audit::{audit, stream_json, stream_text};
@@ -8,10 +8,10 @@ use mqttspec::secret::{Masker, fragment};
 use mqttspec::wire::property::id;
 use mqttspec::wire::{Connect, Packet, PropertyValue, Version, Will};
 
-/// No four letters of it stand next to each other in anything else here.
+/// No four consecutive letters of it occur in anything else here.
 const PASSWORD: &str = "zq7xw9kv";
 
-/// A CONNECT with all that it can have.
+/// A CONNECT with every optional field.
 fn login(version: Version, will: bool) -> Vec<u8> {
     let mut connect = Connect::new(version, "probe");
     connect.username = Some("me".into());
@@ -32,7 +32,7 @@ fn login(version: Version, will: bool) -> Vec<u8> {
     bytes(Packet::from(connect), version)
 }
 
-/// Whether a piece of the password can be read, as text or as hex with or without blanks.
+/// Whether a part of the password can be read, as text or as hex with or without blanks.
 fn leaks(text: &str) -> bool {
     let hex: String = text.chars().filter(|c| *c != ' ' && *c != '\n').collect();
     PASSWORD
@@ -41,7 +41,7 @@ fn leaks(text: &str) -> bool {
         .any(|piece| text.contains(std::str::from_utf8(piece).expect("ASCII")) || hex.contains(&hex::encode(piece)))
 }
 
-/// Everything that is printed about a capture, and everything that is written from it.
+/// All reports on a capture, and all files that are made from it.
 fn told(file: &[u8]) -> Vec<(&'static str, String)> {
     let mut out = Vec::new();
     audit(file, &Settings::default(), |report| {
@@ -84,28 +84,28 @@ fn logins() -> impl Iterator<Item = (Version, Vec<u8>)> {
 }
 
 #[test]
-fn a_password_is_in_there_to_be_found() {
+fn the_password_is_in_the_capture() {
     for (_, connect) in logins() {
         assert!(leaks(&hex::encode(&connect)) && leaks(&String::from_utf8_lossy(&connect)));
     }
 }
 
-/// Where the connect flags are, behind the protocol name and level.
+/// The offset of the connect flags, after the protocol name and level.
 fn at_flags(version: Version) -> usize {
     2 + 2 + version.protocol_name().len() + 1
 }
 
 #[test]
-fn no_wrong_byte_brings_a_password_out() {
+fn no_wrong_byte_reveals_a_password() {
     for (version, connect) in logins() {
-        // What the first two bytes say is where the packet ends and that it is a CONNECT; behind those is the rest.
+        // The first two bytes are the packet type and the length, and stay as they are.
         for at in 2..connect.len() - PASSWORD.len() {
             let values = [0, 2, 8, 0x24, 0x7f, 0xff];
             let flips = (0..8).map(|bit| connect[at] ^ (1 << bit));
             for value in values.into_iter().chain(flips) {
                 let mut wrong = connect.clone();
                 wrong[at] = value;
-                // Without its flag there is none: whatever stands there is something else.
+                // Without the password flag there is no password: these bytes belong to another field.
                 if wrong[at_flags(version)] & 0x40 == 0 {
                     continue;
                 }
@@ -123,7 +123,7 @@ fn no_wrong_byte_brings_a_password_out() {
 }
 
 #[test]
-fn no_cut_brings_a_password_out() {
+fn no_truncation_reveals_a_password() {
     for (version, connect) in logins() {
         for len in 1..connect.len() {
             let cut = &connect[..len];
@@ -135,7 +135,7 @@ fn no_cut_brings_a_password_out() {
 }
 
 #[test]
-fn a_remaining_length_that_lies_or_never_ends_brings_none_out() {
+fn no_wrong_remaining_length_reveals_a_password() {
     for (version, connect) in logins() {
         let mut short = connect.clone();
         let mut endless = vec![0x10, 0xff, 0xff, 0xff, 0xff];
@@ -146,7 +146,7 @@ fn a_remaining_length_that_lies_or_never_ends_brings_none_out() {
             let talk = Connection::new().handshake().to(wrong).close();
             check(&talk.pcap(), &format!("a wrong length, {version}"));
         }
-        // Up to within the password: what is behind it is no part of the CONNECT any more.
+        // The length ends within the password: the rest is no longer a part of the CONNECT.
         short[1] -= 3;
         let talk = Connection::new().handshake().to(&short).close();
         check(&talk.pcap(), &format!("a short length, {version}"));

@@ -1,4 +1,4 @@
-//! MQTT is found by its bytes, on any port and over WebSocket; other protocols are recognised as such, and TLS is named.
+//! MQTT is detected by its bytes, on any port and over WebSocket; other protocols are ignored, and TLS is reported.
 
 use crate::support::captures::{self, Connection, exchange, one, said, sides, streams, talk, truth};
 use mqttspec::capture::{Settings, Transport, read_streams};
@@ -11,7 +11,7 @@ fn mqtt_is_found_on_any_port() {
     let recorded = one(&talk(V).between("10.0.0.1:1883", "10.0.0.2:47110").pcap());
     assert_eq!(sides(&recorded), truth(V));
     assert_eq!(recorded.stream.server.port(), 47110);
-    // Without the handshake the CONNECT says who is the client.
+    // Without the handshake the CONNECT shows which side is the client.
     let bare = said(Connection::new().between("10.0.0.1:22", "10.0.0.2:47110"), &exchange(V));
     assert_eq!(one(&bare.pcap()).stream.client.port(), 22);
 }
@@ -43,7 +43,7 @@ fn ports_and_numbers_narrow_what_is_read() {
 }
 
 #[test]
-fn other_protocols_are_no_mqtt() {
+fn other_protocols_are_ignored() {
     let talks: [&[(bool, &[u8])]; 3] = [
         &[
             (true, b"GET /index.html HTTP/1.1\r\nHost: a\r\n\r\n"),
@@ -74,7 +74,7 @@ fn tls_is_named() {
     assert_eq!(summary.tls_streams[0].server.port(), 8883);
 }
 
-/// A frame of binary data, masked where the client sends it.
+/// A frame of binary data, masked if the client sends it.
 fn frame(masked: bool, first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
     let bit = if masked { 0x80 } else { 0 };
@@ -122,7 +122,7 @@ fn mqtt_over_websocket_is_unwrapped() {
 }
 
 #[test]
-fn a_hole_in_websocket_is_a_hole() {
+fn a_gap_in_websocket_is_a_gap() {
     let mut connection = upgraded("Sec-WebSocket-Protocol: mqtt\r\n");
     for (by_client, bytes) in exchange(V) {
         connection = said(connection, &[(by_client, frame(by_client, 0x82, &bytes))]);

@@ -1,4 +1,4 @@
-//! What a run leaves is reviewed with cargo-insta: the tool itself lists and takes it.
+//! cargo-insta can review the snapshots of a run: it lists, accepts and rejects them.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::support::command::mqttspec_in;
 
 const RUN: [&str; 5] = ["run", "-e", "ping/", "--snapshots", "snapshots"];
 
-/// cargo-insta in a folder, which has to end well; what it prints.
+/// Runs cargo-insta in a folder, expects success, and returns its output.
 fn cargo_insta(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("cargo-insta")
         .arg("insta")
@@ -23,7 +23,7 @@ fn cargo_insta(folder: &Path, arguments: &[&str]) -> String {
     said
 }
 
-/// The files below `snapshots/reference/ping` whose name ends so, with their text.
+/// The files below `snapshots/reference/ping` whose names have this ending, with their text.
 fn files(folder: &Path, ending: &str) -> Vec<(String, String)> {
     let mut found: Vec<_> = fs::read_dir(folder.join("snapshots/reference/ping"))
         .expect("the run has left snapshots")
@@ -38,7 +38,7 @@ fn files(folder: &Path, ending: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Runs a few cases, which ends with `code`.
+/// Runs a few cases, and expects this exit code.
 fn run(folder: &Path, code: i32) {
     let mut command = mqttspec_in(folder, &RUN);
     let output = command.env_remove("INSTA_UPDATE").output().expect("the program starts");
@@ -49,7 +49,7 @@ fn run(folder: &Path, code: i32) {
 
 #[test]
 #[ignore = "needs cargo-insta"]
-fn cargo_insta_takes_what_a_run_leaves() {
+fn cargo_insta_reviews_the_snapshots_of_a_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     // cargo-insta looks for snapshots in a package.
@@ -58,7 +58,7 @@ fn cargo_insta_takes_what_a_run_leaves() {
     fs::create_dir(folder.join("src")).expect("a folder");
     fs::write(folder.join("src/lib.rs"), "").expect("a file");
 
-    // New ones: all of them are seen, and accepted as they are.
+    // New snapshots: all of them are found and accepted.
     run(folder, 1);
     let left = files(folder, ".snap.new");
     assert!(left.len() > 1, "{left:?}");
@@ -73,14 +73,14 @@ fn cargo_insta_takes_what_a_run_leaves() {
     assert_eq!(texts(&accepted), texts(&left));
     run(folder, 0);
 
-    // Changed ones: the review shows what differs, and what is rejected is gone.
+    // Changed snapshots: the review shows the difference, and a rejected snapshot is removed.
     let (name, text) = &accepted[0];
     let file = folder.join("snapshots/reference/ping").join(name);
     let old = text.replacen("verdict: pass", "verdict: fail", 1);
     assert_ne!(&old, text);
     fs::write(&file, &old).expect("a snapshot");
     run(folder, 1);
-    // One by its name is shown, without a terminal that could be asked.
+    // A single snapshot is shown by its name, without an interactive terminal.
     let one = format!("snapshots/reference/ping/{name}");
     let seen = cargo_insta(folder, &["review", "--snapshot", &one]);
     assert!(

@@ -1,4 +1,4 @@
-//! What changed between two runs: real ones, of a broker that begins to disobey.
+//! `compare` over real runs of a broker, first without a fault and then with one.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::support::command::{mqttspec, mqttspec_in};
 
 const CASES: &str = "qos2/";
 
-/// Plays some cases and keeps the JSON.
+/// Plays some cases and writes the JSON report.
 fn run(folder: &Path, json: &str, more: &[&str], code: i32) {
     mqttspec_in(folder, &["run", "-e", CASES, "--json", json])
         .args(more)
@@ -21,13 +21,13 @@ fn said(folder: &Path, arguments: &[&str], code: i32) -> String {
 }
 
 #[test]
-fn a_broker_that_begins_to_disobey_is_a_regression() {
+fn a_new_fault_is_a_regression() {
     let dir = tempfile::tempdir().unwrap();
     run(dir.path(), "old.json", &[], 0);
     run(dir.path(), "same.json", &[], 0);
     run(dir.path(), "new.json", &["--fault", "v3.1.1:MQTT-4.3.3-2"], 1);
 
-    // Times, namespaces and the order in which clients were served differ, and are no change.
+    // Times, namespaces and the order across clients differ, and are no change.
     let nothing = said(dir.path(), &["compare", "old.json", "same.json"], 0);
     assert!(nothing.contains("no regression; nothing changed"), "{nothing}");
 
@@ -41,7 +41,7 @@ fn a_broker_that_begins_to_disobey_is_a_regression() {
         "{worse}"
     );
     assert!(worse.contains("pass → fail"), "{worse}");
-    // The second delivery is in the new exchange only.
+    // Only the new exchange has the second delivery.
     assert!(worse.contains("+verdict: fail"), "{worse}");
     let markdown = fs::read_to_string(dir.path().join("c.md")).unwrap();
     assert!(
@@ -55,7 +55,7 @@ fn a_broker_that_begins_to_disobey_is_a_regression() {
         "{better}"
     );
 
-    // On GitHub the changes are in the job's summary too.
+    // On GitHub the job summary has the changes too.
     mqttspec_in(dir.path(), &["compare", "old.json", "new.json"])
         .env("GITHUB_ACTIONS", "true")
         .env("GITHUB_STEP_SUMMARY", dir.path().join("summary.md"))
@@ -65,7 +65,7 @@ fn a_broker_that_begins_to_disobey_is_a_regression() {
 }
 
 #[test]
-fn what_is_no_run_is_refused() {
+fn a_file_that_is_no_run_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("a.json"), "{}").unwrap();
     mqttspec_in(dir.path(), &["compare", "a.json", "a.json"])

@@ -1,4 +1,4 @@
-//! `docs/coverage.md` is what the program says, and the program says that everything is covered.
+//! `docs/coverage.md` is the output of the program, and the program reports that everything is covered.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ fn coverage() -> Coverage {
 }
 
 #[test]
-fn the_page_is_in_step() {
+fn the_page_is_up_to_date() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/coverage.md");
     let page = std::fs::read_to_string(file).expect("docs/coverage.md can be read");
     assert!(
         page == markdown(&coverage()),
-        "docs/coverage.md is not what the program says; write it anew with `mqttspec coverage --markdown > docs/coverage.md`"
+        "docs/coverage.md is out of date; run `mqttspec coverage --markdown > docs/coverage.md`"
     );
 }

@@ -1,5 +1,5 @@
-//! Ctrl-C in the middle of a run against a broker that the run has started: it ends soon, with its own exit code, and leaves
-//! no process and no folder.
+//! Ctrl-C during a run against a broker that the run has started: the run ends soon, with its own exit code, and leaves no
+//! process and no folder behind.
 #![cfg(unix)]
 
 use std::fs;
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// How soon a run has to end. It takes a tenth of this; the rest is for a machine that does other things too.
+/// How soon a run must end. It takes a tenth of this; the rest is a margin for a busy machine.
 const SOON: Duration = Duration::from_secs(3);
-/// How long anything else may take.
+/// The longest that any other wait may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until there is something, at most [`PATIENCE`].
+/// Waits until there is a value, at most for [`PATIENCE`].
 fn await_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -27,7 +27,7 @@ fn await_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Whether a process is there and is not only waiting to be reaped.
+/// Whether a process exists and is not a zombie.
 fn runs(id: u32) -> bool {
     let state = |stat: String| stat.rsplit(')').next()?.trim_start().chars().next();
     fs::read_to_string(format!("/proc/{id}/stat"))
@@ -36,7 +36,7 @@ fn runs(id: u32) -> bool {
         .is_some_and(|state| state != 'Z' && state != 'X')
 }
 
-/// What is in a folder.
+/// The entries of a folder.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("the folder is there");
     entries
@@ -44,8 +44,8 @@ fn names(folder: &Path) -> Vec<String> {
         .collect()
 }
 
-/// A run of one case that waits for seconds, against the reference broker as a process behind a shell, which writes the
-/// ids of both into the folder `ids`.
+/// A run of one case that waits for seconds, against the reference broker as the child of a shell, which writes the ids
+/// of both processes into the folder `ids`.
 fn run(here: &Path, temporary: &Path) -> Child {
     let program = env!("CARGO_BIN_EXE_mqttspec");
     fs::create_dir(here.join("ids")).expect("a folder");
@@ -96,7 +96,7 @@ fn an_interrupted_run_ends_at_once_and_leaves_nothing() {
     let temporary = tempfile::tempdir().expect("a folder");
     let mut run = run(here.path(), temporary.path());
     let ids: Vec<u32> = await_some("the broker starts", || {
-        // A run that has ended will start no broker any more; its output says why.
+        // A run that has ended starts no broker; its output says why it ended.
         if run.try_wait().expect("a child").is_some() {
             return Some(Vec::new());
         }

@@ -1,5 +1,5 @@
-//! Freedoms: what only sockets show of them, what a proxy does of them in front of another broker, and that their walk finds a
-//! case which is too strict.
+//! Freedoms: those that are only visible over sockets, those that a proxy can use in front of another broker, and that their
+//! walk finds a case which is too strict.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,14 +14,14 @@ use mqttspec::scenario::{Case, Files};
 use mqttspec::wire::{Ack, Connect, Disconnect, Packet, Publish, Subscribe, Subscription, Version, encode_bytes};
 use tokio::runtime::Runtime;
 
-/// Longer than anything takes that is not held up on purpose.
+/// Longer than anything takes that is not delayed on purpose.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn free(list: &str) -> Free {
     Free::parse(list).expect("a list that can be read")
 }
 
-/// Uses freedoms in a broker, or in a proxy in front of one without any; gives its address.
+/// Starts a broker with freedoms, or a proxy with them in front of a broker without any; returns the address.
 fn broker(runtime: &Runtime, list: &str, behind_proxy: bool) -> (SocketAddr, Server, Option<Proxy>) {
     runtime.block_on(async {
         let config = Config {
@@ -57,7 +57,7 @@ impl Peer {
         self.0.write_all(&bytes).expect("it is connected");
     }
 
-    /// The next packet, which is short.
+    /// The next packet, which must be short.
     fn packet(&mut self) -> Vec<u8> {
         let mut head = [0; 2];
         self.0.read_exact(&mut head).expect("a packet comes");
@@ -66,7 +66,7 @@ impl Peer {
         [head.to_vec(), body].concat()
     }
 
-    /// How long it takes until the broker has answered PINGREQ.
+    /// The time until the broker has answered a PINGREQ.
     fn ping(&mut self) -> Duration {
         let began = Instant::now();
         self.send(&Packet::PingReq);
@@ -74,7 +74,7 @@ impl Peer {
         began.elapsed()
     }
 
-    /// How it ends, and after how long.
+    /// How the connection ends, and after what time.
     fn end(mut self) -> (Result<usize, ErrorKind>, Duration) {
         let began = Instant::now();
         let end = self.0.read(&mut [0; 1]).map_err(|e| e.kind());
@@ -100,7 +100,7 @@ fn publish(topic: &str) -> Packet {
 }
 
 #[test]
-fn what_only_sockets_show() {
+fn freedoms_visible_over_sockets() {
     let runtime = Runtime::new().expect("a runtime can be made");
     for behind_proxy in [false, true] {
         let (address, _server, _proxy) = broker(&runtime, "input-late=200,close-late=200", behind_proxy);
@@ -123,8 +123,7 @@ fn what_only_sockets_show() {
             "behind a proxy: {behind_proxy}"
         );
 
-        // An older connection of the same client id is only known to be gone when its loss is noticed, and so is the will: a
-        // subscriber gets it late.
+        // The broker notices the loss of a connection late, and so publishes the will late.
         let (address, _server, _proxy) = broker(&runtime, "loss-noticed-late=300", behind_proxy);
         let mut watcher = Peer::connect(address, "watcher", true);
         watcher.send(&subscribe("will"));
@@ -143,7 +142,7 @@ fn what_only_sockets_show() {
         assert_eq!(watcher.packet()[0], 0x30);
         assert!(began.elapsed() >= Duration::from_millis(300));
 
-        // A PUBACK together with the end is lost: the message comes again.
+        // A PUBACK that arrives together with the close is lost: the message is sent again.
         let (address, _server, _proxy) = broker(&runtime, "fin-drops-acknowledgements", behind_proxy);
         let mut peer = Peer::connect(address, "lasting", false);
         peer.send(&subscribe("t"));
@@ -160,18 +159,18 @@ fn what_only_sockets_show() {
 }
 
 #[test]
-fn a_proxy_uses_freedoms_in_front_of_a_broker() {
+fn a_proxy_uses_freedoms_in_front_of_another_broker() {
     let runtime = Runtime::new().expect("a runtime can be made");
     let (address, _server, _proxy) = broker(&runtime, "pingresp-late=200,split-bytes", true);
     let mut peer = Peer::connect(address, "a", true);
     peer.send(&Packet::PingReq);
     peer.send(&publish("t"));
-    // The PUBACK passes the PINGRESP.
+    // The PUBACK overtakes the PINGRESP.
     assert_eq!(peer.packet(), [0x40, 2, 0, 7]);
     assert_eq!(peer.packet(), [0xd0, 0]);
 }
 
-/// The cases of one scenario that is too strict, and of some of the suite.
+/// The cases of one scenario that is too strict, and of some scenarios of the suite.
 fn cases(yaml: &str) -> Vec<Arc<Case>> {
     let folder = tempfile::tempdir().expect("a folder can be made");
     std::fs::write(folder.path().join("strict.yaml"), yaml).expect("it can be written");

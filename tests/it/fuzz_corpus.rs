@@ -1,6 +1,6 @@
-//! What was fed to the fuzzing targets once is survived with any toolchain: the seeds, and every input that was a finding.
+//! The fuzzing targets handle the whole corpus with any toolchain: the seeds, and every input that revealed a bug.
 //!
-//! The seeds are made here: `MQTTSPEC_SEEDS=1 cargo test --test it fuzz_corpus` writes them again.
+//! The seeds are made here: `MQTTSPEC_SEEDS=1 cargo test --test it fuzz_corpus` rewrites them.
 
 #[path = "../../fuzz/bodies.rs"]
 mod bodies;
@@ -13,7 +13,7 @@ use crate::support::captures::{Connection, File, exchange, said, talk};
 use crate::wire_oracle::vectors;
 use mqttspec::wire::{Side, Version};
 
-/// All files together are no larger than this, in bytes.
+/// The greatest total size of the files, in bytes.
 const CORPUS_MAX: u64 = 300 * 1024;
 
 fn root() -> &'static Path {
@@ -35,18 +35,18 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_input_of_the_corpus_is_survived() {
+fn no_input_of_the_corpus_causes_a_panic() {
     if std::env::var_os("MQTTSPEC_SEEDS").is_some() {
         write_seeds();
     }
     let mut size = 0;
     for (target, body) in bodies::TARGETS {
         let inputs = files(&root().join("fuzz/corpus").join(target));
-        assert!(inputs.len() >= 10, "{target} has hardly a seed");
+        assert!(inputs.len() >= 10, "{target} has too few seeds");
         for input in inputs {
             let data = fs::read(&input).unwrap();
             size += data.len() as u64;
-            // The name of an input that panics stands in the test's output.
+            // If an input panics, its name is in the test's output.
             println!("{}", input.display());
             body(&data);
         }
@@ -57,7 +57,7 @@ fn every_input_of_the_corpus_is_survived() {
     );
 }
 
-/// Writes the seeds of each target; inputs with another name, which were findings, are left alone.
+/// Writes the seeds of each target; inputs with other names, which revealed bugs, are left alone.
 fn write_seeds() {
     let seeds: [(&str, Vec<Vec<u8>>); 6] = [
         ("decoder", packets()),
@@ -112,14 +112,14 @@ fn streams() -> Vec<Vec<u8>> {
             }
         }
     }
-    // Packets longer than what is kept whole, one of them cut short, and a length of five bytes.
+    // Packets too long to be kept whole, one of them truncated, and a Remaining Length of five bytes.
     inputs.push(b"\x09\x30\x80\x80\x50\x00\x03abc\xf0\xa0x\xf0\xa0y".to_vec());
     inputs.push(b"\x04\x32\x80\x80\x60\xf0\xa8\x00".to_vec());
     inputs.push(b"\x07\xc0\x00\x30\xff\xff\xff\xff\x05hello".to_vec());
     inputs
 }
 
-/// The shortest scenario of each folder, and the shorter ones of those that are refused.
+/// The shortest scenario of each folder, and the shorter ones among those with errors.
 fn scenarios() -> Vec<Vec<u8>> {
     let mut inputs = Vec::new();
     for folder in fs::read_dir(root().join("scenarios")).unwrap() {
@@ -142,7 +142,7 @@ fn scenarios() -> Vec<Vec<u8>> {
     inputs
 }
 
-/// The profiles of real brokers without their long lists, and one that has every kind of key.
+/// The profiles of real brokers without their long lists, and one with every kind of key.
 fn profiles() -> Vec<Vec<u8>> {
     let mut inputs = Vec::new();
     for file in files(&root().join("ci/brokers"))
@@ -159,7 +159,7 @@ fn profiles() -> Vec<Vec<u8>> {
     inputs
 }
 
-/// The notation as the scenarios have it, a line each, and a packet to compare it with.
+/// Lines of the notation from the scenarios, each with a packet to compare it with.
 fn notations() -> Vec<Vec<u8>> {
     let mut lines = std::collections::BTreeSet::new();
     for file in files(&root().join("scenarios")) {
@@ -184,7 +184,7 @@ fn notations() -> Vec<Vec<u8>> {
     inputs
 }
 
-/// Captures of both formats with every link and way of reading times.
+/// Captures of both formats, with every link type and time resolution.
 fn some_captures() -> Vec<Vec<u8>> {
     let mut inputs = Vec::new();
     for version in [Version::V3_1_1, Version::V5] {

@@ -1,4 +1,4 @@
-//! The page of a real run whose broker passes on what would break out of a page that is made without care.
+//! The page of a real run whose broker delivers text that would inject HTML into a page without escaping.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ steps:
 "#;
 
 #[test]
-fn text_of_a_broker_is_text_in_the_page() {
+fn text_from_a_broker_is_escaped() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("own")).unwrap();
     fs::write(dir.path().join("own/evil.yaml"), SCENARIO.replace("EVIL", EVIL)).unwrap();
@@ -32,7 +32,7 @@ fn text_of_a_broker_is_text_in_the_page() {
     assert_eq!(page.matches("</script").count(), 2);
     assert!(!page.contains("<img"));
     let data = data(&page);
-    // It is there all the same: in the packets, in what was found, and in the script.
+    // The text is on the page: in the packets, in the findings, and in the script.
     assert!(data["packets"].to_string().contains("onerror"));
     assert!(data["cases"][0]["title"].as_str().unwrap().contains("<script>"));
     assert!(data["scripts"][0][2].as_str().unwrap().contains(EVIL));

@@ -1,4 +1,4 @@
-//! `import`: a connection of a capture becomes a scenario that says the same and passes where the capture was made.
+//! `import`: a connection of a capture becomes a scenario that sends the same packets and passes against the captured broker.
 #![cfg(unix)]
 
 use std::fs;
@@ -15,7 +15,7 @@ use mqttspec::wire::{
 };
 use tempfile::TempDir;
 
-/// Records what `clients` say to the reference broker into `field.pcapng`.
+/// Records the traffic of `clients` with the reference broker to `field.pcapng`.
 fn record(clients: impl FnOnce(&str)) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let broker = Listening::start(folder.path(), &["broker", "--listen", "127.0.0.1:0"]);
@@ -23,12 +23,12 @@ fn record(clients: impl FnOnce(&str)) -> TempDir {
     let arguments = ["record", "--listen", "127.0.0.1:0", &target, "-o", "field.pcapng"];
     let record = Listening::start(folder.path(), &arguments);
     clients(&record.address);
-    // What clients did wrong was told; it is not what this is about.
+    // The recorder reports violations by the clients; the exit code is not tested here.
     record.end();
     folder
 }
 
-/// Imports a connection, checks the scenario and plays it; gives its steps.
+/// Imports a connection, checks the scenario and plays it; returns its steps.
 fn steps(folder: &TempDir, stream: &str) -> String {
     let here = folder.path();
     let ended = run(
@@ -58,7 +58,7 @@ fn scenarios(folder: &TempDir) {
 }
 
 #[test]
-fn a_connection_becomes_a_scenario_as_a_person_would_write_it() {
+fn a_connection_becomes_an_idiomatic_scenario() {
     let folder = record(talk);
     scenarios(&folder);
     assert_eq!(
@@ -75,7 +75,7 @@ steps:
   - c <- closed
 "#
     );
-    // What the other client published comes from a second one.
+    // A second client publishes what the other client published.
     assert_eq!(
         steps(&folder, "0"),
         r#"clients:
@@ -97,7 +97,7 @@ steps:
     assert!(!text.contains("secret"), "{text}");
 }
 
-/// A client of 5.0 with a will and properties, which gets two messages of its own and one that was retained before.
+/// A 5.0 client with a will and properties, which receives two of its own messages and one that was retained before.
 fn everything(address: &str) {
     let mut first = Client::connect(address, "first");
     let kept = Publish {
@@ -163,7 +163,7 @@ fn everything(address: &str) {
         .properties
         .push(id::CORRELATION_DATA, PropertyValue::Binary(vec![0xff, 0].into()));
     stream.write_all(&v5(Packet::Publish(publish))).expect("it is sent");
-    // Until the message has gone and come.
+    // Until the message is acknowledged and delivered.
     let (mut went, mut came) = (false, false);
     while !(went && came) {
         let (kind, body) = next(&mut stream);
@@ -188,7 +188,7 @@ fn everything(address: &str) {
         came |= kind == 6;
         stream.write_all(&v5(answer)).expect("it is sent");
     }
-    // A DISCONNECT that is not as short as it could be, and so is written as bytes.
+    // A DISCONNECT that is longer than necessary, and is therefore written as bytes.
     stream.write_all(&[0xe0, 2, 0, 0]).expect("it is sent");
     assert_eq!(stream.read(&mut [0]).expect("an orderly end"), 0);
 }
@@ -218,10 +218,10 @@ fn properties_identifiers_and_odd_bytes_come_out_right() {
 }
 
 #[test]
-fn a_client_that_is_only_closed_on_gets_a_control() {
+fn a_client_that_only_gets_a_close_gets_a_control() {
     let folder = record(|address| {
-        let mut stream = TcpStream::connect(address).expect("somebody listens");
-        // A CONNECT whose protocol name is no protocol.
+        let mut stream = TcpStream::connect(address).expect("the recorder listens");
+        // A CONNECT with an unknown protocol name.
         stream
             .write_all(b"\x10\x0d\x00\x04MQTX\x04\x02\x00\x3c\x00\x01c")
             .expect("it is sent");
@@ -237,7 +237,7 @@ fn a_client_that_is_only_closed_on_gets_a_control() {
 }
 
 #[test]
-fn a_hole_in_the_brokers_bytes_ends_the_script_and_what_it_owed_may_come() {
+fn a_gap_in_the_brokers_bytes_ends_the_script_with_maybes() {
     let version = Version::V3_1_1;
     let folder = tempfile::tempdir().expect("a folder");
     let mut talk = captures::talk(version);
@@ -255,7 +255,7 @@ fn a_hole_in_the_brokers_bytes_ends_the_script_and_what_it_owed_may_come() {
 }
 
 #[test]
-fn a_file_that_cannot_be_a_scenarios_is_refused() {
+fn an_invalid_scenario_file_name_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let here = folder.path();
     fs::write(here.join("field.pcap"), captures::talk(Version::V5).pcap()).expect("a file");
@@ -267,7 +267,7 @@ fn a_file_that_cannot_be_a_scenarios_is_refused() {
 }
 
 #[test]
-fn which_connection_is_meant_must_be_said() {
+fn import_requires_a_choice_of_connection() {
     let folder = record(talk);
     let ended = run(folder.path(), &["import", "field.pcapng"]);
     assert_eq!(ended.code, Some(2), "{}", ended.text);

@@ -1,5 +1,5 @@
-//! A broker inside the process of its test, restarted and killed by the cases: `examples/in_process.rs` as a test, and what
-//! the front door says where something is wrong.
+//! A broker inside the process of its test, restarted and killed by the cases: `examples/in_process.rs` as a test, and the
+//! errors of the public API.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use mqttspec::{Suite, Target};
 mod example;
 
 #[test]
-fn the_example_passes_with_its_restarts() {
+fn the_example_passes_including_restarts() {
     let result = example::run().expect("the broker starts");
     let passed = |start: &str| {
         let of = |case: &&mqttspec::suite::CaseResult| case.id.starts_with(start) && case.verdict == Verdict::Pass;
@@ -32,7 +32,7 @@ fn the_example_passes_with_its_restarts() {
     result.assert_conforms();
 }
 
-/// A broker of which nothing survives.
+/// A broker that loses all its state when it restarts.
 struct Forgetful(Server);
 
 impl Running for Forgetful {
@@ -70,11 +70,11 @@ fn a_broker_that_forgets_does_not_conform_and_the_panic_shows_why() {
     );
 
     let skipped = suite.run(target()).expect("the broker starts");
-    assert!(!skipped.conforms(), "a run that plays nothing shows nothing");
+    assert!(!skipped.conforms(), "a run that plays nothing proves nothing");
 }
 
 #[test]
-fn a_known_deviation_conforms_and_a_listed_one_that_is_gone_does_not() {
+fn a_known_deviation_conforms_and_a_fixed_one_does_not() {
     let breaking = || {
         let disobey = Disobey::parse_all(["v5:MQTT-4.3.3-10"]).expect("it can be broken");
         Target::reference().disobeying(disobey)
@@ -102,7 +102,7 @@ fn each_launch_starts_a_broker() {
         async {
             let server = Server::start(Config::default()).await?;
             let address = server.address();
-            // It lives as long as the process.
+            // It runs as long as the process.
             std::mem::forget(server);
             Ok::<_, std::io::Error>(address)
         }
@@ -112,12 +112,12 @@ fn each_launch_starts_a_broker() {
         .expect("cases")
         .versions([Version::V5]);
     suite.run(target).expect("the broker starts").assert_conforms();
-    // One is asked for its versions, one is played against.
+    // The first one is probed for its versions, and the cases are played against the second.
     assert_eq!(started.load(Ordering::Relaxed), 2);
 }
 
 #[test]
-fn what_is_wrong_can_be_matched_on() {
+fn errors_can_be_matched_on() {
     let suite = Suite::embedded().select("qos1/").expect("cases");
     assert!(matches!(
         Suite::embedded().select("no/such"),

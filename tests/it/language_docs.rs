@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mqttspec::scenario::{Source, load, render_all};
 
-/// Steps alone are put into a scenario with these clients.
+/// An example that has only steps is put into a scenario with these clients.
 const AROUND: &str = "format: 1
 title: T
 versions: [v5]

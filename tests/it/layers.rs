@@ -1,13 +1,13 @@
-//! Each module of the program knows only those before it, and only those that are listed here.
+//! Each module of the program uses only those before it, and only those that are listed here.
 //!
-//! In: the text of `src` and of `docs/design.md`. The list has an arrow for each use of another module; one that is not
-//! used any more has to go, so that the list stays what it says.
+//! In: the text of `src` and of `docs/design.md`. The list has an arrow for each use of another module. An arrow that is no
+//! longer used must be removed, so that the list stays exact.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules in their order, each with those that it may use.
+/// The modules in their order, each with the modules that it may use.
 const LAYERS: &[(&str, &[&str])] = &[
     ("source", &[]),
     ("statements", &[]),
@@ -136,7 +136,7 @@ fn rust_files(path: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The text without comments; a `//` inside a string takes the rest of its line along, which names no module.
+/// The text without comments. A `//` inside a string removes the rest of its line too, which names no module.
 fn code(text: &str) -> String {
     let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
     lines.collect::<Vec<_>>().join("\n")
@@ -148,7 +148,7 @@ fn identifier(text: &str) -> &str {
     &text[..end.unwrap_or(text.len())]
 }
 
-/// The first identifier of each path in a group: of `a::b, c::{d, e}}` these are `a` and `c`. The text begins behind the
+/// The first identifier of each path in a group: of `a::b, c::{d, e}}` these are `a` and `c`. The text begins after the
 /// brace that opens the group.
 fn group(text: &str) -> Vec<&str> {
     let mut names = Vec::new();
@@ -173,7 +173,7 @@ fn group(text: &str) -> Vec<&str> {
     names
 }
 
-/// What follows the root of the crate in a path: one name, or those of a group.
+/// The names after the root of the crate in a path: a single one, or those of a group.
 fn behind_root(rest: &str) -> Vec<&str> {
     match rest.trim_start().strip_prefix('{') {
         Some(inside) => group(inside),
@@ -181,12 +181,12 @@ fn behind_root(rest: &str) -> Vec<&str> {
     }
 }
 
-/// The names at the root of the crate that a file's code uses, by `crate::` or by as many `super::` as lead there. `depth`
-/// is that of the file's own module: 1 for a module of the root.
+/// The names at the root of the crate that a file's code uses, by `crate::` or by a chain of `super::`. `depth` is that of
+/// the file's own module: 1 for a module of the root.
 fn roots_used(code: &str, depth: usize) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for (at, word) in code.match_indices("crate::") {
-        // `$crate::` is the same; `my_crate::` would be another word.
+        // `$crate::` counts too; `my_crate::` does not.
         if !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
             used.extend(behind_root(&code[at + word.len()..]));
         }
@@ -199,7 +199,7 @@ fn roots_used(code: &str, depth: usize) -> BTreeSet<String> {
             supers += 1;
             rest = behind;
         }
-        // One more from within a module that is written inside the file, as its tests are.
+        // One more `super::` from a module inside the file, such as its tests.
         if supers >= depth {
             used.extend(behind_root(rest));
         }
@@ -207,7 +207,7 @@ fn roots_used(code: &str, depth: usize) -> BTreeSet<String> {
     used.into_iter().map(str::to_owned).collect()
 }
 
-/// For each module of the root, the other modules of the root that it uses, and a file that does.
+/// For each module of the root, the other modules of the root that it uses, and a file that uses them.
 fn arrows() -> BTreeMap<String, BTreeMap<String, PathBuf>> {
     let src = root().join("src");
     let names: Vec<String> = fs::read_dir(&src)
@@ -246,7 +246,7 @@ fn each_module_uses_what_is_listed_and_nothing_else() {
     let arrows = arrows();
     let listed: BTreeSet<&str> = LAYERS.iter().map(|(module, _)| *module).collect();
     let there: BTreeSet<&str> = arrows.keys().map(String::as_str).collect();
-    assert_eq!(listed, there, "the modules that are listed, and those that are there");
+    assert_eq!(listed, there, "the listed modules, and those that exist");
     let mut wrong = Vec::new();
     for (module, may) in LAYERS {
         let used = &arrows[*module];
@@ -264,7 +264,7 @@ fn each_module_uses_what_is_listed_and_nothing_else() {
 }
 
 #[test]
-fn each_module_knows_only_those_before_it() {
+fn each_module_uses_only_those_before_it() {
     for (at, (module, may)) in LAYERS.iter().enumerate() {
         for name in *may {
             let before = LAYERS[..at].iter().any(|(earlier, _)| earlier == name);
@@ -287,7 +287,7 @@ fn the_documents_have_the_modules_in_the_same_order() {
     assert_eq!(rows, order, "the table of docs/design.md");
     let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
     let docs: String = lib.lines().filter_map(|line| line.strip_prefix("//!")).collect();
-    // The chain is the paragraph's names in backticks up to the one that ends with a full stop.
+    // The chain consists of the names in backticks up to the one before a full stop.
     let begin = docs
         .find(&format!("`{}` →", order[0]))
         .expect("src/lib.rs has the modules in their order");
@@ -300,7 +300,7 @@ fn the_documents_have_the_modules_in_the_same_order() {
 }
 
 #[test]
-fn a_use_is_found_in_each_form_that_it_has() {
+fn a_use_is_found_in_every_form() {
     let found = |text: &str, depth| roots_used(&code(text), depth).into_iter().collect::<Vec<_>>();
     assert_eq!(found("use crate::wire::{Text, Version};", 1), ["wire"]);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The quick tests that are not beside the code that they test. One program, since each links the whole library. A module is a
+//! The quick integration tests. They are one program, because each program links the whole library. Each module is a
 //! subject: `cargo test --test it readme` runs one of them.
 
 #[path = "../support/mod.rs"]

@@ -1,4 +1,4 @@
-//! Several runs side by side: the page, the Markdown and the JSON of real runs, and what happens when one target is not there.
+//! `matrix`: the page, the Markdown and the JSON of several real runs, and the result if a target cannot be reached.
 
 use std::fs;
 
@@ -6,11 +6,11 @@ use crate::support::command::{mqttspec, mqttspec_in};
 use crate::support::page::data;
 use serde_json::Value as Json;
 
-/// Two cases: one that the statement below is about, and one that it is not.
+/// Two cases: one that proves the statement below, and one that does not.
 const CASES: [&str; 4] = ["-e", "qos2/dup-before-pubrel@v3.1.1", "-e", "ping/answered@v5"];
 
 #[test]
-fn a_broker_that_disobeys_stands_beside_one_that_does_not() {
+fn a_matrix_compares_a_broker_with_a_fault_to_one_without() {
     let dir = tempfile::tempdir().unwrap();
     let wrong = [
         "--fault",
@@ -60,7 +60,7 @@ fn a_broker_that_disobeys_stands_beside_one_that_does_not() {
     assert_eq!(inside["cases"][1]["cells"][0]["v"], 0);
     assert_eq!(inside["cases"][1]["cells"][1]["v"], 1);
     assert_eq!(inside["scripts"][1][1], "scenarios/qos2/dup-before-pubrel.yaml");
-    // What is not selected is no row, and its scenario is not in the page.
+    // A case that is not selected has no row, and the page lacks its scenario.
     assert_eq!(inside["scripts"].as_array().unwrap().len(), 2);
     // The same page of one run has the same cell.
     assert_eq!(
@@ -68,7 +68,7 @@ fn a_broker_that_disobeys_stands_beside_one_that_does_not() {
         inside["cases"][1]["cells"][1]["f"]
     );
 
-    // What was played is kept, and gives the same page again.
+    // The runs are kept, and give the same page again.
     mqttspec_in(dir.path(), &["matrix", "runs/reference.json", "wrong.json"])
         .args(["--html", "again.html"])
         .assert()
@@ -77,7 +77,7 @@ fn a_broker_that_disobeys_stands_beside_one_that_does_not() {
 }
 
 #[test]
-fn what_cannot_be_played_is_left_out_and_said() {
+fn targets_that_cannot_be_played_are_reported() {
     let dir = tempfile::tempdir().unwrap();
     let targets = [
         "matrix",
@@ -94,7 +94,7 @@ fn what_cannot_be_played_is_left_out_and_said() {
 }
 
 #[test]
-fn without_any_target_there_is_nothing_to_do() {
+fn a_matrix_without_targets_or_cases_is_an_error() {
     mqttspec(&["matrix"]).assert().code(2);
     mqttspec(&["matrix", "reference", "-e", "no/such-case"])
         .assert()

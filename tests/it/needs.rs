@@ -1,16 +1,16 @@
-//! What a scenario may need and what a target can state are one list of names.
+//! Requirements of scenarios and capabilities of targets share one list of names.
 
 use std::collections::BTreeSet;
 
 use mqttspec::sut::Supports;
 use serde_json::Value;
 
-/// The needs that the schema of scenarios knows: features, and limits with a number.
+/// The requirements in the schema of scenarios: features, and limits with a number.
 fn needs() -> BTreeSet<String> {
     let schema = mqttspec::scenario::schema();
     let kinds = schema["properties"]["needs"]["items"]["anyOf"]
         .as_array()
-        .expect("a need is a feature or a limit");
+        .expect("a requirement is a feature or a limit");
     let features = kinds.iter().filter_map(|kind| kind["enum"].as_array()).flatten();
     let limits = kinds.iter().filter_map(|kind| kind["properties"].as_object());
     (features.filter_map(Value::as_str).map(str::to_owned))

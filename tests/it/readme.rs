@@ -1,7 +1,7 @@
-//! The documentation is right: README.md, CONTRIBUTING.md, CHANGELOG.md and `docs/*.md`.
+//! The documentation is correct: README.md, CONTRIBUTING.md, CHANGELOG.md and `docs/*.md`.
 //!
-//! Blocks tagged `sh` are run here, from the repository's root. Blocks tagged `sh norun` and `sh broker` are parsed against
-//! the definition of the command line; `ci/readme-brokers.sh` runs the latter, because they need a broker. Every link
+//! Blocks tagged `sh` are run here, from the root of the repository. Blocks tagged `sh norun` and `sh broker` are parsed
+//! with the definition of the command line; `ci/readme-brokers.sh` runs the latter, because they need a broker. Every link
 //! between files leads to a file, and to a heading in it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,9 +79,9 @@ fn arguments(line: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn every_command_is_one_that_the_program_takes() {
+fn the_program_accepts_every_command() {
     let all: Vec<_> = ["sh", "sh broker", "sh norun"].into_iter().flat_map(lines).collect();
-    assert!(all.len() > 10, "the documentation shows hardly a command");
+    assert!(all.len() > 10, "the documentation shows too few commands");
     for (file, line) in all {
         if let Some(arguments) = arguments(&line) {
             let words = std::iter::once("mqttspec".to_owned()).chain(arguments);
@@ -93,9 +93,9 @@ fn every_command_is_one_that_the_program_takes() {
 }
 
 #[test]
-fn what_a_reader_can_run_does_what_it_says() {
+fn commands_in_the_documentation_succeed() {
     for (file, line) in lines("sh") {
-        // `cargo test` is what runs this very test.
+        // `cargo test` runs this very test.
         let Some(arguments) = arguments(&line) else { continue };
         let expected: i32 = line
             .split("# exit ")
@@ -218,7 +218,7 @@ fn every_link_leads_somewhere() {
     assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
 }
 
-/// The index, and so the book, has every page.
+/// The index, and therefore the book, has every page.
 #[test]
 fn the_index_names_every_page() {
     let index = fs::read_to_string(Path::new(ROOT).join("docs/README.md")).unwrap();
@@ -232,7 +232,7 @@ fn the_index_names_every_page() {
     }
 }
 
-/// Where the links and images of a page lead, without those to other hosts.
+/// The targets of the links and images of a page, without those on other hosts.
 fn links(text: &str) -> Vec<String> {
     events(text)
         .filter_map(|event| match event {

@@ -1,4 +1,4 @@
-//! `record`: what passes is written down and judged while it passes, and passwords are not.
+//! `record`: traffic is written to a file and judged while it passes, and passwords are masked.
 #![cfg(unix)]
 
 use std::fs::{self, File};
@@ -20,7 +20,7 @@ fn recorded(file: &Path) -> Vec<Recorded> {
     streams
 }
 
-/// Records what two clients say to the embedded broker, in `out.pcapng`.
+/// Records the traffic of two clients with the embedded broker to `out.pcapng`.
 fn record_talk(folder: &Path) -> Ended {
     let broker = Listening::start(folder, &["broker", "--listen", "127.0.0.1:0"]);
     let target = format!("mqtt://{}", broker.address);
@@ -33,7 +33,7 @@ fn record_talk(folder: &Path) -> Ended {
 }
 
 #[test]
-fn what_passes_is_written_down_whole_and_without_passwords() {
+fn traffic_is_recorded_in_full_without_passwords() {
     let folder = tempfile::tempdir().expect("a folder");
     let ended = record_talk(folder.path());
     assert!(ended.text.contains("client \"pub\", v3.1.1"), "{}", ended.text);
@@ -70,7 +70,7 @@ fn what_passes_is_written_down_whole_and_without_passwords() {
 
 #[test]
 #[ignore = "needs tshark"]
-fn tshark_reads_what_was_recorded() {
+fn tshark_reads_the_recording() {
     let folder = tempfile::tempdir().expect("a folder");
     record_talk(folder.path());
     let file = folder.path().join("out.pcapng");
@@ -91,7 +91,7 @@ fn tshark_reads_what_was_recorded() {
 #[test]
 fn violations_are_reported_as_they_happen() {
     let folder = tempfile::tempdir().expect("a folder");
-    // It says that there is a session to clients that asked for none.
+    // Its CONNACK reports a session to clients that asked for a clean one.
     let broker = ["broker", "--listen", "127.0.0.1:0", "--fault", "v3.1.1:MQTT-3.2.2-1"];
     let broker = Listening::start(folder.path(), &broker);
     let target = format!("mqtt://{}", broker.address);
@@ -108,12 +108,12 @@ fn violations_are_reported_as_they_happen() {
     assert!(told.contains("v3.1.1:MQTT-3.2.2-1"), "{told}");
     let ended = record.end();
     assert_eq!(ended.code, Some(1), "{}", ended.text);
-    // What was there when it ended is in the file.
+    // The file has everything that was captured before the recorder ended.
     assert_eq!(recorded(&folder.path().join("out.pcapng")).len(), 1);
 }
 
 #[test]
-fn what_cannot_be_recorded_is_refused() {
+fn record_refuses_unsupported_targets() {
     let folder = tempfile::tempdir().expect("a folder");
     for target in ["mqtts://127.0.0.1:8883", "ws://127.0.0.1:80", "wss://127.0.0.1:443"] {
         let arguments = ["record", "--listen", "127.0.0.1:0", target, "-o", "out.pcapng"];
@@ -125,7 +125,7 @@ fn what_cannot_be_recorded_is_refused() {
 }
 
 #[test]
-fn a_broker_that_is_not_there_is_named_and_the_client_turned_away() {
+fn an_unreachable_broker_is_reported_and_the_client_closed() {
     let folder = tempfile::tempdir().expect("a folder");
     // A port that was free a moment ago.
     let free = std::net::TcpListener::bind("127.0.0.1:0")

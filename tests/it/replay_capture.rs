@@ -1,4 +1,4 @@
-//! `replay`: plays the clients of a capture against another broker, and reports each answer that differs.
+//! `replay`: the clients of a capture connect to another broker, and different answers are reported.
 #![cfg(unix)]
 
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::support::talk::{Client, talk};
 use mqttspec::wire::{Ack, Packet, Publish, Subscribe, Subscription};
 use tempfile::TempDir;
 
-/// Records what `clients` say to the reference broker into `field.pcapng`.
+/// Records the traffic of `clients` with the reference broker to `field.pcapng`.
 fn record(clients: impl FnOnce(&str)) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let broker = Listening::start(folder.path(), &["broker", "--listen", "127.0.0.1:0"]);
@@ -22,7 +22,7 @@ fn record(clients: impl FnOnce(&str)) -> TempDir {
     folder
 }
 
-/// A message of QoS 2 to a client that has subscribed to it itself, with identifiers that its broker chooses.
+/// QoS 2 messages to the client that publishes them, with packet identifiers that the broker chooses.
 fn both_ways(address: &str) {
     let mut client = Client::connect(address, "both");
     let subscribe = Subscribe {
@@ -40,14 +40,14 @@ fn both_ways(address: &str) {
             ..Publish::default()
         };
         client.send(Packet::Publish(publish));
-        // What belongs to the message that goes and to the one that comes mix as the broker likes.
+        // The broker may interleave the handshakes of both directions.
         let (mut went, mut came) = (false, false);
         while !(went && came) {
             let head = client.read(2);
             let body = client.read(usize::from(head[1]));
             let id = u16::from_be_bytes([body[0], body[1]]);
             match head[0] >> 4 {
-                // A topic of one letter stands before the identifier.
+                // A topic of one letter precedes the identifier.
                 3 => client.send(Packet::PubRec(Ack::new(u16::from_be_bytes([body[3], body[4]])))),
                 5 => client.send(Packet::PubRel(Ack::new(id))),
                 6 => {
@@ -88,7 +88,7 @@ fn against_the_same_broker_there_is_no_difference() {
 }
 
 #[test]
-fn it_is_played_over_every_transport() {
+fn replay_works_over_every_transport() {
     let folder = record(both_ways);
     for transport in ["mqtt", "mqtts", "ws", "wss", "unix"] {
         let ended = run(folder.path(), &["replay", "field.pcapng", "--transport", transport]);
@@ -108,9 +108,9 @@ fn replay_against(folder: &Path, disobey: &str) -> program::Ended {
 }
 
 #[test]
-fn a_broker_that_answers_otherwise_is_told_with_stream_and_packet() {
+fn a_different_answer_is_reported_with_stream_and_packet() {
     let folder = record(talk);
-    // A session is said to be present where there is none.
+    // The CONNACK reports a session although there is none.
     let ended = replay_against(folder.path(), "v3.1.1:MQTT-3.2.2-1");
     assert_eq!(ended.code, Some(1), "{}", ended.text);
     assert!(
@@ -125,13 +125,13 @@ fn a_broker_that_answers_otherwise_is_told_with_stream_and_packet() {
             .text
             .contains("stream 0  client \"sub\", v3.1.1: 1 difference\n  packet ")
     );
-    // Deliveries of QoS 0 have DUP 1: that is a breach, and yet the message is the same.
+    // Deliveries of QoS 0 have DUP 1: this is a violation, but the message is the same.
     let ended = replay_against(folder.path(), "v3.1.1:MQTT-3.3.1-2");
     assert_eq!(ended.code, Some(0), "{}", ended.text);
 }
 
 #[test]
-fn what_does_not_come_and_what_was_not_captured_is_told() {
+fn missing_and_additional_packets_are_reported() {
     let folder = record(|address| {
         let mut client = Client::connect(address, "c");
         let publish = |payload: &str| Publish {
@@ -150,7 +150,7 @@ fn what_does_not_come_and_what_was_not_captured_is_told() {
         };
         // SUBACK and the retained message, in either order.
         client.ask(Packet::Subscribe(subscribe), 5 + 9);
-        // The broker is left as it was found.
+        // Removes the retained message.
         client.ask(Packet::Publish(publish("")), 4 + 8);
         client.leave();
     });
@@ -164,8 +164,8 @@ fn what_does_not_come_and_what_was_not_captured_is_told() {
 }
 
 #[test]
-fn a_client_that_begins_midway_is_left_out_or_gets_a_connect() {
-    // The first frames, which are the handshake and CONNECT, are cut off.
+fn a_client_without_connect_is_left_out_or_gets_one() {
+    // The first frames are removed: the handshake and CONNECT.
     let folder = record(talk);
     let file = std::fs::read(folder.path().join("field.pcapng")).expect("the capture");
     let mut reader = pcap_file::pcapng::PcapNgReader::new(file.as_slice()).expect("a capture");
@@ -218,7 +218,7 @@ fn bad_input_has_its_exit_code() {
     assert_eq!(ended.code, Some(4), "{}", ended.text);
 }
 
-/// A program that ends with the test.
+/// A process that is ended when the test ends.
 struct Running(Child);
 
 impl Drop for Running {
@@ -258,7 +258,7 @@ fn mosquitto(folder: &Path) -> (Running, String) {
 
 #[test]
 #[ignore = "needs mosquitto and mosquitto-clients"]
-fn what_mosquittos_clients_say_is_played_to_mosquitto_without_a_difference() {
+fn replay_of_mosquittos_clients_to_mosquitto_shows_no_difference() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_broker, address) = mosquitto(folder.path());
     let target = format!("mqtt://{address}");
@@ -266,7 +266,7 @@ fn what_mosquittos_clients_say_is_played_to_mosquitto_without_a_difference() {
     let mut record = Listening::start(folder.path(), &arguments);
     let port = record.address.rsplit(':').next().expect("a port").to_owned();
     for version in ["31", "311", "5"] {
-        // The retained message is there when the subscriber comes, who ends with it.
+        // The message is retained before the subscriber connects, and the subscriber ends when it receives it.
         let topic = format!("a/{version}");
         let common = ["-h", "127.0.0.1", "-p", &port, "-V", version, "-q", "2", "-t", &topic];
         let published = Command::new("mosquitto_pub")

@@ -1,4 +1,4 @@
-//! What the standards leave open to a server is no failure: each test plays cases against a broker that uses one such freedom.
+//! A freedom of the standard is no failure: each test plays cases against a broker that uses one freedom.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use mqttspec::scenario::{Files, ScenarioLevel};
 use mqttspec::statements::catalogue;
 use serde_json::Value;
 
-/// The reference broker with other limits, at an address that no profile describes.
+/// The reference broker with other limits, at an address without a profile.
 struct Broker {
     runtime: tokio::runtime::Runtime,
     server: Option<Server>,
@@ -28,7 +28,7 @@ impl Broker {
         }
     }
 
-    /// Plays these cases against it, as against somebody else's.
+    /// Plays these cases against its address, as against any broker.
     fn plays(&self, cases: &[&str]) -> Played {
         let address = self.server.as_ref().expect("it runs").address();
         plays(cases, &[&format!("mqtt://{address}")])
@@ -43,7 +43,7 @@ impl Drop for Broker {
     }
 }
 
-/// What became of cases: of each its id, its verdict and the reason.
+/// The results of cases: the id, the verdict and the reason of each.
 struct Played {
     code: Option<i32>,
     cases: Vec<(String, String, String)>,
@@ -57,7 +57,7 @@ impl Played {
             .collect()
     }
 
-    /// Each case passed or was skipped, and something was skipped for the reason `why`.
+    /// Asserts that each case passed or was skipped, and that one was skipped for the reason `why`.
     fn is_silent(&self, why: &str) {
         assert!(!self.cases.is_empty(), "no case was played");
         for (id, verdict, reason) in &self.cases {
@@ -69,7 +69,7 @@ impl Played {
     }
 }
 
-/// Plays cases and reads what came of them.
+/// Plays cases and reads the results.
 fn plays(cases: &[&str], more: &[&str]) -> Played {
     let folder = tempfile::tempdir().expect("a folder");
     let report = folder.path().join("report.json");
@@ -79,7 +79,7 @@ fn plays(cases: &[&str], more: &[&str]) -> Played {
     }
     arguments.extend(more);
     let mut command = Command::cargo_bin("mqttspec").expect("the program is built");
-    // A CI server's own settings would add to what it prints and writes.
+    // The environment of a CI server would add to its output.
     for variable in ["GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "CI"] {
         command.env_remove(variable);
     }
@@ -101,9 +101,9 @@ fn plays(cases: &[&str], more: &[&str]) -> Played {
     }
 }
 
-/// 5.0, section 3.2.2.3.8: a Topic Alias Maximum of 0 takes none, and 0 is no alias.
+/// 5.0, section 3.2.2.3.8: a Topic Alias Maximum of 0 permits no alias, and 0 is no alias.
 #[test]
-fn a_server_may_take_no_topic_alias() {
+fn a_server_may_accept_no_topic_alias() {
     let broker = Broker::with(Limits {
         topic_alias_maximum: 0,
         ..Limits::default()
@@ -113,7 +113,7 @@ fn a_server_may_take_no_topic_alias() {
     assert!(played.of("skip").contains(&"topic-alias/from-client[highest]@v5"));
 }
 
-/// 5.0, section 3.2.2.3.2: the server tells how long it keeps the session, less than was asked for if it likes.
+/// 5.0, section 3.2.2.3.2: the server may state a shorter Session Expiry Interval than the requested one.
 #[test]
 fn a_server_may_keep_sessions_for_a_shorter_time() {
     for seconds in [0, 1] {
@@ -134,7 +134,7 @@ fn a_server_may_keep_sessions_for_a_shorter_time() {
     }
 }
 
-/// 5.0, section 3.2.2.3.14: the client has to send something within the Server Keep Alive, which steps that wait do not.
+/// 5.0, section 3.2.2.3.14: the client must send a packet within the Server Keep Alive, but steps that wait do not.
 #[test]
 fn a_server_may_ask_for_a_shorter_keep_alive() {
     let broker = Broker::with(Limits {
@@ -146,9 +146,9 @@ fn a_server_may_ask_for_a_shorter_keep_alive() {
     assert!(played.of("skip").contains(&"will/delay[reset]@v5"));
 }
 
-/// 5.0, MQTT-3.2.2-12 and -13: a will that the server does not offer is refused by 0x9A or 0x9B, and that is its word.
+/// 5.0, MQTT-3.2.2-12 and -13: a server refuses a will that it does not support with 0x9A or 0x9B.
 #[test]
-fn a_server_may_take_no_such_will() {
+fn a_server_may_refuse_a_will() {
     let broker = Broker::with(Limits {
         retain_available: false,
         maximum_qos: 0,
@@ -165,7 +165,7 @@ fn a_server_may_take_no_such_will() {
     }
 }
 
-/// 5.0, sections 3.2.2.3.4 and 3.8.4: a Maximum QoS is about what the server takes in, and it grants what it likes.
+/// 5.0, sections 3.2.2.3.4 and 3.8.4: a Maximum QoS limits what the server accepts; it may grant any QoS.
 #[test]
 fn a_limited_server_plays_the_cases_of_its_limit() {
     let broker = Broker::with(Limits {
@@ -177,9 +177,9 @@ fn a_limited_server_plays_the_cases_of_its_limit() {
         .is_silent("offers QoS up to 1");
 }
 
-/// A case that proves nothing but SHOULDs cannot fail: what 3.1 says of retained messages is one.
+/// A case that proves only SHOULDs cannot fail: the text of 3.1 about retained messages is such a SHOULD.
 #[test]
-fn what_only_should_be_is_advice() {
+fn a_failed_should_is_a_warning() {
     let is_should = |id| catalogue().get(id).is_some_and(|s| !s.level.is_must());
     let mut told = BTreeSet::new();
     for case in Files::embedded()
@@ -207,7 +207,7 @@ fn what_only_should_be_is_advice() {
     let breaks = ["--fault", "v3.1:§2.1/retain-new-subscription"];
     let played = plays(&retained, &breaks);
     assert_eq!((played.code, played.of("fail")), (Some(0), vec![]));
-    assert!(played.advice > 10, "{} cases have an advice", played.advice);
+    assert!(played.advice > 10, "{} cases have a warning", played.advice);
     let strict = plays(&retained, &[&breaks[..], &["--strict"]].concat());
     assert!(strict.of("fail").len() > 10, "with --strict they fail");
 }

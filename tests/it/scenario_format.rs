@@ -1,4 +1,4 @@
-//! `mqttspec fmt`: what it makes of a file, that it changes no case, and that a second time changes nothing.
+//! `mqttspec fmt`: its output, that it changes no case, and that a second run changes nothing.
 //!
 //! Golden files are in `fixtures/format`: `NAME.yaml` becomes `NAME.formatted`. With `MQTTSPEC_BLESS=1` they are written
 //! instead of compared; read them before they are committed.
@@ -44,7 +44,7 @@ fn golden_files() {
     assert!(count >= 2, "only {count} files");
 }
 
-/// Another way to write the same file: keys at the top in another order, more blank lines and blanks, other line ends.
+/// The same file in another format: top-level keys in another order, more blank lines and blanks, other line ends.
 fn disturbed(text: &str, seed: usize) -> String {
     let mut parts: Vec<String> = Vec::new();
     for line in text.lines() {
@@ -54,7 +54,7 @@ fn disturbed(text: &str, seed: usize) -> String {
             _ => parts.push(format!("{line}\n")),
         }
     }
-    // What is above the first key stays there.
+    // Lines above the first key stay there.
     let keys = usize::from(text.starts_with('#'));
     let count = parts.len() - keys;
     parts[keys..].rotate_left(seed % count);
@@ -74,7 +74,7 @@ fn disturbed(text: &str, seed: usize) -> String {
 }
 
 #[test]
-fn shipped_scenarios_keep_their_cases_however_they_are_written() {
+fn formatting_changes_no_case_of_the_shipped_scenarios() {
     let all = Files::embedded().formatted();
     assert!(all.len() > 100);
     for (seed, one) in all.into_iter().enumerate() {
@@ -85,7 +85,7 @@ fn shipped_scenarios_keep_their_cases_however_they_are_written() {
 }
 
 #[test]
-fn a_folder_is_checked_and_formatted_and_malformed_files_are_left() {
+fn a_folder_is_checked_and_formatted_except_for_malformed_files() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let run = |args: &[&str]| {

@@ -1,5 +1,5 @@
-//! The committed JSON Schema is in step with the tables that it is made from, accepts every shipped scenario, and has the
-//! same steps as the loader.
+//! The committed JSON Schema is up to date with the tables that it is generated from, accepts every shipped scenario, and has
+//! the same steps as the loader.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,11 +26,11 @@ fn yaml_files(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_committed_schema_is_in_step() {
+fn the_committed_schema_is_up_to_date() {
     let committed = fs::read_to_string(root().join("docs/scenario.schema.json")).unwrap_or_default();
     assert!(
         committed == schema_text(),
-        "docs/scenario.schema.json is out of step: run `cargo run -- schema > docs/scenario.schema.json`"
+        "docs/scenario.schema.json is out of date: run `cargo run -- schema > docs/scenario.schema.json`"
     );
 }
 
@@ -49,7 +49,7 @@ fn every_shipped_scenario_validates() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Whether the loader and the schema take a scenario with this one step.
+/// Whether the loader and the schema accept a scenario with this one step.
 fn verdicts(validator: &jsonschema::Validator, step: &str) -> (bool, bool) {
     let text = format!(
         "format: 1\ntitle: T\nversions: [v5]\nserial: true\nneeds: [restart, durable]\nclients: {{ c: {{}} }}\nsteps:\n  - {step}\ncontrol:\n  - c <- PINGRESP\n"

@@ -1,14 +1,14 @@
-//! A password from the environment is sent, and shown nowhere: not on the terminal, not in logs, reports or snapshots.
+//! A password from the environment is sent to the broker, and appears in no output, log, report or snapshot.
 
 use std::path::Path;
 
 use assert_cmd::Command;
 use mqttspec::reference::{Config, Server, User};
 
-/// Not in any word that the program itself may print, also in hex.
+/// A text that the program cannot print by chance, not even in hex.
 const PASSWORD: &str = "Zq7xKw9vJt";
 
-/// Every text that was written below a folder, with its path.
+/// Every file below a folder, with its path and content.
 fn texts(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -45,7 +45,7 @@ async fn a_password_from_the_environment_is_shown_nowhere() {
                 .current_dir(&out)
                 .env("MQTTSPEC_TEST_PASSWORD", PASSWORD)
                 .env("MQTTSPEC_LOG", "trace")
-                // Whatever the caller wants of the snapshots of the project, here they are written.
+                // The snapshots are written here, whatever INSTA_UPDATE is in the caller's environment.
                 .env("INSTA_UPDATE", "always")
                 .arg("run")
                 .arg(&file)
@@ -105,7 +105,7 @@ async fn a_password_from_the_environment_is_shown_nowhere() {
 }
 
 #[test]
-fn a_name_that_the_environment_lacks_ends_the_run_before_it_begins() {
+fn a_missing_environment_variable_is_an_error_before_the_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("profile.yaml");
     let profile = "name: x\nmqtt: mqtt://127.0.0.1:9\nlogin: { password: $env:MQTTSPEC_TEST_MISSING }\n";

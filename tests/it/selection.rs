@@ -1,4 +1,4 @@
-//! `-e` takes the id of a case, with or without its version, and former names of both.
+//! `-e` accepts the id of a case, with or without its version, and former names of both.
 
 use assert_cmd::Command;
 
@@ -22,7 +22,7 @@ fn a_row_is_named_without_its_version() {
 }
 
 #[test]
-fn a_former_name_selects_the_row_that_it_has_become() {
+fn a_former_name_selects_the_present_row() {
     let row = |version: &str| format!("session/resume-open-qos-1[restart]@{version}");
     let rows = ["v3.1", "v3.1.1", "v5"].map(row);
     assert_eq!(listed("session/restart-open-qos-1"), rows);

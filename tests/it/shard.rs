@@ -1,4 +1,4 @@
-//! A run in parts: the shards of a suite are a partition of it, and what is merged is the run as if it had been one.
+//! Shards: those of a suite are a partition of it, and their merged results equal those of a single run.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 const CASES: &str = "qos1/";
 
 #[test]
-fn the_parts_of_a_run_give_the_whole() {
+fn merged_shards_equal_a_single_run() {
     let dir = tempfile::tempdir().unwrap();
     let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
     let json = |name: &str| -> Json { serde_json::from_str(&read(name)).unwrap() };
@@ -29,7 +29,7 @@ fn the_parts_of_a_run_give_the_whole() {
         .assert()
         .code(1);
 
-    // The order of the parts is none of the whole's.
+    // The order of the parts has no effect on the result.
     mqttspec_in(dir.path(), &["report", "merge", "3.json", "1.json", "2.json"])
         .args(["--json", "merged.json", "--html", "merged.html", "--md", "merged.md"])
         .env("GITHUB_ACTIONS", "true")
@@ -52,7 +52,7 @@ fn the_parts_of_a_run_give_the_whole() {
     assert!(read("merged.md").contains("| qos1 |"));
     assert_eq!(read("summary.md"), read("merged.md"));
 
-    // A part that is there twice is an error, and so is one that is missing from the disk.
+    // A part that is given twice is an error, and so is a missing file.
     mqttspec_in(dir.path(), &["report", "merge", "1.json", "1.json"])
         .assert()
         .code(3);

@@ -1,4 +1,4 @@
-//! The mosquitto profiles, with the broker itself.
+//! The mosquitto profiles with the real broker.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use mqttspec::statements::Version;
 use mqttspec::sut::{Address, Broker, Profile, ask_version};
 
-/// The profile, whose broker is installed.
+/// The profile, whose broker must be installed.
 async fn profile(file: &str) -> Arc<Profile> {
     let profile = Profile::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_else(|e| panic!("{e}"));
     let version = ask_version(&profile).await.unwrap_or_else(|e| panic!("{e}"));
@@ -20,7 +20,7 @@ async fn profile(file: &str) -> Arc<Profile> {
     Arc::new(profile)
 }
 
-/// Sends the bytes and gives back what comes until `enough` bytes are there.
+/// Sends the bytes and reads until `enough` bytes have arrived.
 fn exchange(address: &Address, send: &str, enough: usize) -> String {
     let mut stream = TcpStream::connect((address.host(), address.port())).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

@@ -1,4 +1,4 @@
-//! The peers do what they are said to do, so that what a suite shows against them means something.
+//! The stubs behave as documented, so that the results of a suite against them mean something.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -22,7 +22,7 @@ fn connection(peer: &Peer) -> TcpStream {
     stream
 }
 
-/// All that the peer says to these packets until it closes. The last packet has to make it close.
+/// Everything that the peer sends in response to these packets until it closes. The last packet must make it close.
 fn said(kind: Kind, packets: &[&str]) -> String {
     let peer = Peer::start(kind);
     let mut stream = connection(&peer);
@@ -30,12 +30,12 @@ fn said(kind: Kind, packets: &[&str]) -> String {
         .write_all(&packets.iter().flat_map(|p| bytes(p)).collect::<Vec<_>>())
         .unwrap();
     let mut answer = Vec::new();
-    // A peer that closes with unread bytes resets the connection; what it said before is there all the same.
+    // A peer that closes with unread bytes resets the connection; the bytes that it sent before still arrive.
     let _ = stream.read_to_end(&mut answer);
     hex::encode(answer)
 }
 
-/// What the peer says to these packets, as long as this is, and that it says no more before `end` makes it close.
+/// Asserts that the yes-man answers these packets with `expected`, and sends nothing more before DISCONNECT makes it close.
 fn agreed(packets: &[&str], expected: &str) {
     let packets: Vec<&str> = packets.iter().copied().chain([DISCONNECT]).collect();
     assert_eq!(
@@ -46,7 +46,7 @@ fn agreed(packets: &[&str], expected: &str) {
 }
 
 #[test]
-fn polite_pings_and_parts_and_ignores_the_rest() {
+fn polite_answers_pings_and_closes_and_ignores_the_rest() {
     let subscribe = "82 06 0001 0001 74 00";
     for (connect, connack) in [
         (CONNECT_V3_1, "20020000"),
@@ -59,7 +59,7 @@ fn polite_pings_and_parts_and_ignores_the_rest() {
 }
 
 #[test]
-fn mute_says_connack_and_no_more() {
+fn mute_sends_only_connack() {
     let peer = Peer::start(Kind::Mute);
     let mut stream = connection(&peer);
     stream

@@ -1,4 +1,4 @@
-//! What the probe of a bare address reports, for every kind of peer that may be found there.
+//! The probe of a bare address, for every kind of peer that may listen there.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ async fn ask(kind: Kind, patience: Duration) -> (Result<Spoken, ProbeError>, Str
     (probe(&Dialer::default(), &address, None, patience).await, peer.url())
 }
 
-/// The message for a peer, with its address replaced.
+/// The error for a peer, with its address replaced.
 async fn message(kind: Kind) -> String {
     let (result, url) = ask(kind, Duration::from_millis(500)).await;
     match result {
@@ -22,7 +22,7 @@ async fn message(kind: Kind) -> String {
 }
 
 #[tokio::test]
-async fn a_broker_says_what_it_speaks() {
+async fn a_broker_answers_with_its_versions() {
     for kind in [Kind::Mute, Kind::Polite, Kind::YesMan] {
         let (spoken, _) = ask(kind, Duration::from_secs(5)).await;
         let spoken = spoken.unwrap();
@@ -42,7 +42,7 @@ async fn a_connack_that_dribbles_in_counts() {
 }
 
 #[tokio::test]
-async fn what_is_no_broker_gets_one_clear_error() {
+async fn a_peer_that_is_no_broker_gives_one_clear_error() {
     for (kind, expected) in [
         (
             Kind::Http,
@@ -95,6 +95,6 @@ async fn nothing_there_is_unreachable() {
     );
     assert!(
         begin.elapsed() < Duration::from_secs(4),
-        "a refusal is no reason to wait"
+        "a refused connection is reported without a wait"
     );
 }

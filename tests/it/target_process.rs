@@ -1,5 +1,5 @@
 //! Brokers as processes: how they start, fail to start, restart, and end. The broker here is this test program itself, which
-//! plays a peer on a port (`as_a_broker`), sometimes through a shell script around it.
+//! runs a stub on a port (`as_a_broker`), in some tests as the child of a shell script.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,7 +11,7 @@ use crate::support::peers::{Kind, Peer};
 use mqttspec::statements::Version;
 use mqttspec::sut::{Broker, Launcher, ProcessLauncher, Profile, StartError, ask_version};
 
-/// Not a test: the broker that the tests start. It ends by a signal only.
+/// Not a test: the broker that the tests start. Only a signal ends it.
 #[test]
 #[ignore = "this is the broker of the other tests"]
 fn as_a_broker() {
@@ -73,7 +73,7 @@ async fn failure(profile: Arc<Profile>) -> StartError {
     }
 }
 
-/// Whether a process is there and is not only waiting to be reaped.
+/// Whether a process exists and is not a zombie.
 fn runs(id: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     stat.rsplit(')')
@@ -137,7 +137,7 @@ async fn one_that_speaks_http_is_no_broker() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_somebody_else() {
+async fn a_port_in_use_is_reported() {
     let other = Peer::start(Kind::Mute);
     let text = format!(
         "name: x\nmqtt: {}\nprocess: {{ command: [sleep, '60'] }}\n",
@@ -154,8 +154,8 @@ async fn a_taken_port_is_somebody_else() {
 }
 
 #[tokio::test]
-async fn a_stranger_who_is_quicker_is_not_taken_for_the_broker() {
-    // The broker does not listen, and a stranger takes the port that it was meant to have.
+async fn another_program_on_the_port_is_not_mistaken_for_the_broker() {
+    // The broker does not listen, and another program takes the port that was meant for it.
     let script = r#"echo "$TEST_BROKER_PORT" > "$PORT_FILE"; exec sleep 60"#;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("port");
@@ -193,15 +193,15 @@ async fn restarts_and_kills_keep_folder_and_port() {
     assert!(!broker.alive() && !runs(ids[2]));
     assert!(
         folder.exists(),
-        "the folder is there for its log until the broker is dropped"
+        "the folder, which has the log, stays until the broker is dropped"
     );
     drop(broker);
     assert!(!folder.exists());
 }
 
 #[tokio::test]
-async fn a_dropped_broker_is_gone_with_all_that_it_started() {
-    // The shell stays the first process of the group, and the broker is its child.
+async fn dropping_a_broker_ends_all_its_processes() {
+    // The shell is the first process of the group, and the broker is its child.
     let script = r#"sh -c 'echo $$ > child; exec "$BROKER" "$@"' sh "$@" & wait"#;
     let broker = Broker::start(profile(script, "mute", ""), false).await.unwrap();
     let folder = broker.folder();
@@ -217,7 +217,7 @@ async fn a_dropped_broker_is_gone_with_all_that_it_started() {
 }
 
 #[tokio::test]
-async fn one_that_ignores_sigterm_is_killed_after_its_time() {
+async fn one_that_ignores_sigterm_is_killed_after_the_timeout() {
     let script = r#"trap '' TERM; exec "$BROKER" "$@""#;
     let broker = Broker::start(profile(script, "mute", "  stop_timeout: 100ms\n"), false)
         .await
@@ -229,12 +229,12 @@ async fn one_that_ignores_sigterm_is_killed_after_its_time() {
 }
 
 #[tokio::test]
-async fn only_an_unwanted_end_is_a_death() {
+async fn only_an_unintended_end_is_a_crash() {
     let broker = Broker::start(profile(DIRECTLY, "mute", ""), false).await.unwrap();
     let died = broker.died();
     tokio::pin!(died);
     tokio::select! {
-        exit = &mut died => panic!("a restart of ours is no death: {exit}"),
+        exit = &mut died => panic!("an intended restart was reported as a crash: {exit}"),
         restarted = broker.restart() => restarted.unwrap(),
     }
     let id = broker.process_id().await.unwrap();
@@ -252,8 +252,8 @@ async fn only_an_unwanted_end_is_a_death() {
 }
 
 #[tokio::test]
-async fn one_that_does_not_come_up_again_is_down() {
-    // It starts once only.
+async fn one_that_fails_to_restart_is_down() {
+    // It starts only once.
     let script = r#"[ -e started ] && { echo 'not again'; exit 3; }; touch started; exec "$BROKER" "$@""#;
     let broker = Broker::start(profile(script, "mute", ""), false).await.unwrap();
     let message = broker.restart().await.unwrap_err().to_string();
@@ -265,7 +265,7 @@ async fn one_that_does_not_come_up_again_is_down() {
 }
 
 #[tokio::test]
-async fn words_are_filled_in_everywhere() {
+async fn placeholders_are_replaced_everywhere() {
     let more = "    WHERE: $dir/sub\n  files:\n    sub/a.conf: |\n      port $port and ${port2} at $dir for $USER\n";
     let error = failure(profile("echo \"$WHERE\"; pwd; cat sub/a.conf; exit 1", "mute", more)).await;
     let StartError::Died { log, .. } = error else {
@@ -295,7 +295,7 @@ async fn the_version_comes_from_what_is_printed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_start_side_by_side_on_ports_of_their_own() {
+async fn many_start_in_parallel_on_ports_of_their_own() {
     let launcher = Arc::new(ProcessLauncher::new(profile(DIRECTLY, "mute", ""), false));
     let tasks: Vec<_> = (0..8)
         .map(|_| {

@@ -1,4 +1,4 @@
-//! Profiles as files: what is read, and the message that each broken one gives.
+//! Profile files: how they are read, and the error of each broken one.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,7 +55,7 @@ known:
   - { case: x, fails: sub <- nothing, untriaged: true, varies: true }
 "##;
 
-/// A profile that starts a broker, and one that does not, each with a setup.
+/// A profile that starts a broker, and one that does not, each with a configuration.
 const STARTED: &str = r##"
 name: x
 process: { command: [broker], files: { a: one, b: two }, env: { E: "1" } }
@@ -71,7 +71,7 @@ setups:
 "##;
 
 #[test]
-fn a_setup_is_the_profile_with_something_in_its_place() {
+fn a_setup_is_the_profile_with_overrides() {
     let profile = parse(STARTED).unwrap_or_else(|e| panic!("{e}"));
     let names: Vec<&str> = profile.setups.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["plain", "users"]);
@@ -91,7 +91,7 @@ fn a_setup_is_the_profile_with_something_in_its_place() {
 }
 
 #[test]
-fn a_setup_that_cannot_be_had_is_an_error() {
+fn an_impossible_setup_is_an_error() {
     let head = "name: x\nmqtt: mqtt://127.0.0.1:1883\nsetups:\n";
     let refused = |setup: &str| refusal(&format!("{head}{setup}"));
     let (title, place) = refused("  users: { supports: [auth] }\n");
@@ -111,7 +111,7 @@ fn a_setup_that_cannot_be_had_is_an_error() {
 }
 
 #[test]
-fn a_former_key_is_accepted_but_not_beside_the_present_one() {
+fn a_former_key_is_accepted_but_not_together_with_the_present_one() {
     let head = "name: x\nmqtt: mqtt://127.0.0.1:1883\n";
     let former = parse(&format!("{head}patience: 5s\n")).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(former.response_timeout, Some(Duration::from_secs(5)));
@@ -203,9 +203,9 @@ fn a_message_shows_line_caret_and_what_is_allowed() {
     );
 }
 
-/// A person mends all of it at once.
+/// All errors are reported at once, so that the user can fix them together.
 #[test]
-fn everything_that_is_wrong_is_told_with_what_was_probably_meant() {
+fn all_errors_are_reported_with_suggestions() {
     let text = r#"name: x
 mqtt: mqtt://h
 jbos: 3
@@ -289,9 +289,9 @@ error: unknown transport `wsss`
     assert_eq!(parse(text).unwrap_err(), expected);
 }
 
-/// Of the value, which may be a secret, nothing is shown.
+/// The message shows nothing of the value, which may be a secret.
 #[test]
-fn a_password_that_is_too_long_is_refused_without_being_shown() {
+fn a_password_that_is_too_long_is_refused_but_not_shown() {
     let message = parse(&format!(
         "name: x\nmqtt: mqtt://h\nlogin: {{ password: {} }}\n",
         "s".repeat(70_000)
@@ -304,7 +304,7 @@ fn a_password_that_is_too_long_is_refused_without_being_shown() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_place() {
+fn errors_are_reported_with_their_place() {
     let head = "name: x\nmqtt: mqtt://h\n";
     let started = "name: x\nmqtt: mqtt://h:$port\nprocess:\n  command: [b]\n";
     let entry = "  - case: a\n    fails: b\n";
@@ -475,14 +475,14 @@ fn what_is_wrong_is_named_with_its_place() {
 }
 
 #[test]
-fn files_that_are_no_profiles_get_one_clear_error() {
+fn a_file_that_is_no_profile_gives_one_clear_error() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         path
     };
-    // 100 MB without writing them: the file has a hole.
+    // 100 MB without writing them: a sparse file.
     let huge = folder.path().join("huge.yaml");
     std::fs::File::create(&huge)
         .unwrap()

@@ -1,4 +1,4 @@
-//! However a run ends, no broker outlives it. The run is this test program, started once more (`as_a_run`), because it has to
+//! However a run ends, no broker outlives it. The run is another process of this test program (`as_a_run`), because it must
 //! end in ways that no test can survive.
 
 use std::io::{BufRead, BufReader, Read};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::support::peers::{Kind, Peer};
 use mqttspec::sut::{Broker, Profile, kill_all, live_groups};
 
-/// Not a test: the broker. The shell around it makes it a child of the group's first process.
+/// Not a test: the broker. The shell makes it a child of the group's first process.
 const PROFILE: &str = r#"
 name: test
 mqtt: mqtt://127.0.0.1:$port
@@ -54,7 +54,7 @@ fn as_a_run() {
             std::thread::park();
         },
         "exit" => std::process::exit(0),
-        "panic" => panic!("as the test wants it"),
+        "panic" => panic!("the panic that the test expects"),
         "abort" => std::process::abort(),
         "interrupt" => {
             kill_all();
@@ -70,7 +70,7 @@ fn as_a_run() {
     }
 }
 
-/// A run with a broker: its process, the ids of the broker's two processes, the broker's folder, and what else it prints.
+/// A run with a broker: its process, the ids of the broker's two processes, the broker's folder, and the rest of its output.
 struct Run {
     process: Child,
     output: BufReader<std::process::ChildStdout>,
@@ -105,7 +105,7 @@ fn run(end: &str) -> Run {
     }
 }
 
-/// Whether a process is there and is not only waiting to be reaped.
+/// Whether a process exists and is not a zombie.
 fn runs(id: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     stat.rsplit(')')
@@ -122,18 +122,18 @@ fn wait_until_gone(ids: [u32; 2]) {
 }
 
 #[test]
-fn a_run_that_is_killed_takes_its_brokers_with_it() {
+fn brokers_end_when_a_run_is_killed() {
     let mut run = run("wait");
     assert!(run.ids.iter().all(|id| runs(*id)));
     run.process.kill().unwrap();
     run.process.wait().unwrap();
     wait_until_gone(run.ids);
-    // Nobody was left to remove it.
+    // After SIGKILL no process is left to remove it.
     std::fs::remove_dir_all(run.folder).unwrap();
 }
 
 #[test]
-fn a_run_that_exits_or_aborts_takes_its_brokers_with_it() {
+fn brokers_end_when_a_run_exits_or_aborts() {
     for end in ["exit", "abort"] {
         let mut run = run(end);
         run.process.wait().unwrap();

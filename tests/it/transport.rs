@@ -1,4 +1,4 @@
-//! Every transport, over real sockets: what is played over it, whom TLS lets in, and what WebSocket's frames become.
+//! Every transport over real sockets: cases that are played over it, the peers that TLS accepts, and WebSocket frames.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ fn cases(wanted: impl Fn(&Case) -> bool) -> Vec<Arc<Case>> {
         .filter(wanted)
         .map(Arc::new)
         .collect();
-    assert!(!found.is_empty(), "no case is as asked for");
+    assert!(!found.is_empty(), "no case meets the condition");
     found
 }
 
@@ -50,7 +50,7 @@ async fn results(target: &Target, settings: Settings, cases: &[Arc<Case>]) -> Ve
     results
 }
 
-/// A broker that speaks everything, and the folder of its Unix socket.
+/// A broker with every transport, and the folder of its Unix socket.
 async fn broker(asks_for_certificate: bool) -> (Server, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let free = "127.0.0.1:0".parse().expect("an address");
@@ -83,7 +83,7 @@ fn trusting() -> TlsOptions {
     }
 }
 
-/// Says CONNECT, and gives what comes first.
+/// Sends CONNECT, and returns the first bytes of the answer.
 async fn greet(dialer: &Dialer, address: &Address) -> std::io::Result<Vec<u8>> {
     let Link { mut reader, mut writer } = dialer.dial(address, Ask::default()).await?.link;
     writer.write_all(CONNECT).await?;
@@ -166,7 +166,7 @@ async fn a_whole_mebibyte_crosses_every_transport() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tls_trusts_whom_it_is_told_to() {
+async fn tls_trusts_only_the_given_authority() {
     let (server, _folder) = broker(false).await;
     let files = tempfile::tempdir().expect("a folder");
     Certificates::shared()
@@ -195,7 +195,7 @@ async fn tls_trusts_whom_it_is_told_to() {
         let unknown = said(ca("other")).await;
         let refused = unknown.contains("invalid peer certificate") && unknown.contains("--ca");
         assert!(refused, "{unknown}");
-        // Without anything said, the system's certificates are trusted, and ours are not among them.
+        // By default the system's certificates are trusted, and ours are not among them.
         let system = said(TlsOptions::default()).await;
         assert!(system.contains("UnknownIssuer"), "{system}");
         let named = said(TlsOptions {
@@ -218,7 +218,7 @@ async fn tls_trusts_whom_it_is_told_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_certificate_is_shown_where_it_is_asked_for() {
+async fn a_client_certificate_is_sent_if_the_server_asks_for_it() {
     let (server, _folder) = broker(true).await;
     let files = tempfile::tempdir().expect("a folder");
     Certificates::shared().write(files.path()).expect("certificates");
@@ -241,7 +241,7 @@ async fn a_client_certificate_is_shown_where_it_is_asked_for() {
 }
 
 #[test]
-fn wrong_files_are_told_before_anything_is_dialled() {
+fn wrong_tls_files_are_reported_before_connecting() {
     let files = tempfile::tempdir().expect("a folder");
     let made = Certificates::make();
     made.write(files.path()).expect("certificates");
@@ -265,7 +265,7 @@ fn wrong_files_are_told_before_anything_is_dialled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_wrong_transport_is_told_as_such() {
+async fn a_wrong_transport_is_reported() {
     let (server, _folder) = broker(false).await;
     let plain = server.address();
     let of = |transport| Address::over(transport, "localhost", plain.port());
@@ -277,7 +277,7 @@ async fn the_wrong_transport_is_told_as_such() {
         .await
         .expect_err("no WebSocket");
     assert!(error.to_string().contains("WebSocket upgrade"), "{error}");
-    // A WebSocket port without TLS, and a client that offers something else.
+    // A WebSocket port without TLS, and a client that offers another subprotocol.
     let websocket = at(&server, Transport::Ws);
     let ask = Ask {
         subprotocols: &["x"],
@@ -290,7 +290,7 @@ async fn the_wrong_transport_is_told_as_such() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixty_four_connections_side_by_side() {
+async fn sixty_four_connections_in_parallel() {
     let (server, _folder) = broker(false).await;
     let dialer = dialer(trusting());
     let address = at(&server, Transport::Wss);
@@ -305,7 +305,7 @@ async fn sixty_four_connections_side_by_side() {
     server.stop().await;
 }
 
-/// A WebSocket server for one client after another, which answers the first bytes of each with these frames.
+/// A WebSocket server that serves one client at a time, and answers the first bytes of each with these frames.
 async fn peer(frames: &'static [u8]) -> (Address, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -316,7 +316,7 @@ async fn peer(frames: &'static [u8]) -> (Address, tokio::task::JoinHandle<()>) {
                 websocket::accept(&mut tcp, choose).await.expect("an upgrade");
                 tcp.read_exact(&mut [0; 2]).await.expect("a frame");
                 tcp.write_all(frames).await.expect("a write");
-                // Open until the client has gone.
+                // Stays open until the client has closed.
                 tokio::io::copy(&mut tcp, &mut tokio::io::sink()).await.ok();
             });
         }
@@ -325,8 +325,8 @@ async fn peer(frames: &'static [u8]) -> (Address, tokio::task::JoinHandle<()>) {
 }
 
 #[tokio::test]
-async fn frames_may_be_cut_and_mixed_with_control_frames() {
-    // CONNACK in three fragments, with an empty one and a ping among them, and then a close frame.
+async fn frames_may_be_fragmented_and_interleaved_with_control_frames() {
+    // CONNACK in three fragments, with an empty one and a ping between them, and then a close frame.
     let frames: &[u8] = b"\x02\x01\x20\x89\x02hi\x00\x00\x00\x02\x02\x00\x80\x01\x00\x88\x02\x03\xe8";
     let (address, server) = peer(frames).await;
     let Link { mut reader, mut writer } = Dialer::default()
@@ -339,14 +339,14 @@ async fn frames_may_be_cut_and_mixed_with_control_frames() {
     let mut came = Vec::new();
     tokio::time::timeout(PATIENCE, reader.read_to_end(&mut came))
         .await
-        .expect("a close frame is an end")
+        .expect("a close frame is an orderly end")
         .expect("an orderly one");
     assert_eq!(came, ACCEPTED);
     server.abort();
 }
 
 #[tokio::test]
-async fn what_is_no_websocket_ends_the_connection() {
+async fn invalid_websocket_frames_end_the_connection() {
     for (frames, why) in [
         (&b"\xc2\x01\x20"[..], "a reserved bit"),
         (b"\x82\x81\x00\x00\x00\x00\x20", "is masked"),
@@ -385,7 +385,7 @@ async fn a_ping_is_answered_while_nothing_is_written() {
         tcp.read_exact(&mut pong).await.expect("a pong");
         let mask = [pong[2], pong[3], pong[4], pong[5]];
         let payload: Vec<u8> = pong[6..].iter().zip(mask).map(|(b, m)| b ^ m).collect();
-        // The connection stays open until the pong has been looked at.
+        // The connection stays open until the pong has been checked.
         (pong[0], pong[1], payload, tcp)
     });
     let address = Address::over(Transport::Ws, "127.0.0.1", port);
@@ -406,7 +406,7 @@ async fn a_ping_is_answered_while_nothing_is_written() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_text_frame_of_the_broker_is_a_finding() {
-    // CONNACK in a text frame.
+    // A CONNACK in a text frame.
     let (address, server) = peer(b"\x81\x04\x20\x02\x00\x00").await;
     let target = Target {
         info: TargetInfo {
@@ -440,14 +440,14 @@ async fn a_text_frame_of_the_broker_is_a_finding() {
 }
 
 #[tokio::test]
-async fn a_reset_is_one_over_every_transport() {
+async fn a_reset_is_reported_over_every_transport() {
     for transport in [Transport::Mqtt, Transport::Mqtts, Transport::Ws] {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let server = tokio::spawn(async move {
             let (tcp, _) = listener.accept().await.expect("a client");
             let mut link = served(transport, tcp).await;
-            // TLS is through on the client's side before it is here: only now may it be reset.
+            // The client completes the TLS handshake before the server does: only now may the server reset.
             link.writer.write_all(b"x").await.expect("a write");
             link.writer.flush().await.expect("a flush");
             let mut rest = Vec::new();

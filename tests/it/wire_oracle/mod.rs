@@ -1,5 +1,5 @@
-//! Our decoder beside an independent one, `mqtt-proto`: what it refuses we refuse and the other way round, over a table of
-//! vectors and over every valid packet. Where the two differ the vector names the clause that decides.
+//! The decoder compared with an independent one, `mqtt-proto`: both refuse the same packets, over a table of vectors and
+//! over every valid packet. If the two differ, the vector names the clause that decides.
 
 pub mod vectors;
 
@@ -10,14 +10,14 @@ use proptest::prelude::*;
 
 use crate::wire_properties::packets;
 
-/// What both make of a vector.
+/// The result of both decoders for a vector.
 #[derive(Clone, Copy)]
 pub enum Verdict {
     BothTake,
     BothRefuse,
-    /// By this statement, which our decoder must report.
+    /// Our decoder refuses it, and must report this statement.
     WeRefuse(&'static str),
-    /// Although this clause permits it.
+    /// The other decoder refuses it, although this clause permits it.
     TheyRefuse(&'static str),
 }
 
@@ -30,7 +30,7 @@ fn they_take(bytes: &[u8], version: Version) -> bool {
     }
 }
 
-/// A breach of a SHOULD is no reason to refuse.
+/// A violation of a SHOULD is no reason to refuse.
 fn we_take(decoded: &Decoded) -> bool {
     decoded.packet.is_some() && decoded.breaches.iter().all(|b| !b.is_must())
 }
@@ -68,7 +68,7 @@ fn every_exception_names_a_clause() {
     }
 }
 
-/// What the other decoder refuses among valid packets, by the clause that permits it.
+/// The clause that permits a valid packet which the other decoder refuses.
 fn known_to_be_refused(version: Version, packet: &Packet) -> Option<&'static str> {
     if version == Version::V5
         && let Packet::Publish(publish) = packet
@@ -85,7 +85,7 @@ fn known_to_be_refused(version: Version, packet: &Packet) -> Option<&'static str
     None
 }
 
-/// The other encoder writes the failure code of SUBACK as 3, where 3.1.1 (3.9.3) has 0x80.
+/// The other encoder writes the failure code of SUBACK as 3, but 3.1.1 (3.9.3) has 0x80.
 fn written_wrong(version: Version, packet: &Packet) -> bool {
     matches!(packet, Packet::SubAck(p) if version != Version::V5 && p.reason_codes.contains(&0x80))
 }
@@ -94,13 +94,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_other_decoder_takes_every_valid_packet((version, _, packet) in packets::valid()) {
+    fn the_other_decoder_accepts_every_valid_packet((version, _, packet) in packets::valid()) {
         prop_assume!(known_to_be_refused(version, &packet).is_none());
         let bytes = encode_bytes(&packet, version);
         prop_assert!(they_take(&bytes, version), "{}", hex::encode(&bytes));
     }
 
-    /// Its encoder writes 3.x as ours does. At 5.0 it sorts properties, so there the lengths are compared.
+    /// Its encoder gives the same bytes as ours at 3.x. At 5.0 it sorts properties, so only the lengths are compared.
     #[test]
     fn the_other_encoder_writes_the_same((version, _, packet) in packets::valid()) {
         prop_assume!(known_to_be_refused(version, &packet).is_none());
@@ -119,7 +119,7 @@ proptest! {
     }
 }
 
-/// A vector's side is the one that may send the packet, unless the direction is what is tested.
+/// A vector's side is one that may send the packet, unless the vector tests the direction.
 #[test]
 fn the_vectors_cover_every_type_and_version() {
     for version in Version::ALL {

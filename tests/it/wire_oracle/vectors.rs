@@ -1,4 +1,4 @@
-//! The vectors: version, sender, bytes, and what both decoders make of them.
+//! The vectors: version, sender, bytes, and the result of both decoders.
 
 use mqttspec::statements::Version::{self, *};
 use mqttspec::wire::Side::{self, *};

@@ -1,5 +1,5 @@
-//! What holds for every packet and every stream: encoding and decoding undo each other, decoding is total, and frames do
-//! not depend on how a stream is cut.
+//! Properties of every packet and every stream: encoding and decoding are inverse, decoding is total, and frames do not
+//! depend on how a stream is split into chunks.
 
 pub mod packets;
 
@@ -13,7 +13,7 @@ fn side() -> impl Strategy<Value = Side> {
     prop_oneof![Just(Side::Client), Just(Side::Server)]
 }
 
-/// One frame of bytes that are one packet.
+/// The frame of bytes that are exactly one packet.
 fn frame(bytes: &Bytes) -> Frame {
     let mut splitter = Splitter::new();
     let mut pieces = splitter.push(bytes);
@@ -24,7 +24,7 @@ fn frame(bytes: &Bytes) -> Frame {
     }
 }
 
-/// The fields follow one another without gap and cover all of the packet; no breach points elsewhere.
+/// The fields are contiguous and cover the whole packet; every violation points into it.
 fn assert_covered(decoded: &Decoded, len: usize) {
     let mut at = 0;
     for field in &decoded.fields {
@@ -44,7 +44,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn encoding_and_decoding_undo_each_other((version, from, packet) in packets::valid()) {
+    fn encoding_and_decoding_are_inverse((version, from, packet) in packets::valid()) {
         let bytes = encode_bytes(&packet, version);
         let decoded = decode(&frame(&bytes), version, from);
         prop_assert_eq!(&decoded.breaches, &[]);
@@ -83,13 +83,13 @@ proptest! {
         let checked = check(&Frame::loose(bytes).unwrap(), read_as, from);
         prop_assert_eq!(checked, Checked::from(decoded.clone()));
         if decoded.packet.is_none() {
-            prop_assert!(!decoded.breaches.is_empty(), "no packet and no reason: {:?}", decoded);
+            prop_assert!(!decoded.breaches.is_empty(), "neither a packet nor a violation: {:?}", decoded);
         }
     }
 
-    /// What is decoded without a breach says the same when it is written again.
+    /// A packet that decodes without a violation is the same after another round trip.
     #[test]
-    fn a_packet_without_breach_is_understood_whole((version, _, packet) in packets::valid(), at in any::<prop::sample::Index>(), byte in any::<u8>(), from in side()) {
+    fn a_packet_without_violations_survives_a_round_trip((version, _, packet) in packets::valid(), at in any::<prop::sample::Index>(), byte in any::<u8>(), from in side()) {
         let mut bytes = encode_bytes(&packet, version).to_vec();
         let i = at.index(bytes.len());
         bytes[i] = byte;
@@ -102,7 +102,7 @@ proptest! {
     }
 
     #[test]
-    fn frames_do_not_depend_on_the_cuts(
+    fn frames_do_not_depend_on_the_chunks(
         packets in prop::collection::vec(packets::valid(), 0..6),
         garbage in prop::collection::vec(any::<u8>(), 0..40),
         cuts in prop::collection::vec(1usize..30, 1..40),
@@ -137,9 +137,9 @@ proptest! {
     }
 }
 
-/// A PUBLISH of more than a mebibyte, cut in several ways.
+/// A PUBLISH of more than a mebibyte, split in several ways.
 #[test]
-fn long_frames_do_not_depend_on_the_cuts() {
+fn long_frames_do_not_depend_on_the_chunks() {
     let payload: Vec<u8> = (0..1_200_000u32).map(|i| (i % 251) as u8).collect();
     let packet = Packet::Publish(mqttspec::wire::Publish {
         topic: "long".into(),

@@ -134,7 +134,7 @@ fn id() -> impl Strategy<Value = u16> {
     prop_oneof![1u16..=u16::MAX, Just(1), Just(u16::MAX)]
 }
 
-/// A code that this side may send; 0 where the version has none in this packet.
+/// A code that this side may send; 0 if this packet has no code at the version.
 fn code(packet_type: PacketType, version: Version, side: Side) -> BoxedStrategy<u8> {
     let codes: Vec<u8> = reason_codes(packet_type, version)
         .into_iter()
@@ -159,7 +159,7 @@ fn ack(
     })
 }
 
-/// Characters that no version holds against anyone, of one to four bytes, the byte order mark among them.
+/// Characters of one to four bytes that every version permits, including the byte order mark.
 fn character() -> impl Strategy<Value = char> {
     prop_oneof![
         4 => prop::char::range('a', 'z'),
@@ -232,7 +232,7 @@ fn connect(version: Version) -> impl Strategy<Value = Connect> {
         properties(Place::Will, version, Side::Client),
     )
         .prop_map(|(qos, retain, topic, payload, mut properties)| {
-            // The promise of UTF-8 would have to be kept by the payload.
+            // With a Payload Format Indicator of 1, the payload would have to be UTF-8.
             let format = mqttspec::wire::property::id::PAYLOAD_FORMAT_INDICATOR;
             if std::str::from_utf8(&payload).is_err() {
                 properties.0.retain(|p| p.id != format);
@@ -294,7 +294,7 @@ fn publish(version: Version, side: Side) -> impl Strategy<Value = Publish> {
     )
 }
 
-/// Any properties that may stand there, in any order; none at 3.x.
+/// Any permitted properties in any order; none at 3.x.
 fn properties(place: Place, version: Version, side: Side) -> BoxedStrategy<Properties> {
     use mqttspec::wire::property::id::{SESSION_EXPIRY_INTERVAL, SUBSCRIPTION_IDENTIFIER};
     if version != Version::V5 {
@@ -349,7 +349,7 @@ fn property(spec: &'static PropertySpec) -> BoxedStrategy<Property> {
         DataType::U16 => number.prop_map(|n| PropertyValue::U16(n as u16)).boxed(),
         DataType::U32 => number.prop_map(PropertyValue::U32).boxed(),
         DataType::VarInt => number.prop_map(PropertyValue::VarInt).boxed(),
-        // A response topic is a topic name; the others take any text, and a topic is one.
+        // A Response Topic must be a topic name; the other strings may be any text, and a topic name is one.
         DataType::Text => topic().prop_map(PropertyValue::Text).boxed(),
         DataType::Pair => (text(), text()).prop_map(|(k, v)| PropertyValue::Pair(k, v)).boxed(),
         DataType::Binary => binary().prop_map(PropertyValue::Binary).boxed(),
