@@ -1,10 +1,10 @@
-//! A proxy that holds every byte back for a while, in both directions: a network between the harness and a broker on this
+//! A proxy that delays every byte in both directions: it simulates a network between the harness and a broker on this
 //! machine. `ci/stress.sh` plays the suite through it.
 //!
 //!     cargo run --release --example delay -- 127.0.0.1:11883 127.0.0.1:1883 50
 //!
-//! listens on the first address, forwards to the second, and holds back for so many milliseconds each way. It ends when it is
-//! killed. Once it listens, it prints `ready` and its address; port 0 is a free one.
+//! listens on the first address, forwards to the second, and delays by 50 ms each way. It runs until it is killed. Once it
+//! listens, it prints `ready` and its address; port 0 is a free one.
 
 use std::error::Error;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// How many reads may be on their way in one direction of a connection.
+/// How many reads may be in transit in one direction of a connection.
 const ON_THE_WAY: usize = 1024;
 
 #[tokio::main(flavor = "current_thread")]
@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Carries one connection. That either side goes away is the end of it and no error.
+/// Forwards one connection. If either side closes, the connection ends without an error.
 async fn between(client: TcpStream, target: String, delay: Duration) -> std::io::Result<()> {
     let broker = TcpStream::connect(target).await?;
     client.set_nodelay(true)?;
@@ -47,12 +47,12 @@ async fn between(client: TcpStream, target: String, delay: Duration) -> std::io:
     Ok(())
 }
 
-/// Carries one direction, the end of it too.
+/// Forwards one direction, including its end.
 async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration) {
     let (sender, mut receiver) = mpsc::channel::<(Instant, Vec<u8>)>(ON_THE_WAY);
     let read = async move {
         let mut buffer = vec![0; 64 * 1024];
-        // Neither FIN nor RST has bytes: both are the end, and come as late as bytes would.
+        // Neither FIN nor RST has bytes: both are the end, and are delayed as bytes are.
         while let Ok(n) = from.read(&mut buffer).await {
             let due = Instant::now() + delay;
             if sender.send((due, buffer[..n].to_vec())).await.is_err() || n == 0 {

@@ -1,7 +1,7 @@
-//! A broker's own test: it is started inside the test's process, restarted, killed, and judged.
+//! The test of a broker's author: the broker is started inside the test's process, restarted, killed, and judged.
 //!
-//! The crate's reference server plays somebody's broker here; `start` is all that such a broker has to offer. Run it with
-//! `cargo run --example in_process`; `tests/it/in_process.rs` runs it as a test.
+//! The crate's reference server takes the place of your broker here; `start` is all that a broker must provide. Run the
+//! example with `cargo run --example in_process`; `tests/it/in_process.rs` runs it as a test.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use mqttspec::reference::{Config, Server};
 use mqttspec::suite::RunResult;
 use mqttspec::{Suite, Target};
 
-/// Somebody's broker, with what the harness has to know of it.
+/// Your broker, with the methods that the harness needs.
 struct Broker(Server);
 
 impl Running for Broker {
@@ -27,7 +27,7 @@ impl Running for Broker {
     }
 }
 
-/// Starts the broker where the harness says, with its state in the folder that a restart finds again.
+/// Starts the broker at the address of the harness, with its state in a folder that survives a restart.
 async fn start(home: Home) -> std::io::Result<Broker> {
     let config = Config {
         address: home.address(),
@@ -37,7 +37,7 @@ async fn start(home: Home) -> std::io::Result<Broker> {
     Server::start(config).await.map(Broker)
 }
 
-/// Plays the cases about retained messages and sessions, some of which restart the broker.
+/// Plays the cases about retained messages and sessions. Some of them restart the broker.
 pub fn run() -> Result<RunResult, Box<dyn std::error::Error>> {
     let broker = Target::restarting(start)
         .name("in-process")

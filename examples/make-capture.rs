@@ -1,9 +1,9 @@
 //! Writes a large capture to standard output, for `ci/bench-capture.sh`:
 //!
 //! ```sh
-//! make-capture full 200       # some 200 MB: a few connections with large messages, in segments as Ethernet carries them
-//! make-capture large 200      # the same in segments of 32 KiB, as a host sees them whose network card cuts them
-//! make-capture short 140000   # so many short connections, twenty open at a time
+//! make-capture full 200       # about 200 MB: a few connections with large messages, in segments of Ethernet's size
+//! make-capture large 200      # the same in segments of 32 KiB, as captured on a host with segmentation offload
+//! make-capture short 140000   # 140 000 short connections, twenty open at a time
 //! ```
 
 use std::io::{self, BufWriter, Write};
@@ -11,9 +11,9 @@ use std::io::{self, BufWriter, Write};
 use etherparse::PacketBuilder;
 use mqttspec::wire::{Ack, ConnAck, Connect, Disconnect, Packet, Publish, Version, encode_bytes};
 
-/// The payload of a full segment on Ethernet, with TCP's timestamps.
+/// The payload of a full segment on Ethernet, with TCP timestamps.
 const FULL: usize = 1448;
-/// That of a large one, before the network card has cut it.
+/// The payload of a large segment, before the network card splits it.
 const LARGE: usize = 32 * 1024;
 /// The payload of a large message.
 const MESSAGE: usize = 200_000;
@@ -28,7 +28,7 @@ struct Capture<W: Write> {
     segment: usize,
 }
 
-/// One connection: where each side is.
+/// One connection, with the next sequence number of each side.
 struct Connection {
     number: u32,
     next: [u32; 2],

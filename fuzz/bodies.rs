@@ -1,6 +1,6 @@
-//! What is done with an input, target by target: everything that reads it, and what has to hold of what is read.
+//! The bodies of the fuzzing targets: each reads its input in every way, and asserts the properties of the result.
 //!
-//! `fuzz_targets/` gives these to libFuzzer, `tests/it/fuzz_corpus.rs` plays the corpus through them with any toolchain.
+//! `fuzz_targets/` passes these to libFuzzer; `tests/it/fuzz_corpus.rs` runs them over the corpus with any toolchain.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use mqttspec::wire::{
     describe_bytes, encode_bytes,
 };
 
-/// What a target does with an input: nothing that can be seen, unless it panics.
+/// The body of a target: it has no visible effect, unless it panics.
 pub type Body = fn(&[u8]);
 
 /// Every target by its name, which is also that of its folder in the corpus.
@@ -29,13 +29,13 @@ pub const TARGETS: [(&str, Body); 6] = [
     ("capture", capture),
 ];
 
-/// The version and the sender that the first byte of an input of `decoder` stands for.
+/// The version and the sender, encoded in the first byte of an input of `decoder`.
 fn manner(byte: u8) -> (Version, Side) {
     let side = if byte & 1 == 0 { Side::Client } else { Side::Server };
     (Version::ALL[usize::from(byte >> 1) % Version::ALL.len()], side)
 }
 
-/// A byte for version and sender, then a packet, whole or not.
+/// A byte for version and sender, then a packet, complete or not.
 pub fn decoder(data: &[u8]) {
     let Some((first, packet)) = data.split_first() else {
         return;
@@ -53,15 +53,11 @@ pub fn decoder(data: &[u8]) {
         assert!(breach.span.start <= breach.span.end && breach.span.end <= bytes.len());
     }
     if !bytes.is_empty() && decoded.packet.is_none() {
-        assert!(!decoded.breaches.is_empty(), "no packet and no reason");
+        assert!(!decoded.breaches.is_empty(), "neither a packet nor a violation");
     }
     if let (Some(packet), []) = (&decoded.packet, &decoded.breaches[..]) {
         let again = decode_bytes(&encode_bytes(packet, version), version, from);
-        assert_eq!(
-            again.packet.as_ref(),
-            Some(packet),
-            "it changes when it is written again"
-        );
+        assert_eq!(again.packet.as_ref(), Some(packet), "a round trip changes the packet");
     }
     describe_bytes(&bytes, version, from);
     if let Some(frame) = Frame::loose(bytes) {
@@ -71,8 +67,8 @@ pub fn decoder(data: &[u8]) {
     }
 }
 
-/// Chunks of a stream: a byte for a length and so many bytes, or from 0xf0 on two bytes that stand for up to 2 MiB of one
-/// byte. The pieces have to be the same as when all comes at once, say the same where the version is known, and memory has to be
+/// Chunks of a stream: a length byte and that many bytes, or, from 0xf0 on, two bytes that encode up to 2 MiB of one byte.
+/// The pieces must be the same as for a single chunk, and have the same content if the version is known. The memory must be
 /// bounded.
 pub fn splitter(mut data: &[u8]) {
     const MOST: usize = 4 * 1024 * 1024;
@@ -82,8 +78,8 @@ pub fn splitter(mut data: &[u8]) {
     while let Some((op, rest)) = data.split_first() {
         if let (0xf0.., [len, byte, rest @ ..]) = (*op, rest) {
             let mut len = usize::from(*len) << 13;
-            // Long ones are for the inside of a long packet. Elsewhere they would be a million packets of two bytes, and
-            // the time would go into comparing them.
+            // Long chunks are only for the inside of a long packet. Elsewhere they would be a million packets of two bytes,
+            // which take long to compare.
             if cut.expected_len().is_none() {
                 len = len.min(1024);
             }
@@ -102,7 +98,7 @@ pub fn splitter(mut data: &[u8]) {
         assert!(cut.pending().len() as u64 <= WHOLE_MAX.max(BROKEN_MAX as u64));
     }
     let mut at_once = Splitter::new();
-    assert_eq!(pieces, at_once.push(&whole), "the pieces depend on the cuts");
+    assert_eq!(pieces, at_once.push(&whole), "the pieces depend on the chunks");
     assert_eq!(
         (cut.pending(), cut.pending_len()),
         (at_once.pending(), at_once.pending_len())
@@ -137,7 +133,7 @@ pub fn splitter(mut data: &[u8]) {
                     decode(frame, version, Side::Server),
                     decode(again, version, Side::Server),
                 );
-                assert_eq!(one, other, "the version changes what is read");
+                assert_eq!(one, other, "a known version changes the content");
             }
         }
     }
@@ -179,7 +175,7 @@ pub fn profile(data: &[u8]) {
     }
 }
 
-/// The bytes notation: a line of it, and behind the first line break what it is compared with.
+/// The bytes notation: a line of it, and after the first line break the bytes to compare it with.
 pub fn notation(data: &[u8]) {
     let end = data.iter().position(|b| *b == b'\n').unwrap_or(data.len());
     let Ok(text) = std::str::from_utf8(&data[..end]) else {
@@ -189,7 +185,7 @@ pub fn notation(data: &[u8]) {
     let mut scope = Scope::new("ns");
     for awaited in [false, true] {
         match ByteTemplate::parse(text, awaited) {
-            Err((range, _)) => assert!(text.get(range).is_some(), "the place of the error is none of the text"),
+            Err((range, _)) => assert!(text.get(range).is_some(), "the error is outside of the text"),
             Ok(template) => {
                 print::bytes(&template, &scope);
                 let _ = template.matches(raw, &mut scope);

@@ -1,8 +1,8 @@
-//! A stream of packets → packets. Each codec gets the stream as it likes it best; `mqtt_proto`, which does not say where a
-//! packet ends, is told.
+//! A stream of packets → packets. Each codec gets the stream in its preferred form; `mqtt_proto`, which does not report where
+//! a packet ends, gets the lengths.
 //!
-//! `check` gives the packet and every breach, `decode` the place of every field too. The others give the packet, or that
-//! something is wrong with it. It is shown to the optimiser by reference: moving it elsewhere is no part of decoding.
+//! `check` returns the packet and every violation, `decode` also the span of every field. The others return the packet or an
+//! error. `black_box` gets the packet by reference, because moving it is no part of decoding.
 
 use bytes::{Bytes, BytesMut};
 use divan::{Bencher, black_box};
@@ -11,10 +11,10 @@ use tokio_util::codec::Decoder;
 
 use crate::input::{KINDS, input};
 
-/// More than any packet here has.
+/// More bytes than any packet here has.
 const MOST: usize = 1 << 20;
 
-/// The frames of a stream, all in one piece of memory, as the other codecs leave theirs.
+/// The frames of a stream, all in one allocation, as those of the other codecs.
 fn frames(stream: &Bytes, each: usize) -> impl Iterator<Item = Frame> + '_ {
     (0..stream.len())
         .step_by(each)
@@ -49,14 +49,14 @@ fn mqttspec_decode(bencher: Bencher, kind: &str) {
         });
 }
 
-/// With the splitter, which copies each packet into memory of its own.
+/// With the splitter, which copies each packet into an allocation of its own.
 #[divan::bench(args = KINDS)]
 fn mqttspec_split_and_check(bencher: Bencher, kind: &str) {
     let input = input(kind);
     bencher.bench_local(|| {
         for piece in Splitter::new().push(&input.stream) {
             let Piece::Frame(frame) = piece else {
-                panic!("the stream is broken")
+                panic!("the stream is invalid")
             };
             black_box(&check(&frame, input.version, input.from).packet);
         }

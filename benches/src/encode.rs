@@ -7,7 +7,7 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use crate::input::{COUNT, Input, input};
 
-/// The packets that all of them can write.
+/// The packets that all codecs can encode.
 const KINDS: [&str; 4] = [
     "connect v3.1.1",
     "publish v3.1.1",
@@ -25,7 +25,7 @@ fn mqttspec(bencher: Bencher, kind: &str) {
     });
 }
 
-/// It takes the packet away, so that it is given copies, which are made before the time is taken.
+/// The encoder takes the packet by value, so it gets copies, which are made before the measurement.
 #[divan::bench(args = KINDS)]
 fn rmqtt_codec(bencher: Bencher, kind: &str) {
     fn run<C, P>(bencher: Bencher, mut codec: C, input: &Input)

@@ -6,7 +6,7 @@ use mqttspec::wire::Splitter;
 
 use crate::input::input;
 
-/// Small packets in chunks of so many bytes.
+/// Small packets in chunks of the given number of bytes.
 #[divan::bench(args = [1, 100, 1500, 65_536])]
 fn small_packets(bencher: Bencher, chunk: usize) {
     let stream = input("publish v5").stream.repeat(10);
@@ -18,7 +18,7 @@ fn small_packets(bencher: Bencher, chunk: usize) {
     });
 }
 
-/// A packet too long to be kept: its head, its tail and its digests.
+/// A packet too long to be kept whole: its head, its tail and its digests.
 #[divan::bench]
 fn one_packet_of_16_mb(bencher: Bencher) {
     let mut stream = vec![0x30, 0x80, 0x80, 0x80, 0x08, 0x00, 0x01, b'a'];

@@ -1,4 +1,4 @@
-//! The packets that all codecs are given: valid ones of ordinary size.
+//! The packets for all codecs: valid ones of ordinary size.
 
 use bytes::Bytes;
 use mqttspec::wire::property::id;
@@ -7,7 +7,7 @@ use mqttspec::wire::{
     encode_bytes,
 };
 
-/// So many packets are in each input.
+/// The number of packets in each input.
 pub const COUNT: usize = 100;
 
 /// The inputs by name.
@@ -22,7 +22,7 @@ pub const KINDS: [&str; 8] = [
     "suback v5",
 ];
 
-/// The same packet [`COUNT`] times, one behind the other.
+/// The same packet [`COUNT`] times in a row.
 pub struct Input {
     pub version: Version,
     pub from: Side,

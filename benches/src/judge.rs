@@ -1,5 +1,5 @@
-//! Transcripts → what the rules find in them, and whether a case is met. The transcripts are those of every case that does
-//! not wait, played on the embedded broker.
+//! Transcripts → the findings of the rules, and the verdict of the matcher. The transcripts are those of every case without
+//! waits, played on the embedded broker.
 
 use std::sync::{Arc, LazyLock};
 
@@ -33,7 +33,7 @@ static PLAYED: LazyLock<Vec<Played>> = LazyLock::new(|| {
             let Some(transcript) = session.case(case).await.transcript else {
                 continue;
             };
-            // What is long costs what hashing costs, which `frames` tells.
+            // A long packet costs as much as its hash, which `frames` measures.
             if transcript.events.len() < 2000 {
                 played.push(Played {
                     case: case.clone(),
@@ -60,7 +60,7 @@ fn rules_over_every_case(bencher: Bencher) {
         });
 }
 
-/// The matcher over all transcripts, sending what it sent then.
+/// The matcher over all transcripts, sending the same packets as in the recorded play.
 #[divan::bench]
 fn matching_every_case(bencher: Bencher) {
     let events: usize = PLAYED.iter().map(|p| p.transcript.events.len()).sum();

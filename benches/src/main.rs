@@ -1,5 +1,5 @@
-//! What the parts cost that work on every byte: decoding, encoding, splitting, rules, matching. Beside the codec run others,
-//! over the same packets in the same run.
+//! The cost of the parts that process every byte: decoding, encoding, splitting, rules, matching. Other codecs run over the
+//! same packets for comparison.
 //!
 //! Every figure of a codec is for [`input::COUNT`] packets.
 
