@@ -14,7 +14,7 @@ PROGRAM = Path(sys.argv[1]).resolve()
 PAGES = [Path(page).resolve() for page in sys.argv[2:]]
 BROWSER = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 SHOTS = os.environ.get("SHOTS")
-# What a page of many brokers may cost: bytes, and seconds until its table is there.
+# The limits of a page with many brokers: its size in bytes, and the seconds until it shows its table.
 LARGEST = 15 * 1000 * 1000
 SLOWEST = 2.0
 
@@ -36,7 +36,7 @@ def mqttspec(folder, *arguments, code):
 
 
 class Browser:
-    """Pages that must not complain, and must not ask for anything but themselves."""
+    """Opens pages, and records errors and any request beyond the page itself."""
 
     def __init__(self, playwright):
         self.browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
@@ -50,7 +50,7 @@ class Browser:
         page.on("console", lambda m: m.type == "error" and self.wrong.append(f"{file.name}: {m.text}"))
         page.on("request", lambda r: r.url.startswith("file:") or self.wrong.append(f"{file.name} asks for {r.url}"))
         page.on("dialog", lambda dialog: self.wrong.append(f"{file.name}: {dialog.message}"))
-        # When the table was there, by the page's own clock, which begins with the navigation.
+        # The time at which the table appeared, by the page's clock, which starts with the navigation.
         page.add_init_script("""
             new MutationObserver((_, observer) => {
               if (!document.querySelector("#table .group")) return;
@@ -59,7 +59,7 @@ class Browser:
             }).observe(document, { childList: true, subtree: true });
         """)
         page.goto(file.as_uri() + hash)
-        # Not wait_for_function: what it asks a second time, the page's policy forbids as eval.
+        # Not wait_for_function: it polls with eval, which the page's policy forbids.
         deadline = time.monotonic() + 30
         while not page.evaluate("window.opened > 0"):
             assert time.monotonic() < deadline, f"{file} does not open"
@@ -84,7 +84,7 @@ def filters(browser, file):
     everything = count.inner_text()
     assert int(everything.split()[0]) > 50, everything
     expect(page.locator("#summary tbody tr")).to_have_count(2)
-    # Folded to begin with; what is narrowed is open.
+    # Groups are folded at first, and open with a filter.
     assert page.locator("#table .rows").count() == 0
     page.fill("#text", "dup before")
     expect(count).to_have_text("2 cases")
@@ -111,7 +111,7 @@ def filters(browser, file):
     page.select_option("#version", "")
     page.fill("#statement", "v3.1.1:MQTT-4.3.3-2")
     expect(count).not_to_have_text(everything)
-    # What is asked for is in the address, and comes from there.
+    # The address encodes the filter, and restores it.
     again = browser.open(file, hash=page.evaluate("location.hash"))
     expect(again.locator("#count")).to_have_text(count.inner_text())
     expect(again.locator("#statement")).to_have_value("v3.1.1:MQTT-4.3.3-2")
@@ -133,7 +133,7 @@ def reading(browser, file):
     expect(dialog).to_be_visible()
     expect(dialog.locator(".bar .badge")).to_have_text("F fail")
     expect(dialog.locator(".statement").first).to_contain_text("v3.1.1:MQTT-4.3.3-2")
-    # The ladder: lanes, packets in order, and the failing one marked.
+    # The ladder: lanes, packets in order, and a mark on the failing one.
     assert [who.text_content() for who in dialog.locator(".ladder .who").all()] == ["pubpub", "brokerbroker", "subsub"]
     arrows = [name.text_content() for name in dialog.locator(".ladder .event .name").all()]
     script = ["PUBLISH", "PUBREC", "PUBLISH", "PUBREC", "PUBREL", "PUBCOMP"]
@@ -141,12 +141,12 @@ def reading(browser, file):
     expect(dialog.locator(".ladder .event.bad .name")).to_have_text("PUBLISH")
     expect(dialog.locator(".ladder .verdict").first).to_contain_text("sub <- nothing")
     title = dialog.locator(".ladder .event.bad title").text_content()
-    assert "PUBLISH comes to sub" in title and " 2f 64 75 70 00" in title, title
-    # Its bytes and fields below; another one when it is chosen.
-    expect(dialog.locator(".packet")).to_contain_text("PUBLISH comes to sub")
+    assert "sub receives PUBLISH" in title and " 2f 64 75 70 00" in title, title
+    # Its bytes and fields are below the ladder. Another packet is shown when it is chosen.
+    expect(dialog.locator(".packet")).to_contain_text("sub receives PUBLISH")
     expect(dialog.locator(".packet .hex .ascii").first).to_contain_text("/dup")
     dialog.locator(".ladder .event", has_text="PUBCOMP").first.click()
-    expect(dialog.locator(".packet b")).to_have_text("PUBCOMP comes to pub")
+    expect(dialog.locator(".packet b")).to_have_text("pub receives PUBCOMP")
     expect(dialog.locator(".packet .hex .bytes")).to_have_text("70 02 00 07")
     expect(dialog.locator("pre.script .now")).to_contain_text("pub <- PUBCOMP")
     expect(dialog.locator("pre.script .at")).to_contain_text("sub <- nothing")
@@ -158,7 +158,7 @@ def reading(browser, file):
     assert dialog.locator(".events tbody tr").count() >= shown
     expect(dialog.locator(".command code")).to_contain_text("mqttspec run -e qos2/dup-before-pubrel@v3.1.1 --trace always")
     browser.shot(page, "exchange")
-    # The address opens it again.
+    # The address opens the same result.
     again = browser.open(file, hash=page.evaluate("location.hash"))
     expect(again.locator("#detail .id")).to_have_text("qos2/dup-before-pubrel@v3.1.1")
     dialog.get_by_label("Close", exact=True).click()
@@ -169,7 +169,7 @@ def keyboard(browser, file):
     page = browser.open(file)
     page.keyboard.press("/")
     page.keyboard.type("qos2/dup-before-pubrel")
-    # A part of the text has the same two cases: the table is written anew when the rest is there.
+    # A prefix of the text matches the same two cases, so wait until the table is updated for the whole text.
     expect(page).to_have_url(re.compile("#text=qos2%2Fdup-before-pubrel$"))
     expect(page.locator("#count")).to_have_text("2 cases")
     page.locator("#table").focus()
@@ -243,18 +243,18 @@ def paper(browser, file):
     page.click("#expand")
     pdf = page.pdf()
     assert pdf.startswith(b"%PDF") and len(pdf) > 20_000, len(pdf)
-    # Every row is there, not only those near the window.
+    # The print has every row, not only those near the window.
     assert page.locator("#table .rows [role=row]").count() == int(page.locator("#count").inner_text().split()[0])
 
 
 def size(browser, file):
     bytes_ = file.stat().st_size
-    # The best of three: what else the machine does is not the page's doing.
+    # The best of three, because other load on the machine is no property of the page.
     pages = [browser.open(file) for _ in range(3)]
     opened, page = min(((page.evaluate("opened") / 1000, page) for page in pages), key=lambda one: one[0])
     page.check("#differ")
     browser.shot(page, file.stem)
-    # So many that they stay folded, or so few that they are open.
+    # Many rows stay folded, few are open.
     if page.locator("#expand").inner_text() == "Expand all":
         page.click("#expand")
     expect(page.locator("#table .rows [role=row]").first).to_be_visible()
@@ -284,7 +284,7 @@ def main():
         for page in [two, *PAGES]:
             check(page.name, size, browser, page)
         assert not browser.wrong, "\n".join(browser.wrong)
-    print("the page is fit to be published")
+    print("the page passes all checks")
 
 
 main()

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Tests the page in a headless browser: pages are made of real runs, then opened, filtered, read and driven by keyboard.
-# Chromium comes from Debian's packages, Playwright from PyPI into a folder below target/.
+# Tests the page in a headless browser: makes pages of real runs, then opens, filters, reads and controls them by keyboard.
+# Chromium is installed from Debian's packages, Playwright from PyPI into a folder below target/.
 #
-# ci/page/check.sh [PAGE...]: further pages, such as one of many brokers, have to open in time and stay small.
+# ci/page/check.sh [PAGE...]: further pages, such as one of many brokers, must open in time and stay small.
 # SHOTS=DIR keeps screenshots.
 set -eu -o pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
 program=${PROGRAM:-target/release/mqttspec}
-[ -x "$program" ] || { echo "there is no $program: build it first"; exit 1; }
+[ -x "$program" ] || { echo "$program does not exist: build it first"; exit 1; }
 if ! command -v chromium >/dev/null && [ -z "${CHROMIUM:-}" ]; then
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "chromium is not installed; install it, or set CHROMIUM to a browser"

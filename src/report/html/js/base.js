@@ -1,4 +1,4 @@
-// Small helpers. Text from brokers is only ever put into text nodes and attributes: nothing here makes HTML of text.
+// Small helpers. Text from brokers goes only into text nodes and attributes: nothing here parses text as HTML.
 
 const $ = (id) => document.getElementById(id);
 
@@ -29,7 +29,7 @@ function svg(tag, given, ...inside) {
 /** `1 case`, `2 cases`. */
 const plural = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
-/** Seconds with as many places as say something. */
+/** Seconds, with a decimal place only below 10 s. */
 const seconds = (s) => (s < 10 ? s.toFixed(1) : Math.round(s)) + " s";
 
 /** Milliseconds since the beginning of a case. */
@@ -38,18 +38,18 @@ const clock = (ms) => (ms / 1000).toFixed(3);
 /** Text cut to a length. */
 const cut = (text, length) => (text.length > length ? text.slice(0, Math.max(1, length - 1)) + "…" : text);
 
-/** Control characters by name, so that nothing hides. */
+/** Replaces invisible characters by their code points. */
 const printable = (text) =>
   text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) =>
     c === "\n" ? c : `\\u{${c.codePointAt(0).toString(16)}}`);
 
-/** Something kept by the browser; a page from a disk may not be allowed to. */
+/** Values in the browser's local storage, which a page from a disk may not be allowed to use. */
 const kept = {
   get(name) { try { return localStorage.getItem(name); } catch { return null; } },
-  set(name, value) { try { localStorage.setItem(name, value); } catch { /* It is asked for again next time. */ } },
+  set(name, value) { try { localStorage.setItem(name, value); } catch { /* The value is lost when the page closes. */ } },
 };
 
-/** The page's data: JSON, packed as gzip and written in base64. */
+/** The page's data: JSON, compressed with gzip and encoded in base64. */
 async function unpacked(text) {
   if (typeof DecompressionStream === "undefined") {
     document.body.append("This browser is too old for this page: it cannot unpack gzip.");

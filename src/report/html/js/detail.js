@@ -1,9 +1,9 @@
-// One result, opened: what the broker did, the statements, the exchange as a ladder, every byte, the script.
+// The details of a result: what the broker did, the statements, the exchange as a ladder, every byte, the script.
 
 const dialog = $("detail");
-/** What is open: a row with its case and broker; `null` where nothing is. */
+/** The open row with its case and broker, or `null`. */
 let current = null;
-/** The diagrams of the open result, for the keyboard. */
+/** The diagrams of the open result, for keyboard control. */
 let diagrams = [];
 
 function openRow(row, broker) {
@@ -95,7 +95,7 @@ function caseBody(c, broker) {
   const cell = c.cells[broker];
   const script = c.script === null ? null : scripts[c.script];
   const title = h("h2", { id: "detail-title" }, c.title);
-  if (!cell) return [title, h("p", {}, "This run has no such case."), ...theStatements(c, null)];
+  if (!cell) return [title, h("p", {}, "This run does not have the case."), ...theStatements(c, null)];
   return [
     title,
     script?.about ? h("p", { class: "quiet" }, script.about) : null,
@@ -104,14 +104,14 @@ function caseBody(c, broker) {
     fault(cell),
     ...exchanges(c, cell, script),
     ...advice(cell),
-    cell.log ? h("details", { open: true }, h("summary", {}, "The broker's log, its end"), h("pre", { class: "scroll" }, printable(cell.log))) : null,
+    cell.log ? h("details", { open: true }, h("summary", {}, "End of the broker's log"), h("pre", { class: "scroll" }, printable(cell.log))) : null,
     scriptText(script, cell),
     command(c, broker),
     h("p", { class: "quiet" }, `${seconds(cell.ms / 1000)}${cell.plays ? `, played ${cell.plays} times: the machine was too slow before` : ""}`),
   ];
 }
 
-/** Text in which addresses of the web can be followed. */
+/** Text with its web addresses as links. */
 function linked(text) {
   return printable(text).split(/(https?:\/\/[^\s<>"')\]]+)/).map((part, i) =>
     (i % 2 ? h("a", { href: part, rel: "noopener noreferrer", target: "_blank" }, part) : part));
@@ -123,7 +123,7 @@ function theStatements(c, cell) {
   return all.map((s) => statementText(statements[s], breached.has(s)));
 }
 
-const STAGES = { setup: "while the clients were set up", script: "", account: "at the end: something came that no step takes", fence: "at the end: the harness's own PINGREQ got no answer" };
+const STAGES = { setup: "while the clients were set up", script: "", account: "at the end: no step takes a received packet", fence: "at the end: the harness's own PINGREQ got no answer" };
 
 function fault(cell) {
   const f = cell.f;
@@ -140,7 +140,7 @@ function fault(cell) {
     for (const [field, expected, found] of f.wrong) rows.push([field, h("span", {}, h("span", { class: "wrong" }, printable(found)), ` expected ${printable(expected)}`)]);
   }
   for (const b of cell.b || []) rows.push([b.control ? "rule (control)" : "rule", h("span", {}, b.rule ? h("code", {}, b.rule) : null, ` ${printable(b.text)}`)]);
-  return h("div", { class: "fault" }, h("b", { class: "wrong" }, "Where it goes wrong"),
+  return h("div", { class: "fault" }, h("b", { class: "wrong" }, "Point of failure"),
     h("dl", {}, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
 }
 
@@ -153,8 +153,8 @@ function advice(cell) {
 function exchanges(c, cell, script) {
   const parts = [];
   if (cell.x) parts.push(...diagram("The exchange", cell.x, cell, script, false));
-  if (cell.c) parts.push(...diagram("The control: the same without the fault", cell.c, cell, script, true));
-  if (!cell.x && !cell.c) parts.push(h("p", { class: "quiet" }, "It was not played, so there is no exchange."));
+  if (cell.c) parts.push(...diagram("The control: the same exchange without the fault", cell.c, cell, script, true));
+  if (!cell.x && !cell.c) parts.push(h("p", { class: "quiet" }, "The case was not played, so there is no exchange."));
   return parts;
 }
 
@@ -165,7 +165,7 @@ function diagram(title, talk, cell, script, control) {
   const breaches = (cell.b || []).filter((b) => b.control === control && b.event !== undefined);
   const notes = new Map();
   const note = (index, text) => (notes.get(index) || notes.set(index, []).get(index)).push(text);
-  if (f && f.found !== null) note(f.found, f.place ? `not what line ${f.place[1]} asks for: ${f.expected[0]?.[0] || "this"}` : "not what is asked for");
+  if (f && f.found !== null) note(f.found, f.place ? `not what line ${f.place[1]} expects: ${f.expected[0]?.[0] || "this"}` : "not what is expected");
   for (const b of breaches) note(b.event, `${b.statement === undefined ? "" : statements[b.statement].token + ": "}${b.text}`);
   const all = h("input", { type: "checkbox" });
   const holder = h("div", {});
@@ -219,12 +219,12 @@ function diagram(title, talk, cell, script, control) {
   ];
 }
 
-/** What was awaited in vain: it stands behind the last event that a step caused or took. */
+/** The packet that did not come. It is shown after the last event that a step caused or took. */
 function missing(events, f) {
   let behind = -1;
   events.forEach((e, i) => { if (e.step !== null && e.author !== "cleanup") behind = i; });
   if (behind < 0) behind = events.length - 1;
-  const what = f.expected[0]?.[0] || "what was awaited";
+  const what = f.expected[0]?.[0] || "the expected packet";
   const client = what.match(/^(\S+) <-/)?.[1];
   return {
     behind,

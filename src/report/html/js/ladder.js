@@ -1,11 +1,11 @@
-// The ladder diagram: a line down for each client and for the broker, an arrow for each packet.
+// The ladder diagram: a vertical line for each client and for the broker, an arrow for each packet.
 
 const GUTTER = 84;
 const ROW = 34;
 const NOTE = 20;
 const HEAD_HEIGHT = 42;
 
-/** The lanes from left to right: the broker in the middle, who publishes on the left. */
+/** The lanes from left to right: publishers, the broker, subscribers. */
 function lanes(events) {
   const clients = [];
   for (const e of events) if (e.client && !clients.includes(e.client)) clients.push(e.client);
@@ -16,7 +16,7 @@ function lanes(events) {
   return [...sorted.slice(0, left), null, ...sorted.slice(left)];
 }
 
-/** What the harness does for itself: fences and clean-up, and the answers to them. */
+/** Selects the harness's own events: fences and clean-up, and the answers to them. */
 function isAside(events, named) {
   const begin = events.findIndex((e) => e.author === "fence" || e.author === "cleanup");
   return (e, i) => begin >= 0 && i >= begin && !named.has(e.index) &&
@@ -24,8 +24,8 @@ function isAside(events, named) {
 }
 
 /**
- * Draws an exchange. `about.notes` has texts for events by number, `about.missing` what did not come and behind which
- * event; `about.all` says whether the harness's own packets are shown; `about.select` is called with the chosen event.
+ * Draws an exchange. `about.notes` has texts for events by number, `about.missing` a packet that did not come and the index
+ * of the event before it. `about.all` shows the harness's own packets too. `about.select` is called with the chosen event.
  */
 function ladder(events, about) {
   const names = lanes(events);
@@ -90,7 +90,7 @@ function headOf(name, at) {
     svg("text", { class: "who", x: at, y: 25.5, "text-anchor": "middle" }, cut(label, 15), svg("title", {}, label)));
 }
 
-/** A lane is whole while the client is connected, and dotted before and after. */
+/** A lane is solid while the client is connected, and dotted before and after. */
 function laneOf(name, at, marks, height) {
   const line = (from, to, closed) => svg("line", { class: closed ? "lane closed" : "lane", x1: at, x2: at, y1: from, y2: to });
   if (name === null) return line(34, height, false);
@@ -120,7 +120,7 @@ function tip(x, y, way) {
   return svg("path", { class: "tip", d: `M${x} ${y} l${-9 * way} -4.5 v9 z` });
 }
 
-/** The words on an arrow: the name, and what fits of the rest. */
+/** The text on an arrow: the name, and as much of the rest as fits. */
 function label(name, what, from, to, y) {
   const room = Math.floor((Math.abs(to - from) - 30) / 6.5) - name.length;
   return svg("text", { class: "label", x: (from + to) / 2, y: y - 6, "text-anchor": "middle" },
@@ -165,7 +165,7 @@ function rowOfEvent(event, top, { x, width, bad, own, again, select }) {
   return group;
 }
 
-/** What was awaited and did not come. */
+/** The packet that was expected and did not come. */
 function missingRow(missing, top, { x, width }) {
   const y = top + 22;
   const client = x(missing.client);

@@ -1,8 +1,8 @@
-// The controls, and the address: what is asked for and what is open stand behind its `#`.
+// The controls, and the address: its fragment encodes the filter and the open result.
 
 const NOTHING = { ...asked };
 
-/** Asks for something else, and shows it. */
+/** Changes the filter, and updates the page. */
 function ask(what) {
   Object.assign(asked, what);
   controls();
@@ -10,7 +10,7 @@ function ask(what) {
   keepAddress();
 }
 
-/** Sets the controls to what is asked for. */
+/** Sets the controls to the filter. */
 function controls() {
   for (const name of ["text", "statement", "version", "broker", "rows"]) if ($(name).value !== asked[name]) $(name).value = asked[name];
   $("differ").checked = asked.differ;
@@ -26,8 +26,8 @@ function keepAddress() {
     parts.set("at", data.brokers[current.broker].label);
   }
   const text = parts.toString();
-  // A page inside another may not be allowed to; then its address stays as it is.
-  try { history.replaceState(null, "", text ? "#" + text : location.pathname + location.search); } catch { /* as said */ }
+  // A page in a frame may not be allowed to change its address.
+  try { history.replaceState(null, "", text ? "#" + text : location.pathname + location.search); } catch { /* The address stays as it is. */ }
 }
 
 /** Applies the state in the address. */
@@ -115,10 +115,10 @@ function keys(event) {
   }
 }
 
-/** As the system has it, light, or dark. */
+/** The colour theme: the system's, light, or dark. */
 function theme() {
   const order = ["", "light", "dark"];
-  const names = { "": ["◐", "as the system has them"], light: ["☀", "light"], dark: ["☾", "dark"] };
+  const names = { "": ["◐", "as in the system"], light: ["☀", "light"], dark: ["☾", "dark"] };
   const set = (name) => {
     if (name) document.documentElement.dataset.theme = name;
     else delete document.documentElement.dataset.theme;

@@ -1,8 +1,8 @@
-// What the page knows, and what of it is asked for. Nothing here touches the document but to read the data.
+// The data of the page, and the filter. This module only reads data from the document, and changes nothing in it.
 
 const data = await unpacked($("data").textContent);
 
-/** Verdicts in the order of summaries, each with the letter that stands for it. */
+/** Verdicts in the order of summaries, each with its letter. */
 const LETTERS = { pass: "P", fail: "F", crash: "C", known: "K", fixed: "X", skip: "S", error: "E" };
 const MEANINGS = {
   pass: "did what the standard asks for",
@@ -18,10 +18,10 @@ const PASS = verdicts.indexOf("pass");
 const HELD = new Set([PASS, verdicts.indexOf("fixed")]);
 const DEVIATES = new Set(["fail", "crash", "known"].map((v) => verdicts.indexOf(v)));
 const FAILS = new Set(["fail", "crash"].map((v) => verdicts.indexOf(v)));
-// The worse a verdict is, the earlier: a statement shows the worst of its cases.
+// Verdicts, the worst first: a statement shows the worst of its cases.
 const WORST = ["crash", "fail", "known", "error", "fixed", "pass", "skip"].map((v) => verdicts.indexOf(v));
 
-/** What the standards call their chapters. */
+/** The titles of the chapters in the standards. */
 const CHAPTERS = {
   "1.5": "Data representation", "2.1": "Packet format", "2.2": "Fixed and variable header", "2.3": "Variable header and payload",
   "2.4": "Reason codes", "3.1": "CONNECT", "3.2": "CONNACK", "3.3": "PUBLISH", "3.4": "PUBACK", "3.5": "PUBREC", "3.6": "PUBREL",
@@ -43,20 +43,20 @@ const cases = data.cases.map((c, index) => {
   return {
     ...c, index,
     topic: c.id.split(/[/[@]/)[0],
-    // What a search looks through.
+    // The text that a search covers.
     hay: [c.id, c.title, ...c.statements.map((s) => statements[s].token), ...reasons].join("\n").toLowerCase(),
   };
 });
 for (const [index, statement] of statements.entries()) statement.index = index;
 for (const c of cases) for (const s of c.statements) (statements[s].cases ??= []).push(c);
 
-/** Whether brokers do differently in a case: what is not offered or not judged is no difference. */
+/** Whether the brokers differ in a case. A case that is skipped or not judged is no difference. */
 function differs(c) {
   const seen = new Set(c.cells.filter((cell) => cell && (HELD.has(cell.v) || DEVIATES.has(cell.v))).map((cell) => HELD.has(cell.v)));
   return seen.size > 1;
 }
 
-/** How many of some cases have each verdict at a broker. */
+/** The number of cases with each verdict at a broker. */
 function tally(some, broker) {
   const counts = verdicts.map(() => 0);
   for (const c of some) if (c.cells[broker]) counts[c.cells[broker].v] += 1;
@@ -64,15 +64,15 @@ function tally(some, broker) {
   return { counts, held: sum(HELD), tried: sum(HELD) + sum(DEVIATES), failed: sum(FAILS) };
 }
 
-/** The worst verdict of some cases at a broker; `undefined` where it has none of them. */
+/** The worst verdict of some cases at a broker; `undefined` if it has none of them. */
 const worst = (some, broker) => WORST.find((v) => some.some((c) => c.cells[broker]?.v === v));
 
-/** The filter; kept in the address, so that a view can be shared. */
+/** The filter. It is kept in the address, so that users can share a view as a link. */
 const asked = { text: "", statement: "", version: "", broker: "", verdicts: "", differ: false, rows: "topic", expand: false };
 
 const isNarrowed = () => Boolean(asked.text || asked.statement || asked.version || asked.verdicts || asked.differ);
 
-/** Whether a case is asked for. */
+/** Whether a case passes the filter. */
 function isAsked(c) {
   if (asked.version && c.version !== asked.version) return false;
   if (asked.differ && !differs(c)) return false;
@@ -87,7 +87,7 @@ function isAsked(c) {
   return asked.text.toLowerCase().split(/\s+/).every((word) => c.hay.includes(word));
 }
 
-/** Whether a statement is meant by what somebody wrote: all of a number, not only its beginning. */
+/** Whether a statement matches the user's text. A number matches only as a whole, not as the beginning of a longer one. */
 function fits(token, wanted) {
   const at = token.indexOf(wanted);
   return at >= 0 && !(/\d$/.test(wanted) && /^\d/.test(token.slice(at + wanted.length)));
@@ -101,7 +101,7 @@ function chapter(statement) {
   return number ? `${version} · ${number}${name ? " " + name : ""}` : `${version} · others`;
 }
 
-/** By version and then by the numbers of the section. */
+/** Orders statements by version, and then by the numbers of the section. */
 function chapterOrder(a, b) {
   const parts = (name) => name.match(/\d+/g)?.map(Number) || [];
   const [x, y] = [parts(a), parts(b)];
@@ -111,7 +111,7 @@ function chapterOrder(a, b) {
   return 0;
 }
 
-/** The rows to be shown, in groups: each row has a name, cases, and where it is a statement that one. */
+/** The rows to show, in groups: each row has a name, cases, and, if it is a statement, the statement. */
 function groups() {
   const taken = cases.filter(isAsked);
   const found = new Map();
@@ -143,7 +143,7 @@ function groups() {
 
 const words = data.words;
 
-/** An exchange with everything put back: the events, each with its number in the transcript. */
+/** Restores an exchange: the events, each with its number in the transcript. */
 function exchange(talk) {
   if (!talk) return [];
   let at = 0;
@@ -166,12 +166,12 @@ function exchange(talk) {
 
 const MARK = "\ue000";
 
-/** The text with the namespace as a scenario writes it: `$ns/a`, and `${ns}pub` in front of what a name could go on with. */
+/** The text with the namespace as a scenario writes it: `$ns/a`, and `${ns}pub` before a character that may be part of a name. */
 function withNamespace(text) {
   return text.replace(/\ue000(?=[A-Za-z0-9_])/g, "$${ns}").replaceAll(MARK, "$ns");
 }
 
-/** A packet with its bytes as they crossed the wire; in text the namespace is `$ns` or `${ns}`. */
+/** A packet with its bytes as they crossed the wire. In text fields the namespace is `$ns` or `${ns}`. */
 function packet(stored, namespace) {
   const own = [...new TextEncoder().encode(namespace)];
   const bytes = [];
@@ -194,7 +194,7 @@ function packet(stored, namespace) {
   };
 }
 
-/** A field's value for people. */
+/** A field's value as readable text. */
 function shown(value) {
   if (typeof value === "string") return JSON.stringify(withNamespace(printable(value))).replace(/\\\\u\{/g, "\\u{");
   if (Array.isArray(value)) return "[" + value.map(shown).join(", ") + "]";

@@ -1,8 +1,8 @@
-// Packets for people: what stands on an arrow, and all of one, byte by byte.
+// Packets as readable text: a short form for arrows, and a full one, byte by byte.
 
 const code = (value) => (typeof value === "number" ? (value === 0 ? "0" : "0x" + value.toString(16).padStart(2, "0")) : shown(value));
 
-/** What of a packet stands on its arrow. */
+/** The short form of a packet for its arrow. */
 function brief(packet) {
   const get = (name) => packet.fields.find((f) => f.name === name)?.value;
   const has = (name) => packet.fields.some((f) => f.name === name);
@@ -50,19 +50,19 @@ function brief(packet) {
 
 const hexOf = (bytes) => bytes.map((b) => b.toString(16).padStart(2, "0")).join(" ");
 
-/** Bytes on one line; of many the beginning. */
+/** Bytes on one line, at most `limit` of them. */
 function hexLine(packet, limit) {
   const text = hexOf(packet.bytes.slice(0, limit));
   return packet.length > Math.min(limit, packet.bytes.length) ? `${text} … (${packet.length} bytes)` : text;
 }
 
-/** What an event is, in words. */
+/** An event in words. */
 function said(event) {
   const who = event.client || "the broker";
   switch (event.kind) {
     case "open": return `${who} connects`;
-    case "packet": return event.to ? `${who} sends ${event.packet.name}` : `${event.packet.name} comes to ${who}`;
-    case "fragment": return event.to ? `${who} sends ${plural(event.packet.length, "byte")} that are no packet` : `${plural(event.packet.length, "byte")} that are no packet come to ${who}`;
+    case "packet": return event.to ? `${who} sends ${event.packet.name}` : `${who} receives ${event.packet.name}`;
+    case "fragment": return event.to ? `${who} sends ${plural(event.packet.length, "byte")} that are no packet` : `${who} receives ${plural(event.packet.length, "byte")} that are no packet`;
     case "fin": return event.to ? `${who} closes the connection (FIN)` : `the broker closes the connection of ${who} (FIN)`;
     case "reset": return event.to ? `${who} resets the connection (RST)` : `the broker resets the connection of ${who} (RST)`;
     case "half close": return event.to ? `${who} sends nothing more (half close)` : `the broker sends nothing more to ${who}`;
@@ -74,8 +74,8 @@ function said(event) {
   }
 }
 
-/** Who caused an event, where it is not the script. */
-const AUTHORS = { setup: "set-up", fence: "fence: proves that nothing more comes", auto: "acknowledged by itself", cleanup: "clean-up" };
+/** The cause of an event, if it is not the script. */
+const AUTHORS = { setup: "set-up", fence: "fence: proves that nothing more arrives", auto: "automatic acknowledgement", cleanup: "clean-up" };
 
 /** The bytes in rows of sixteen, with some of them marked. */
 function hexDump(packet, spans) {
@@ -101,7 +101,7 @@ function hexDump(packet, spans) {
   ];
 }
 
-/** All of an event. `about` has the spans to mark, fields that are wrong, and the line of the script. */
+/** The details of an event. `about` has the spans to mark, the wrong fields, and the line of the script. */
 function eventPanel(event, about) {
   const line = about.line;
   const facts = [

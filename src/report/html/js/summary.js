@@ -1,4 +1,4 @@
-// The counts on top: a broker a row.
+// The counts at the top: one row per broker.
 
 function summary() {
   const shownVerdicts = verdicts.map((name, v) => v).filter((v) => cases.some((c) => c.cells.some((cell) => cell?.v === v)));
@@ -6,7 +6,7 @@ function summary() {
   const head = h("tr", {},
     h("th", {}, "Broker"), h("th", { class: "shares" }, h("span", { class: "hidden" }, "Shares")),
     shownVerdicts.map((v) => h("th", { title: MEANINGS[verdicts[v]] }, verdicts[v])),
-    versions.map((v) => h("th", { title: `Numbered MUST statements of ${v} that every case holds, of those tried` }, `MUST ${v}`)),
+    versions.map((v) => h("th", { title: `Numbered MUST statements of ${v} that hold in every case, of those tried` }, `MUST ${v}`)),
     h("th", {}, "Time"));
   const rows = data.brokers.map((broker, b) => {
     const { counts } = tally(cases, b);
@@ -17,7 +17,7 @@ function summary() {
     const score = (version) => {
       const s = broker.scores.find((one) => one.version === version);
       if (!s) return h("td", { class: "zero" }, "–");
-      const own = s.own_tried ? `; of duties that the standard does not number ${s.own_held} of ${s.own_tried}` : "";
+      const own = s.own_tried ? `; of the unnumbered duties ${s.own_held} of ${s.own_tried}` : "";
       return h("td", { title: `${s.held} of ${s.tried} numbered MUST statements held${own}` }, `${s.held}/${s.tried}`);
     };
     return h("tr", {},

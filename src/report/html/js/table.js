@@ -1,7 +1,7 @@
-// The grid. Groups are there from the beginning; the rows of an open group are made when it comes near the window, as
-// thousands of rows outside of the view would only cost time. Before printing all of them are made.
+// The grid. Groups exist from the start. The rows of an open group are created when it gets near the window, because
+// thousands of rows outside of the view would only cost time. Before printing, all of them are created.
 
-/** Names of the groups that are open. */
+/** Names of the open groups; `!` before a name marks a closed one. */
 const open = new Set();
 let view = { groups: [], count: 0 };
 let near = null;
@@ -19,14 +19,14 @@ function table() {
     h("span", { role: "columnheader" }, asked.rows === "statements" ? "Statement" : "Case"),
     data.brokers.map((b) => h("span", { role: "columnheader", class: "name", title: `${b.name} ${b.version || ""}` }, b.label)));
   const parts = view.groups.map((group) => groupOf(group));
-  if (!parts.length) parts.push(h("p", { class: "empty" }, "No case fits all that is asked for."));
+  if (!parts.length) parts.push(h("p", { class: "empty" }, "No case matches the filter."));
   grid.replaceChildren(head, ...parts);
   const what = asked.rows === "statements" ? `, ${plural(view.groups.reduce((n, g) => n + g.rows.length, 0), "statement")}` : "";
   $("count").textContent = `${plural(view.count, "case")}${what}`;
   $("expand").textContent = view.groups.every((g) => isOpen(g)) ? "Fold all" : "Expand all";
 }
 
-// Who narrows the view wants to see what is left.
+// A group that a filter has reduced to few cases is open by default.
 const isOpen = (group) => !open.has("!" + group.name) && (open.has(group.name) || asked.expand || (isNarrowed() && view.count <= 400));
 
 function groupOf(group) {
@@ -41,7 +41,7 @@ function groupOf(group) {
       const v = worst(group.cases, b);
       return h("span", { role: "gridcell", class: `c v ${verdicts[v] || "none"}`, title }, LETTERS[verdicts[v]] || "");
     }
-    // Of a part of the suite a share says little.
+    // With a filter, a percentage says little.
     const fraction = `${t.held}/${t.tried}`;
     const long = isNarrowed() && fraction.length > 5 ? " long" : "";
     if (t.held === t.tried) return h("span", { role: "gridcell", class: `c v pass${long}`, title }, isNarrowed() ? fraction : "all");
@@ -65,7 +65,7 @@ function unfold(element, how) {
   near.observe(element);
 }
 
-/** Makes the rows of a group. */
+/** Creates the rows of a group. */
 function fill(element) {
   near.unobserve(element);
   const rows = element.querySelector(".rows");
@@ -96,14 +96,14 @@ function rowOf(row) {
   return element;
 }
 
-/** All rows, for a printer. */
+/** Creates all rows, for printing. */
 function fillAll() {
   for (const element of document.querySelectorAll("#table .group")) fill(element);
 }
 
 // --- Keyboard ------------------------------------------------------------------------------------------------------
 
-/** What can be stood on in a row, from left to right: the cells, or the name of a group. */
+/** The elements of a row that can have the focus, from left to right: the cells, or the name of a group. */
 const stops = (line) => [...line.querySelectorAll("button")];
 
 function stand(element) {
@@ -149,7 +149,7 @@ function move(event) {
     stand(here[event.key === "Home" ? 0 : here.length - 1]);
   }
 }
-/** The column in which somebody goes up and down, also across groups. */
+/** The column in which the arrow keys move up and down, also across groups. */
 let standing = 0;
 
 function toggle(element) {
@@ -161,7 +161,7 @@ function toggle(element) {
   if (how) fill(element);
 }
 
-/** Rows of cases and statements in the order of the page, with those of folded groups. */
+/** All rows in the order of the page, including those of folded groups. */
 const inOrder = () => view.groups.flatMap((g) => g.rows);
 
 function tableEvents() {
@@ -175,7 +175,7 @@ function tableEvents() {
       stand(button);
       openRow(button.opens.row, button.opens.broker);
     } else {
-      // The text of a row opens it at the first broker that has something to tell.
+      // A click on the text of a row opens it at the first broker that deviates.
       const line = event.target.closest(".rows [role='row']");
       if (line && event.target.closest(".about")) openRow(line.row, telling(line.row));
     }
@@ -185,7 +185,7 @@ function tableEvents() {
   addEventListener("beforeprint", fillAll);
 }
 
-/** The broker at which a row is worth looking at. */
+/** The first broker that deviates in a row, or else the first broker. */
 function telling(row) {
   const at = data.brokers.findIndex((_, b) => row.cases.some((c) => DEVIATES.has(c.cells[b]?.v)));
   return Math.max(0, at);
