@@ -87,7 +87,7 @@ SUBSCRIBE of 7 bytes from a client, v3.1.1
 0004  00 04 61                  filter
       ~~~~~ v3.1.1:§2.2.3/remaining-length: filter says that it has 4 bytes, 1 is left
 
-v3.1.1:§2.2.3/remaining-length (MUST): The Remaining Length counts exactly the bytes of the variable header and the payload as they are laid out for the packet.
+v3.1.1:§2.2.3/remaining-length (MUST): The Remaining Length counts exactly the bytes of the variable header and the payload in the format of the packet.
 ");
     let found = describe_hex("82 03 00 01 00", Version::V5, Side::Client);
     assert_text(
