@@ -137,7 +137,7 @@ fn meet(kind: Kind, most: u64) {
     if let Some(peak) = memory("VmHWM").filter(|_| measured) {
         let megabytes = |bytes: u64| bytes / 1024 / 1024;
         let (peak, held, most) = (megabytes(peak), megabytes(held), megabytes(most));
-        assert!(peak < held + most, "{peak} MB, where {held} MB were held before");
+        assert!(peak < held + most, "the peak is {peak} MB, after {held} MB before");
     }
 }
 
@@ -153,16 +153,16 @@ macro_rules! peers {
 
 // All peers except the four of `vacuity.rs`, which only do nothing useful.
 peers! {
-    it_says_nothing_after_accepting: NeverAnswers, MEMORY;
+    it_sends_nothing_after_accepting: NeverAnswers, MEMORY;
     it_accepts_and_closes_at_once: ClosesAtAccept, MEMORY;
     it_sends_one_byte_a_second: OneByteASecond, MEMORY;
     it_sends_garbage_without_end: Garbage, MEMORY;
-    it_sends_garbage_without_end_behind_connack: GarbageAfterConnack, MEMORY;
+    it_sends_garbage_after_connack: GarbageAfterConnack, MEMORY;
     it_sends_a_packet_of_256_megabytes: HugeLength, MEMORY_FOR_LENGTH;
     it_sends_valid_packets_without_end: EndlessPublish, MEMORY;
     it_sends_ten_thousand_unsolicited_publishes: UnsolicitedPublishes, MEMORY;
     it_answers_before_it_is_asked: AnswersUnasked, MEMORY;
-    it_half_closes_behind_connack: HalfCloses, MEMORY;
+    it_half_closes_after_connack: HalfCloses, MEMORY;
     it_resets_in_the_middle_of_a_packet: ResetsInAPacket, MEMORY;
     it_is_an_http_server: Http, MEMORY;
     it_is_a_tls_server: TlsAlert, MEMORY;

@@ -217,7 +217,7 @@ fn damage_to_the_file_is_reported() {
         errors.contains("warning") && errors.contains("18 packets were read"),
         "{errors}"
     );
-    let report: Value = serde_json::from_str(&out).expect("JSON all the same");
+    let report: Value = serde_json::from_str(&out).expect("valid JSON");
     assert_eq!(report["summary"]["damage"]["packets"], 18);
     let (code, _, errors) = audit(&whole, &["--stream", "7"]);
     assert_eq!(code, 0);

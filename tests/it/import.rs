@@ -112,7 +112,7 @@ fn everything(address: &str) {
     first.leave();
 
     let v5 = |packet: Packet| encode_bytes(&packet, Version::V5);
-    let mut stream = TcpStream::connect(address).expect("somebody listens");
+    let mut stream = TcpStream::connect(address).expect("the recorder listens");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time");
     let next = |stream: &mut TcpStream| {
         let mut head = [0; 2];

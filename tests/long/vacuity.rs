@@ -39,7 +39,7 @@ fn check(kind: Kind, list: &str, few: bool) {
     let (unlisted, stale) = lists::compare(list, &passed);
     assert!(
         unlisted.is_empty() && stale.is_empty(),
-        "against {kind:?} {} of {played} cases pass\nnot in {list}:\n  {}\nin {list}, but failing:\n  {}",
+        "against {kind:?} {} of {played} cases pass\nnot in {list}:\n  {}\nin {list}, but not passing:\n  {}",
         passed.len(),
         unlisted.join("\n  "),
         stale.join("\n  "),

@@ -148,7 +148,7 @@ impl Connection {
             tcp = tcp.rst();
         }
         let mut bytes = Vec::new();
-        tcp.write(&mut bytes, &s.payload).expect("memory takes it");
+        tcp.write(&mut bytes, &s.payload).expect("a write to memory succeeds");
         bytes
     }
 }

@@ -38,7 +38,7 @@ pub enum Kind {
     EndlessPublish,
     /// Answers CONNECT with a CONNACK, one byte a second.
     OneByteASecond,
-    /// Accepts CONNECT, closes its sending direction and goes on reading.
+    /// Accepts CONNECT, closes its sending direction and continues to read.
     HalfCloses,
     /// Sends the beginning of a CONNACK and resets the connection.
     ResetsInAPacket,

@@ -11,7 +11,7 @@ pub struct Client(TcpStream);
 
 impl Client {
     pub fn connect(address: &str, id: &str) -> Client {
-        let stream = TcpStream::connect(address).expect("somebody listens");
+        let stream = TcpStream::connect(address).expect("the address accepts connections");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time");
         let mut client = Client(stream);
         let mut connect = Connect::new(Version::V3_1_1, id);
