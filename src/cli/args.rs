@@ -197,6 +197,9 @@ pub struct RunArgs {
     /// Treat a violation of a SHOULD as a failure
     #[arg(long, help_heading = "Playing")]
     pub strict: bool,
+    /// What a failure is that rests on the rigour clause of 5.0 (section 4.13.1) alone
+    #[arg(long, value_name = "WEIGHT", default_value = "fail", help_heading = "Playing")]
+    pub rigour: RigourWeight,
     /// Also play the cases that affect the whole broker; no one else must use it
     #[arg(long, help_heading = "Playing")]
     pub exclusive: bool,
@@ -234,6 +237,12 @@ pub struct RunArgs {
     /// Draft the list of expected failures for a profile
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub write_known: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RigourWeight {
+    Fail,
+    Advice,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

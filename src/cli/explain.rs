@@ -1,6 +1,7 @@
 //! `mqttspec explain`
 
 use crate::reference::{Disobey, honoured_at};
+use crate::scenario::Case;
 use crate::statements::{Binds, Freedom, Observe, Statement, StatementId, SwitchLevel, catalogue, freedoms};
 
 use super::args::ExplainArgs;
@@ -21,17 +22,19 @@ pub fn explain(args: &ExplainArgs) -> Exit {
         Err(exit) => return exit,
     };
     let mut out = text(statement);
-    let cases: Vec<&str> = scenarios
+    let cases: Vec<&Case> = scenarios
         .iter()
         .flat_map(|s| &s.cases)
         .filter(|case| case.proves.contains(&statement.id))
-        .map(|case| case.id.as_str())
         .collect();
     match cases.as_slice() {
         [] => out.push_str("\nNo case proves it.\n"),
         cases => {
             out.push_str("\nCases that prove it:\n");
-            cases.iter().for_each(|id| out.push_str(&format!("  {id}\n")));
+            for case in cases {
+                let mark = if case.rests_on_rigour() { "  (rigour)" } else { "" };
+                out.push_str(&format!("  {}{mark}\n", case.id));
+            }
         }
     }
     let places: Vec<String> = honoured_at(statement.id)
@@ -63,6 +66,12 @@ pub fn explain(args: &ExplainArgs) -> Exit {
     print(&out);
     Exit::Ok
 }
+
+/// What is said of a statement that binds a server only so far as it detects an error.
+const RIGOUR: &str = "
+A server has to react to an error that it detects. How rigorously it checks is a compromise that the standard leaves to
+it (5.0, section 4.13.1, the rigour clause): a failure that rests on this clause alone is marked.
+";
 
 fn text(statement: &Statement) -> String {
     let binds = match statement.binds {
@@ -98,6 +107,9 @@ fn text(statement: &Statement) -> String {
             "\nA violation obliges the server to react: {}.\n",
             ids.join(", ")
         ));
+    }
+    if statement.rests_on_rigour() {
+        out.push_str(RIGOUR);
     }
     out
 }

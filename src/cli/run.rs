@@ -14,9 +14,9 @@ use crate::report::matrix::Matrix;
 use crate::report::model::Run;
 use crate::report::{self, failure, terminal};
 use crate::scenario::Case;
-use crate::suite::{self, RunEvent, RunOptions, RunResult, Target, Verdict};
+use crate::suite::{self, Rigour, RunEvent, RunOptions, RunResult, Target, Verdict};
 
-use super::args::{Failures, RunArgs, Trace};
+use super::args::{Failures, RigourWeight, RunArgs, Trace};
 use super::exit::{verdict_of, worse};
 use super::files::{job_summary, write};
 use super::out::{error_width, fail, is_terminal, print, print_error, start_tracing, width};
@@ -82,6 +82,10 @@ async fn run_all(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
     let player = Player::new(settings, seed);
     let options = RunOptions {
         strict: args.strict,
+        rigour: match args.rigour {
+            RigourWeight::Fail => Rigour::Fail,
+            RigourWeight::Advice => Rigour::Advice,
+        },
         max_fail: args.max_fail,
         total_timeout: args.total_timeout,
         forgets: args.json.is_none() && args.html.is_none() && args.pcap.is_none() && args.snapshots.is_none(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::play::{Player, Settings};
 use crate::scenario::{Case, Files, Outline};
 use crate::statements::Version;
-use crate::suite::{self, RunOptions, RunResult, Selection, Target, nearest};
+use crate::suite::{self, Rigour, RunOptions, RunResult, Selection, Target, nearest};
 use crate::sut::{Known, ProfileError};
 
 use super::{Broom, Diaries, RunError, SuiteError, TargetBuilder, seed};
@@ -102,6 +102,12 @@ impl Suite {
     /// A violation of a SHOULD is a failure too.
     pub fn strict(mut self) -> Self {
         self.options.strict = true;
+        self
+    }
+
+    /// What a failure is that rests on the rigour clause of 5.0 (section 4.13.1) alone; a failure by default.
+    pub fn rigour(mut self, rigour: Rigour) -> Self {
+        self.options.rigour = rigour;
         self
     }
 
@@ -207,6 +213,10 @@ impl Suite {
     #[cfg(feature = "harness")]
     pub(super) fn is_strict(&self) -> bool {
         self.options.strict
+    }
+
+    pub(super) fn weighs_rigour(&self) -> Rigour {
+        self.options.rigour
     }
 }
 

@@ -100,7 +100,7 @@ fn open(suite: &Suite, target: TargetBuilder) -> Result<Opened, String> {
             .prepare(target)
             .await
             .map_err(|error| format!("the target cannot be used: {error}"))?;
-        let session = Session::new(&target, &player, suite.is_strict(), None);
+        let session = Session::new(&target, &player, suite.is_strict(), None).weighing(suite.weighs_rigour());
         Ok(Opened { session, target })
     })
 }

@@ -11,21 +11,47 @@ pub struct Counts {
     pub verdicts: [usize; Verdict::ALL.len()],
     /// Of played cases: violations of a SHOULD, and what else a broker's author should know.
     pub advice: usize,
+    /// Failures that rest on the rigour clause alone.
+    pub rigour_fail: usize,
+    /// Known deviations that rest on it alone.
+    pub rigour_known: usize,
 }
 
 impl Counts {
     pub fn of(run: &RunResult) -> Counts {
-        Counts::tally(run.cases.iter().map(|c| (c.verdict, c.advice().count())))
+        Counts::tally(run.cases.iter().map(|c| (c.verdict, c.rigour, c.advice().count())))
     }
 
-    /// The same of verdicts, each with how much advice came with it.
-    pub fn tally(cases: impl Iterator<Item = (Verdict, usize)>) -> Counts {
+    /// The same of verdicts, each with whether it rests on the rigour clause alone, and how much advice came with it.
+    pub fn tally(cases: impl Iterator<Item = (Verdict, bool, usize)>) -> Counts {
         let mut counts = Counts::default();
-        for (verdict, advice) in cases {
+        for (verdict, rigour, advice) in cases {
             counts.verdicts[verdict as usize] += 1;
             counts.advice += advice;
+            counts.rigour_fail += usize::from(rigour && verdict == Verdict::Fail);
+            counts.rigour_known += usize::from(rigour && verdict == Verdict::Known);
         }
         counts
+    }
+
+    /// How many deviations rest on the rigour clause alone, known or not.
+    pub fn rigour(&self) -> usize {
+        self.rigour_fail + self.rigour_known
+    }
+
+    /// One line about the failures that rest on the rigour clause alone; `None` if there are none.
+    pub fn rigour_line(&self) -> Option<String> {
+        let part = |count: usize, verdict: Verdict, what: &str| {
+            (count > 0).then(|| format!("{count} of {}", plural(self.get(verdict), what)))
+        };
+        let fail = part(self.rigour_fail, Verdict::Fail, "failure");
+        let known = part(self.rigour_known, Verdict::Known, "known deviation");
+        let parts: Vec<String> = fail.into_iter().chain(known).collect();
+        let verb = if self.rigour() == 1 { "rests" } else { "rest" };
+        (!parts.is_empty()).then(|| {
+            let parts = parts.join(" and ");
+            format!("{parts} {verb} on the rigour clause (5.0, section 4.13.1) alone")
+        })
     }
 
     /// How many cases have this verdict.
@@ -40,6 +66,12 @@ pub fn verdict(case: &CaseResult) -> String {
         Some(f) if f.control && case.verdict == Verdict::Fail => "fail (control)".to_owned(),
         _ => case.verdict.name().to_owned(),
     }
+}
+
+/// The same with `(rigour)` if the failure rests on the rigour clause alone.
+pub fn marked_verdict(case: &CaseResult) -> String {
+    let mark = if case.rigour { " (rigour)" } else { "" };
+    format!("{}{mark}", verdict(case))
 }
 
 /// The target's name with its version.
@@ -118,7 +150,7 @@ mod tests {
     use super::*;
     use crate::play::{PlayEnd, Played};
     use crate::scenario::Files;
-    use crate::suite::{Judge, Weight};
+    use crate::suite::{Judge, Rigour, Weight};
     use crate::transcript::Usual;
     use crate::transcript::testing::{NS, Talk};
     use crate::transcript::{Author, End, What};
@@ -150,6 +182,7 @@ mod tests {
         let judge = Judge {
             target: &target,
             strict,
+            rigour: Rigour::Fail,
         };
         RunResult {
             cases: vec![judge.judge(&scenarios[0].cases[0], played, false)],

@@ -8,7 +8,7 @@ use super::case::{self, transcript_of};
 use super::style::{self, BOLD, CYAN, DIM, RED, paint};
 use crate::play::{Failure, Mismatch, Stage};
 use crate::source::{Diagnostic, Look, Place};
-use crate::statements::{StatementId, catalogue};
+use crate::statements::{RIGOUR_CLAUSE, StatementId, catalogue};
 use crate::suite::{CaseResult, TargetInfo, Verdict};
 use crate::transcript::{
     Event, HexLine, Transcript, What, line, name, printable, seconds, secrets, shown, trace, value,
@@ -51,6 +51,7 @@ pub fn report(case: &CaseResult, target: &TargetInfo, options: Options) -> Strin
         let _ = writeln!(out, "{}", printable(reason));
     }
     out.push_str(&statements(case));
+    out.push_str(&rigour(case));
     out.push_str(&log(case));
     if options.trace {
         out.push_str(&traces(case));
@@ -81,7 +82,7 @@ fn quoted(word: &str) -> String {
 }
 
 fn headline(case: &CaseResult, target: &TargetInfo) -> String {
-    let verdict = paint(style::of(case.verdict), case::verdict(case).to_uppercase());
+    let verdict = paint(style::of(case.verdict), case::marked_verdict(case).to_uppercase());
     let mut out = format!(
         "{verdict}  {}  {}  {}\n",
         paint(BOLD, &case.id),
@@ -256,6 +257,18 @@ fn statements(case: &CaseResult) -> String {
         }
     }
     out
+}
+
+/// Why the failure is open to dispute, if it rests on the rigour clause alone.
+fn rigour(case: &CaseResult) -> String {
+    if !case.rigour {
+        return String::new();
+    }
+    format!(
+        "{}no other statement obliges the server to react: {RIGOUR_CLAUSE} is about errors that it detects,\n\
+         {INDENT}and section 4.13.1 leaves the rigour of checking to the implementation\n",
+        label("rigour")
+    )
 }
 
 fn statement(id: StatementId, first: &str) -> String {

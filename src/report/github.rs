@@ -25,7 +25,7 @@ pub fn annotations(run: &RunResult) -> String {
         for (statement, finding) in case.breaches().filter_map(|f| Some((f.statement?, f))) {
             let _ = write!(text, "\n{statement}: {}", finding.text);
         }
-        let title = format!("{} {}", case::verdict(case), case.id);
+        let title = format!("{} {}", case::marked_verdict(case), case.id);
         let _ = writeln!(
             out,
             "::error file={},line={line},col={column},title={}::{}",
@@ -59,6 +59,9 @@ pub fn summary(run: &RunResult) -> String {
         counts.advice,
         seconds(run.duration)
     );
+    if let Some(line) = counts.rigour_line() {
+        let _ = writeln!(out, "- {line}");
+    }
     for score in scores(run) {
         let _ = writeln!(out, "- {score}");
     }
@@ -81,7 +84,7 @@ pub fn summary(run: &RunResult) -> String {
         let _ = write!(
             out,
             "\n<details><summary>{} <code>{}</code></summary>\n\n{fence}text\n{report}{fence}\n\n</details>\n",
-            case::verdict(case),
+            case::marked_verdict(case),
             markdown(&case.id)
         );
     }

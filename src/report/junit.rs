@@ -57,7 +57,7 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
                 },
             );
             status.set_message(reason.clone());
-            status.set_type(case::verdict(case));
+            status.set_type(case::marked_verdict(case));
             status.set_description(xml(&plain(&report)));
         }
     }
@@ -65,6 +65,9 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
     let mut test = TestCase::new(xml(name), status);
     test.set_classname(xml(&class));
     test.set_time(case.duration);
+    if case.rigour {
+        test.add_property(("rigour", "true"));
+    }
     let mut notes: Vec<String> = Vec::new();
     if case.verdict == Verdict::Known {
         notes.push(format!("known deviation: {reason}"));

@@ -14,6 +14,9 @@ use crate::suite::Verdict;
 /// How many cases are listed at most: a job's summary may have 1 MiB.
 const CASES: usize = 1000;
 
+/// The heading of the column with the deviations that rest on the rigour clause alone.
+const RIGOUR: &str = "of these by the rigour clause alone";
+
 /// The whole document.
 pub fn matrix(matrix: &Matrix) -> String {
     let mut out = counts(matrix);
@@ -34,8 +37,10 @@ pub fn counts(matrix: &Matrix) -> String {
         .into_iter()
         .filter(|v| scores.iter().flatten().any(|s| s.version == *v && s.tried > 0))
         .collect();
+    let rigour = all.iter().any(|counts| counts.rigour() > 0);
     let mut heading = vec!["broker".to_owned(), "version".to_owned()];
     heading.extend(verdicts.iter().map(|v| v.name().to_owned()));
+    heading.extend(rigour.then(|| RIGOUR.to_owned()));
     heading.extend(versions.iter().map(|v| format!("MUST held, {v}")));
     heading.push("seconds".to_owned());
     let mut out = line(&heading);
@@ -47,6 +52,7 @@ pub fn counts(matrix: &Matrix) -> String {
             markdown(target.version.as_deref().unwrap_or("–")),
         ];
         cells.extend(verdicts.iter().map(|v| counts.get(*v).to_string()));
+        cells.extend(rigour.then(|| counts.rigour().to_string()));
         cells.extend(versions.iter().map(|version| {
             let score = scores.iter().find(|s| s.version == *version && s.tried > 0);
             score.map_or("–".to_owned(), |s| format!("{} of {}", s.held, s.tried))
@@ -110,6 +116,7 @@ fn deviations(matrix: &Matrix) -> String {
             None => "–".to_owned(),
             Some(case) if case.verdict == Verdict::Pass => "pass".to_owned(),
             Some(case) if case.verdict == Verdict::Skip => "skip".to_owned(),
+            Some(case) if case.rigour => format!("**{}** (rigour)", case.verdict.name()),
             Some(case) => format!("**{}**", case.verdict.name()),
         }));
         out.push_str(&line(&cells));
@@ -147,6 +154,16 @@ mod tests {
         }
         let records = vec![Run::from(&testing::run()), Run::from(&other)];
         golden!("markdown", &matrix(&Matrix::new(records, [])));
+    }
+
+    #[test]
+    fn deviations_by_the_rigour_clause_alone_are_counted_and_marked() {
+        let mut run = testing::run();
+        run.cases[1].rigour = true;
+        let text = matrix(&Matrix::new(vec![Run::from(&run)], []));
+        assert!(text.contains(RIGOUR), "{text}");
+        assert!(text.contains("| **fail** (rigour) |"), "{text}");
+        assert!(text.contains("| **known** |"), "{text}");
     }
 
     #[test]

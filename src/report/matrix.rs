@@ -115,10 +115,14 @@ impl Matrix {
                 let cells = || (0..self.columns.len()).map(|column| self.cell(row, column));
                 let verdicts: Vec<_> = cells().map(|c| c.map(|c| c.verdict.name())).collect();
                 let reasons: Vec<_> = cells().map(|c| c.and_then(Case::steady_reason)).collect();
-                json!({
+                let mut case = json!({
                     "id": row.id, "title": row.title, "version": row.version.name(), "statements": row.statements,
                     "verdicts": verdicts, "reasons": reasons,
-                })
+                });
+                if cells().flatten().any(|c| c.rigour) {
+                    case["rigour"] = cells().map(|c| c.is_some_and(|c| c.rigour)).collect();
+                }
+                case
             })
             .collect();
         let document = json!({
@@ -233,5 +237,18 @@ mod tests {
         assert_eq!(json["cases"][0]["verdicts"], json!(["pass", "pass"]));
         assert_eq!(json["cases"][1]["verdicts"], json!(["fail", null]));
         assert_eq!(json["targets"][1]["summary"]["pass"], 1);
+        assert_eq!(json["cases"][1].get("rigour"), None);
+    }
+
+    #[test]
+    fn the_json_says_which_failures_rest_on_the_rigour_clause() {
+        let mut marked = record("2");
+        marked.cases[1].rigour = true;
+        let text = Matrix::new(vec![record("1"), marked], []).json();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["cases"][0].get("rigour"), None);
+        assert_eq!(json["cases"][1]["rigour"], json!([false, true]));
+        assert_eq!(json["targets"][0]["summary"]["rigour_fail"], 0);
+        assert_eq!(json["targets"][1]["summary"]["rigour_fail"], 1);
     }
 }

@@ -35,7 +35,7 @@ pub fn began(target: &TargetInfo, cases: usize) -> String {
 
 /// One line about a case, as `-v` shows every case and the rest of the world the bad ones.
 pub fn line(case: &CaseResult) -> String {
-    let verdict = paint(style::of(case.verdict), format!("{:<14}", case::verdict(case)));
+    let verdict = paint(style::of(case.verdict), format!("{:<14}", case::marked_verdict(case)));
     let mut out = format!("{verdict} {:>8}  {}", seconds(case.duration), case.id);
     if let Some(reason) = &case.reason {
         let more: String = case.known.iter().map(|cause| case::severity_and_links(cause)).collect();
@@ -205,6 +205,9 @@ pub fn summary(run: &RunResult, verbose: bool) -> String {
                 "{what} of known deviations untriaged: no one has given the reason yet"
             );
         }
+    }
+    if let Some(line) = Counts::of(run).rigour_line() {
+        let _ = writeln!(out, "{line}");
     }
     for score in scores(run) {
         let _ = writeln!(out, "{score}");

@@ -215,6 +215,7 @@ pub fn result(id: &str, verdict: Verdict, transcript: Transcript) -> CaseResult 
         duration: Duration::from_millis(2013),
         plays: 1,
         missed: None,
+        rigour: false,
         log: None,
     }
 }

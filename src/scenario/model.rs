@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::source::{Place, Source};
-use crate::statements::{StatementId, Version, catalogue};
+use crate::statements::{Statement, StatementId, Version, catalogue};
 use crate::wire::PacketType;
 
 /// One scenario file.
@@ -35,6 +35,8 @@ pub struct Header {
 pub struct Conditions {
     /// MUST unless `level: should` is given.
     pub level: ScenarioLevel,
+    /// Whether a failure rests on the rigour clause alone; `None` if that follows from what the case proves.
+    pub rigour: Option<bool>,
     pub needs: Vec<Need>,
     /// Plays alone, since it touches the whole broker.
     pub serial: bool,
@@ -55,6 +57,7 @@ impl Default for Conditions {
     fn default() -> Conditions {
         Conditions {
             level: ScenarioLevel::Must,
+            rigour: None,
             needs: Vec::new(),
             serial: false,
             heavy: false,
@@ -159,6 +162,15 @@ impl Outline {
             return ScenarioLevel::Should;
         }
         self.conditions.level
+    }
+
+    /// Whether nothing but the rigour clause of 5.0 (section 4.13.1) obliges a server to react to the error that the
+    /// case is about: its scenario says so, or every statement that it proves binds a server only so far as it
+    /// detects an error.
+    pub fn rests_on_rigour(&self) -> bool {
+        let rests = |id: &StatementId| catalogue().get(*id).is_some_and(Statement::rests_on_rigour);
+        let follows = || !self.proves.is_empty() && self.proves.iter().all(rests);
+        self.version == Version::V5 && self.conditions.rigour.unwrap_or_else(follows)
     }
 }
 

@@ -112,6 +112,10 @@ fn top(key: &str) -> Value {
             "A violation of a SHOULD is a warning.",
             json!({ "enum": ["must", "should"] }),
         ),
+        "rigour" => (
+            "Whether nothing but the rigour clause of 5.0 (section 4.13.1) obliges the server; unless given, that follows from `proves`.",
+            json!({ "type": "boolean" }),
+        ),
         "needs" => ("What a target must have for it to be played.", needs()),
         "serial" => (
             "It affects the whole broker and is played alone.",

@@ -87,6 +87,19 @@ pub struct Statement {
     pub enforced_by: Vec<StatementId>,
 }
 
+/// The statement of 5.0 that obliges a server to close the connection for an error that it detects. The text around it
+/// (section 4.13.1) leaves the rigour of checking to the implementation.
+pub const RIGOUR_CLAUSE: StatementId = StatementId::new(Version::V5, "MQTT-4.13.1-1");
+
+impl Statement {
+    /// Whether the statement obliges a server only so far as it detects an error (5.0, section 4.13.1): it is
+    /// [`RIGOUR_CLAUSE`] itself, or a client violates it and no other statement enforces it.
+    pub fn rests_on_rigour(&self) -> bool {
+        let enforced = !self.enforced_by.is_empty() && self.enforced_by.iter().all(|id| *id == RIGOUR_CLAUSE);
+        self.id == RIGOUR_CLAUSE || self.binds != Binds::Server && enforced
+    }
+}
+
 /// All statements of all versions.
 #[derive(Debug)]
 pub struct Catalogue {
@@ -237,6 +250,39 @@ mod tests {
         assert_eq!(count(Version::V3_1), 0);
         assert_eq!(count(Version::V3_1_1), 141);
         assert_eq!(count(Version::V5), 251);
+    }
+
+    #[test]
+    fn the_rigour_clause_is_all_that_enforces_some_statements() {
+        let rests = |token| catalogue().resolve(token).unwrap().rests_on_rigour();
+        for token in [
+            "v5:MQTT-4.13.1-1",
+            "v5:MQTT-2.1.3-1",
+            "v5:§2.2.2.2/allowed",
+            "v5:MQTT-3.8.3-4",
+        ] {
+            assert!(rests(token), "{token}");
+        }
+        let explicit = [
+            "v5:MQTT-3.1.0-2",
+            "v5:MQTT-3.1.2-11",
+            "v5:MQTT-3.1.2-12",
+            "v5:MQTT-3.1.4-1",
+            "v5:MQTT-3.6.1-1",
+            "v5:MQTT-3.8.1-1",
+            "v5:MQTT-3.8.3-5",
+            "v5:MQTT-3.10.1-1",
+            "v5:MQTT-3.14.1-1",
+            "v5:MQTT-3.15.1-1",
+            "v5:MQTT-6.0.0-1",
+            "v5:§3.3.2.3.2/utf-8-payload",
+            // 3.1.1 says "encounters", and closing is a duty (section 4.8).
+            "v3.1.1:MQTT-4.8.0-1",
+            "v3.1.1:§2.2.1/packet-type",
+        ];
+        for token in explicit {
+            assert!(!rests(token), "{token}");
+        }
     }
 
     #[test]

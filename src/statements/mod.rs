@@ -9,7 +9,7 @@ mod freedom;
 mod id;
 mod per_version;
 
-pub use catalogue::{Binds, Catalogue, Level, Observe, Statement, catalogue};
+pub use catalogue::{Binds, Catalogue, Level, Observe, RIGOUR_CLAUSE, Statement, catalogue};
 pub use freedom::{Freedom, Openness, SwitchLevel, freedoms};
 pub use id::{ParseVersionError, StatementId, Version};
 pub use per_version::PerVersion;

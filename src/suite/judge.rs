@@ -11,13 +11,15 @@ use crate::sut::Known;
 use crate::transcript::Transcript;
 
 use super::known::{Expected, Failed};
-use super::{CaseResult, Judged, Target, Verdict, Weight};
+use super::{CaseResult, Judged, Rigour, Target, Verdict, Weight, rigour};
 
 /// How strictly and against what a case is judged.
 pub struct Judge<'t> {
     pub target: &'t Target,
     /// A violation of a SHOULD is a failure.
     pub strict: bool,
+    /// What a failure is that rests on the rigour clause alone.
+    pub rigour: Rigour,
 }
 
 /// Why a case is not right, before the list of known deviations is asked.
@@ -75,15 +77,7 @@ impl Judge<'_> {
             PlayEnd::Met => from_breaches(&findings),
             PlayEnd::Failed(unmet) => {
                 let fault = if self.is_advice(case, &unmet) {
-                    findings.push(Judged {
-                        weight: Weight::Advice,
-                        origin: Which::Case,
-                        statement: case.proves.first().copied(),
-                        rule: None,
-                        text: unmet.to_string(),
-                        event: unmet.found,
-                        span: None,
-                    });
+                    findings.push(as_advice(case, &unmet));
                     from_breaches(&findings)
                 } else {
                     from_failure(case, &unmet, &findings)
@@ -92,13 +86,23 @@ impl Judge<'_> {
                 fault
             }
         };
+        let unnoticed = failure.as_ref().filter(|unmet| rigour::is_all(case, unmet, &findings));
+        let unnoticed = unnoticed.filter(|_| matches!(fault, Fault::Fail(..)));
+        let mut settled = self.settle(case, fault);
+        let mut rests = unnoticed.is_some();
+        if let (Some(unmet), Rigour::Advice, Verdict::Fail) = (unnoticed, self.rigour, settled.verdict) {
+            findings.push(as_advice(case, unmet));
+            settled = self.settle(case, Fault::None);
+            rests = false;
+        }
         CaseResult {
             failure,
             missed: played.missed,
+            rigour: rests,
             findings,
             transcript: Some(Arc::new(played.transcript)),
             control: played.control.map(Arc::new),
-            ..result(case, self.settle(case, fault))
+            ..result(case, settled)
         }
     }
 
@@ -217,7 +221,21 @@ fn result(case: &Case, settled: Settled) -> CaseResult {
         duration: Duration::ZERO,
         plays: 0,
         missed: None,
+        rigour: false,
         log: None,
+    }
+}
+
+/// What of the script was not met, as advice.
+fn as_advice(case: &Case, unmet: &Failure) -> Judged {
+    Judged {
+        weight: Weight::Advice,
+        origin: Which::Case,
+        statement: case.proves.first().copied(),
+        rule: None,
+        text: unmet.to_string(),
+        event: unmet.found,
+        span: None,
     }
 }
 

@@ -131,6 +131,9 @@ pub struct CaseResult {
     pub failure: Option<Failure>,
     /// What of the script was not met, if the control was not met either and is the failure.
     pub missed: Option<Failure>,
+    /// The failure, known or not, rests on the rigour clause of 5.0 (section 4.13.1) alone: the broker does not react
+    /// to an error, and no other statement obliges it to.
+    pub rigour: bool,
     /// What was found in its exchanges: by the matcher that is advice, then by the rules.
     pub findings: Vec<Judged>,
     /// Shared: it is by far the largest part, and results are reported and kept.

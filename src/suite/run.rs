@@ -9,12 +9,14 @@ use tokio::task::JoinSet;
 use crate::play::Player;
 use crate::scenario::Case;
 
-use super::{CaseResult, RunEvent, RunResult, Session, Target, order};
+use super::{CaseResult, Rigour, RunEvent, RunResult, Session, Target, order};
 
 /// How a run is done.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
     pub strict: bool,
+    /// What a failure is that rests on the rigour clause alone.
+    pub rigour: Rigour,
     /// Stops the run after this many unexpected results.
     pub max_fail: Option<usize>,
     /// Ends the run after this time.
@@ -42,7 +44,8 @@ pub async fn run(
         target: target.info.clone(),
         cases: cases.len(),
     });
-    let session = Arc::new(Session::new(target, player, options.strict, Some(events.clone())));
+    let session = Session::new(target, player, options.strict, Some(events.clone()));
+    let session = Arc::new(session.weighing(options.rigour));
     if target.launcher.starts_its_own() {
         session.open().await?;
     }

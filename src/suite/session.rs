@@ -11,7 +11,7 @@ use crate::scenario::Case;
 use crate::sut::{Instance, Launcher};
 
 use super::judge::Judge;
-use super::{CaseResult, RunEvent, Target, Verdict};
+use super::{CaseResult, Rigour, RunEvent, Target, Verdict};
 
 /// A void experiment is played so often before it is given up.
 const PLAYS: u32 = 3;
@@ -24,6 +24,7 @@ const LOG: usize = 16 * 1024;
 pub struct Session {
     target: Target,
     strict: bool,
+    rigour: Rigour,
     events: Option<mpsc::UnboundedSender<RunEvent>>,
     /// The instances that cases use in parallel, the target's own first and then one for each setup.
     places: Vec<Place>,
@@ -103,6 +104,7 @@ impl Session {
         Session {
             target: target.clone(),
             strict,
+            rigour: Rigour::default(),
             events,
             places,
             side_by_side: Semaphore::new(target.jobs.max(1)),
@@ -114,6 +116,11 @@ impl Session {
             notes: Mutex::new(Vec::new()),
             under_load: Mutex::new(Vec::new()),
         }
+    }
+
+    /// The same session with another weight for failures that rest on the rigour clause alone.
+    pub fn weighing(self, rigour: Rigour) -> Session {
+        Session { rigour, ..self }
     }
 
     /// Starts the instance that cases share, so that a target that cannot be started is reported once and not by every
@@ -130,6 +137,7 @@ impl Session {
         let judge = Judge {
             target: &self.target,
             strict: self.strict,
+            rigour: self.rigour,
         };
         let result = match self.target.setup_for(case) {
             Err(reason) => judge.unplayed(case, Verdict::Skip, reason),

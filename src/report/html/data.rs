@@ -47,6 +47,9 @@ struct Case {
 struct Cell {
     /// The verdict.
     v: usize,
+    /// Whether it rests on the rigour clause alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    g: bool,
     /// How long it took, in milliseconds.
     ms: u64,
     /// The reason, a word.
@@ -243,6 +246,7 @@ impl Build<'_> {
         let advice = case.advice.iter().map(|b| self.violation(b, clean(&b.text))).collect();
         Cell {
             v: case.verdict as usize,
+            g: case.rigour,
             ms: (case.seconds * 1000.0).round() as u64,
             r: reason(case).map(|reason| self.tables.word(&clean(&reason))),
             x: exchange,

@@ -70,6 +70,9 @@ pub struct Case {
     /// The causes of a known deviation, and the stale one of a fixed case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known: Vec<Cause>,
+    /// The failure rests on the rigour clause of 5.0 alone.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub rigour: bool,
     /// The reason with `<time>` for each span of time; absent if it holds none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_reason: Option<String>,
@@ -272,6 +275,8 @@ pub(super) fn summary_of(counts: &Counts) -> Map<String, Json> {
         .map(|v| (v.name().to_owned(), counts.get(v).into()))
         .collect();
     summary.insert("advice".to_owned(), counts.advice.into());
+    summary.insert("rigour_fail".to_owned(), counts.rigour_fail.into());
+    summary.insert("rigour_known".to_owned(), counts.rigour_known.into());
     summary
 }
 
@@ -323,7 +328,7 @@ impl Run {
 
     /// How many cases have which verdict.
     pub fn counts(&self) -> Counts {
-        Counts::tally(self.cases.iter().map(|c| (c.verdict, c.advice.len())))
+        Counts::tally(self.cases.iter().map(|c| (c.verdict, c.rigour, c.advice.len())))
     }
 
     /// The scores of each version. Statements that this mqttspec does not know are left out.

@@ -49,6 +49,7 @@ impl From<&CaseResult> for Case {
             in_control: failure.is_some_and(|f| f.control),
             reason: case.reason.clone(),
             known: case.known.iter().map(|known| Cause::from(&**known)).collect(),
+            rigour: case.rigour,
             steady_reason: case.steady_reason.clone(),
             statements: case.proves.iter().map(StatementId::to_string).collect(),
             violations: case.breaches().map(Violation::from).collect(),

@@ -9,8 +9,9 @@ use crate::scenario::{Conditions, Need, ScenarioLevel, SnapshotForm, Wanted};
 use crate::source::{Node, What};
 
 /// The keys that a row may have too.
-pub(in crate::scenario) const CONDITIONS: [&str; 7] =
-    ["level", "needs", "serial", "heavy", "timing", "tags", "timeout"];
+pub(in crate::scenario) const CONDITIONS: [&str; 8] = [
+    "level", "rigour", "needs", "serial", "heavy", "timing", "tags", "timeout",
+];
 
 /// Tags that stand for a key: they select the cases that set it, and cannot be set themselves.
 const IMPLIED: [(&str, &str); 4] = [
@@ -46,6 +47,7 @@ pub(in crate::scenario) const NEEDS: [(&str, bool); 19] = [
 /// What a file or a row says of them.
 pub(super) struct Given {
     level: Option<ScenarioLevel>,
+    rigour: Option<bool>,
     needs: Vec<Need>,
     serial: Option<bool>,
     heavy: Option<bool>,
@@ -61,6 +63,7 @@ impl Given {
         let written = base.tags.iter().filter(|tag| !is_implied(tag)).cloned();
         let mut conditions = Conditions {
             level: self.level.unwrap_or(base.level),
+            rigour: self.rigour.or(base.rigour),
             needs: base.needs.clone(),
             serial: self.serial.unwrap_or(base.serial),
             heavy: self.heavy.unwrap_or(base.heavy),
@@ -94,6 +97,7 @@ impl Cx<'_> {
     /// The conditions that the map names, at the top of a file or as a row.
     pub fn conditions(&mut self, map: &Node) -> Option<Given> {
         let level = self.optional(map, "level", Self::level);
+        let rigour = self.optional(map, "rigour", |cx, node| cx.boolean(node, "`rigour`"));
         let needs = self.optional(map, "needs", Self::needs);
         let serial = self.optional(map, "serial", |cx, node| cx.boolean(node, "`serial`"));
         let heavy = self.optional(map, "heavy", |cx, node| cx.boolean(node, "`heavy`"));
@@ -102,6 +106,7 @@ impl Cx<'_> {
         let timeout = self.optional(map, "timeout", |cx, node| cx.duration(node, "`timeout`"));
         Some(Given {
             level: level?,
+            rigour: rigour?,
             needs: needs?.unwrap_or_default(),
             serial: serial?,
             heavy: heavy?,

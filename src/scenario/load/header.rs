@@ -10,9 +10,9 @@ use crate::source::{Node, What, nearest, quoted};
 use crate::statements::{StatementId, Version, catalogue};
 
 /// The keys at the top of a file.
-pub(in crate::scenario) const TOP_KEYS: [&str; 17] = [
-    "format", "title", "about", "versions", "proves", "level", "needs", "serial", "heavy", "timing", "snapshot",
-    "tags", "timeout", "each", "clients", "steps", "control",
+pub(in crate::scenario) const TOP_KEYS: [&str; 18] = [
+    "format", "title", "about", "versions", "proves", "level", "rigour", "needs", "serial", "heavy", "timing",
+    "snapshot", "tags", "timeout", "each", "clients", "steps", "control",
 ];
 
 /// The words of `snapshot`, what they mean, and the tag by which such cases are selected.

@@ -100,6 +100,7 @@ function caseBody(c, broker) {
     title,
     script?.about ? h("p", { class: "quiet" }, script.about) : null,
     cell.r === undefined ? null : h("p", { class: "reason" }, badge(cell.v), linked(words[cell.r])),
+    cell.g ? h("p", { class: "rigour" }, h("b", {}, "Rigour clause: "), RIGOUR) : null,
     ...theStatements(c, cell),
     fault(cell),
     ...exchanges(c, cell, script),

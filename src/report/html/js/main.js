@@ -12,7 +12,7 @@ function ask(what) {
 
 /** Sets the controls to the filter. */
 function controls() {
-  for (const name of ["text", "statement", "version", "broker", "rows"]) if ($(name).value !== asked[name]) $(name).value = asked[name];
+  for (const name of ["text", "statement", "version", "broker", "rigour", "rows"]) if ($(name).value !== asked[name]) $(name).value = asked[name];
   $("differ").checked = asked.differ;
   for (const button of $("verdicts").querySelectorAll("button")) button.setAttribute("aria-pressed", String(asked.verdicts.includes(button.textContent)));
 }
@@ -34,9 +34,10 @@ function keepAddress() {
 function readAddress() {
   const parts = new URLSearchParams(location.hash.slice(1));
   const what = { ...NOTHING };
-  for (const name of ["text", "statement", "version", "broker", "verdicts", "rows"]) if (parts.has(name)) what[name] = parts.get(name);
+  for (const name of ["text", "statement", "version", "broker", "verdicts", "rigour", "rows"]) if (parts.has(name)) what[name] = parts.get(name);
   what.differ = parts.get("differ") === "1";
   if (!["topic", "section", "statements"].includes(what.rows)) what.rows = "topic";
+  if (!["", "without", "only"].includes(what.rigour)) what.rigour = "";
   if (!data.brokers[what.broker]) what.broker = "";
   Object.assign(asked, what);
   controls();
@@ -72,7 +73,8 @@ function setUp() {
       timer = setTimeout(() => ask({ [id]: $(id).value }), 120);
     });
   }
-  for (const id of ["version", "broker"]) $(id).addEventListener("change", () => ask({ [id]: $(id).value }));
+  $("rigour").hidden = !cases.some((c) => c.cells.some((cell) => cell?.g));
+  for (const id of ["version", "broker", "rigour"]) $(id).addEventListener("change", () => ask({ [id]: $(id).value }));
   $("rows").addEventListener("change", () => { open.clear(); ask({ rows: $("rows").value }); });
   $("differ").addEventListener("change", () => ask({ differ: $("differ").checked }));
   $("expand").addEventListener("click", () => {

@@ -13,6 +13,7 @@ const MEANINGS = {
   skip: "not played: the broker does not offer what it needs",
   error: "not judged: our own fault",
 };
+const RIGOUR = "no other statement obliges the broker to react: MQTT-4.13.1-1 is about errors that it detects, and section 4.13.1 of 5.0 leaves the rigour of checking open";
 const verdicts = data.verdicts;
 const PASS = verdicts.indexOf("pass");
 const HELD = new Set([PASS, verdicts.indexOf("fixed")]);
@@ -56,29 +57,31 @@ function differs(c) {
   return seen.size > 1;
 }
 
-/** The number of cases with each verdict at a broker. */
+/** The number of cases with each verdict at a broker, and of those that rest on the rigour clause alone. */
 function tally(some, broker) {
   const counts = verdicts.map(() => 0);
   for (const c of some) if (c.cells[broker]) counts[c.cells[broker].v] += 1;
   const sum = (set) => [...set].reduce((n, v) => n + counts[v], 0);
-  return { counts, held: sum(HELD), tried: sum(HELD) + sum(DEVIATES), failed: sum(FAILS) };
+  return { counts, rigour: some.filter((c) => c.cells[broker]?.g).length, held: sum(HELD), tried: sum(HELD) + sum(DEVIATES), failed: sum(FAILS) };
 }
 
 /** The worst verdict of some cases at a broker; `undefined` if it has none of them. */
 const worst = (some, broker) => WORST.find((v) => some.some((c) => c.cells[broker]?.v === v));
 
 /** The filter. It is kept in the address, so that users can share a view as a link. */
-const asked = { text: "", statement: "", version: "", broker: "", verdicts: "", differ: false, rows: "topic", expand: false };
+const asked = { text: "", statement: "", version: "", broker: "", verdicts: "", rigour: "", differ: false, rows: "topic", expand: false };
 
-const isNarrowed = () => Boolean(asked.text || asked.statement || asked.version || asked.verdicts || asked.differ);
+const isNarrowed = () => Boolean(asked.text || asked.statement || asked.version || asked.verdicts || asked.rigour || asked.differ);
 
 /** Whether a case passes the filter. */
 function isAsked(c) {
   if (asked.version && c.version !== asked.version) return false;
   if (asked.differ && !differs(c)) return false;
-  if (asked.verdicts) {
+  if (asked.verdicts || asked.rigour) {
     const cells = asked.broker === "" ? c.cells : [c.cells[Number(asked.broker)]];
-    if (!cells.some((cell) => cell && asked.verdicts.includes(LETTERS[verdicts[cell.v]]))) return false;
+    const isMeant = (cell) => cell && (!asked.verdicts || asked.verdicts.includes(LETTERS[verdicts[cell.v]]))
+      && (!asked.rigour || Boolean(cell.g) === (asked.rigour === "only"));
+    if (!cells.some(isMeant)) return false;
   }
   if (asked.statement) {
     const wanted = asked.statement.trim().toLowerCase();

@@ -2,14 +2,16 @@
 
 function summary() {
   const shownVerdicts = verdicts.map((name, v) => v).filter((v) => cases.some((c) => c.cells.some((cell) => cell?.v === v)));
+  const rigour = cases.some((c) => c.cells.some((cell) => cell?.g));
   const versions = [...new Set(data.brokers.flatMap((b) => b.scores.filter((s) => s.tried).map((s) => s.version)))];
   const head = h("tr", {},
     h("th", {}, "Broker"), h("th", { class: "shares" }, h("span", { class: "hidden" }, "Shares")),
     shownVerdicts.map((v) => h("th", { title: MEANINGS[verdicts[v]] }, verdicts[v])),
+    rigour ? h("th", { title: `Deviations for which ${RIGOUR}` }, "rigour") : null,
     versions.map((v) => h("th", { title: `Numbered MUST statements of ${v} that hold in every case, of those tried` }, `MUST ${v}`)),
     h("th", {}, "Time"));
   const rows = data.brokers.map((broker, b) => {
-    const { counts } = tally(cases, b);
+    const { counts, rigour: byRigour } = tally(cases, b);
     const all = counts.reduce((x, y) => x + y, 0) || 1;
     const order = ["pass", "fixed", "known", "fail", "crash", "error", "skip"].map((v) => verdicts.indexOf(v));
     const bar = h("div", { class: "stack", role: "img", "aria-label": order.filter((v) => counts[v]).map((v) => `${counts[v]} ${verdicts[v]}`).join(", ") },
@@ -24,6 +26,7 @@ function summary() {
       h("td", {}, h("b", {}, broker.label), " ", h("span", { class: "quiet" }, broker.label.includes(broker.version) ? "" : broker.version || "")),
       h("td", { class: "shares" }, bar),
       shownVerdicts.map((v) => h("td", {}, h("span", { class: counts[v] ? `n ${verdicts[v]}` : "n zero" }, counts[v]))),
+      rigour ? h("td", {}, h("span", { class: byRigour ? "n" : "n zero" }, byRigour)) : null,
       versions.map(score),
       h("td", {}, seconds(broker.seconds)));
   });
@@ -40,4 +43,5 @@ function summary() {
     `${plural(new Set(cases.flatMap((c) => c.statements)).size, "statement")} of the standards, played by mqttspec ${data.mqttspec}`;
   $("legend").replaceChildren(...shownVerdicts.flatMap((v) => [
     h("span", { class: `v ${verdicts[v]}` }, LETTERS[verdicts[v]]), `${verdicts[v]}: ${MEANINGS[verdicts[v]]} `]));
+  if (rigour) $("legend").append(h("span", { class: "v" }, "f k"), `by the rigour clause alone: ${RIGOUR}`);
 }

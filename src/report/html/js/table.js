@@ -87,7 +87,11 @@ function rowOf(row) {
     const count = row.cases.filter((one) => DEVIATES.has(one.cells[b]?.v)).length;
     const many = row.statement && DEVIATES.has(v) && row.cases.length > 1 ? String(count) : "";
     const name = verdicts[v];
-    const cell = h("button", { type: "button", role: "gridcell", tabindex: "-1", class: `c v ${name}`, "aria-label": `${broker.label}: ${name}` }, LETTERS[name] + many);
+    // A small letter: nothing but the rigour clause.
+    const rigour = row.cases.filter((one) => one.cells[b]?.v === v).every((one) => one.cells[b].g);
+    const letter = rigour ? LETTERS[name].toLowerCase() : LETTERS[name];
+    const label = `${broker.label}: ${name}${rigour ? " (rigour)" : ""}`;
+    const cell = h("button", { type: "button", role: "gridcell", tabindex: "-1", class: `c v ${name}`, "aria-label": label }, letter + many);
     cell.opens = { row, broker: b };
     return cell;
   });
