@@ -53,7 +53,9 @@ impl Broker {
             );
         }
         // v3.1.1:MQTT-3.1.4-1, v5:MQTT-3.1.4-1: what is no CONNECT by its form is closed, in 3.x without CONNACK.
-        if let Some(fault) = self.unforgiven(received.faults) {
+        if !self.leaves_form_unchecked(version)
+            && let Some(fault) = self.unforgiven(received.faults)
+        {
             return self.refuse(id, Refusal::new(None, fault.reason, &fault.text));
         }
         let connect = match received.packet {
@@ -70,6 +72,16 @@ impl Broker {
             Ok(client) => self.accept(id, version, client, connect),
             Err(refusal) => self.refuse(id, refusal),
         }
+    }
+
+    /// Whether a CONNECT is served whatever its form (the faults v3.1.1:MQTT-3.1.4-1 and v5:MQTT-3.1.4-1). 3.1 has no such
+    /// duty.
+    fn leaves_form_unchecked(&self, version: Version) -> bool {
+        version != Version::V3_1
+            && self
+                .config
+                .disobey
+                .lets_through(StatementId::new(version, "MQTT-3.1.4-1"))
     }
 
     /// Treats a packet as one of a client that has sent a CONNECT of 3.1 (the fault v3.1:§3.1/connect-first).
