@@ -1,7 +1,7 @@
 //! What every report needs to know of a case.
 
 use crate::suite::{CaseResult, Judged, RunResult, TargetInfo, Verdict};
-use crate::sut::Known;
+use crate::sut::{Known, Ruling};
 use crate::transcript::{Transcript, printable};
 
 /// How many cases have which verdict, and how much advice there is.
@@ -114,11 +114,29 @@ pub fn causes(run: &RunResult) -> Vec<(&Known, usize)> {
     causes
 }
 
-/// What of a cause is behind its reason: the severity and the links, in parentheses.
-pub fn severity_and_links(cause: &Known) -> String {
+/// How many causes have each ruling, the firmest first: `15 must, 6 strict, 1 without a ruling`. Empty if none has one.
+pub fn rulings(causes: &[(&Known, usize)]) -> String {
+    let count = |ruling: Option<Ruling>| causes.iter().filter(|(cause, _)| cause.ruling == ruling).count();
+    let mut parts: Vec<String> = Ruling::ALL
+        .into_iter()
+        .map(|ruling| (count(Some(ruling)), ruling))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, ruling)| format!("{count} {ruling}"))
+        .collect();
+    let without = count(None);
+    if !parts.is_empty() && without > 0 {
+        parts.push(format!("{without} without a ruling"));
+    }
+    parts.join(", ")
+}
+
+/// What of a cause is behind its reason: the severity, the ruling and the links, in parentheses.
+pub fn details(cause: &Known) -> String {
     let severity = cause.severity.map(|severity| severity.name());
+    let ruling = cause.ruling.map(|ruling| ruling.name());
     let parts: Vec<&str> = severity
         .into_iter()
+        .chain(ruling)
         .chain(cause.links.iter().map(String::as_str))
         .collect();
     match &*parts {
@@ -141,6 +159,31 @@ pub fn plural(count: usize, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
         n => format!("{n} {what}s"),
+    }
+}
+
+#[cfg(test)]
+mod ruled {
+    use std::path::Path;
+
+    use super::*;
+
+    /// The causes with these rulings, each with one case.
+    fn of(words: &[&str]) -> String {
+        let list: String = words
+            .iter()
+            .map(|word| format!("  - {{ because: b, bytes: b, {word} cases: {{ a@v5: MQTT-1 }} }}\n"))
+            .collect();
+        let known = Known::parse(&format!("known:\n{list}"), Path::new("k.yaml")).expect("a list");
+        rulings(&known.iter().map(|cause| (&**cause, 1)).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn rulings_are_counted_the_firmest_first() {
+        let [must, strict] = ["ruling: must,", "ruling: strict,"];
+        assert_eq!(of(&[strict, must, strict, ""]), "1 must, 2 strict, 1 without a ruling");
+        assert_eq!(of(&[must, "ruling: disputed, about: w,"]), "1 must, 1 disputed");
+        assert_eq!(of(&["", ""]), "");
     }
 }
 

@@ -92,10 +92,13 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
 /// What else the profile says of a cause.
 fn about(cause: &Known) -> Vec<String> {
     let severity = cause.severity.map(|severity| format!("severity: {severity}"));
+    let ruling = cause.ruling.map(|ruling| format!("ruling: {ruling}"));
+    let about = cause.about.iter().map(|about| format!("about: {about}"));
     let effect = cause.effect.iter().map(|effect| format!("effect: {effect}"));
     let bytes = cause.bytes.iter().map(|bytes| format!("bytes: {bytes}"));
     let links = cause.links.iter().map(|link| format!("link: {link}"));
-    severity.into_iter().chain(effect).chain(bytes).chain(links).collect()
+    let grades = severity.into_iter().chain(ruling).chain(about);
+    grades.chain(effect).chain(bytes).chain(links).collect()
 }
 
 /// The directory with dots, and the rest of the id.

@@ -38,7 +38,7 @@ pub fn line(case: &CaseResult) -> String {
     let verdict = paint(style::of(case.verdict), format!("{:<14}", case::marked_verdict(case)));
     let mut out = format!("{verdict} {:>8}  {}", seconds(case.duration), case.id);
     if let Some(reason) = &case.reason {
-        let more: String = case.known.iter().map(|cause| case::severity_and_links(cause)).collect();
+        let more: String = case.known.iter().map(|cause| case::details(cause)).collect();
         let _ = write!(out, "  {}", paint(DIM, one_line(&format!("{reason}{more}"))));
     }
     out.push('\n');
@@ -248,12 +248,17 @@ pub fn last_line(run: &RunResult) -> String {
     )
 }
 
-/// ` in 44 causes`, behind the number of known deviations.
+/// ` in 24 causes (15 must, 9 strict)`, behind the number of known deviations.
 fn of_causes(verdict: Verdict, run: &RunResult) -> String {
-    match case::causes(run).len() {
-        n if verdict == Verdict::Known && n > 0 => format!(" in {}", plural(n, "cause")),
-        _ => String::new(),
+    let causes = case::causes(run);
+    if verdict != Verdict::Known || causes.is_empty() {
+        return String::new();
     }
+    let rulings = match case::rulings(&causes) {
+        rulings if rulings.is_empty() => rulings,
+        rulings => format!(" ({rulings})"),
+    };
+    format!(" in {}{rulings}", plural(causes.len(), "cause"))
 }
 
 /// The causes of known deviations, most frequent first.
@@ -263,7 +268,7 @@ fn known(causes: &[(&Known, usize)]) -> String {
         let _ = writeln!(out, "{}", paint(DIM, "known:"));
     }
     for (cause, count) in causes {
-        let text = format!("{}{}", cause.because, case::severity_and_links(cause));
+        let text = format!("{}{}", cause.because, case::details(cause));
         let _ = writeln!(out, "{}", paint(DIM, format!("  {count:>4}  {}", one_line(&text))));
     }
     out

@@ -228,6 +228,8 @@ known:
     bytes: "-> 10 .. 04 1e ..  <- 20 02 00 00"
     link: https://example.org/issues/1
     severity: leniency
+    ruling: disputed
+    about: Two readings.
     effect: Only a client with this bug sees it.
     fails: MQTT-3.1.2-14
     cases: [connect/known@v3.1.1]

@@ -19,7 +19,8 @@ pub use launch::{BoxFuture, Fixed, Instance, Launcher, ProcessLauncher};
 pub use probe::{Answer, ProbeError, Spoken, probe};
 pub use process::{Broker, Exit, Port, StartError, ask_version, kill_all, live_groups};
 pub use profile::{
-    Auth, Endpoints, Fails, Kept, Known, Listed, Login, Process, Profile, ProfileError, Severity, Supports, Transports,
+    Auth, Endpoints, Fails, Kept, Known, Listed, Login, Process, Profile, ProfileError, Ruling, Severity, Supports,
+    Transports,
 };
 pub use template::Words;
 pub use version::{BrokerVersion, VersionCondition};

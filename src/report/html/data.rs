@@ -286,6 +286,8 @@ fn reason(case: &model::Case) -> Option<String> {
     for cause in &case.known {
         let severity = cause.severity.iter().chain(&cause.effect);
         lines.push(severity.map(String::as_str).collect::<Vec<_>>().join(": "));
+        let ruling = cause.ruling.iter().map(|ruling| format!("ruling: {ruling}"));
+        lines.push(ruling.chain(cause.about.clone()).collect::<Vec<_>>().join(". "));
         lines.extend(cause.bytes.iter().chain(&cause.links).cloned());
     }
     lines.retain(|line| !line.is_empty());

@@ -77,6 +77,8 @@ impl From<&Known> for Cause {
             bytes: known.bytes.clone(),
             links: known.links.clone(),
             severity: known.severity.map(|severity| severity.name().to_owned()),
+            ruling: known.ruling.map(|ruling| ruling.name().to_owned()),
+            about: known.about.clone(),
             effect: known.effect.clone(),
             untriaged: known.untriaged,
             origin: known.origin(),

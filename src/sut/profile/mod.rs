@@ -25,7 +25,7 @@ use crate::transport::Transport;
 use crate::transport::{Address, AddressError};
 
 pub use error::ProfileError;
-pub use known::{Fails, Known, Listed, Severity};
+pub use known::{Fails, Known, Listed, Ruling, Severity};
 pub use supports::Supports;
 pub use transports::Transports;
 

@@ -32,6 +32,10 @@ pub struct Known {
     pub links: Vec<String>,
     /// How bad it is; `None` if the profile does not say.
     pub severity: Option<Severity>,
+    /// How firmly the standard forbids it; `None` if the profile does not say.
+    pub ruling: Option<Ruling>,
+    /// The readings of the standard that lead to the ruling. Always given for [`Ruling::Disputed`].
+    pub about: Option<String>,
     /// What it does to a user, in one sentence.
     pub effect: Option<String>,
     /// The broker's versions that have the deviation; `None` is all of them.
@@ -113,6 +117,41 @@ impl Severity {
 }
 
 impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How firmly the standard forbids a deviation, the firmest first. If the cases of a cause differ, the firmest decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ruling {
+    /// It violates a MUST, or a rule of the packet format, under every reading.
+    Must,
+    /// It violates the standard only if a server has to detect every error. MQTT 5.0, section 4.13.1, leaves open how
+    /// rigorously a server checks what it receives.
+    Strict,
+    /// It goes against a SHOULD, or against a sentence without a keyword, such as most of MQTT 3.1.
+    Should,
+    /// One reasonable reading forbids it, another permits it.
+    Disputed,
+}
+
+impl Ruling {
+    /// Every ruling, the firmest first.
+    pub const ALL: [Ruling; 4] = [Ruling::Must, Ruling::Strict, Ruling::Should, Ruling::Disputed];
+
+    /// The word in profiles and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Ruling::Must => "must",
+            Ruling::Strict => "strict",
+            Ruling::Should => "should",
+            Ruling::Disputed => "disputed",
+        }
+    }
+}
+
+impl fmt::Display for Ruling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

@@ -55,6 +55,8 @@ impl Check<'_> {
             bytes: bytes?,
             links: see?.into_iter().collect(),
             severity: None,
+            ruling: None,
+            about: None,
             effect: None,
             broker: broker?,
             over: over?.unwrap_or_default(),
@@ -100,12 +102,14 @@ fn is_same(one: &Known, other: &Known) -> bool {
             bytes,
             links,
             severity,
+            ruling,
+            about,
             effect,
             broker,
             over,
             ..
         } = known.clone();
-        (because, bytes, links, severity, effect, broker, over)
+        (because, bytes, links, severity, ruling, about, effect, broker, over)
     };
     !one.untriaged && !other.untriaged && one.because == other.because && apart(one) == apart(other)
 }

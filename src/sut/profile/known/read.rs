@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use super::super::super::glob::Glob;
 use super::super::check::{Check, Checked};
-use super::{Fails, Known, Listed, Severity, UNTRIAGED};
+use super::{Fails, Known, Listed, Ruling, Severity, UNTRIAGED};
 use crate::source::{Node, What, every};
 
 /// The keys of a cause.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "because",
     "bytes",
     "link",
     "links",
     "severity",
+    "ruling",
+    "about",
     "effect",
     "broker",
     "over",
@@ -58,16 +60,20 @@ impl Check<'_> {
         });
         let links = self.links(node);
         let severity = self.given(node, "severity", Self::severity);
+        let ruling = self.ruling_and_about(node);
         let broker = self.given(node, "broker", Self::condition);
         let over = self.given(node, "over", Self::over);
         let cases = varying.and_then(|varying| self.cases(node, varying));
         let because = because?;
+        let (ruling, about) = ruling?;
         let known = Known {
             untriaged: flag? || because.as_deref() == Some(UNTRIAGED),
             because: because.unwrap_or_default(),
             bytes: bytes?,
             links: links?,
             severity: severity?,
+            ruling,
+            about,
             effect: effect?,
             broker: broker?,
             over: over?.unwrap_or_default(),
@@ -208,6 +214,30 @@ impl Check<'_> {
         Severity::ALL.into_iter().find(|s| s.name() == text).ok_or_else(|| {
             let names = Severity::ALL.map(Severity::name);
             self.read.unknown(&node.place, "severity", text, &names)
+        })
+    }
+
+    /// The ruling, and the readings that lead to it.
+    fn ruling_and_about(&mut self, node: &Node) -> Checked<(Option<Ruling>, Option<String>)> {
+        let ruling = self.given(node, "ruling", Self::ruling);
+        let about = self.sentence(node, "about");
+        let (ruling, about) = (ruling?, about?);
+        if ruling == Some(Ruling::Disputed) && about.is_none() {
+            let place = &node.get("ruling").unwrap_or(node).place;
+            return Err(self.read.error_help(
+                place,
+                "a disputed deviation without its readings",
+                "`about` says which reading of the standard forbids it, and which permits it",
+            ));
+        }
+        Ok((ruling, about))
+    }
+
+    fn ruling(&mut self, node: &Node) -> Checked<Ruling> {
+        let text = self.read.text(node, "`ruling`")?;
+        Ruling::ALL.into_iter().find(|r| r.name() == text).ok_or_else(|| {
+            let names = Ruling::ALL.map(Ruling::name);
+            self.read.unknown(&node.place, "ruling", text, &names)
         })
     }
 

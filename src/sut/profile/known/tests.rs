@@ -26,6 +26,9 @@ known:
     bytes: "-> 10 .. 04 1e ..  <- 20 02 00 00"
     links: [https://example.org/1, https://example.org/2]
     severity: leniency
+    ruling: disputed
+    about: 3.1.2.6 forbids it;
+      4.13.1 permits it.
     effect: Nobody else sees it.
     broker: "<2.0.18"
     over: [ws, wss]
@@ -48,6 +51,9 @@ known:
     assert_eq!(will.because, "A Will QoS of 3 is accepted.");
     assert_eq!(will.links.len(), 2);
     assert_eq!(will.severity, Some(Severity::Leniency));
+    assert_eq!(will.ruling, Some(Ruling::Disputed));
+    assert_eq!(will.about.as_deref(), Some("3.1.2.6 forbids it; 4.13.1 permits it."));
+    assert_eq!((dies.ruling, dies.about.as_deref()), (None, None));
     assert_eq!(will.effect.as_deref(), Some("Nobody else sees it."));
     assert!(will.shows_over(Transport::Ws) && !will.shows_over(Transport::Mqtt));
     assert_eq!(will.holds_for(Some(&"2.0.18".parse().unwrap())), Some(false));
@@ -58,7 +64,7 @@ known:
     assert_eq!(first.fails, [Fails::By("v5:MQTT-3.1.2-12".to_owned())]);
     assert_eq!(second.fails.len(), 2);
     assert_eq!(second.case.as_str(), "will/flags[*]@v3.1.1");
-    assert_eq!(will.line_of(&second.place), "k.yaml:14");
+    assert_eq!(will.line_of(&second.place), "k.yaml:17");
     assert!(third.sometimes && !first.sometimes);
     assert!(dies.cases.len() == 2 && dies.cases.iter().all(|c| c.varies && c.fails == [Fails::Crash]));
     assert!(untriaged.untriaged && !dies.untriaged);
@@ -184,6 +190,55 @@ error: a known deviation without a link or bytes
    |
    = help: `link` is an upstream issue, `bytes` the exchange that shows it; one of them is needed"#
     );
+}
+
+#[test]
+fn a_ruling_is_one_of_four_and_a_disputed_one_says_why() {
+    let list = "known:
+  - because: c
+    bytes: b
+    ruling: strikt
+    cases: { a@v5: MQTT-1 }
+  - because: c
+    bytes: b
+    ruling: R
+    cases: { a@v5: MQTT-1 }
+  - because: c
+    bytes: b
+    ruling: disputed
+    cases: { a@v5: MQTT-1 }
+";
+    assert_eq!(
+        refused(list),
+        r#"error: unknown ruling `strikt`
+ --> k.yaml:4:13
+  |
+4 |     ruling: strikt
+  |             ^^^^^^
+  |
+  = help: did you mean `strict`?
+
+error: unknown ruling `R`
+ --> k.yaml:8:13
+  |
+8 |     ruling: R
+  |             ^
+  |
+  = help: allowed here: must, strict, should, disputed
+
+error: a disputed deviation without its readings
+  --> k.yaml:12:13
+   |
+12 |     ruling: disputed
+   |             ^^^^^^^^
+   |
+   = help: `about` says which reading of the standard forbids it, and which permits it"#
+    );
+    let names = Ruling::ALL.map(|ruling| {
+        let list = ONE.replace("bytes: b", &format!("bytes: b, ruling: {ruling}, about: w"));
+        read(&list)[0].ruling
+    });
+    assert_eq!(names, Ruling::ALL.map(Some));
 }
 
 /// A profile with files alongside it.
