@@ -3,6 +3,7 @@
 
     ci/broker-table.py RESULT.json...          from what `mqttspec run --json` wrote, such as target/all-brokers/*.json
     ci/broker-table.py --causes PROFILE...     the causes of each severity in the profiles, such as ci/brokers/*.yaml
+    ci/broker-table.py --rulings PROFILE...    the causes of each ruling
 
 The text below the tables explains the columns. A known deviation is one of not refusing if the step that fails
 expects a refusal or a close; one that already shows in a case's control affects clients that keep to the protocol.
@@ -16,8 +17,9 @@ from pathlib import Path
 
 REFUSAL = re.compile(r"<- (refused|closed)")
 SEVERITIES = ("data-loss", "wrong-delivery", "interoperability", "leniency", "cosmetic")
-# Both are on a line of their own in the profiles here, so that no YAML library is needed.
-SEVERITY = re.compile(r"^    severity: (\S+)$", re.MULTILINE)
+RULINGS = ("must", "strict", "should", "disputed")
+# Each is on a line of its own in the profiles here, so that no YAML library is needed.
+CAUSE = re.compile(r"^  - because: ", re.MULTILINE)
 KNOWN_FROM = re.compile(r"^known_from: (\S+)$", re.MULTILINE)
 
 
@@ -45,25 +47,32 @@ def awaited(case: dict) -> str:
     return " ".join([place.get("text", ""), *(one["what"] for one in case["expected"])])
 
 
-def severities(profile: Path) -> Counter:
-    """How many causes of each severity a profile lists, including those of the file that it names."""
+def values(profile: Path, key: str) -> Counter:
+    """How many causes a profile lists for each value of a key, including those of the file that it names."""
     text = profile.read_text()
-    found = Counter(SEVERITY.findall(text))
+    found = Counter(re.findall(rf"^    {key}: (\S+)$", text, re.MULTILINE))
+    listed = len(CAUSE.findall(text))
+    if found.total() != listed:
+        sys.exit(f"{profile}: {listed} causes, of which {found.total()} have the key `{key}`")
     for file in KNOWN_FROM.findall(text):
-        found += severities(profile.parent / file)
+        found += values(profile.parent / file, key)
     return found
 
 
-def causes(profile: Path) -> str:
-    found = severities(profile)
-    cells = [f"`{profile.stem}`", *(found[severity] for severity in SEVERITIES), sum(found.values())]
+def causes(profile: Path, key: str, columns: tuple) -> str:
+    found = values(profile, key)
+    if unknown := found.keys() - set(columns):
+        sys.exit(f"{profile}: unknown {key}: {', '.join(unknown)}")
+    cells = [f"`{profile.stem}`", *(found[value] for value in columns), found.total()]
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["--causes", _, *_]:
-            rows = map(causes, map(Path, sys.argv[2:]))
+            rows = (causes(Path(name), "severity", SEVERITIES) for name in sys.argv[2:])
+        case ["--rulings", _, *_]:
+            rows = (causes(Path(name), "ruling", RULINGS) for name in sys.argv[2:])
         case [name, *_] if not name.startswith("-"):
             rows = map(row, map(Path, sys.argv[1:]))
         case _:

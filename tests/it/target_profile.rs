@@ -563,7 +563,8 @@ fn the_committed_profiles_are_profiles() {
             let wrong = check_known(&profile.known, ids.iter().map(String::as_str));
             assert!(wrong.is_empty(), "{}", render_all(&wrong, false));
             for cause in &profile.known {
-                assert!(cause.severity.is_some() && cause.effect.is_some(), "{}", cause.origin());
+                let is_judged = cause.severity.is_some() && cause.effect.is_some() && cause.ruling.is_some();
+                assert!(is_judged, "{}", cause.origin());
             }
             count += 1;
         }
