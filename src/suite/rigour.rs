@@ -111,7 +111,7 @@ mod tests {
         };
         let setup = Failure {
             stage: Stage::Setup,
-            ..served.clone()
+            ..served
         };
         assert!(!is_all(&case, &control, &[]) && !is_all(&case, &setup, &[]));
         let closed = unmet(&case, "c <- refused", FailureKind::Closed);
