@@ -172,7 +172,8 @@ mod ruled {
     fn of(words: &[&str]) -> String {
         let list: String = words
             .iter()
-            .map(|word| format!("  - {{ because: b, bytes: b, {word} cases: {{ a@v5: MQTT-1 }} }}\n"))
+            .enumerate()
+            .map(|(i, word)| format!("  - {{ because: b{i}, bytes: b, {word} cases: {{ a@v5: MQTT-1 }} }}\n"))
             .collect();
         let known = Known::parse(&format!("known:\n{list}"), Path::new("k.yaml")).expect("a list");
         rulings(&known.iter().map(|cause| (&**cause, 1)).collect::<Vec<_>>())
