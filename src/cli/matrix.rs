@@ -145,7 +145,10 @@ impl Run {
         let player = Player::new(settings, harness::seed());
         let (sender, events) = mpsc::unbounded_channel();
         let teller = tokio::spawn(tell(events));
-        let options = RunOptions::default();
+        let options = RunOptions {
+            asks_first: true,
+            ..RunOptions::default()
+        };
         let result = suite::run(&self.cases, &target, &player, &options, sender, self.stopped.clone()).await;
         let _ = teller.await;
         result.map_err(|message| fail(Exit::Unreachable, format!("{}: {message}", self.argument)))

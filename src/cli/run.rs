@@ -86,6 +86,7 @@ async fn run_all(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
             RigourWeight::Fail => Rigour::Fail,
             RigourWeight::Advice => Rigour::Advice,
         },
+        asks_first: args.fault.is_empty() && args.free.is_empty(),
         max_fail: args.max_fail,
         total_timeout: args.total_timeout,
         forgets: args.json.is_none() && args.html.is_none() && args.pcap.is_none() && args.snapshots.is_none(),

@@ -154,7 +154,7 @@ impl<'a> Broom<'a> {
         let address = self.address(left.version)?;
         let own = self.namespaces.next();
         let removed = play::remove(&left.traces, &address, left.version, self.settings, &own).await;
-        removed.map_err(|lost| match lost {
+        removed.map(|_| ()).map_err(|lost| match lost {
             play::Lost::Gone(why) | play::Lost::Silent(why) => BroomError::Lost(why),
         })
     }

@@ -100,6 +100,7 @@ pub(super) async fn ready(
         known: known_over(&profile),
         broker_version: version,
         not_offered,
+        states_versions: profile.versions.is_some(),
         jobs: profile.jobs.unwrap_or(JOBS),
         instances: profile.instances.unwrap_or(INSTANCES),
         isolate: profile.isolate,

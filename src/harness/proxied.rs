@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::reference::{Disobey, Free, Proxy};
 use crate::statements::Version;
@@ -97,6 +98,10 @@ impl Instance for Behind {
 
     fn died(&self) -> BoxFuture<'_, String> {
         self.inner.died()
+    }
+
+    fn ended(&self, at_most: Duration) -> BoxFuture<'_, Option<String>> {
+        self.inner.ended(at_most)
     }
 
     fn log_tail(&self, limit: usize) -> Option<String> {

@@ -69,6 +69,7 @@ pub fn reference_as(disobey: Disobey, free: Free, transport: Transport) -> (Targ
         known: Vec::new(),
         broker_version: None,
         not_offered: BTreeMap::new(),
+        states_versions: false,
         jobs: JOBS,
         instances: EMBEDDED_INSTANCES,
         isolate: false,

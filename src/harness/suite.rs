@@ -180,6 +180,10 @@ impl Suite {
     /// As [`Suite::run`].
     pub async fn run_async(&self, target: TargetBuilder) -> Result<Arc<RunResult>, RunError> {
         let cases = self.cases()?;
+        let options = RunOptions {
+            asks_first: !target.is_changed(),
+            ..self.options.clone()
+        };
         let (target, player) = self.prepare(target).await?;
         // What a broker of our own holds goes with it.
         let open =
@@ -191,7 +195,7 @@ impl Suite {
         let player = player.with(settings);
         let (events, _) = tokio::sync::mpsc::unbounded_channel();
         let (_stop, stopped) = tokio::sync::watch::channel(false);
-        let result = suite::run(&cases, &target, &player, &self.options, events, stopped).await;
+        let result = suite::run(&cases, &target, &player, &options, events, stopped).await;
         if let Some(open) = &open {
             // What cannot be removed is in no other test's way: each run has names of its own.
             Broom::after_run(&target, &player.settings, open).await;

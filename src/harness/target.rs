@@ -202,6 +202,11 @@ impl TargetBuilder {
         self
     }
 
+    /// Whether it breaks statements or makes use of freedoms on purpose.
+    pub(super) fn is_changed(&self) -> bool {
+        !self.disobey.is_empty() || !self.free.is_empty()
+    }
+
     /// Where a profile's `$env:NAME` comes from. Without this no such variable is set.
     pub fn secrets(mut self, lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         self.lookup = Arc::new(lookup);
@@ -226,8 +231,7 @@ impl TargetBuilder {
             Source::Own(launcher) => self.of_own(launcher).await?,
         };
         self.adapt(&mut ready.target);
-        let is_changed = !self.disobey.is_empty() || !self.free.is_empty();
-        if is_changed && !is_reference {
+        if self.is_changed() && !is_reference {
             let transport = ready.target.info.transport;
             if transport != Transport::Mqtt {
                 return Err(TargetError::NeedsPlainTcp(transport));
@@ -265,6 +269,7 @@ impl TargetBuilder {
             let why = format!("the target is said not to offer {version}");
             target.not_offered.entry(version).or_insert(why);
         }
+        target.states_versions |= self.versions.is_some();
         target.setups.extend(self.setups.iter().cloned());
         target.jobs = self.jobs.unwrap_or(target.jobs);
     }
@@ -318,6 +323,7 @@ impl TargetBuilder {
             known: Vec::new(),
             broker_version: None,
             not_offered,
+            states_versions: false,
             jobs: JOBS,
             instances: 1,
             isolate: false,
@@ -383,6 +389,7 @@ fn own(launcher: &Arc<dyn Launcher>, not_offered: BTreeMap<Version, String>) -> 
         known: Vec::new(),
         broker_version: None,
         not_offered,
+        states_versions: false,
         jobs: JOBS,
         instances: EMBEDDED_INSTANCES,
         isolate: false,

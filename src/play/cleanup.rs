@@ -6,12 +6,14 @@ use std::io;
 use std::time::Duration;
 
 use crate::conversation::Caller;
+use crate::scenario::Login;
 use crate::statements::Version;
 use crate::sut::Address;
 use crate::transcript::{Author, Event, Transcript, What};
 use crate::wire::property::id;
 use crate::wire::{
     Connect, Disconnect, Frame, Packet, PacketType, PropertyValue, Publish, Side, Subscribe, Subscription, Text, check,
+    encode_bytes,
 };
 
 use super::Settings;
@@ -141,7 +143,8 @@ pub enum Lost {
     Silent(String),
 }
 
-/// Removes the traces, and shows on the way that the broker is still there, if there are any.
+/// Removes the traces, and shows on the way that the broker is still there, if there are any. Says whether each visit was
+/// answered: a broker that ends may take a connection and close it without an answer.
 ///
 /// # Errors
 /// The broker does not accept a connection, or does not answer a CONNECT within the response timeout.
@@ -151,21 +154,22 @@ pub async fn remove(
     version: Version,
     settings: &Settings,
     namespace: &str,
-) -> Result<(), Lost> {
+) -> Result<bool, Lost> {
+    let mut answered = true;
     for client_id in &traces.client_ids {
-        visit(address, version, settings, client_id, &BTreeSet::new()).await?;
+        answered &= visit(address, version, settings, client_id, &BTreeSet::new()).await?;
     }
     if !traces.topics.is_empty() {
-        visit(address, version, settings, &namespace.into(), &traces.topics).await?;
+        answered &= visit(address, version, settings, &namespace.into(), &traces.topics).await?;
     }
-    Ok(())
+    Ok(answered)
 }
 
-/// Whether the broker is still there.
+/// Whether the broker is still there, and answers a CONNECT.
 ///
 /// # Errors
 /// As for [`remove`].
-pub async fn look_in(address: &Address, version: Version, settings: &Settings, namespace: &str) -> Result<(), Lost> {
+pub async fn look_in(address: &Address, version: Version, settings: &Settings, namespace: &str) -> Result<bool, Lost> {
     visit(address, version, settings, &namespace.into(), &BTreeSet::new()).await
 }
 
@@ -176,11 +180,11 @@ async fn visit(
     settings: &Settings,
     client_id: &Text,
     retained: &BTreeSet<Text>,
-) -> Result<(), Lost> {
+) -> Result<bool, Lost> {
     let patience = settings.patience.max(Duration::from_secs(2));
     let visited = login_and_remove(address, version, settings, client_id, retained);
     match tokio::time::timeout(patience, visited).await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(answered)) => Ok(answered),
         Ok(Err(error)) => Err(Lost::Gone(format!(
             "the broker no longer accepts connections: {address}: {error}"
         ))),
@@ -198,8 +202,8 @@ async fn login_and_remove(
     settings: &Settings,
     client_id: &Text,
     retained: &BTreeSet<Text>,
-) -> io::Result<()> {
-    let mut caller = login(address, version, settings, client_id).await?;
+) -> io::Result<bool> {
+    let (mut caller, answered) = login(address, version, settings, client_id).await?;
     if !retained.is_empty() {
         let remove = |topic: &Text| {
             Packet::Publish(Publish {
@@ -213,20 +217,37 @@ async fn login_and_remove(
         caller.read_until(PacketType::PingResp, |_| ()).await?;
     }
     leave(&mut caller, version).await;
-    Ok(())
+    Ok(answered)
 }
 
-/// A connection with a clean session on which the broker has answered the CONNECT, or has closed it.
-async fn login(address: &Address, version: Version, settings: &Settings, client_id: &Text) -> io::Result<Caller> {
+/// A connection with a clean session on which the broker has answered the CONNECT (`true`), or has closed it.
+async fn login(
+    address: &Address,
+    version: Version,
+    settings: &Settings,
+    client_id: &Text,
+) -> io::Result<(Caller, bool)> {
     let mut caller = Caller::open(&settings.dialer, address).await?;
-    let mut connect = Connect::new(version, client_id.clone());
-    if let Some(login) = &settings.login {
+    let connect = connect(version, client_id.clone(), settings.login.as_ref());
+    caller.send(&[Packet::from(connect)], version).await?;
+    let mut answered = false;
+    caller.read_until(PacketType::ConnAck, |_| answered = true).await?;
+    Ok((caller, answered))
+}
+
+/// A CONNECT with a clean session and a login.
+fn connect(version: Version, client_id: Text, login: Option<&Login>) -> Connect {
+    let mut connect = Connect::new(version, client_id);
+    if let Some(login) = login {
         connect.username = Some(login.username.clone());
         connect.password.clone_from(&login.password);
     }
-    caller.send(&[Packet::from(connect)], version).await?;
-    caller.read_until(PacketType::ConnAck, |_| ()).await?;
-    Ok(caller)
+    connect
+}
+
+/// The bytes of a CONNECT with a clean session and a login.
+pub fn greeting(version: Version, client_id: &str, login: Option<&Login>) -> Vec<u8> {
+    encode_bytes(&Packet::from(connect(version, client_id.into(), login)), version).to_vec()
 }
 
 /// The broker may close first; what matters has been done.
@@ -249,7 +270,7 @@ pub async fn retained(
 ) -> io::Result<Option<BTreeSet<Text>>> {
     let patience = settings.patience.max(Duration::from_secs(2));
     let asked = async {
-        let mut caller = login(address, version, settings, client_id).await?;
+        let (mut caller, _) = login(address, version, settings, client_id).await?;
         let subscribe = Subscribe {
             packet_id: 1,
             subscriptions: filters.iter().map(|f| Subscription::new(f.clone(), 0)).collect(),

@@ -460,17 +460,17 @@ fn kept(what: &What) -> u64 {
     }
 }
 
-/// Removes what the case left at the broker, and says whether the broker is still there. A broker of our own keeps what
-/// was left: it is thrown away itself.
+/// Removes what the case left at the broker, and says whether the broker is still there and answers. A broker of our own
+/// keeps what was left: it is thrown away itself.
 pub async fn clean_up(
     played: &Played,
     instance: &dyn Instance,
     settings: &Settings,
     namespace: &str,
-) -> Result<(), cleanup::Lost> {
+) -> Result<bool, cleanup::Lost> {
     let version = played.transcript.version;
     let Some(address) = instance.address(version) else {
-        return Ok(());
+        return Ok(true);
     };
     let mut traces = cleanup::Traces::default();
     if !instance.is_ours() {

@@ -4,15 +4,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::scenario::{Case, ScenarioLevel, Which};
-use crate::sut::Instance;
+use crate::statements::Version;
+use crate::sut::{Address, Answer, Instance, ProbeError, ask};
 
-use super::cleanup::Lost;
+use super::cleanup::{Lost, greeting, look_in};
 use super::driver::{clean_up, play_exchange};
 use super::namespace::Namespaces;
 use super::{Lateness, PlayEnd, Played, Settings};
 
 /// A timing experiment is void if the harness was later than this.
 const TIMED_LATENESS: Duration = Duration::from_millis(250);
+
+/// How long a broker may take at least to answer the CONNECT that asks whether it lets clients in.
+const ASKED: Duration = Duration::from_secs(5);
+
+/// How long the end of a broker's process may be in coming after its ports have closed.
+const REAPED: Duration = Duration::from_secs(5);
+
+/// How long a broker that closed a connection without an answer may take to close its ports, if it is ending.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// A timeout is void if the harness was late by more than this fraction of the response timeout. An answer goes through
 /// a handful of tasks, and through as many of the broker's on the same machine; if each of them is late by so much,
@@ -53,6 +63,21 @@ impl Player {
         }
     }
 
+    /// Sends one CONNECT with the login of the cases, and says how the broker answers it.
+    ///
+    /// # Errors
+    /// The address cannot be reached, or does not speak MQTT.
+    pub async fn ask(&self, address: &Address, version: Version) -> Result<Answer, ProbeError> {
+        let connect = greeting(version, &self.namespaces.next(), self.settings.login.as_ref());
+        ask(
+            &self.settings.dialer,
+            address,
+            &connect,
+            self.settings.patience.max(ASKED),
+        )
+        .await
+    }
+
     /// Plays a case once.
     pub async fn play(&self, case: &Case, instance: &dyn Instance) -> Played {
         let began = Instant::now();
@@ -87,11 +112,12 @@ impl Player {
         };
         let namespace = self.namespaces.next();
         let cleaned = clean_up(&played, instance, &self.settings, &namespace).await;
-        if let (Ok(()), Some(diary)) = (&cleaned, &self.settings.diary) {
+        if let (Ok(_), Some(diary)) = (&cleaned, &self.settings.diary) {
             for transcript in std::iter::once(&played.transcript).chain(&played.control) {
                 diary.done(&transcript.namespace);
             }
         }
+        let ended = self.how_it_ended(case, &played.end, &cleaned, instance).await;
         // A case that has failed says more than that its traces could not be removed; whether the broker is still there
         // is then for the next case to find out, or for `alive`.
         match (cleaned, &played.end) {
@@ -100,10 +126,37 @@ impl Player {
             (Err(Lost::Silent(why)), PlayEnd::Met) => played.end = PlayEnd::Late(why),
             _ => {}
         }
-        if !instance.alive() {
-            played.end = PlayEnd::BrokerGone("the broker's process has ended".to_owned());
+        if let Some(how) = ended {
+            played.end = PlayEnd::BrokerGone(format!("the broker ended ({how})"));
+        } else if !instance.alive() {
+            played.end = PlayEnd::BrokerGone("the broker ended".to_owned());
         }
         played
+    }
+
+    /// How a broker of our own ended; `None` if it is there. A process that ends closes its connections and ports before
+    /// its end can be seen, so after a visit that was not answered its end is awaited for a while.
+    async fn how_it_ended(
+        &self,
+        case: &Case,
+        end: &PlayEnd,
+        cleaned: &Result<bool, Lost>,
+        instance: &dyn Instance,
+    ) -> Option<String> {
+        let mut is_gone = matches!(cleaned, Err(Lost::Gone(_))) || matches!(end, PlayEnd::BrokerGone(_));
+        if matches!(cleaned, Ok(false)) && !is_gone {
+            // It may be one that answers no CONNECT without more than a login: such a broker takes the next one too.
+            if let Some(how) = instance.ended(MOMENT).await {
+                return Some(how);
+            }
+            let address = instance.address(case.version)?;
+            let again = look_in(&address, case.version, &self.settings, &self.namespaces.next()).await;
+            is_gone = matches!(again, Err(Lost::Gone(_)));
+        }
+        match is_gone || !instance.alive() {
+            true => instance.ended(REAPED).await,
+            false => None,
+        }
     }
 
     async fn exchange(

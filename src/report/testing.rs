@@ -124,6 +124,7 @@ pub fn judged_against() -> Target {
         known: Vec::new(),
         broker_version: None,
         not_offered: Default::default(),
+        states_versions: false,
         jobs: 1,
         instances: 1,
         isolate: false,

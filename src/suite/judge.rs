@@ -70,7 +70,7 @@ impl Judge<'_> {
         findings.extend(played.control.iter().flat_map(|t| self.found(t, Which::Control)));
         let mut failure = None;
         let fault = match played.end {
-            _ if crashed => Fault::Crash("the broker ended".to_owned()),
+            PlayEnd::BrokerGone(how) if crashed => Fault::Crash(how),
             PlayEnd::Skipped(reason) => Fault::Skip(reason),
             PlayEnd::Late(why) => Fault::Error(format!("machine too slow: {why}")),
             PlayEnd::BrokerGone(why) | PlayEnd::Error(why) => Fault::Error(why),

@@ -2,6 +2,7 @@
 //!
 //! In: cases, a [`Target`] and a [`Player`](crate::play::Player). Out: [`RunEvent`]s while it goes on, a [`RunResult`].
 
+mod admission;
 mod judge;
 mod known;
 mod order;

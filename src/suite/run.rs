@@ -17,6 +17,9 @@ pub struct RunOptions {
     pub strict: bool,
     /// What a failure is that rests on the rigour clause alone.
     pub rigour: Rigour,
+    /// Asks the target before the first case whether it lets clients in, at each version and setup that cases need. Off for
+    /// brokers that inject faults.
+    pub asks_first: bool,
     /// Stops the run after this many unexpected results.
     pub max_fail: Option<usize>,
     /// Ends the run after this time.
@@ -29,7 +32,7 @@ pub struct RunOptions {
 /// Plays `cases` against `target`, and tells `events` what happens. Ends early if `stop` becomes true.
 ///
 /// # Errors
-/// A target that starts its own brokers has started none: why.
+/// No broker could be started or reached, or it lets no client in: why, in one line.
 pub async fn run(
     cases: &[Arc<Case>],
     target: &Target,
@@ -39,16 +42,25 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
 ) -> Result<Arc<RunResult>, String> {
     let began = Instant::now();
+    let session = Session::new(target, player, options.strict, Some(events.clone()));
+    let mut session = session.weighing(options.rigour);
+    let opened = if options.asks_first {
+        session.admit(cases).await
+    } else if target.launcher.starts_its_own() {
+        session.open().await
+    } else {
+        Ok(())
+    };
+    if let Err(why) = opened {
+        session.end().await;
+        return Err(why);
+    }
+    let session = Arc::new(session);
     // A dropped receiver is not an error.
     let _ = events.send(RunEvent::Began {
         target: target.info.clone(),
         cases: cases.len(),
     });
-    let session = Session::new(target, player, options.strict, Some(events.clone()));
-    let session = Arc::new(session.weighing(options.rigour));
-    if target.launcher.starts_its_own() {
-        session.open().await?;
-    }
     let mut results: Vec<Option<CaseResult>> = vec![None; cases.len()];
     let mut interrupted = false;
     // Heavy cases take both the processor and the broker, and the timers of others would be measured wrong alongside

@@ -1,5 +1,6 @@
 //! A session with one target: instances are had as cases need them, and each case comes out judged.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -22,12 +23,12 @@ const LOG: usize = 16 * 1024;
 
 /// A target with the brokers that are running for it.
 pub struct Session {
-    target: Target,
+    pub(super) target: Target,
     strict: bool,
     rigour: Rigour,
     events: Option<mpsc::UnboundedSender<RunEvent>>,
     /// The instances that cases use in parallel, the target's own first and then one for each setup.
-    places: Vec<Place>,
+    pub(super) places: Vec<Arc<Place>>,
     side_by_side: Semaphore,
     own: Semaphore,
     heavy: Semaphore,
@@ -36,15 +37,33 @@ pub struct Session {
     gone: AtomicBool,
     bad: AtomicUsize,
     notes: Mutex<Vec<String>>,
-    under_load: Mutex<Vec<String>>,
+    /// The shared instances that have gone away.
+    deaths: Mutex<BTreeMap<usize, Death>>,
 }
 
 /// Where cases are played: the target itself, or one of its setups.
-struct Place {
+pub(super) struct Place {
     launcher: Arc<dyn Launcher>,
-    player: Player,
+    pub(super) player: Player,
     /// The instance that cases use in parallel; `None` before the first and after one has died.
-    instance: Mutex<Option<Arc<dyn Instance>>>,
+    shared: Mutex<Option<Shared>>,
+}
+
+/// An instance that cases use in parallel.
+#[derive(Clone)]
+pub(super) struct Shared {
+    /// Tells it from every other of the program.
+    number: usize,
+    pub(super) instance: Arc<dyn Instance>,
+}
+
+/// The end of a shared instance.
+struct Death {
+    how: String,
+    /// The cases that were played there and do not end a broker alone.
+    cases: Vec<String>,
+    /// One that was played there does.
+    explained: bool,
 }
 
 impl Place {
@@ -52,25 +71,29 @@ impl Place {
         Place {
             launcher: Arc::clone(launcher),
             player,
-            instance: Mutex::new(None),
+            shared: Mutex::new(None),
         }
     }
 
     /// The shared instance; started if there is none.
-    async fn instance(&self) -> Result<Arc<dyn Instance>, String> {
-        let mut slot = self.instance.lock().await;
-        if let Some(instance) = slot.as_ref().filter(|i| i.alive()) {
-            return Ok(Arc::clone(instance));
+    pub(super) async fn instance(&self) -> Result<Shared, String> {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let mut slot = self.shared.lock().await;
+        if let Some(shared) = slot.as_ref().filter(|shared| shared.instance.alive()) {
+            return Ok(shared.clone());
         }
-        let instance: Arc<dyn Instance> = self.launcher.launch().await.map_err(|e| e.to_string())?.into();
-        *slot = Some(Arc::clone(&instance));
-        Ok(instance)
+        let instance = self.launcher.launch().await.map_err(|e| e.to_string())?;
+        let shared = Shared {
+            number: STARTED.fetch_add(1, Ordering::Relaxed),
+            instance: instance.into(),
+        };
+        Ok(slot.insert(shared).clone())
     }
 
     /// Forgets an instance that has gone away, unless a new one is there already.
-    async fn lost(&self, instance: &Arc<dyn Instance>) {
-        let mut slot = self.instance.lock().await;
-        if slot.as_ref().is_some_and(|i| Arc::ptr_eq(i, instance)) {
+    async fn lost(&self, number: usize) {
+        let mut slot = self.shared.lock().await;
+        if slot.as_ref().is_some_and(|shared| shared.number == number) {
             *slot = None;
         }
     }
@@ -91,7 +114,7 @@ impl Session {
         strict: bool,
         events: Option<mpsc::UnboundedSender<RunEvent>>,
     ) -> Session {
-        let mut places = vec![Place::new(&target.launcher, player.clone())];
+        let mut places = vec![Arc::new(Place::new(&target.launcher, player.clone()))];
         places.extend(target.setups.iter().map(|setup| {
             let settings = Settings {
                 patience: player.settings.patience,
@@ -99,7 +122,7 @@ impl Session {
                 diary: player.settings.diary.clone(),
                 ..setup.settings.clone()
             };
-            Place::new(&setup.launcher, player.with(settings))
+            Arc::new(Place::new(&setup.launcher, player.with(settings)))
         }));
         Session {
             target: target.clone(),
@@ -114,7 +137,7 @@ impl Session {
             gone: AtomicBool::new(false),
             bad: AtomicUsize::new(0),
             notes: Mutex::new(Vec::new()),
-            under_load: Mutex::new(Vec::new()),
+            deaths: Mutex::new(BTreeMap::new()),
         }
     }
 
@@ -142,7 +165,7 @@ impl Session {
         let result = match self.target.setup_for(case) {
             Err(reason) => judge.unplayed(case, Verdict::Skip, reason),
             Ok(setup) => {
-                let place = &self.places[setup.map_or(0, |number| number + 1)];
+                let place = &self.places[Session::place_of(setup)];
                 self.play(case, place, &judge).await
             }
         };
@@ -153,10 +176,15 @@ impl Session {
         result
     }
 
+    /// Where the cases of a setup are played, or of the target itself (`None`).
+    pub(super) fn place_of(setup: Option<usize>) -> usize {
+        setup.map_or(0, |number| number + 1)
+    }
+
     /// How a case is played: the settings of the target, or of the setup that it needs.
     pub fn settings_for(&self, case: &Case) -> Arc<Settings> {
         let setup = self.target.setup_for(case).ok().flatten();
-        let place = &self.places[setup.map_or(0, |number| number + 1)];
+        let place = &self.places[Session::place_of(setup)];
         Arc::clone(&place.player.settings)
     }
 
@@ -179,13 +207,37 @@ impl Session {
     /// Ends the broker, if it is ours.
     pub async fn end(&self) -> Ended {
         for place in &self.places {
-            if let Some(instance) = place.instance.lock().await.take() {
-                instance.stop().await;
+            if let Some(shared) = place.shared.lock().await.take() {
+                shared.instance.stop().await;
+            }
+        }
+        let mut crashes_under_load = Vec::new();
+        for death in std::mem::take(&mut *self.deaths.lock().await).into_values() {
+            // If one case ends the broker alone, the others were only there.
+            if !death.explained {
+                let cases = death.cases.join(", ");
+                self.note(format!("crash under load while {cases} ran: {}", death.how))
+                    .await;
+                crashes_under_load.extend(death.cases);
             }
         }
         Ended {
             notes: std::mem::take(&mut *self.notes.lock().await),
-            crashes_under_load: std::mem::take(&mut *self.under_load.lock().await),
+            crashes_under_load,
+        }
+    }
+
+    /// Notes that a shared instance went away while a case was played there, and whether that case ends a broker alone.
+    async fn died(&self, number: usize, how: String, case: &Case, alone: bool) {
+        let mut deaths = self.deaths.lock().await;
+        let death = deaths.entry(number).or_insert_with(|| Death {
+            how,
+            cases: Vec::new(),
+            explained: false,
+        });
+        death.explained |= alone;
+        if !alone {
+            death.cases.push(case.id.clone());
         }
     }
 
@@ -248,28 +300,21 @@ impl Session {
         let mut tries = Tries::new(self, place);
         loop {
             self.tell(|| RunEvent::CaseBegan { id: case.id.clone() });
-            let instance = match place.instance().await {
-                Ok(instance) => instance,
+            let Shared { number, instance } = match place.instance().await {
+                Ok(shared) => shared,
                 Err(error) => return (Outcome::NoBroker(error), tries.plays, None),
             };
             let played = tries.play(case, &*instance).await;
             match &played.end {
                 PlayEnd::Late(_) if tries.another().await => continue,
-                PlayEnd::BrokerGone(why) if place.launcher.starts_its_own() => {
-                    place.lost(&instance).await;
+                PlayEnd::BrokerGone(how) if place.launcher.starts_its_own() => {
+                    place.lost(number).await;
                     let plays = tries.plays;
                     // It may be void again, and a task that waits for a place must not hold one.
                     drop(tries);
                     let (outcome, more, log) = Box::pin(self.play_alone(case, place)).await;
-                    if !matches!(outcome, Outcome::Played { crashed: true, .. }) {
-                        self.note(format!(
-                            "crash under load: the broker went away while {} was played: {why}",
-                            case.id
-                        ))
-                        .await;
-                        self.under_load.lock().await.push(case.id.clone());
-                        self.bad.fetch_add(1, Ordering::Relaxed);
-                    }
+                    let alone = matches!(outcome, Outcome::Played { crashed: true, .. });
+                    self.died(number, how.clone(), case, alone).await;
                     return (outcome, plays + more, log);
                 }
                 PlayEnd::BrokerGone(why) => {

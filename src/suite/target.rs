@@ -24,6 +24,9 @@ pub struct Target {
     pub broker_version: Option<BrokerVersion>,
     /// Versions that are not offered, and why: their cases are skipped.
     pub not_offered: BTreeMap<Version, String>,
+    /// Whether someone has said which versions the broker serves: a profile's `versions`, or the caller. One that it does not
+    /// serve is then an error and no reason to skip.
+    pub states_versions: bool,
     /// How many cases in parallel on one instance.
     pub jobs: usize,
     /// How many instances in parallel, for cases that need their own.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::process::{Broker, StartError};
 use super::profile::Profile;
@@ -76,6 +77,12 @@ pub trait Instance: Send + Sync {
     /// Waits until the broker ends without having been asked to, and says how it ended. For a broker that cannot be
     /// seen from here this waits for ever.
     fn died(&self) -> BoxFuture<'_, String>;
+
+    /// Waits at most this long for a broker that may be ending, and says how it ended. `None`: it has not ended, or that
+    /// cannot be seen from here.
+    fn ended(&self, _at_most: Duration) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async { None })
+    }
 
     /// The last lines that the broker wrote to its output, at most `limit` bytes. `None` if it is not ours to read.
     fn log_tail(&self, limit: usize) -> Option<String>;
@@ -160,6 +167,10 @@ impl Instance for Broker {
 
     fn died(&self) -> BoxFuture<'_, String> {
         Box::pin(async { Broker::died(self).await.to_string() })
+    }
+
+    fn ended(&self, at_most: Duration) -> BoxFuture<'_, Option<String>> {
+        Box::pin(async move { Broker::ended(self, at_most).await.map(|exit| exit.to_string()) })
     }
 
     fn log_tail(&self, limit: usize) -> Option<String> {

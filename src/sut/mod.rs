@@ -16,7 +16,7 @@ mod version;
 pub use crate::transport::{Address, AddressError, Ask, DEFAULT_PORT, Dialer, Dialled, refused_upgrade};
 pub use glob::Glob;
 pub use launch::{BoxFuture, Fixed, Instance, Launcher, ProcessLauncher};
-pub use probe::{Answer, ProbeError, Spoken, probe};
+pub use probe::{Answer, ProbeError, Spoken, ask, probe};
 pub use process::{Broker, Exit, Port, StartError, ask_version, kill_all, live_groups};
 pub use profile::{
     Auth, Endpoints, Fails, Kept, Known, Listed, Login, Process, Profile, ProfileError, Ruling, Severity, Supports,

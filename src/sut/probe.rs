@@ -11,6 +11,7 @@ use crate::conversation::{Reply, Wait};
 use crate::statements::Version;
 use crate::transport::Address;
 use crate::transport::Dialer;
+use crate::wire::{PacketType, reason_name};
 
 /// What an address said to a CONNECT of one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,27 @@ pub enum Answer {
     Closed,
     /// No whole CONNACK came in time.
     Silent,
+}
+
+impl Answer {
+    /// In words that follow the name of the version: "is refused: 0x05 not authorized".
+    pub fn words(&self, version: Version) -> String {
+        match self {
+            Answer::Offered { .. } => "is served".to_owned(),
+            Answer::NotOffered { code } => format!("is not served: {}", named(*code, version)),
+            Answer::Refused { code } => format!("is refused: {}", named(*code, version)),
+            Answer::Closed => "is closed without a CONNACK".to_owned(),
+            Answer::Silent => "gets no answer".to_owned(),
+        }
+    }
+}
+
+/// The code of a CONNACK with its name.
+fn named(code: u8, version: Version) -> String {
+    match reason_name(code, PacketType::ConnAck, version) {
+        Some(name) => format!("{code:#04x} {name}"),
+        None => format!("{code:#04x}"),
+    }
 }
 
 /// What an address said to all versions.
@@ -109,33 +131,13 @@ pub async fn probe(
         deadline: Instant::now() + patience * 5,
     };
     let (v3_1, v3_1_1, v5) = tokio::join!(
-        ask(dialer, address, Version::V3_1, login, wait),
-        ask(dialer, address, Version::V3_1_1, login, wait),
-        ask(dialer, address, Version::V5, login, wait),
+        ask_with(dialer, address, Version::V3_1, login, wait),
+        ask_with(dialer, address, Version::V3_1_1, login, wait),
+        ask_with(dialer, address, Version::V5, login, wait),
     );
     let mut answers = Vec::new();
     for (version, reply) in Version::ALL.into_iter().zip([v3_1, v3_1_1, v5]) {
-        let address = address.clone();
-        let answer = match reply {
-            Err(error) => return Err(ProbeError::Unreachable { address, error }),
-            Ok(Reply::Foreign(bytes)) => {
-                let answer = greet::describe(&bytes);
-                return Err(match greet::stranger(&bytes) {
-                    Some(Stranger::Http) => ProbeError::Http { address, answer },
-                    Some(Stranger::Tls) => ProbeError::Tls { address, answer },
-                    None => ProbeError::NotMqtt { address, answer },
-                });
-            }
-            Ok(Reply::Connack { raw, code: 0 }) => Answer::Offered { connack: raw },
-            Ok(Reply::Connack {
-                code: code @ (0x01 | 0x84),
-                ..
-            }) => Answer::NotOffered { code },
-            Ok(Reply::Connack { code, .. }) => Answer::Refused { code },
-            Ok(Reply::Closed) => Answer::Closed,
-            Ok(Reply::Silent) => Answer::Silent,
-        };
-        answers.push((version, answer));
+        answers.push((version, answer(address, reply)?));
     }
     let spoken = Spoken { answers };
     if !spoken.offered().is_empty() {
@@ -144,7 +146,43 @@ pub async fn probe(
     Err(no_version(address, &spoken, patience, login.is_some()))
 }
 
-async fn ask(
+/// Sends one CONNECT, whatever its version and login, and reads the answer. `patience` is as for [`probe`].
+///
+/// # Errors
+/// The address cannot be reached, or does not speak MQTT.
+pub async fn ask(dialer: &Dialer, address: &Address, connect: &[u8], patience: Duration) -> Result<Answer, ProbeError> {
+    let wait = Wait {
+        patience,
+        deadline: Instant::now() + patience * 5,
+    };
+    answer(address, greet::greet(dialer, address, connect, wait).await)
+}
+
+/// What a reply to a CONNECT says.
+fn answer(address: &Address, reply: std::io::Result<Reply>) -> Result<Answer, ProbeError> {
+    let address = address.clone();
+    Ok(match reply {
+        Err(error) => return Err(ProbeError::Unreachable { address, error }),
+        Ok(Reply::Foreign(bytes)) => {
+            let answer = greet::describe(&bytes);
+            return Err(match greet::stranger(&bytes) {
+                Some(Stranger::Http) => ProbeError::Http { address, answer },
+                Some(Stranger::Tls) => ProbeError::Tls { address, answer },
+                None => ProbeError::NotMqtt { address, answer },
+            });
+        }
+        Ok(Reply::Connack { raw, code: 0 }) => Answer::Offered { connack: raw },
+        Ok(Reply::Connack {
+            code: code @ (0x01 | 0x84),
+            ..
+        }) => Answer::NotOffered { code },
+        Ok(Reply::Connack { code, .. }) => Answer::Refused { code },
+        Ok(Reply::Closed) => Answer::Closed,
+        Ok(Reply::Silent) => Answer::Silent,
+    })
+}
+
+async fn ask_with(
     dialer: &Dialer,
     address: &Address,
     version: Version,
@@ -169,21 +207,11 @@ fn no_version(address: &Address, spoken: &Spoken, waited: Duration, with_login: 
     let said: Vec<String> = spoken
         .answers
         .iter()
-        .map(|(version, answer)| format!("{version} {}", words(answer)))
+        .map(|(version, answer)| format!("{version} {}", answer.words(*version)))
         .collect();
     ProbeError::RefusesAll {
         address,
         said: said.join(", "),
         with_login,
-    }
-}
-
-fn words(answer: &Answer) -> String {
-    match answer {
-        Answer::Offered { .. } => "is offered".to_owned(),
-        Answer::NotOffered { code } => format!("is not offered (code {code:#04x})"),
-        Answer::Refused { code } => format!("is refused with code {code:#04x}"),
-        Answer::Closed => "is closed without a CONNACK".to_owned(),
-        Answer::Silent => "gets no answer".to_owned(),
     }
 }

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admission;
 mod bad_input;
 mod broken_scenarios;
 mod capture_audit;
@@ -15,6 +16,7 @@ mod capture_speech;
 mod cargo_insta;
 mod compare;
 mod coverage;
+mod crash;
 mod ctrl_c;
 mod freedoms;
 mod fuzz_corpus;

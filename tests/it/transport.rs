@@ -424,6 +424,7 @@ async fn a_text_frame_of_the_broker_is_a_finding() {
         known: Vec::new(),
         broker_version: None,
         not_offered: Default::default(),
+        states_versions: false,
         jobs: 8,
         instances: 1,
         isolate: false,

@@ -46,6 +46,12 @@ pub enum Kind {
     AnswersUnasked,
     /// Polite, and sends ten thousand PUBLISH packets without a subscription after its CONNACK.
     UnsolicitedPublishes,
+    /// Answers CONNECT with "not authorized" and closes.
+    Refuses,
+    /// Polite at 3.1.1; refuses the protocol level of every other version.
+    OnlyV3_1_1,
+    /// A yes-man that ends its whole process with status 3 when a SUBSCRIBE comes.
+    ExitsOnSubscribe,
     /// Answers CONNECT with a CONNACK whose Remaining Length is 268 435 455, and sends zeros as long as they are read.
     HugeLength,
 }
@@ -212,6 +218,34 @@ impl Connection {
                     while self.read_some() {}
                 }
             }
+            Kind::Refuses => {
+                if let Some(packet) = self.next_packet() {
+                    self.send(&refusal(level_of(&packet), 5, 0x87));
+                }
+            }
+            Kind::OnlyV3_1_1 => match self.next_packet() {
+                Some(packet) if level_of(&packet) == 4 => {
+                    if self.send(&connack(4)) {
+                        self.converse_at(4, false);
+                    }
+                }
+                Some(packet) => {
+                    self.send(&refusal(level_of(&packet), 1, 0x84));
+                }
+                None => {}
+            },
+            Kind::ExitsOnSubscribe => {
+                if self.accept() {
+                    while let Some(packet) = self.next_packet() {
+                        match packet.first >> 4 {
+                            8 => std::process::exit(3),
+                            12 => self.send(&[0xd0, 0x00]),
+                            14 => return,
+                            _ => true,
+                        };
+                    }
+                }
+            }
             Kind::Polite => self.converse(false),
             Kind::YesMan => self.converse(true),
         }
@@ -357,6 +391,14 @@ fn connack(level: u8) -> Vec<u8> {
     match level {
         5.. => vec![0x20, 0x03, 0x00, 0x00, 0x00],
         _ => vec![0x20, 0x02, 0x00, 0x00],
+    }
+}
+
+/// A CONNACK that refuses, with the return code of 3.x or the reason code of 5.0.
+fn refusal(level: u8, return_code: u8, reason_code: u8) -> Vec<u8> {
+    match level {
+        5.. => vec![0x20, 0x03, 0x00, reason_code, 0x00],
+        _ => vec![0x20, 0x02, 0x00, return_code],
     }
 }
 

@@ -166,6 +166,15 @@ impl Broker {
         }
     }
 
+    /// Waits at most this long for the process to end without having been asked to. `None`: it runs, or is down because it
+    /// was stopped or could not be started again.
+    pub async fn ended(&self, at_most: Duration) -> Option<Exit> {
+        if matches!(&*self.life.borrow(), Life::Down) {
+            return None;
+        }
+        tokio::time::timeout(at_most, self.died()).await.ok()
+    }
+
     /// The last lines of what the broker wrote to its output since its first start, at most `limit` bytes.
     pub fn log_tail(&self, limit: usize) -> String {
         self.log.tail(limit)
