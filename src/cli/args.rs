@@ -1,5 +1,7 @@
 //! The command line.
 
+mod values;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::statements::Version;
 use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
+use values::{shard, speed, time};
 
 /// Tells whether an MQTT broker does what the standard says, and shows the bytes where it does not.
 #[derive(Debug, Parser)]
@@ -185,6 +188,9 @@ pub struct RunArgs {
     /// How long to wait for an expected packet or close, such as 2s or 500ms
     #[arg(long, alias = "patience", value_name = "TIME", value_parser = time, help_heading = "Playing")]
     pub response_timeout: Option<Duration>,
+    /// How long failed cases may be played once more, alone and with a longer response timeout, before they count; 0s: not at all
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time, help_heading = "Playing")]
+    pub second_look: Duration,
     /// Stop after N unexpected results
     #[arg(long, value_name = "N", help_heading = "Playing")]
     pub max_fail: Option<usize>,
@@ -573,26 +579,6 @@ pub struct MergeArgs {
     pub md: Option<PathBuf>,
     #[command(flatten)]
     pub set: SetArgs,
-}
-
-/// Reads `1/4`.
-fn shard(text: &str) -> Result<(u32, u32), String> {
-    let parts = text
-        .split_once('/')
-        .and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
-    match parts {
-        Some((k, n)) if (1..=n).contains(&k) => Ok((k, n)),
-        _ => Err("a shard is K/N with K from 1 to N".to_owned()),
-    }
-}
-
-fn speed(text: &str) -> Result<f64, String> {
-    let factor = text.parse().ok().filter(|f: &f64| f.is_finite() && *f > 0.0);
-    factor.ok_or_else(|| "a factor is a number above 0, such as 1 or 0.5".to_owned())
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    crate::source::parse_duration(text)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::report::matrix::Matrix;
 use crate::report::model;
 use crate::report::{json, markdown, terminal};
 use crate::scenario::Case;
-use crate::suite::{self, RunEvent, RunOptions, RunResult};
+use crate::suite::{self, LookLimit, RunEvent, RunOptions, RunResult};
 
 use super::args::{MatrixArgs, ReachArgs};
 use super::exit::{of_run, verdict_of, worse};
@@ -147,6 +147,7 @@ impl Run {
         let teller = tokio::spawn(tell(events));
         let options = RunOptions {
             asks_first: true,
+            second_look: Some(LookLimit::default()),
             ..RunOptions::default()
         };
         let result = suite::run(&self.cases, &target, &player, &options, sender, self.stopped.clone()).await;

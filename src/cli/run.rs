@@ -14,7 +14,7 @@ use crate::report::matrix::Matrix;
 use crate::report::model::Run;
 use crate::report::{self, failure, terminal};
 use crate::scenario::Case;
-use crate::suite::{self, Rigour, RunEvent, RunOptions, RunResult, Target, Verdict};
+use crate::suite::{self, LookLimit, Rigour, RunEvent, RunOptions, RunResult, Target, Verdict};
 
 use super::args::{Failures, RigourWeight, RunArgs, Trace};
 use super::exit::{verdict_of, worse};
@@ -80,13 +80,19 @@ async fn run_all(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
     let kept = (!target.launcher.starts_its_own()).then(|| state::diaries().begin(&target.info.address, seed));
     settings.diary = kept.as_ref().map(|kept| Arc::clone(&kept.diary));
     let player = Player::new(settings, seed);
+    let is_changed = !args.fault.is_empty() || !args.free.is_empty();
+    let limit = LookLimit {
+        time: args.second_look,
+        ..LookLimit::default()
+    };
     let options = RunOptions {
         strict: args.strict,
         rigour: match args.rigour {
             RigourWeight::Fail => Rigour::Fail,
             RigourWeight::Advice => Rigour::Advice,
         },
-        asks_first: args.fault.is_empty() && args.free.is_empty(),
+        asks_first: !is_changed,
+        second_look: (!is_changed && !limit.time.is_zero()).then_some(limit),
         max_fail: args.max_fail,
         total_timeout: args.total_timeout,
         forgets: args.json.is_none() && args.html.is_none() && args.pcap.is_none() && args.snapshots.is_none(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::play::{Player, Settings};
 use crate::scenario::{Case, Files, Outline};
 use crate::statements::Version;
-use crate::suite::{self, Rigour, RunOptions, RunResult, Selection, Target, nearest};
+use crate::suite::{self, LookLimit, Rigour, RunOptions, RunResult, Selection, Target, nearest};
 use crate::sut::{Known, ProfileError};
 
 use super::{Broom, Diaries, RunError, SuiteError, TargetBuilder, seed};
@@ -40,7 +40,10 @@ impl Suite {
             selection: Selection::default(),
             known: Vec::new(),
             response_timeout: None,
-            options: RunOptions::default(),
+            options: RunOptions {
+                second_look: Some(LookLimit::default()),
+                ..RunOptions::default()
+            },
         }
     }
 
@@ -108,6 +111,13 @@ impl Suite {
     /// What a failure is that rests on the rigour clause of 5.0 (section 4.13.1) alone; a failure by default.
     pub fn rigour(mut self, rigour: Rigour) -> Self {
         self.options.rigour = rigour;
+        self
+    }
+
+    /// What playing failed cases once more, alone and with a longer response timeout, may cost. `None`: they count as they
+    /// failed. The default is a minute and 500 cases.
+    pub fn second_look(mut self, limit: Option<LookLimit>) -> Self {
+        self.options.second_look = limit;
         self
     }
 
@@ -182,6 +192,7 @@ impl Suite {
         let cases = self.cases()?;
         let options = RunOptions {
             asks_first: !target.is_changed(),
+            second_look: self.options.second_look.filter(|_| !target.is_changed()),
             ..self.options.clone()
         };
         let (target, player) = self.prepare(target).await?;

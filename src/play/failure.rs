@@ -136,6 +136,17 @@ impl Failure {
         )
     }
 
+    /// Whether the broker ended a connection on which something else was expected, or nothing.
+    pub fn lost_connection(&self) -> bool {
+        let lost = |kind: &FailureKind| {
+            matches!(
+                kind,
+                FailureKind::MissingAtEnd(..) | FailureKind::Closed | FailureKind::LeftoverEnd { .. }
+            )
+        };
+        lost(&self.kind) || self.awaited.iter().any(|awaited| lost(&awaited.why))
+    }
+
     fn words(&self, span: &dyn Fn(Duration) -> String) -> String {
         match self.awaited.as_slice() {
             [] => self.kind.words(span),
@@ -275,5 +286,13 @@ mod tests {
         assert_eq!(came.to_string(), "sub <- nothing: PUBLISH, 3 s old, came");
         assert_eq!(came.steady(), None);
         assert!(!late.timed_out() && !came.timed_out());
+    }
+
+    #[test]
+    fn a_connection_is_lost_if_its_end_is_what_came() {
+        let ended = FailureKind::MissingAtEnd(Sought::AnyPacket, End::Fin);
+        assert!(failure(ended, &["c <- PINGRESP"]).lost_connection());
+        assert!(failure(FailureKind::Closed, &[]).lost_connection());
+        assert!(!failure(FailureKind::StillOpen, &["c <- closed"]).lost_connection());
     }
 }

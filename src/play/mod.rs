@@ -17,6 +17,7 @@ mod outcome;
 mod player;
 mod replay;
 mod settings;
+mod signs;
 
 pub use action::Action;
 pub use cleanup::{Lost, Traces, remove, retained};
@@ -25,7 +26,8 @@ pub use failure::{Awaited, Failure, FailureKind, Sought};
 pub use lateness::Lateness;
 pub use matcher::{Input, Matcher, Poll};
 pub use namespace::{Namespaces, is_namespace};
-pub use outcome::{Advice, Mismatch, PlayEnd, Played, Stage};
+pub use outcome::{Advice, Mismatch, PlayEnd, Played, Stage, seconds};
 pub use player::Player;
 pub use replay::replay;
 pub use settings::{Limits, Settings};
+pub use signs::{answer_times, longest_wait, stray_topic};

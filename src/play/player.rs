@@ -50,8 +50,13 @@ impl Player {
     /// The same player with twice the response timeout: for an experiment that was void, on a machine that is slow. To
     /// wait longer for what must come makes no verdict wrong.
     pub fn more_patient(&self) -> Player {
+        self.patient(2)
+    }
+
+    /// The same player with so many times the response timeout.
+    pub fn patient(&self, times: u32) -> Player {
         let mut settings = Settings::clone(&self.settings);
-        settings.patience *= 2;
+        settings.patience *= times;
         self.with(settings)
     }
 

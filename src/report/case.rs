@@ -1,6 +1,6 @@
 //! What every report needs to know of a case.
 
-use crate::suite::{CaseResult, Judged, RunResult, TargetInfo, Verdict};
+use crate::suite::{CaseResult, Judged, RunResult, SecondLook, TargetInfo, Verdict};
 use crate::sut::{Known, Ruling};
 use crate::transcript::{Transcript, printable};
 
@@ -64,6 +64,8 @@ impl Counts {
 pub fn verdict(case: &CaseResult) -> String {
     match &case.failure {
         Some(f) if f.control && case.verdict == Verdict::Fail => "fail (control)".to_owned(),
+        _ if case.verdict == Verdict::Error && case.second_look == Some(SecondLook::Alone) => "error (load)".to_owned(),
+        _ if case.verdict == Verdict::Error && case.second_look == Some(SecondLook::Late) => "error (late)".to_owned(),
         _ => case.verdict.name().to_owned(),
     }
 }
@@ -72,6 +74,11 @@ pub fn verdict(case: &CaseResult) -> String {
 pub fn marked_verdict(case: &CaseResult) -> String {
     let mark = if case.rigour { " (rigour)" } else { "" };
     format!("{}{mark}", verdict(case))
+}
+
+/// Whether a second look has shown that a failure is not the broker's: the case passes alone, or late.
+pub fn is_excused(case: &CaseResult) -> bool {
+    matches!(case.second_look, Some(SecondLook::Alone | SecondLook::Late))
 }
 
 /// The target's name with its version.

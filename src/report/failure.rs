@@ -9,7 +9,7 @@ use super::style::{self, BOLD, CYAN, DIM, RED, paint};
 use crate::play::{Failure, Mismatch, Stage};
 use crate::source::{Diagnostic, Look, Place};
 use crate::statements::{RIGOUR_CLAUSE, StatementId, catalogue};
-use crate::suite::{CaseResult, TargetInfo, Verdict};
+use crate::suite::{CaseResult, SecondLook, TargetInfo, Verdict};
 use crate::transcript::{
     Event, HexLine, Transcript, What, line, name, printable, seconds, secrets, shown, trace, value,
 };
@@ -90,12 +90,24 @@ fn headline(case: &CaseResult, target: &TargetInfo) -> String {
         seconds(case.duration)
     );
     let _ = writeln!(out, "{}", printable(&case.title));
-    if case.plays > 1 {
-        let _ = writeln!(
-            out,
-            "played {} times: before that, this machine was too slow",
-            case.plays
-        );
+    match (case.second_look, &case.reason) {
+        (Some(SecondLook::Alone | SecondLook::Late), Some(reason)) => {
+            let _ = writeln!(out, "{}", printable(reason));
+        }
+        (Some(_), _) => {
+            let _ = writeln!(
+                out,
+                "played once more, alone and with a longer response timeout: it fails again"
+            );
+        }
+        (None, _) if case.plays > 1 => {
+            let _ = writeln!(
+                out,
+                "played {} times: before that, this machine was too slow",
+                case.plays
+            );
+        }
+        (None, _) => {}
     }
     out
 }
@@ -251,7 +263,7 @@ fn statements(case: &CaseResult) -> String {
         .failure
         .as_ref()
         .is_some_and(|f| matches!(f.stage, Stage::Script | Stage::Account));
-    if script_failed || case.verdict == Verdict::Crash {
+    if (script_failed && !case::is_excused(case)) || case.verdict == Verdict::Crash {
         for (i, id) in case.proves.iter().enumerate() {
             out.push_str(&statement(*id, if i == 0 { "at stake" } else { "" }));
         }

@@ -74,7 +74,7 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
         notes.extend(case.known.iter().flat_map(|cause| about(cause)));
     }
     notes.extend(case.advice().map(|a| format!("advice{}: {}", case::place(a), a.text)));
-    if case.plays > 1 {
+    if case.plays > 1 && case.second_look.is_none() {
         notes.push(format!(
             "played {} times: before that, this machine was too slow",
             case.plays

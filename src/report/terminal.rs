@@ -7,7 +7,7 @@ use super::case::{self, Counts, plural};
 use super::groups::{Cause, groups};
 use super::style::{self, BOLD, DIM, YELLOW, paint};
 use super::{failure, scores};
-use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
+use crate::suite::{CaseResult, RunResult, SecondLook, TargetInfo, Verdict};
 use crate::sut::Known;
 use crate::transcript::{printable, seconds};
 use crate::transport::Transport;
@@ -47,7 +47,9 @@ pub fn line(case: &CaseResult) -> String {
 
 /// The whole report of a case if a person must act, a line with `verbose`, else nothing.
 pub(super) fn ended(case: &CaseResult, target: &TargetInfo, verbose: bool, options: failure::Options) -> String {
-    let mut out = if case.is_bad() {
+    let mut out = if case::is_excused(case) {
+        line(case)
+    } else if case.is_bad() {
         failure::report(case, target, options) + "\n"
     } else if verbose {
         line(case)
@@ -97,6 +99,9 @@ impl Live {
     /// [`LIVE`] lines in all.
     pub fn ended(&mut self, case: &CaseResult, target: &TargetInfo, options: failure::Options) -> String {
         let is_bad = case.is_bad();
+        if case::is_excused(case) && !self.all {
+            return String::new();
+        }
         if is_bad && !self.all && (self.lines >= LIVE || !self.causes.insert(Cause::of(case))) {
             return String::new();
         }
@@ -116,7 +121,8 @@ impl Live {
         if bad.len() > FEW && !self.all {
             out.push_str(&grouped(run, &bad));
         } else {
-            for case in bad.iter().filter(|case| !self.shown.contains(&case.id)) {
+            let is_missing = |case: &&&CaseResult| !self.shown.contains(&case.id) && !case::is_excused(case);
+            for case in bad.iter().filter(is_missing) {
                 out.push_str(&failure::report(case, &run.target, options));
                 out.push('\n');
             }
@@ -225,7 +231,7 @@ pub fn last_line(run: &RunResult) -> String {
         .map(|v| {
             paint(
                 style::of(v),
-                format!("{} {}{}", counts.get(v), v.name(), of_causes(v, run)),
+                format!("{} {}{}{}", counts.get(v), v.name(), of_causes(v, run), excused(v, run)),
             )
         })
         .collect();
@@ -259,6 +265,20 @@ fn of_causes(verdict: Verdict, run: &RunResult) -> String {
         rulings => format!(" ({rulings})"),
     };
     format!(" in {}{rulings}", plural(causes.len(), "cause"))
+}
+
+/// ` (220 only beside others, 3 late)`, behind the number of errors.
+fn excused(verdict: Verdict, run: &RunResult) -> String {
+    let count = |look| run.cases.iter().filter(|case| case.second_look == Some(look)).count();
+    let parts = [(SecondLook::Alone, "only beside others"), (SecondLook::Late, "late")]
+        .map(|(look, words)| (count(look), words));
+    let parts: Vec<String> = (parts.into_iter().filter(|(n, _)| *n > 0 && verdict == Verdict::Error))
+        .map(|(n, words)| format!("{n} {words}"))
+        .collect();
+    match parts.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", parts.join(", ")),
+    }
 }
 
 /// The causes of known deviations, most frequent first.

@@ -215,6 +215,7 @@ pub fn result(id: &str, verdict: Verdict, transcript: Transcript) -> CaseResult 
         control: None,
         duration: Duration::from_millis(2013),
         plays: 1,
+        second_look: None,
         missed: None,
         rigour: false,
         log: None,

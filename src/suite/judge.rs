@@ -220,6 +220,7 @@ fn result(case: &Case, settled: Settled) -> CaseResult {
         control: None,
         duration: Duration::ZERO,
         plays: 0,
+        second_look: None,
         missed: None,
         rigour: false,
         log: None,

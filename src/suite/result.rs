@@ -13,6 +13,8 @@ use crate::sut::{Kept, Known};
 use crate::transcript::Transcript;
 use crate::transport::Transport;
 
+use super::SecondLook;
+
 /// What is said of a case in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -27,7 +29,7 @@ pub enum Verdict {
     /// The profile lists it, yet it passes: the list is stale.
     Fixed,
     Skip,
-    /// Our own fault: could not connect, bad profile, machine too slow.
+    /// Not the broker's: could not connect, bad profile, machine too slow, or it passes when it is played alone.
     Error,
 }
 
@@ -140,8 +142,10 @@ pub struct CaseResult {
     pub transcript: Option<Arc<Transcript>>,
     pub control: Option<Arc<Transcript>>,
     pub duration: Duration,
-    /// How often it was played: more than once if the harness was late.
+    /// How often it was played: more than once if the harness was late, or for a second look.
     pub plays: u32,
+    /// What playing it once more, alone, has shown of its failure. `None`: it was not played for that.
+    pub second_look: Option<SecondLook>,
     /// The broker's log, for a crash.
     pub log: Option<String>,
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::play::Player;
 use crate::scenario::Case;
 
-use super::{CaseResult, Rigour, RunEvent, RunResult, Session, Target, order};
+use super::{CaseResult, LookLimit, Rigour, RunEvent, RunResult, Session, Target, Verdict, order};
 
 /// How a run is done.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +20,9 @@ pub struct RunOptions {
     /// Asks the target before the first case whether it lets clients in, at each version and setup that cases need. Off for
     /// brokers that inject faults.
     pub asks_first: bool,
+    /// Plays what failed once more, alone and with a longer response timeout, within this limit. Off for brokers that inject
+    /// faults.
+    pub second_look: Option<LookLimit>,
     /// Stops the run after this many unexpected results.
     pub max_fail: Option<usize>,
     /// Ends the run after this time.
@@ -69,6 +72,8 @@ pub async fn run(
         .into_iter()
         .partition(|&i| cases[i].conditions.heavy || (cases[i].conditions.serial && !target.launcher.starts_its_own()));
     let mut tasks = JoinSet::new();
+    // A failure that will be looked at again is told after that.
+    let is_held = |result: &CaseResult| options.second_look.is_some() && result.verdict == Verdict::Fail;
     for index in beside {
         tasks.spawn(one(Arc::clone(&session), Arc::clone(&cases[index]), index));
     }
@@ -92,6 +97,9 @@ pub async fn run(
             () = over => { interrupted = true; break }
             joined = tasks.join_next() => match joined {
                 Some(Ok((index, mut result))) => {
+                    if !is_held(&result) {
+                        session.tell_of(&result);
+                    }
                     if options.forgets && !result.is_bad() {
                         (result.transcript, result.control) = (None, None);
                     }
@@ -114,6 +122,16 @@ pub async fn run(
         }
     }
     tasks.shutdown().await;
+    let held: Vec<usize> = (0..results.len())
+        .filter(|i| results[*i].as_ref().is_some_and(is_held))
+        .collect();
+    if let Some(limit) = options.second_look.filter(|_| !interrupted && !held.is_empty()) {
+        session.look_again(cases, &mut results, limit, stop.clone()).await;
+        interrupted = *stop.borrow();
+    }
+    for result in held.iter().filter_map(|index| results[*index].as_ref()) {
+        session.tell_of(result);
+    }
     let ended = session.end().await;
     // Shared, not copied: with its transcripts it is by far the largest thing of a run.
     let result = Arc::new(RunResult {
@@ -129,5 +147,5 @@ pub async fn run(
 }
 
 async fn one(session: Arc<Session>, case: Arc<Case>, index: usize) -> (usize, CaseResult) {
-    (index, session.case(&case).await)
+    (index, session.untold_case(&case).await)
 }

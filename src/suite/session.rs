@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit, mpsc};
 
@@ -12,6 +13,7 @@ use crate::scenario::Case;
 use crate::sut::{Instance, Launcher};
 
 use super::judge::Judge;
+use super::load::Load;
 use super::{CaseResult, Rigour, RunEvent, Target, Verdict};
 
 /// A void experiment is played so often before it is given up.
@@ -30,12 +32,15 @@ pub struct Session {
     /// The instances that cases use in parallel, the target's own first and then one for each setup.
     pub(super) places: Vec<Arc<Place>>,
     side_by_side: Semaphore,
+    /// The number of places in `side_by_side` that go when they are free.
+    surplus: AtomicUsize,
     own: Semaphore,
     heavy: Semaphore,
     again: Semaphore,
     /// A broker that is only an address has gone: nothing more can be played.
     gone: AtomicBool,
     bad: AtomicUsize,
+    load: std::sync::Mutex<Load>,
     notes: Mutex<Vec<String>>,
     /// The shared instances that have gone away.
     deaths: Mutex<BTreeMap<usize, Death>>,
@@ -90,6 +95,11 @@ impl Place {
         Ok(slot.insert(shared).clone())
     }
 
+    /// The same place, with a response timeout so many times as long and an instance of its own.
+    pub(super) fn patient(&self, times: u32) -> Place {
+        Place::new(&self.launcher, self.player.patient(times))
+    }
+
     /// Forgets an instance that has gone away, unless a new one is there already.
     async fn lost(&self, number: usize) {
         let mut slot = self.shared.lock().await;
@@ -131,11 +141,13 @@ impl Session {
             events,
             places,
             side_by_side: Semaphore::new(target.jobs.max(1)),
+            surplus: AtomicUsize::new(0),
             own: Semaphore::new(target.instances.max(1)),
             heavy: Semaphore::new(1),
             again: Semaphore::new(AGAIN),
             gone: AtomicBool::new(false),
             bad: AtomicUsize::new(0),
+            load: std::sync::Mutex::new(Load::new(player.settings.patience, target.jobs.max(1))),
             notes: Mutex::new(Vec::new()),
             deaths: Mutex::new(BTreeMap::new()),
         }
@@ -157,23 +169,64 @@ impl Session {
 
     /// Plays one case as soon as there is room for it, and judges it.
     pub async fn case(&self, case: &Case) -> CaseResult {
-        let judge = Judge {
-            target: &self.target,
-            strict: self.strict,
-            rigour: self.rigour,
-        };
+        let result = self.untold_case(case).await;
+        self.tell_of(&result);
+        result
+    }
+
+    /// The same, with the result told by the caller.
+    pub(super) async fn untold_case(&self, case: &Case) -> CaseResult {
         let result = match self.target.setup_for(case) {
-            Err(reason) => judge.unplayed(case, Verdict::Skip, reason),
-            Ok(setup) => {
-                let place = &self.places[Session::place_of(setup)];
-                self.play(case, place, &judge).await
-            }
+            Err(reason) => self.judge().unplayed(case, Verdict::Skip, reason),
+            Ok(setup) => self.play(case, &self.places[Session::place_of(setup)]).await,
         };
         if result.is_bad() {
             self.bad.fetch_add(1, Ordering::Relaxed);
         }
-        self.tell(|| RunEvent::CaseEnded(Arc::new(result.clone())));
         result
+    }
+
+    /// Plays one case at once at one of `places`, which stand for those of the session.
+    pub(super) async fn case_at(&self, case: &Case, places: &[Arc<Place>]) -> CaseResult {
+        let place = match self.target.setup_for(case) {
+            Err(reason) => return self.judge().unplayed(case, Verdict::Skip, reason),
+            Ok(setup) => &places[Session::place_of(setup)],
+        };
+        let began = Instant::now();
+        let played = if place.launcher.starts_its_own() {
+            Box::pin(self.play_alone(case, place)).await
+        } else {
+            Box::pin(self.play_shared(case, place)).await
+        };
+        self.judged(case, played, began)
+    }
+
+    /// Tells what came of a case.
+    pub(super) fn tell_of(&self, result: &CaseResult) {
+        self.tell(|| RunEvent::CaseEnded(Arc::new(result.clone())));
+    }
+
+    fn judge(&self) -> Judge<'_> {
+        Judge {
+            target: &self.target,
+            strict: self.strict,
+            rigour: self.rigour,
+        }
+    }
+
+    /// The response timeout of the run.
+    pub(super) fn response_timeout(&self) -> Duration {
+        self.places[0].player.settings.patience
+    }
+
+    /// Whether there was a sign that cases got in each other's way.
+    pub(super) fn is_disturbed(&self) -> bool {
+        self.load().is_disturbed()
+    }
+
+    /// Nothing that holds it can be interrupted halfway.
+    fn load(&self) -> std::sync::MutexGuard<'_, Load> {
+        self.load.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where the cases of a setup are played, or of the target itself (`None`).
@@ -210,6 +263,10 @@ impl Session {
             if let Some(shared) = place.shared.lock().await.take() {
                 shared.instance.stop().await;
             }
+        }
+        let notes = self.load().notes(self.target.launcher.starts_its_own());
+        for note in notes {
+            self.note(note).await;
         }
         let mut crashes_under_load = Vec::new();
         for death in std::mem::take(&mut *self.deaths.lock().await).into_values() {
@@ -248,25 +305,46 @@ impl Session {
         }
     }
 
-    async fn play(&self, case: &Case, place: &Place, judge: &Judge<'_>) -> CaseResult {
+    /// Whether a case gets an instance of its own, if the run starts its brokers.
+    pub(super) fn needs_its_own(&self, case: &Case) -> bool {
+        self.target.isolate || case.script.restarts() || case.conditions.serial || case.conditions.heavy
+    }
+
+    async fn play(&self, case: &Case, place: &Place) -> CaseResult {
         let heavy = case.conditions.heavy;
         let _heavy = if heavy { self.heavy.acquire().await.ok() } else { None };
-        let alone = self.target.isolate || case.script.restarts() || case.conditions.serial || heavy;
-        let own = place.launcher.starts_its_own() && alone;
+        let own = place.launcher.starts_its_own() && self.needs_its_own(case);
         let began;
         // On the heap: all cases of a run wait for room, and those that do are small so.
-        let (played, plays, log) = if own {
+        let outcome = if own {
             let _permit = self.own.acquire().await;
             began = Instant::now();
             Box::pin(self.play_alone(case, place)).await
         } else {
-            let _permit = self.side_by_side.acquire().await;
+            let permit = self.side_by_side.acquire().await;
             began = Instant::now();
-            Box::pin(self.play_shared(case, place)).await
+            let outcome = Box::pin(self.play_shared(case, place)).await;
+            if let Outcome::Played { played, .. } = &outcome.0 {
+                let fewer = self.load().note(&case.id, played);
+                self.surplus.fetch_add(fewer, Ordering::Relaxed);
+            }
+            let less = |surplus: usize| surplus.checked_sub(1);
+            if self
+                .surplus
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+                .is_ok()
+            {
+                permit.into_iter().for_each(SemaphorePermit::forget);
+            }
+            outcome
         };
-        let mut result = match played {
-            Outcome::Played { played, crashed } => judge.judge(case, *played, crashed),
-            Outcome::NoBroker(why) => judge.unplayed(case, Verdict::Error, why),
+        self.judged(case, outcome, began)
+    }
+
+    fn judged(&self, case: &Case, (outcome, plays, log): (Outcome, u32, Option<String>), began: Instant) -> CaseResult {
+        let mut result = match outcome {
+            Outcome::Played { played, crashed } => self.judge().judge(case, *played, crashed),
+            Outcome::NoBroker(why) => self.judge().unplayed(case, Verdict::Error, why),
         };
         result.duration = began.elapsed();
         result.plays = plays;

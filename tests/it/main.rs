@@ -33,6 +33,7 @@ mod replay_capture;
 mod rulings;
 mod scenario_format;
 mod scenario_schema;
+mod second_look;
 mod secrets;
 mod selection;
 mod shard;

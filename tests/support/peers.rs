@@ -4,7 +4,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -50,6 +50,10 @@ pub enum Kind {
     Refuses,
     /// Polite at 3.1.1; refuses the protocol level of every other version.
     OnlyV3_1_1,
+    /// Polite, and answers a PINGREQ after this many milliseconds.
+    SlowPong(u64),
+    /// Polite as long as no other connection is open; with another it leaves every PINGREQ unanswered.
+    OneAtATime,
     /// A yes-man that ends its whole process with status 3 when a SUBSCRIBE comes.
     ExitsOnSubscribe,
     /// Answers CONNECT with a CONNACK whose Remaining Length is 268 435 455, and sends zeros as long as they are read.
@@ -76,20 +80,24 @@ impl Peer {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = stop.clone();
         let thread = std::thread::spawn(move || {
+            let open = Arc::new(AtomicUsize::new(0));
             let mut connections = Vec::new();
             for stream in listener.incoming() {
                 if seen.load(Ordering::Relaxed) {
                     break;
                 }
                 let Ok(stream) = stream else { continue };
-                let stop = seen.clone();
+                let (stop, open) = (seen.clone(), open.clone());
                 connections.push(std::thread::spawn(move || {
+                    open.fetch_add(1, Ordering::Relaxed);
                     Connection {
                         stream,
                         stop,
+                        open: open.clone(),
                         buffer: Vec::new(),
                     }
                     .serve(kind);
+                    open.fetch_sub(1, Ordering::Relaxed);
                 }));
                 connections.retain(|thread| !thread.is_finished());
             }
@@ -136,6 +144,8 @@ struct Packet {
 struct Connection {
     stream: TcpStream,
     stop: Arc<AtomicBool>,
+    /// How many connections to the peer are open.
+    open: Arc<AtomicUsize>,
     buffer: Vec<u8>,
 }
 
@@ -234,6 +244,23 @@ impl Connection {
                 }
                 None => {}
             },
+            Kind::SlowPong(_) | Kind::OneAtATime => {
+                if self.accept() {
+                    while let Some(packet) = self.next_packet() {
+                        let goes_on = match (packet.first >> 4, kind) {
+                            (12, Kind::SlowPong(ms)) => {
+                                self.pause(Duration::from_millis(ms)) && self.send(&[0xd0, 0x00])
+                            }
+                            (12, _) if self.open.load(Ordering::Relaxed) == 1 => self.send(&[0xd0, 0x00]),
+                            (14, _) => false,
+                            _ => true,
+                        };
+                        if !goes_on {
+                            return;
+                        }
+                    }
+                }
+            }
             Kind::ExitsOnSubscribe => {
                 if self.accept() {
                     while let Some(packet) = self.next_packet() {

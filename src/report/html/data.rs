@@ -254,7 +254,7 @@ impl Build<'_> {
             f: fault,
             b: violations,
             a: advice,
-            plays: Some(case.plays).filter(|plays| *plays > 1),
+            plays: Some(case.plays).filter(|plays| *plays > 1 && case.second_look.is_none()),
             log: case.log.as_deref().map(tail),
         }
     }

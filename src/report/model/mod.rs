@@ -15,7 +15,7 @@ use super::score::{Score, tally};
 use super::snapshot;
 use crate::play::Stage;
 use crate::statements::{Level, StatementId, Version, catalogue};
-use crate::suite::Verdict;
+use crate::suite::{SecondLook, Verdict};
 use crate::transcript::{Author, Direction};
 use crate::transport::Transport;
 
@@ -93,6 +93,9 @@ pub struct Case {
     pub seconds: f64,
     #[serde(default = "once")]
     pub plays: u32,
+    /// What playing it once more, alone, has shown of its failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_look: Option<SecondLook>,
     #[serde(default)]
     pub namespace: Option<String>,
     #[serde(default)]

@@ -60,6 +60,7 @@ impl From<&CaseResult> for Case {
             mismatches: failure.map(mismatches).unwrap_or_default(),
             seconds: seconds(case.duration),
             plays: case.plays,
+            second_look: case.second_look,
             namespace: case.transcript.as_ref().map(|t| t.namespace.clone()),
             transcript: events(case::transcript_of(case, false)),
             control_namespace: case.control.as_ref().map(|t| t.namespace.clone()),

@@ -11,7 +11,7 @@ const MEANINGS = {
   known: "did not, as its profile says with a reason",
   fixed: "passes, though its profile lists it as failing",
   skip: "not played: the broker does not offer what it needs",
-  error: "not judged: our own fault",
+  error: "not judged: the fault is not the broker's",
 };
 const RIGOUR = "no other statement obliges the broker to react: MQTT-4.13.1-1 is about errors that it detects, and section 4.13.1 of 5.0 leaves the rigour of checking open";
 const verdicts = data.verdicts;

@@ -1,0 +1,170 @@
+//! Whether the load of the run gets in the way of its verdicts: how fast the broker answers, and whether cases get messages of
+//! other cases.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::play::{Played, answer_times, seconds, stray_topic};
+
+/// How many of the last answers are looked at.
+const WINDOW: usize = 200;
+/// From how many on a percentile says something.
+const ENOUGH: usize = 40;
+/// Answers are slow if 95 % take up to more than the response timeout divided by this.
+const SLOW: u32 = 2;
+/// What the number of cases in parallel is lowered to aim for: the response timeout divided by this.
+const AIM: u32 = 4;
+
+/// What was seen of the load in a run.
+#[derive(Debug)]
+pub(super) struct Load {
+    response_timeout: Duration,
+    /// The last answer times since `jobs` was lowered.
+    window: VecDeque<Duration>,
+    /// The number of cases in parallel at the start.
+    began_with: usize,
+    /// The same now.
+    jobs: usize,
+    /// The answer time that 95 % did not exceed when the number was first lowered.
+    slow: Option<Duration>,
+    /// Cases that got messages of other cases.
+    strays: usize,
+    /// One of those messages: the case and the topic.
+    example: Option<(String, String)>,
+}
+
+impl Load {
+    pub(super) fn new(response_timeout: Duration, jobs: usize) -> Load {
+        Load {
+            response_timeout,
+            window: VecDeque::with_capacity(WINDOW),
+            began_with: jobs,
+            jobs,
+            slow: None,
+            strays: 0,
+            example: None,
+        }
+    }
+
+    /// Takes what a case shows. Says how many cases fewer are to be played in parallel from now on.
+    pub(super) fn note(&mut self, id: &str, played: &Played) -> usize {
+        let exchanges = || std::iter::once(&played.transcript).chain(&played.control);
+        if let Some(topic) = exchanges().find_map(stray_topic) {
+            self.strays += 1;
+            self.example.get_or_insert_with(|| (id.to_owned(), topic));
+        }
+        self.answered(exchanges().flat_map(answer_times))
+    }
+
+    fn answered(&mut self, times: impl Iterator<Item = Duration>) -> usize {
+        for time in times {
+            if self.window.len() == WINDOW {
+                self.window.pop_front();
+            }
+            self.window.push_back(time);
+        }
+        let Some(slow) = self.percentile().filter(|time| *time > self.response_timeout / SLOW) else {
+            return 0;
+        };
+        if self.jobs == 1 {
+            return 0;
+        }
+        self.slow.get_or_insert(slow);
+        // The time to an answer grows about as the number of clients does.
+        let share = (self.response_timeout / AIM).as_secs_f64() / slow.as_secs_f64();
+        let fewer = ((self.jobs as f64 * share) as usize).clamp(1, self.jobs - 1);
+        let by = self.jobs - fewer;
+        self.jobs = fewer;
+        self.window.clear();
+        by
+    }
+
+    /// The time that 95 % of the last answers did not exceed; `None` if there are too few.
+    fn percentile(&self) -> Option<Duration> {
+        if self.window.len() < ENOUGH {
+            return None;
+        }
+        let mut times: Vec<Duration> = self.window.iter().copied().collect();
+        times.sort_unstable();
+        Some(times[times.len() * 95 / 100])
+    }
+
+    /// Whether there was a sign that cases got in each other's way.
+    pub(super) fn is_disturbed(&self) -> bool {
+        self.slow.is_some() || self.strays > 0
+    }
+
+    /// What a user should know. `starts_its_own`: the run starts the broker.
+    pub(super) fn notes(&self, starts_its_own: bool) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(slow) = self.slow {
+            notes.push(format!(
+                "answers took {} (95 %), and the response timeout is {}: {} cases in parallel were too many, the rest were played \
+                 with {}; use --jobs {3}, or `jobs: {3}` in a profile",
+                seconds(slow),
+                seconds(self.response_timeout),
+                self.began_with,
+                self.jobs
+            ));
+        }
+        if let Some((id, topic)) = &self.example {
+            let cases = match self.strays {
+                1 => "1 case".to_owned(),
+                n => format!("{n} cases"),
+            };
+            let cure = match starts_its_own {
+                true => "set `isolate: true` in the profile",
+                false => "set `isolate: true` in a profile with a `process`, or use --jobs 1",
+            };
+            notes.push(format!(
+                "{cases} got messages of other cases, which the broker should not have delivered there, and may fail because of them: \
+                 {cure} (the first: {id} got {topic})"
+            ));
+        }
+        notes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64, count: usize) -> impl Iterator<Item = Duration> {
+        std::iter::repeat_n(Duration::from_millis(ms), count)
+    }
+
+    #[test]
+    fn slow_answers_lower_the_number_of_cases_in_proportion() {
+        let mut load = Load::new(Duration::from_secs(2), 64);
+        // A few slow ones among many are no sign.
+        assert_eq!(load.answered(ms(10, 190).chain(ms(1900, 5))), 0);
+        assert!(!load.is_disturbed());
+        assert_eq!(load.answered(ms(1800, 200)), 64 - 17);
+        assert!(load.is_disturbed());
+        // What was measured before says nothing of the new number.
+        assert_eq!(load.answered(ms(1800, 39)), 0);
+        assert_eq!(load.answered(ms(1800, 1)), 17 - 4);
+        assert_eq!(load.answered(ms(100, 200)), 0);
+        assert_eq!(
+            load.notes(false),
+            [
+                "answers took 1.8 s (95 %), and the response timeout is 2 s: 64 cases in parallel were too many, the rest were played \
+              with 4; use --jobs 4, or `jobs: 4` in a profile"
+            ]
+        );
+    }
+
+    #[test]
+    fn one_case_at_a_time_is_the_least() {
+        let mut load = Load::new(Duration::from_millis(100), 2);
+        assert_eq!(load.answered(ms(5000, 60)), 1);
+        assert_eq!(load.answered(ms(5000, 60)), 0);
+    }
+
+    #[test]
+    fn a_run_without_a_sign_has_no_note() {
+        let mut load = Load::new(Duration::from_secs(2), 64);
+        assert_eq!(load.answered(ms(3, 500)), 0);
+        assert_eq!(load.notes(true), Vec::<String>::new());
+    }
+}
