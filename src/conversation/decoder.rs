@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::transcript::{Aliases, What};
-use crate::wire::{Decoded, Frame, Side, Version, decode};
+use crate::wire::{Decoded, Frame, Side, Version, decode, unmarked};
 
 /// What has to be known of a connection so that its packets can be read.
 pub struct Decoder {
@@ -11,6 +11,8 @@ pub struct Decoder {
     version: Version,
     /// The CONNECT named a level that no version has: its CONNACK may have either form.
     unknown_level: bool,
+    /// The CONNECT of a bridge is read without the bridge's mark.
+    captured: bool,
     client: Aliases,
     server: Aliases,
 }
@@ -27,8 +29,17 @@ impl Decoder {
         Decoder {
             version,
             unknown_level: false,
+            captured: false,
             client: Aliases::default(),
             server: Aliases::default(),
+        }
+    }
+
+    /// For a connection of real clients. A bridge's private mark is no part of its Protocol Level.
+    pub fn of_capture(version: Version) -> Decoder {
+        Decoder {
+            captured: true,
+            ..Decoder::new(version)
         }
     }
 
@@ -50,6 +61,12 @@ impl Decoder {
 
     /// The packet in a frame, at the version of the connection.
     pub fn decode(&self, from: Side, frame: &Frame) -> Decoded {
+        if self.captured
+            && from == Side::Client
+            && let Some(plain) = frame.raw.bytes().and_then(|raw| unmarked(raw)).and_then(Frame::loose)
+        {
+            return decode(&plain, self.version, from);
+        }
         let decoded = decode(frame, self.version, from);
         if self.version(from).is_some() || decoded.breaches.is_empty() {
             return decoded;

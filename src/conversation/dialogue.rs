@@ -26,6 +26,14 @@ impl Dialogue {
         dialogue
     }
 
+    /// For a connection of real clients: see [`Decoder::of_capture`].
+    pub fn of_capture(version: Version) -> Dialogue {
+        Dialogue {
+            decoder: Decoder::of_capture(version),
+            ..Dialogue::new(version)
+        }
+    }
+
     fn speaks(&mut self) {
         self.client.speaks(self.decoder.version(Side::Client));
         self.server.speaks(self.decoder.version(Side::Server));

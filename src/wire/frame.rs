@@ -6,6 +6,7 @@ use std::hash::Hasher;
 use bytes::Bytes;
 use twox_hash::XxHash3_64;
 
+use super::bridge::level_at;
 use super::header::{FixedHeader, ReadHeader, read_header};
 use super::variable::{Variable, read_variable};
 use super::{PacketType, Version};
@@ -128,9 +129,8 @@ impl Frame {
         if self.packet_type() != Some(PacketType::Connect) {
             return None;
         }
-        let body = self.raw.head().get(self.header_len..)?;
-        let name_len = usize::from(u16::from_be_bytes([*body.first()?, *body.get(1)?]));
-        body.get(2 + name_len).copied()
+        let head = self.raw.head();
+        head.get(level_at(head)?).copied()
     }
 }
 

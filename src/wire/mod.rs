@@ -5,6 +5,7 @@
 //! bytes, or wrong ones on purpose. No I/O.
 
 mod access;
+mod bridge;
 mod decode;
 mod describe;
 mod encode;
@@ -22,6 +23,7 @@ mod value;
 mod variable;
 
 pub use access::{field, property_field, property_value};
+pub use bridge::{marked_level, unmarked};
 pub use decode::{Breach, Checked, Decoded, Field, check, decode, decode_bytes};
 pub use describe::{Description, describe, describe_bytes};
 pub use encode::{Chunk, Overrides, encode, encode_bytes};
