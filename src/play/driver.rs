@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::conversation::{Arrival, Arrived, Dialogue, Line, Listener, look, meanwhile, queue};
-use crate::scenario::{BrokerAction, Case, Step, Which, half_closes, stops_reading};
+use crate::scenario::{BrokerAction, Case, Step, Which, awaited, half_closes, stops_reading};
 use crate::statements::Version;
 use crate::sut::{Address, Ask, Instance, refused_upgrade};
 use crate::transcript::{
@@ -20,10 +20,13 @@ use crate::wire::{Blob, Chunk, Side};
 use super::matcher::{Input, Matcher, Poll};
 use super::{Action, Advice, PlayEnd, Played, Settings, cleanup};
 
-/// The most bytes that a broker may send in one exchange; beyond that, the exchange fails.
+/// The most bytes of a broker's packets that are kept of one exchange. A script that awaits more cannot be judged.
 const KEPT_MAX: u64 = 24 * 1024 * 1024;
-/// The same in packets.
-const EVENTS_MAX: usize = 10_000;
+/// The most packets that a broker may send in one exchange beyond those that its steps await; with more, the exchange
+/// fails.
+const UNASKED_MAX: usize = 10_000;
+/// For each packet that a step awaits, so many come: of QoS 2 also PUBREL or PUBREC and PUBCOMP, and one more that repeats it.
+const OF_ONE: usize = 4;
 /// This many bytes of a read, in between whether that is too many already is looked at.
 const PART: usize = 4 * 1024;
 /// Plays one exchange of `case` against `instance`, and returns the result. Nothing remains on the broker but what
@@ -66,7 +69,8 @@ pub async fn play_exchange(
         opened: 0,
         small_buffer: stops_reading(steps),
         kept: 0,
-        events: 0,
+        packets: 0,
+        awaited: awaited(steps),
         deaf: false,
         sender,
         arrivals,
@@ -142,8 +146,10 @@ struct Driver<'a> {
     small_buffer: bool,
     /// Bytes of the broker's that are kept.
     kept: u64,
-    /// How many events there are.
-    events: usize,
+    /// How many packets of the broker's there are.
+    packets: usize,
+    /// How many of them the steps await at most.
+    awaited: usize,
     /// The broker sent more than is kept: nothing more is read. Who sends without end would else never let go of us.
     deaf: bool,
     sender: mpsc::Sender<Arrival>,
@@ -155,6 +161,10 @@ struct Driver<'a> {
 impl Driver<'_> {
     fn now(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    fn packets_max(&self) -> usize {
+        self.awaited.saturating_mul(OF_ONE).saturating_add(UNASKED_MAX)
     }
 
     async fn run(&mut self) {
@@ -379,7 +389,6 @@ impl Driver<'_> {
             author,
             what,
         };
-        self.events += 1;
         self.input(Input::Event(event));
     }
 }
@@ -395,6 +404,7 @@ impl Listener for Driver<'_> {
             return;
         }
         let at = arrival.at.saturating_duration_since(self.began);
+        let most = self.packets_max();
         let Some(dialogue) = self.dialogues.get_mut(&arrival.connection) else {
             return;
         };
@@ -414,10 +424,10 @@ impl Listener for Driver<'_> {
                 for part in bytes.chunks(PART) {
                     for what in dialogue.bytes(Side::Server, part) {
                         self.kept += kept(&what);
-                        self.events += 1;
+                        self.packets += 1;
                         self.pending.push_back(event(what));
                     }
-                    if self.events > EVENTS_MAX {
+                    if self.packets > most {
                         break;
                     }
                 }
@@ -440,8 +450,16 @@ impl Listener for Driver<'_> {
                 self.pending.push_back(event(What::End(end)));
             }
         }
-        if self.kept > KEPT_MAX || self.events > EVENTS_MAX {
-            self.pending.push_back(Input::Local(at, Happened::Flood));
+        let too_long = self.kept > KEPT_MAX;
+        if too_long || self.packets > most {
+            // What the steps ask for is not the broker's fault.
+            let what = if too_long && self.packets <= self.awaited {
+                let why = format!("the packets that the steps await have more than {} MiB", KEPT_MAX >> 20);
+                Happened::Stopped(Box::new(Stop::Error(why)))
+            } else {
+                Happened::Flood
+            };
+            self.pending.push_back(Input::Local(at, what));
             self.deaf = true;
             self.lines.values().for_each(|c| c.set_reading(false));
         }

@@ -110,6 +110,20 @@ pub fn every(steps: &[Step]) -> impl Iterator<Item = &Step> {
     })
 }
 
+/// How many packets the steps of an exchange await at most: each expectation one, in a `repeat` once in each iteration.
+pub fn awaited(steps: &[Step]) -> usize {
+    let of = |step: &Step| match &step.what {
+        StepKind::Repeat { times, steps } => awaited(steps).saturating_mul(*times as usize),
+        StepKind::Expect { .. } => 1,
+        _ => step
+            .children()
+            .iter()
+            .map(|steps| awaited(steps))
+            .fold(0, usize::saturating_add),
+    };
+    steps.iter().map(of).fold(0, usize::saturating_add)
+}
+
 /// How long nothing happens in the steps of an exchange at least, by what they say themselves: pauses, spans of
 /// silence, and what may not come before its time. An answer is not reckoned to take any.
 pub fn silence(steps: &[Step]) -> Duration {
@@ -244,6 +258,19 @@ mod tests {
         };
         assert_eq!(asked(Which::Case), (false, false));
         assert_eq!(asked(Which::Control), (true, true));
+    }
+
+    #[test]
+    fn what_is_awaited_counts_each_iteration() {
+        let case = case(
+            &[
+                PLAIN,
+                "repeat: { times: 100, steps: [c -> PINGREQ, c <- PINGRESP, repeat: { times: 3, steps: [c <- PINGRESP] }] }",
+            ],
+            &[PLAIN],
+        );
+        let plain = awaited(case.script.exchange(Which::Control));
+        assert_eq!(awaited(case.script.exchange(Which::Case)), plain + 400);
     }
 
     #[test]
