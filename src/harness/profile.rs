@@ -8,7 +8,9 @@ use crate::play::{Limits, Settings};
 use crate::scenario::{EnhancedAuth, Login};
 use crate::statements::Version;
 use crate::suite::{Setup, Target, TargetInfo};
-use crate::sut::{self, BrokerVersion, Fixed, Instance, Known, Launcher, ProcessLauncher, Profile, ask_version};
+use crate::sut::{
+    self, BrokerVersion, Fixed, Instance, Known, Launcher, ProcessLauncher, Profile, Supports, ask_version,
+};
 use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
 
@@ -146,8 +148,21 @@ fn setups_of(profile: &Profile) -> Result<Vec<Setup>, TargetError> {
     profile.setups.iter().map(setup).collect()
 }
 
+/// What a broker with these features does not go beyond.
+pub(super) fn limits(supports: &Supports) -> Limits {
+    let limit = |name| supports.limit(name);
+    Limits {
+        maximum_qos: limit("max_qos").map(|n| n.min(2) as u8),
+        maximum_packet_size: limit("max_packet"),
+        receive_maximum: limit("receive_maximum").map(|n| u16::try_from(n).unwrap_or(u16::MAX)),
+        retain_available: Some(supports.has("retain")),
+        wildcard_subscription_available: Some(supports.has("wildcard")),
+        shared_subscription_available: Some(supports.has("shared")),
+        denies: Vec::new(),
+    }
+}
+
 fn settings(profile: &Profile) -> Settings {
-    let limit = |name| profile.supports.limit(name);
     let login = |l: &sut::Login| Login {
         username: l.username.clone().unwrap_or_default().into(),
         password: l.password.clone().map(|p| p.into_bytes().into()),
@@ -169,13 +184,8 @@ fn settings(profile: &Profile) -> Settings {
             bad: data(&auth.bad),
         }),
         limits: Limits {
-            maximum_qos: limit("max_qos").map(|n| n.min(2) as u8),
-            maximum_packet_size: limit("max_packet"),
-            receive_maximum: limit("receive_maximum").map(|n| u16::try_from(n).unwrap_or(u16::MAX)),
-            retain_available: Some(profile.supports.has("retain")),
-            wildcard_subscription_available: Some(profile.supports.has("wildcard")),
-            shared_subscription_available: Some(profile.supports.has("shared")),
             denies: profile.denies.clone(),
+            ..limits(&profile.supports)
         },
         dialer: profile.dialer.clone(),
         diary: None,

@@ -8,13 +8,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::play::Settings;
+use bytes::Bytes;
+
+use crate::play::{Limits, Settings};
 use crate::reference::{Disobey, Free};
 use crate::statements::Version;
 use crate::suite::{Setup, Target, TargetInfo};
 use crate::sut::{self, Address, Answer, Dialer, Fixed, Instance, Kept, Launcher, Supports};
 use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
+use crate::wire::{ConnAck, Packet, Side, decode_bytes};
 
 use super::own::Own;
 use super::{Home, Running, TargetError, Warning, profile, reference_as, through_proxy};
@@ -301,7 +304,11 @@ impl TargetBuilder {
             return Err(TargetError::NotEncrypted);
         }
         let dialer = dialer(self.tls.clone(), transport.is_encrypted(), warn)?;
-        let (offered, not_offered) = self.ask(&dialer, &address).await?;
+        let Asked {
+            offered,
+            not_offered,
+            connack,
+        } = self.ask(&dialer, &address).await?;
         let target = Target {
             info: TargetInfo {
                 name: address.to_string(),
@@ -313,12 +320,15 @@ impl TargetBuilder {
                 snapshots: Kept::All,
             },
             launcher: Arc::new(Fixed::new(&address, &offered)),
-            supports: match (transport.is_websocket(), transport.is_encrypted()) {
-                (true, true) => Supports::of(&["websocket", "tls"], &[]),
-                (true, false) => Supports::of(&["websocket"], &[]),
-                (false, true) => Supports::of(&["tls"], &[]),
-                (false, false) => Supports::default(),
-            },
+            supports: told_by(
+                match (transport.is_websocket(), transport.is_encrypted()) {
+                    (true, true) => Supports::of(&["websocket", "tls"], &[]),
+                    (true, false) => Supports::of(&["websocket"], &[]),
+                    (false, true) => Supports::of(&["tls"], &[]),
+                    (false, false) => Supports::default(),
+                },
+                connack.as_ref(),
+            ),
             setups: Vec::new(),
             known: Vec::new(),
             broker_version: None,
@@ -330,36 +340,43 @@ impl TargetBuilder {
         };
         let settings = Settings {
             dialer,
+            limits: match connack {
+                Some(_) => profile::limits(&target.supports),
+                None => Limits::default(),
+            },
             ..Settings::default()
         };
         Ok(Ready { target, settings })
     }
 
     async fn of_own(&self, launcher: &Arc<dyn Launcher>) -> Result<Ready, TargetError> {
-        let settings = Settings::default();
+        let mut settings = Settings::default();
         let mut not_offered = BTreeMap::new();
+        let mut connack = None;
         if self.versions.is_none() {
             let instance = launcher.launch().await.map_err(TargetError::Start)?;
             if let Some(address) = Instance::address(&*instance, Version::V5) {
                 let asked = self.ask(&settings.dialer, &address).await;
                 instance.stop().await;
-                not_offered = asked?.1;
+                let asked = asked?;
+                (not_offered, connack) = (asked.not_offered, asked.connack);
             }
         }
-        Ok(Ready {
-            target: own(launcher, not_offered),
-            settings,
-        })
+        let mut target = own(launcher, not_offered);
+        target.supports = told_by(target.supports, connack.as_ref());
+        if connack.is_some() {
+            settings.limits = profile::limits(&target.supports);
+        }
+        Ok(Ready { target, settings })
     }
 
     /// Which versions the broker at an address offers, and why it does not offer the others.
-    async fn ask(
-        &self,
-        dialer: &Dialer,
-        address: &Address,
-    ) -> Result<(Vec<Version>, BTreeMap<Version, String>), TargetError> {
+    async fn ask(&self, dialer: &Dialer, address: &Address) -> Result<Asked, TargetError> {
         if let Some(versions) = &self.versions {
-            return Ok((versions.clone(), BTreeMap::new()));
+            return Ok(Asked {
+                offered: versions.clone(),
+                ..Asked::default()
+            });
         }
         let spoken = sut::probe(dialer, address, None, PROBE).await?;
         let not_offered = spoken
@@ -367,7 +384,34 @@ impl TargetBuilder {
             .iter()
             .filter_map(|(v, answer)| Some((*v, why_not(*v, answer)?)))
             .collect();
-        Ok((spoken.offered(), not_offered))
+        let connack = spoken.v5_connack().and_then(|raw| {
+            match decode_bytes(&Bytes::copy_from_slice(raw), Version::V5, Side::Server).packet {
+                Some(Packet::ConnAck(connack)) => Some(connack),
+                _ => None,
+            }
+        });
+        Ok(Asked {
+            offered: spoken.offered(),
+            not_offered,
+            connack,
+        })
+    }
+}
+
+/// What a broker says before anything is played.
+#[derive(Default)]
+struct Asked {
+    offered: Vec<Version>,
+    /// Why it does not offer the others.
+    not_offered: BTreeMap<Version, String>,
+    /// Its CONNACK of 5.0.
+    connack: Option<ConnAck>,
+}
+
+fn told_by(supports: Supports, connack: Option<&ConnAck>) -> Supports {
+    match connack {
+        Some(connack) => supports.asking(connack),
+        None => supports,
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use super::check::{Check, Checked};
 use crate::source::{Node, What, every, meant, number, quoted};
+use crate::wire::ConnAck;
+use crate::wire::property::id;
 
 /// What a name under `supports` (and under a scenario's `needs`) means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +119,29 @@ impl Supports {
         }
     }
 
+    /// These, and what a CONNACK of 5.0 says where they are silent (3.2.2.3). What it leaves out has the standard's default.
+    pub fn asking(mut self, connack: &ConnAck) -> Supports {
+        let features = [
+            ("retain", id::RETAIN_AVAILABLE),
+            ("wildcard", id::WILDCARD_SUBSCRIPTION_AVAILABLE),
+            ("shared", id::SHARED_SUBSCRIPTION_AVAILABLE),
+            ("subscription_ids", id::SUBSCRIPTION_IDENTIFIER_AVAILABLE),
+        ];
+        let limits = [
+            ("max_qos", id::MAXIMUM_QOS, Some(2)),
+            ("receive_maximum", id::RECEIVE_MAXIMUM, Some(65_535)),
+            ("topic_alias_maximum", id::TOPIC_ALIAS_MAXIMUM, Some(0)),
+            ("max_packet", id::MAXIMUM_PACKET_SIZE, None),
+        ];
+        let features = features.map(|(name, id)| (name, id, Some(1)));
+        for (name, id, default) in features.into_iter().chain(limits) {
+            if let Some(value) = connack.properties.number(id).map(u64::from).or(default) {
+                self.said.entry(name).or_insert(value);
+            }
+        }
+        self
+    }
+
     /// The same without some features.
     ///
     /// # Panics
@@ -192,7 +217,9 @@ impl Supports {
     /// The reason why the case is skipped.
     pub fn lacks(&self, name: &str) -> Result<(), String> {
         if self.has(name) {
-            Err(format!("needs a target without {name}"))
+            let stated = find(name).is_some_and(|(name, _)| self.said.contains_key(name));
+            let doubt = if stated { "" } else { "; not stated" };
+            Err(format!("needs a target without {name}{doubt}"))
         } else {
             Ok(())
         }
@@ -300,6 +327,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_connack_is_asked_where_nothing_is_stated() {
+        use crate::wire::PropertyValue;
+        let mut connack = ConnAck::default();
+        connack.properties.push(id::RETAIN_AVAILABLE, PropertyValue::Byte(0));
+        connack.properties.push(id::MAXIMUM_QOS, PropertyValue::Byte(1));
+        let asked = Supports::default().asking(&connack);
+        assert_eq!(asked.lacks("retain"), Ok(()));
+        assert!(asked.has("shared"));
+        assert_eq!(asked.lacks("shared").unwrap_err(), "needs a target without shared");
+        assert_eq!(asked.meets("max_qos", Some((0, 1))), Ok(()));
+        assert_eq!(asked.meets("topic_alias_maximum", Some((0, 0))), Ok(()));
+        assert_eq!(asked.limit("max_packet"), None);
+        // What is stated holds.
+        let stated = Supports::of(&["retain"], &[("max_qos", 2)]).asking(&connack);
+        assert!(stated.has("retain"));
+        assert_eq!(stated.limit("max_qos"), Some(2));
+    }
+
+    #[test]
     fn what_is_usual_is_there_and_what_is_extra_is_not() {
         let mut supports = Supports::default();
         assert!(supports.has("retain") && !supports.has("restart") && !supports.has("max_qos"));
@@ -339,7 +385,12 @@ mod tests {
             "needs a topic_alias_maximum of at most 0, the target states none"
         );
         assert_eq!(none.lacks("durable"), Ok(()));
-        assert_eq!(none.lacks("retain").unwrap_err(), "needs a target without retain");
+        assert_eq!(
+            none.lacks("retain").unwrap_err(),
+            "needs a target without retain; not stated"
+        );
+        let listed = Supports::of(&["retain"], &[]);
+        assert_eq!(listed.lacks("retain").unwrap_err(), "needs a target without retain");
         let none = none.meets("max_packet", Some((9, u64::MAX))).unwrap_err();
         assert_eq!(none, "needs max_packet 9, the target states none");
         assert_eq!(why("durable", None), "the target does not support durable");
