@@ -1,5 +1,6 @@
 //! `mqttspec check`
 
+use crate::report::plural;
 use crate::scenario::Files;
 
 use super::args::CheckArgs;
@@ -35,6 +36,11 @@ pub fn check(args: &CheckArgs) -> Exit {
     if !diagnostics.is_empty() {
         return set::malformed(&diagnostics);
     }
-    print(&format!("{scenarios} scenarios with {cases} cases are well-formed\n"));
+    let are = if scenarios == 1 { "is" } else { "are" };
+    print(&format!(
+        "{} with {} {are} well-formed\n",
+        plural(scenarios, "scenario"),
+        plural(cases, "case")
+    ));
     Exit::Ok
 }

@@ -224,7 +224,10 @@ impl Display for FailureKind {
 
 fn differs(mismatches: &[Mismatch]) -> String {
     match mismatches {
-        [one] => format!("{} is {}, not {}", one.field, one.found, one.expected),
+        [one] => match one.expected.strip_prefix("not ") {
+            Some(excluded) => format!("{} is {}, and may not be {excluded}", one.field, one.found),
+            None => format!("{} is {}, not {}", one.field, one.found, one.expected),
+        },
         many => {
             let fields: Vec<&str> = many.iter().map(|m| m.field.as_str()).collect();
             format!("{} differ", fields.join(", "))
@@ -235,6 +238,20 @@ fn differs(mismatches: &[Mismatch]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_must_not_be_is_said_without_a_double_negation() {
+        let mismatch = |expected: &str| {
+            differs(&[Mismatch {
+                field: "packet_id".into(),
+                expected: expected.into(),
+                found: "1".into(),
+                span: None,
+            }])
+        };
+        assert_eq!(mismatch("2"), "packet_id is 1, not 2");
+        assert_eq!(mismatch("not 1"), "packet_id is 1, and may not be 1");
+    }
 
     fn failure(kind: FailureKind, awaited: &[&str]) -> Failure {
         let why = kind.clone();
