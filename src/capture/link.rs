@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::tunnel::{Begins, Carried, carried};
 use etherparse::{EtherType, LaxIpPayloadSlice, LaxNetSlice, LaxSlicedPacket, LenSource, TransportSlice, ip_number};
 
 /// What a packet holds.
@@ -14,6 +15,8 @@ pub enum Inner<'a> {
     Fragment,
     /// Not TCP over IP.
     Other,
+    /// It is in a tunnel that is not read: its name.
+    Unread(&'static str),
     /// It was cut before the TCP header ended, or has a header that cannot be.
     Broken,
     /// A link type that is not known here.
@@ -49,10 +52,14 @@ pub const LINKS: [(u16, &str); 9] = [
     (276, "Linux SLL2"),
 ];
 
+/// So many tunnels may be around a segment.
+const TUNNELS: usize = 5;
+
 /// Reads a packet of a link of this type, of which `wire_len` bytes were on the wire.
 pub fn dissect(link: u16, data: &[u8], wire_len: u32) -> Inner<'_> {
-    let packet = match link {
-        1 => LaxSlicedPacket::from_ethernet(data).ok(),
+    let missing = wire_len.saturating_sub(u32::try_from(data.len()).unwrap_or(u32::MAX));
+    let mut packet = match link {
+        1 => ethernet(data),
         // The family of NULL is in the byte order of the capturing host, of LOOP in that of the network; the IP version
         // says as much.
         0 | 108 => data.get(4..).and_then(ip),
@@ -61,9 +68,21 @@ pub fn dissect(link: u16, data: &[u8], wire_len: u32) -> Inner<'_> {
         276 => cooked(data, 0, 20),
         _ => return Inner::UnknownLink,
     };
-    let Some(packet) = packet else { return Inner::Broken };
-    let missing = wire_len.saturating_sub(u32::try_from(data.len()).unwrap_or(u32::MAX));
-    segment(&packet, missing)
+    for _ in 0..TUNNELS {
+        let Some(outer) = packet else { return Inner::Broken };
+        packet = match carried(&outer) {
+            Carried::Nothing => return segment(&outer, missing),
+            Carried::Unread(tunnel) => return Inner::Unread(tunnel),
+            Carried::Packet(Begins::Ethernet(data)) => ethernet(data),
+            Carried::Packet(Begins::Ip(data)) => ip(data),
+            Carried::Packet(Begins::Ether(kind, data)) => Some(LaxSlicedPacket::from_ether_type(kind, data)),
+        };
+    }
+    Inner::Unread("nested tunnels")
+}
+
+fn ethernet(data: &[u8]) -> Option<LaxSlicedPacket<'_>> {
+    LaxSlicedPacket::from_ethernet(data).ok()
 }
 
 fn ip(data: &[u8]) -> Option<LaxSlicedPacket<'_>> {
@@ -289,6 +308,71 @@ mod tests {
         let mut later = v4();
         later[7] = 5;
         assert_eq!(dissect(101, &later, later.len() as u32), Inner::Fragment);
+    }
+
+    fn over_ip(number: u8, rest: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let outer = PacketBuilder::ipv4([172, 16, 0, 1], [172, 16, 0, 2], 64);
+        outer.write(&mut bytes, number.into(), rest).expect("memory takes it");
+        bytes
+    }
+
+    fn over_udp(port: u16, rest: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let outer = PacketBuilder::ipv4([172, 16, 0, 1], [172, 16, 0, 2], 64).udp(5000, port);
+        outer.write(&mut bytes, rest).expect("memory takes it");
+        bytes
+    }
+
+    #[test]
+    fn tunnels_are_looked_into() {
+        let ether = |kind: [u8; 2], rest: &[u8]| [&[0u8; 12][..], &kind, rest].concat();
+        let framed = ether([8, 0], &v4());
+        let vxlan = behind(&[8, 0, 0, 0, 0, 0, 1, 0], &framed);
+        hello(101, &over_udp(4789, &vxlan));
+        // Two of them, and IPv6 in the inner one.
+        let twice = behind(&[8, 0, 0, 0, 0, 0, 2, 0], &ether([0x86, 0xdd], &v6()));
+        let twice = ether([8, 0], &over_udp(4789, &twice));
+        hello(101, &over_udp(4789, &behind(&[8, 0, 0, 0, 0, 0, 1, 0], &twice)));
+        let pppoe = behind(&[0x11, 0, 0, 1, 0, 47, 0, 0x21], &v4());
+        hello(1, &ether([0x88, 0x64], &pppoe));
+        // GRE with IP, with a key and a sequence number, and with Ethernet.
+        hello(101, &over_ip(47, &behind(&[0, 0, 8, 0], &v4())));
+        hello(
+            101,
+            &over_ip(47, &behind(&[0x30, 0, 0x86, 0xdd, 0, 0, 0, 1, 0, 0, 0, 2], &v6())),
+        );
+        hello(101, &over_ip(47, &behind(&[0, 0, 0x65, 0x58], &framed)));
+        hello(101, &over_ip(4, &v4()));
+        hello(101, &over_ip(41, &v6()));
+        // Two labels with IP, and a pseudowire.
+        let labels = [0, 1, 0, 64, 0, 1, 1, 64];
+        hello(1, &ether([0x88, 0x47], &behind(&labels, &v4())));
+        let wire = [&labels[..], &[0; 4], &framed].concat();
+        hello(1, &ether([0x88, 0x47], &wire));
+    }
+
+    #[test]
+    fn a_tunnel_that_is_not_read_is_named() {
+        let read = |data: &[u8]| match dissect(101, data, data.len() as u32) {
+            Inner::Unread(name) => name,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(read(&over_udp(6081, &v4())), "Geneve");
+        assert_eq!(read(&over_udp(2152, &v4())), "GTP-U");
+        assert_eq!(read(&over_ip(50, &v4())), "IPsec");
+        assert_eq!(
+            read(&over_ip(47, &behind(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1], &v4()))),
+            "ERSPAN"
+        );
+        let mut nested = v4();
+        for _ in 0..TUNNELS {
+            nested = over_ip(4, &nested);
+        }
+        assert_eq!(read(&nested), "nested tunnels");
+        // What is only on the port of one is none.
+        let dns = over_udp(4789, &[0; 20]);
+        assert_eq!(dissect(101, &dns, dns.len() as u32), Inner::Other);
     }
 
     #[test]

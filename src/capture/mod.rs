@@ -20,8 +20,10 @@ mod link;
 mod stream;
 mod talk;
 mod tcp;
+mod tunnel;
 pub mod write;
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -62,8 +64,12 @@ pub trait Watch {
 pub struct Seen {
     /// The packet of the file that completed it, or showed a gap; from 1, as Wireshark's `frame.number`.
     pub frame: u64,
+    /// The packet of the file with its first byte.
+    pub began: u64,
     /// A packet of the client that may have been on its way before the newest ones of the broker arrived.
     pub crossed: bool,
+    /// The other side's host has acknowledged everything that this side had sent before.
+    pub arrived: bool,
 }
 
 /// Where in a capture something of a connection is.
@@ -74,6 +80,8 @@ struct Place {
     at: Duration,
     /// The sender had everything of the other direction that came out before this.
     heard: bool,
+    /// The receiver had acknowledged everything of this direction before this.
+    arrived: bool,
 }
 
 /// What was in a file besides MQTT.
@@ -97,6 +105,8 @@ pub struct Summary {
     /// Packets of link types that are not read, and the first such type.
     pub unknown_link: u64,
     pub unknown_link_type: Option<u16>,
+    /// Packets in tunnels that are not read, by the tunnel's name.
+    pub tunnels: BTreeMap<&'static str, u64>,
     /// Where the file stopped making sense.
     pub damage: Option<Damage>,
 }
@@ -146,6 +156,7 @@ pub fn read<R: Read>(reader: R, settings: &Settings, watch: &mut impl Watch) -> 
                 reading.summary.unknown_link += 1;
                 reading.summary.unknown_link_type.get_or_insert(record.link);
             }
+            Inner::Unread(tunnel) => *reading.summary.tunnels.entry(tunnel).or_default() += 1,
             Inner::Other => {}
         }
     }

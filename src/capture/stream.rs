@@ -20,6 +20,8 @@ pub struct Stream {
     pub version: Option<Version>,
     /// The version at which packets are read: that of the last CONNECT, else the one that fits the packets.
     pub read_as: Version,
+    /// The Protocol Level of a CONNECT with the private mark of bridges, bit 7: 0x83 or 0x84. It is read as 3 or 4.
+    pub bridge: Option<u8>,
     /// The client id of its first CONNECT, or the one that the broker assigned.
     pub client_id: Option<Text>,
     /// The time of the first packet, since 1970-01-01 00:00 UTC. Times of events are counted from here.

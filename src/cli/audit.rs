@@ -6,9 +6,9 @@ use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use crate::capture::audit::{Json, Report, Totals, audit as read_and_judge, head_text, stream_text, summary_text};
 use crate::capture::{Error, Settings, Summary};
 
-use super::Exit;
 use super::args::AuditArgs;
 use super::out::{fail, print, print_error};
+use super::{Exit, files};
 
 /// Tells what the clients and brokers of a capture did against the standard.
 pub fn audit(args: &AuditArgs) -> Exit {
@@ -34,7 +34,7 @@ pub fn audit(args: &AuditArgs) -> Exit {
     let (totals, summary) = match result {
         Ok(found) => found,
         // The format is what is wrong with the file; that it cannot be read is not its fault.
-        Err(Error::Io(error)) => return fail(Exit::Unreachable, format!("cannot read {name}: {error}")),
+        Err(Error::Io(error)) => return fail(files::unreadable(&error), format!("cannot read {name}: {error}")),
         Err(error) => return fail(Exit::Malformed, format!("cannot read {name}: {error}")),
     };
     if let Some(damage) = &summary.damage {
@@ -47,6 +47,12 @@ pub fn audit(args: &AuditArgs) -> Exit {
             ""
         };
         print_error(&format!("warning: {name}: it contains no MQTT connection{hint}\n"));
+        match &summary.damage {
+            // Of a file that is damaged from its first packet on, nothing was audited.
+            Some(damage) if damage.packets == 0 => return Exit::Malformed,
+            _ if !hint.is_empty() => return Exit::Nothing,
+            _ => {}
+        }
     }
     let advice = if args.strict { totals.advice } else { 0 };
     if totals.by_clients + totals.by_brokers + advice > 0 {

@@ -56,9 +56,9 @@ pub fn capture(file: &Path, settings: &captures::Settings) -> Result<(Vec<Record
     let shown = file.display();
     let opened = File::open(file).map_err(|e| fail(Exit::Usage, format!("cannot open {shown}: {e}")))?;
     let (streams, summary) = captures::read_streams(BufReader::new(opened), settings).map_err(|error| {
-        let exit = match error {
+        let exit = match &error {
             // The format is what is wrong with the file; that it cannot be read is not its fault.
-            captures::Error::Io(_) => Exit::Unreachable,
+            captures::Error::Io(error) => unreadable(error),
             _ => Exit::Malformed,
         };
         fail(exit, format!("cannot read {shown}: {error}"))
@@ -67,6 +67,14 @@ pub fn capture(file: &Path, settings: &captures::Settings) -> Result<(Vec<Record
         print_error(&format!("note: {shown}: {damage}\n"));
     }
     Ok((streams, summary))
+}
+
+/// A folder in place of a file is a mistake on the command line, as a missing file is; all else is the machine's.
+pub fn unreadable(error: &std::io::Error) -> Exit {
+    match error.kind() {
+        std::io::ErrorKind::IsADirectory => Exit::Usage,
+        _ => Exit::Unreachable,
+    }
 }
 
 /// Reads a run's JSON.

@@ -103,6 +103,12 @@ fn text(replayed: &Replayed, summary: Option<&Summary>) -> String {
             line.number,
             printable(&name)
         ));
+        for (_, count) in replayed.foreign.iter().filter(|(stream, _)| *stream == line.number) {
+            let messages = plural(*count as usize, "message");
+            out.push_str(&format!(
+                "  {messages} not compared: the capture does not show the subscription\n"
+            ));
+        }
         for difference in of_line {
             let place = match difference.packet {
                 Some(packet) => format!("packet {packet} at {}", seconds(difference.at)),
@@ -154,6 +160,7 @@ mod tests {
         };
         let replayed = Replayed {
             lines: vec![line(1), line(4)],
+            foreign: vec![(1, 2)],
             left_out: vec![(7, "it does not start with a CONNECT".to_owned())],
             differences: vec![
                 difference(Some(12), "SUBACK reason_codes: captured [0x00], came [0x80]"),
@@ -166,6 +173,7 @@ mod tests {
         assert_eq!(
             text(&replayed, Some(&Summary::default())),
             "stream 1  client \"c\\u{1b}[2J\", v5: the same\n\
+             \x20 2 messages not compared: the capture does not show the subscription\n\
              stream 4  client \"c\\u{1b}[2J\", v5: 2 differences\n\
              \x20 packet 12 at 1.500s  SUBACK reason_codes: captured [0x00], came [0x80]\n\
              \x20 in the replay at 1.500s  PINGRESP came, and was not captured\n\

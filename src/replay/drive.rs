@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::answers::{Answer, assigned};
+use super::before;
 use super::edit::{Chosen, Rename, edited, log_in};
 use super::plan::{Act, Plan, Turn, plan};
 use super::{Difference, Options, Replayed};
@@ -15,7 +16,7 @@ use crate::capture::Recorded;
 use crate::conversation::{Arrival, Arrived, Dialogue, Line, Listener, look, meanwhile, queue, wait_until};
 use crate::sut::{Ask, Instance};
 use crate::transcript::{End, What};
-use crate::wire::{Chunk, Decoded, Disconnect, Packet, PacketType, Side, Text, Version, body, encode_bytes};
+use crate::wire::{Chunk, Connect, Decoded, Disconnect, Packet, PacketType, Side, Text, Version, body, encode_bytes};
 
 /// At most this many differences are kept.
 const KEPT: usize = 1000;
@@ -29,7 +30,12 @@ const IMPATIENCE: Duration = Duration::from_millis(100);
 /// # Errors
 /// The broker accepts no connection: why.
 pub async fn replay(streams: &[Recorded], target: &dyn Instance, options: &Options) -> Result<Replayed, String> {
-    let Plan { turns, lines, left_out } = plan(streams, options, &|version| target.address(version).is_some());
+    let Plan {
+        turns,
+        lines,
+        sessions,
+        left_out,
+    } = plan(streams, options, &|version| target.address(version).is_some());
     let (sender, arrivals) = queue();
     let mut player = Player {
         target,
@@ -46,6 +52,9 @@ pub async fn replay(streams: &[Recorded], target: &dyn Instance, options: &Optio
         sender,
         arrivals,
     };
+    for (line, connect) in sessions {
+        player.prepare(line, connect).await?;
+    }
     let start = turns.first().map_or(Duration::ZERO, |turn| turn.at);
     for turn in turns {
         if let Some(speed) = options.speed {
@@ -90,6 +99,8 @@ struct State {
     silences: u32,
     /// Nothing is compared any more.
     blind: bool,
+    /// Messages of subscriptions that the capture does not show.
+    foreign: Vec<Answer>,
     told_end: bool,
 }
 
@@ -114,6 +125,7 @@ impl State {
             chosen: Chosen::default(),
             silences: 0,
             blind: false,
+            foreign: Vec::new(),
             told_end: false,
         }
     }
@@ -136,11 +148,45 @@ impl Player<'_> {
                 self.settle(turn.line).await;
                 self.finish(turn.line, *end).await;
             }
-            Act::Expect { decoded, topic } => self.expect(turn, decoded, topic.as_ref()).await,
+            Act::Expect {
+                decoded,
+                topic,
+                foreign: true,
+            } => {
+                let state = &mut self.states[turn.line];
+                let answer = Answer::new(decoded, topic.as_ref(), state.version);
+                if !answer.is_statistics() && !state.blind {
+                    state.foreign.push(answer);
+                }
+            }
+            Act::Expect { decoded, topic, .. } => self.expect(turn, decoded, topic.as_ref()).await,
             Act::ExpectEnd => self.expect_end(turn).await,
             Act::Blind => self.states[turn.line].blind = true,
         }
         Ok(())
+    }
+
+    /// Makes the session that the client of a line had before the capture.
+    async fn prepare(&mut self, line: usize, connect: Connect) -> Result<(), String> {
+        let version = self.states[line].version;
+        let Some(address) = self.target.address(version) else {
+            return Ok(());
+        };
+        let mut packet = Packet::from(connect);
+        if let (Packet::Connect(connect), Some(login)) = (&mut packet, &self.options.login) {
+            log_in(connect, login);
+        }
+        if let Some(rename) = &self.rename {
+            rename.packet(&mut packet);
+        }
+        let bytes = encode_bytes(&packet, version);
+        let (dialer, patience) = (&self.options.dialer, self.options.patience);
+        before::make(dialer, &address, bytes, version, patience)
+            .await
+            .map_err(|why| {
+                let number = self.replayed.lines[line].number;
+                format!("cannot make the session with which stream {number} begins: {why}")
+            })
     }
 
     async fn open(&mut self, turn: &Turn) -> Result<(), String> {
@@ -412,8 +458,16 @@ impl Player<'_> {
             let state = &mut self.states[line];
             let came = std::mem::take(&mut state.came);
             let blind = state.blind;
-            for came in came.into_iter().filter(|c| !blind && !c.answer.is_statistics()) {
-                let stream = self.replayed.lines[line].number;
+            let foreign = std::mem::take(&mut state.foreign);
+            let stream = self.replayed.lines[line].number;
+            if !foreign.is_empty() {
+                self.replayed.foreign.push((stream, foreign.len() as u64));
+            }
+            // A target that still has such a session delivers them.
+            let unexpected = |c: &Came| {
+                !blind && !c.answer.is_statistics() && !foreign.iter().any(|captured| captured.is_for(&c.answer))
+            };
+            for came in came.into_iter().filter(unexpected) {
                 self.keep(Difference {
                     stream,
                     packet: None,

@@ -4,6 +4,7 @@
 //! compared is meaning: identifiers that the broker chooses, texts for people and times that run may be others.
 
 mod answers;
+mod before;
 mod drive;
 mod edit;
 mod plan;
@@ -48,6 +49,8 @@ pub struct Replayed {
     pub differences: Vec<Difference>,
     /// How many differences there are beyond those that are kept.
     pub more: usize,
+    /// Messages that are not compared, since the capture does not show their subscription: stream and how many.
+    pub foreign: Vec<(u32, u64)>,
     /// Packets of the captured broker that were compared.
     pub compared: u64,
     pub sent: u64,

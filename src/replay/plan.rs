@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::before::{self, Asked};
 use super::{Line, Options};
 use crate::capture::Recorded;
 use crate::transcript::{End, Event, Transcript, What};
-use crate::wire::{Blob, Connect, Decoded, Frame, Packet, PacketType, Side, Text, Version, decode, encode_bytes};
+use crate::wire::{
+    Blob, Connect, Decoded, Frame, Packet, PacketType, Side, Text, Version, decode, encode_bytes, unmarked,
+};
 
 /// One thing to do or to wait for.
 #[derive(Debug, Clone)]
@@ -36,6 +39,8 @@ pub enum Act {
     Expect {
         decoded: Arc<Decoded>,
         topic: Option<Text>,
+        /// A message of a subscription that the capture does not show.
+        foreign: bool,
     },
     /// The captured broker closed.
     ExpectEnd,
@@ -48,6 +53,8 @@ pub enum Act {
 pub struct Plan {
     pub turns: Vec<Turn>,
     pub lines: Vec<Line>,
+    /// Sessions that began before the capture: the line whose client goes on with it, and the CONNECT that makes it.
+    pub sessions: Vec<(usize, Connect)>,
     /// Streams that cannot be played, and why.
     pub left_out: Vec<(u32, String)>,
 }
@@ -55,6 +62,7 @@ pub struct Plan {
 /// Puts the streams together. `offered` says whether the target has a version.
 pub fn plan(streams: &[Recorded], options: &Options, offered: &dyn Fn(Version) -> bool) -> Plan {
     let mut plan = Plan::default();
+    let asked = Asked::of(streams);
     let first = streams.iter().map(|s| s.stream.started).min().unwrap_or_default();
     for recorded in streams {
         let stream = &recorded.stream;
@@ -70,6 +78,8 @@ pub fn plan(streams: &[Recorded], options: &Options, offered: &dyn Fn(Version) -
             version,
             client_id: stream.client_id.clone(),
         });
+        plan.sessions
+            .extend(before::session(recorded, streams).map(|connect| (line, connect)));
         let began = stream.started.saturating_sub(first);
         let events = &recorded.transcript.events;
         if !stream.from_connect {
@@ -80,7 +90,15 @@ pub fn plan(streams: &[Recorded], options: &Options, offered: &dyn Fn(Version) -
         let midway = !stream.from_connect;
         plan.turns
             .extend(events.iter().zip(&recorded.frames).filter_map(|(event, frame)| {
-                let act = act(&recorded.transcript, event)?;
+                let mut act = act(&recorded.transcript, event)?;
+                if let Act::Expect {
+                    topic: Some(topic),
+                    foreign,
+                    ..
+                } = &mut act
+                {
+                    *foreign = !asked.covers(stream.client_id.as_ref(), topic);
+                }
                 // A stream that gets a CONNECT of ours has its opening and its CONNACK from that.
                 let ours = matches!(&act, Act::Open)
                     || matches!(&act, Act::Expect { decoded, .. } if decoded.packet_type == Some(PacketType::ConnAck));
@@ -155,6 +173,7 @@ fn beginning(recorded: &Recorded, line: usize, at: Duration) -> Vec<Turn> {
         turn(Act::Expect {
             decoded: answer,
             topic: None,
+            foreign: false,
         }),
     ]
 }
@@ -169,7 +188,8 @@ fn act(transcript: &Transcript, event: &Event) -> Option<Act> {
     Some(match (&event.what, transcript.is_from_broker(event)) {
         (What::Open, _) => Act::Open,
         (What::Packet { raw, decoded, .. }, false) => Act::Send {
-            bytes: raw.bytes()?.clone(),
+            // A bridge's mark asks for what only its own broker knows.
+            bytes: raw.bytes().map(|raw| unmarked(raw).unwrap_or_else(|| raw.clone()))?,
             decoded: Some(Arc::clone(decoded)),
         },
         (What::Fragment(bytes), false) => Act::Send {
@@ -180,6 +200,7 @@ fn act(transcript: &Transcript, event: &Event) -> Option<Act> {
         (What::Packet { decoded, topic, .. }, true) => Act::Expect {
             decoded: Arc::clone(decoded),
             topic: topic.clone(),
+            foreign: false,
         },
         (What::End(_), true) => Act::ExpectEnd,
         // If bytes of either side are missing, what would follow cannot be decided any more.
@@ -206,6 +227,7 @@ mod tests {
                 transport: Transport::Tcp,
                 version: Some(Version::V3_1_1),
                 read_as: Version::V3_1_1,
+                bridge: None,
                 client_id: Some("c".into()),
                 started: Duration::from_secs(1_700_000_000) + Duration::from_millis(began),
                 duration: Duration::ZERO,

@@ -124,7 +124,11 @@ fn suback_answers_subscribe(m: &Moment) -> Vec<Found> {
     if codes == filters {
         return vec![];
     }
-    let text = format!("SUBACK has {codes} codes for a SUBSCRIBE of {filters} filters");
+    let text = format!(
+        "SUBACK has {} for a SUBSCRIBE of {}",
+        counted(codes, "code"),
+        counted(filters, "filter")
+    );
     vec![Found::new(SUBACK_CODES, text).at(m.span("reason_codes").or(m.span("return_codes")))]
 }
 
@@ -141,8 +145,14 @@ fn unsuback_answers_unsubscribe(m: &Moment) -> Vec<Found> {
     if m.version != Version::V5 || codes == filters {
         return vec![];
     }
-    let text = format!("UNSUBACK has {codes} codes for an UNSUBSCRIBE of {filters} filters");
+    let (codes, filters) = (counted(codes, "code"), counted(filters, "filter"));
+    let text = format!("UNSUBACK has {codes} for an UNSUBSCRIBE of {filters}");
     vec![Found::new(UNSUBACK_CODES, text).at(m.span("reason_codes"))]
+}
+
+fn counted(n: usize, what: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{s}")
 }
 
 fn pingresp_answers_pingreq(m: &Moment) -> Vec<Found> {
@@ -262,7 +272,12 @@ mod tests {
             assert!(t.breaches().is_empty());
         }
         let t = talk(Version::V5).to(1, subscribe(3, filters));
-        assert_eq!(t.from(1, suback(3, &[0])).breaches(), ["MQTT-3.8.4-6"]);
+        let short = t.from(1, suback(3, &[0]));
+        assert_eq!(short.breaches(), ["MQTT-3.8.4-6"]);
+        assert_eq!(
+            short.findings()[0].text,
+            "SUBACK has 1 code for a SUBSCRIBE of 2 filters"
+        );
         let t = talk(Version::V3_1_1).to(1, subscribe(3, filters));
         assert_eq!(t.from(1, suback(3, &[0, 1, 1])).breaches(), ["MQTT-3.8.4-5"]);
         let t = talk(Version::V3_1_1).to(1, subscribe(3, filters));

@@ -28,6 +28,8 @@ pub struct Held {
     pub code: Option<u8>,
     /// 5.0: the Subscription Identifier of the SUBSCRIBE.
     pub identifier: Option<u32>,
+    /// 5.0: Retain As Published.
+    pub as_published: bool,
 }
 
 /// What was agreed about the session of an accepted connection.
@@ -51,6 +53,7 @@ impl Held {
             requested: s.qos(),
             code: None,
             identifier,
+            as_published: s.retain_as_published(),
         }
     }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::exchange::Exchanges;
+use super::in_captures::Retained;
 use super::sent::Sent;
+use super::waiting::Waiting;
 use crate::wire::property::id;
 use crate::wire::{ConnAck, Connect, Text, Version};
 
@@ -50,8 +52,14 @@ pub struct Conn {
     pub aliases: BTreeMap<u16, Text>,
     /// What the client has begun and owes, where clients are judged.
     pub sent: Sent,
-    /// How many PUBLISHes of QoS 1 and 2 the broker may still send (5.0, section 4.9).
-    pub quota: u32,
+    /// How many PUBLISHes of QoS 1 and 2 the broker has sent and the client has not acknowledged (5.0, section 4.9).
+    pub in_flight: u32,
+    /// Its CONNECT has the private mark of bridges: the broker may treat it as another broker.
+    pub bridge: bool,
+    /// What waits for an answer, if both sides are judged.
+    pub waiting: Waiting,
+    /// Retained messages that came, if both sides are judged.
+    pub retained: Retained,
 }
 
 impl Conn {

@@ -104,6 +104,10 @@ fn topic_matches_filter(m: &Moment) -> Vec<Found> {
     let (Some((_, topic)), Some(client)) = (m.delivery(), m.client()) else {
         return vec![];
     };
+    // Of a session that began before the capture, or on another connection of it, the subscriptions are not known.
+    if m.history.both && m.conn.session_hole {
+        return vec![];
+    }
     // An alias that was never set is another rule's.
     if topic.is_empty() || client.matching(topic).next().is_some() {
         return vec![];
@@ -347,6 +351,11 @@ mod tests {
             .from(1, message("a", 0, 0, "x"));
         assert!(t.breaches().is_empty());
         assert_eq!(t.doubts(), ["topic-matches-filter"]);
+        // Nor are they in a capture, in which each connection is judged alone.
+        let t = Talk::captured(Version::V3_1_1)
+            .resumed(1, "c", true)
+            .from(1, message("a", 0, 0, "x"));
+        assert!(t.findings().is_empty());
     }
 
     fn foreign() -> Packet {

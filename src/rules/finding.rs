@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::rule::Needs;
 use crate::statements::StatementId;
 use crate::wire::Side;
 
@@ -14,6 +13,9 @@ pub struct Finding {
     /// Who is at fault.
     pub by: Side,
     pub outcome: Outcome,
+    /// No capture settles it, however complete it is: it depends on a session that began before, or on what a side decided
+    /// by itself.
+    pub open: bool,
     pub statement: StatementId,
     /// Index of the event in the transcript.
     pub event: usize,
@@ -21,13 +23,6 @@ pub struct Finding {
     pub span: Option<Range<usize>>,
     /// One sentence for a person: what was found and what is allowed.
     pub text: String,
-}
-
-impl Finding {
-    /// Whether no capture settles it, however much was seen: it rests on what a server may do by itself.
-    pub fn is_open_in_captures(&self) -> bool {
-        super::all().any(|rule| rule.name == self.rule && rule.needs == Needs::Subscriptions)
-    }
 }
 
 /// A rule's answer if it has one; a rule that holds says nothing.

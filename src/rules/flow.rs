@@ -76,11 +76,11 @@ pub const RULES: &[RuleInfo] = &[
 
 fn receive_maximum(m: &Moment) -> Vec<Found> {
     let Some((p, _)) = m.delivery() else { return vec![] };
-    if p.qos == 0 || m.conn.connect.is_none() || m.conn.quota > 0 {
+    let (open, limit) = (m.conn.in_flight, m.conn.receive_maximum());
+    if p.qos == 0 || m.conn.connect.is_none() || open < limit {
         return vec![];
     }
-    let limit = m.conn.receive_maximum();
-    let text = format!("one more PUBLISH while {limit} are open; the client's Receive Maximum is {limit}");
+    let text = format!("one more PUBLISH while {open} are open; the client's Receive Maximum is {limit}");
     vec![Found::new(RECEIVE, text)]
 }
 
@@ -205,6 +205,20 @@ mod tests {
         let named = |t: Talk| t.breaches().contains(&"MQTT-3.9.2-1");
         assert!(!named(limit().from(1, suback("short"))));
         assert!(named(limit().from(1, suback("too long for twenty"))));
+    }
+
+    /// Above the limit, an acknowledgement makes no room for another message.
+    #[test]
+    fn what_is_above_the_limit_stays_above_it() {
+        let over = talk(Some((RECEIVE_MAXIMUM, PropertyValue::U16(2))))
+            .from(1, message("t", 1, 1, "a"))
+            .from(1, message("t", 1, 2, "b"))
+            .from(1, message("t", 1, 3, "c"))
+            .to(1, puback(1))
+            .from(1, message("t", 1, 4, "d"));
+        assert_eq!(over.breaches(), ["MQTT-3.3.4-9", "MQTT-3.3.4-9"]);
+        let room = over.to(1, puback(2)).to(1, puback(3)).from(1, message("t", 1, 5, "e"));
+        assert_eq!(room.breaches().len(), 2);
     }
 
     fn aliased(topic: &str, alias: u16) -> Packet {

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Sight;
 use super::client::{Client, Held, SessionTerms};
 use super::conn::{Conn, version_of};
 use super::published::Published;
-use crate::transcript::{Event, What};
+use crate::transcript::{Author, Event, What};
 use crate::wire::property::id;
-use crate::wire::{ConnAck, Connect, Decoded, Packet, PacketType, PropertyValue, Publish, Side, Text, Version};
+use crate::wire::{
+    ConnAck, Connect, Decoded, Packet, PacketType, PropertyValue, Publish, Side, Text, Version, marked_level,
+};
 
 /// All that was said before some event.
 pub struct History {
@@ -42,8 +46,7 @@ pub struct Moment<'a> {
     pub conn: &'a Conn,
     /// The version of the connection's last CONNECT; before it, that of the case.
     pub version: Version,
-    /// A packet of the client that may have been on its way before the newest ones of the broker arrived.
-    pub crossed: bool,
+    pub sight: Sight,
 }
 
 impl<'a> Moment<'a> {
@@ -119,7 +122,7 @@ impl History {
     }
 
     /// An event, with what was said before it.
-    pub fn moment<'a>(&'a self, index: usize, event: &'a Event, crossed: bool) -> Moment<'a> {
+    pub fn moment<'a>(&'a self, index: usize, event: &'a Event, sight: Sight) -> Moment<'a> {
         let conn = self.conns.get(&event.connection).unwrap_or(&self.nobody);
         Moment {
             history: self,
@@ -127,7 +130,7 @@ impl History {
             event,
             conn,
             version: conn.version.unwrap_or(self.version),
-            crossed,
+            sight,
         }
     }
 
@@ -150,6 +153,13 @@ impl History {
         });
         if self.both {
             conn.sent.apply(event, from_broker);
+            conn.waiting.apply(event, from_broker);
+            if from_broker {
+                conn.retained.apply(event);
+            }
+            if let (What::Packet { raw, .. }, false) = (&event.what, from_broker) {
+                conn.bridge |= marked_level(raw.head()).is_some();
+            }
         }
         match (&event.what, from_broker) {
             (What::Packet { decoded, topic, .. }, true) => self.broker_says(event.connection, decoded, topic.as_ref()),
@@ -164,6 +174,19 @@ impl History {
             }
             (What::Open | What::Fragment(_) | What::End(_) | What::WebSocket(_) | What::Lifecycle(_), _) => {}
         }
+    }
+
+    /// The end of a capture in which the client of a connection that is still open is silent, as an event of it.
+    pub fn last_words(&self, at: Duration) -> Option<Event> {
+        let (number, _) = self.conns.iter().find(|(_, conn)| conn.sent.silence(at).is_some())?;
+        Some(Event {
+            at,
+            client: "client".into(),
+            connection: *number,
+            step: None,
+            author: Author::Script,
+            what: What::Gap(0),
+        })
     }
 
     fn conn(&mut self, number: u32) -> &mut Conn {
@@ -216,17 +239,17 @@ impl History {
             }
             Some(Packet::PubAck(ack)) => {
                 conn.exchanges.client_ends(ack.packet_id);
-                conn.quota = (conn.quota + 1).min(conn.receive_maximum());
+                conn.in_flight = conn.in_flight.saturating_sub(1);
             }
             Some(Packet::PubRec(ack)) => {
                 conn.exchanges.client_pubrec(ack);
                 if v5 && ack.reason_code >= 0x80 {
-                    conn.quota = (conn.quota + 1).min(conn.receive_maximum());
+                    conn.in_flight = conn.in_flight.saturating_sub(1);
                 }
             }
             Some(Packet::PubComp(ack)) => {
                 conn.exchanges.client_ends(ack.packet_id);
-                conn.quota = (conn.quota + 1).min(conn.receive_maximum());
+                conn.in_flight = conn.in_flight.saturating_sub(1);
             }
             Some(Packet::PubRel(ack)) => {
                 conn.exchanges.client_pubrel(ack);
@@ -268,7 +291,7 @@ impl History {
         conn.version = version_of(connect);
         conn.unknown_level = conn.version.is_none();
         conn.connect = Some(connect.clone());
-        conn.quota = conn.receive_maximum();
+        conn.in_flight = 0;
         let key = if connect.client_id.is_empty() {
             // U+0000 is in no client id.
             Bytes::from(format!("\0{number}"))
@@ -291,7 +314,7 @@ impl History {
             Some(Packet::ConnAck(p)) => self.accepts(number, p),
             Some(Packet::Publish(p)) => {
                 if p.qos > 0 {
-                    conn.quota = conn.quota.saturating_sub(1);
+                    conn.in_flight = conn.in_flight.saturating_add(1);
                 }
                 if let (Some(alias), false) = (p.properties.number(id::TOPIC_ALIAS), p.topic.is_empty()) {
                     conn.aliases.insert(alias as u16, p.topic.clone());

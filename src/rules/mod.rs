@@ -17,6 +17,7 @@ mod exchange;
 mod finding;
 mod flow;
 mod history;
+mod in_captures;
 mod order;
 mod packets;
 mod published;
@@ -25,10 +26,13 @@ mod sent;
 mod session;
 #[cfg(test)]
 mod testing;
+mod waiting;
 mod websocket;
 
 pub use finding::{Finding, Outcome};
 pub use rule::{Needs, RuleInfo};
+
+use std::time::Duration;
 
 use crate::transcript::{Event, Transcript};
 use crate::wire::{Side, Version};
@@ -56,6 +60,11 @@ pub fn of_clients() -> impl Iterator<Item = &'static RuleInfo> {
     by_client::all()
 }
 
+/// Rules about the broker that apply to captures alone: a case has steps that say the same, with their own patience.
+pub fn in_captures() -> impl Iterator<Item = &'static RuleInfo> {
+    in_captures::RULES.iter()
+}
+
 /// A rule reports at most this many findings per transcript: a broker that breaks it ten thousand times is
 /// reported as well by the first few.
 const MOST: usize = 20;
@@ -63,7 +72,8 @@ const MOST: usize = 20;
 /// What the rules find in a transcript of a case, in the order of its events.
 pub fn check(transcript: &Transcript) -> Vec<Finding> {
     let mut judge = Judge::of_case(transcript.version, &transcript.namespace, transcript.scripted);
-    transcript.events.iter().flat_map(|e| judge.take(e, false)).collect()
+    let events = transcript.events.iter();
+    events.flat_map(|e| judge.take(e, Sight::default())).collect()
 }
 
 /// Judges a transcript event by event, in memory that grows with what is open in it and not with its length.
@@ -92,7 +102,7 @@ impl Judge {
 
     /// For a connection of a capture: both sides are judged. `version` is that of packets before any CONNECT.
     pub fn of_capture(version: Version) -> Judge {
-        let of_broker = all().map(|r| (r, Side::Server));
+        let of_broker = all().chain(in_captures()).map(|r| (r, Side::Server));
         let rules = of_broker.chain(of_clients().map(|r| (r, Side::Client)));
         Judge::new(History::new(version, "", Side::Client, true), rules.collect())
     }
@@ -106,10 +116,9 @@ impl Judge {
         }
     }
 
-    /// What the rules find in the next event. `crossed` says of a packet of the client that it may have been on its way
-    /// before the newest ones of the broker arrived.
-    pub fn take(&mut self, event: &Event, crossed: bool) -> Vec<Finding> {
-        let moment = self.history.moment(self.index, event, crossed);
+    /// What the rules find in the next event.
+    pub fn take(&mut self, event: &Event, sight: Sight) -> Vec<Finding> {
+        let moment = self.history.moment(self.index, event, sight);
         let mut findings = Vec::new();
         for watched in self.rules.iter_mut().filter(|w| w.left > 0) {
             for found in (watched.rule.check)(&moment) {
@@ -123,6 +132,32 @@ impl Judge {
         self.index += 1;
         findings
     }
+
+    /// What the rules find when the capture ends before the connection, at this time.
+    pub fn finish(&mut self, at: Duration) -> Vec<Finding> {
+        let Some(event) = self.history.last_words(at) else {
+            return Vec::new();
+        };
+        let sight = Sight {
+            last: true,
+            ..Sight::default()
+        };
+        let mut findings = self.take(&event, sight);
+        let last = self.index.saturating_sub(2);
+        findings.iter_mut().for_each(|f| f.event = last);
+        findings
+    }
+}
+
+/// How an event of a capture was seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// A packet of the client that may have been on its way before the newest ones of the broker arrived.
+    pub crossed: bool,
+    /// Everything that this side had sent before has reached the other side's host.
+    pub arrived: bool,
+    /// Not an event of the wire: the capture ends, and with it what is seen of the connection.
+    pub last: bool,
 }
 
 /// Whether what a rule found may be held against its side: not if it rests on something that the other side did
@@ -134,24 +169,34 @@ fn judge(watched: &Watched, moment: &Moment, found: rule::Found) -> Option<Findi
         Side::Server => conn.wrong,
         Side::Client => conn.sent.broker_wrong,
     };
-    let (wrong, hole) = match rule.needs {
+    let session = *by == Side::Server && moment.client().is_some_and(|c| c.wrong);
+    // What is missing in the capture, and what no capture shows, however complete it is.
+    let (wrong, hole, open) = match rule.needs {
         Needs::Bytes => {
             let lost = conn.lost[usize::from(*by == Side::Server)];
-            (false, lost || conn.hole && conn.connects == 0)
+            (false, lost || conn.hole && conn.connects == 0, false)
         }
-        Needs::Connection => (other_wrong, conn.hole),
-        Needs::Session | Needs::Subscriptions => (
-            other_wrong || *by == Side::Server && moment.client().is_some_and(|c| c.wrong),
-            conn.hole || conn.session_hole || rule.needs == Needs::Subscriptions && moment.history.both,
+        Needs::Connection => (other_wrong, conn.hole, false),
+        Needs::Session => (other_wrong || session, conn.hole, conn.session_hole),
+        Needs::Subscriptions => (
+            other_wrong || session,
+            conn.hole,
+            conn.session_hole || moment.history.both,
         ),
     };
+    let open = open || found.open;
     if wrong {
         return None;
     }
     Some(Finding {
         rule: rule.name,
         by: *by,
-        outcome: if hole { Outcome::Unknown } else { Outcome::Breach },
+        outcome: if hole || open {
+            Outcome::Unknown
+        } else {
+            Outcome::Breach
+        },
+        open,
         statement: found.statement(moment.version)?,
         event: moment.index,
         span: found.span,

@@ -47,6 +47,8 @@ pub(super) struct Found {
     name: Name,
     pub span: Option<Range<usize>>,
     pub text: String,
+    /// What was seen does not decide it.
+    pub open: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -61,6 +63,7 @@ impl Found {
             name: Name::Duty(duty),
             span: None,
             text: text.into(),
+            open: false,
         }
     }
 
@@ -69,7 +72,14 @@ impl Found {
             name: Name::One(statement),
             span: None,
             text: text.into(),
+            open: false,
         }
+    }
+
+    /// Leaves it undecided, whatever else was seen.
+    pub fn undecided(mut self) -> Found {
+        self.open = true;
+        self
     }
 
     /// Says where in the packet the violation lies.

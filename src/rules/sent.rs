@@ -1,13 +1,16 @@
 //! What a client has begun and owes on one connection: the other half of what [`Exchanges`](super::exchange::Exchanges)
 //! holds of the broker. It is kept only if clients are judged.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::exchange::content;
 use crate::transcript::{Event, What};
 use crate::wire::property::id;
 use crate::wire::{Ack, Decoded, Packet, Publish};
+
+/// The time of a packet is that of its last byte. A longer one, in bytes, may have begun well before.
+pub const BRIEF: u64 = 16 * 1024;
 
 /// The client's side of one connection.
 #[derive(Debug, Clone, Default)]
@@ -25,16 +28,18 @@ pub struct Sent {
     /// The broker's PUBRECs that had no PUBREL, in the order of arrival.
     pub pubrecs: VecDeque<u16>,
     /// What the client's topic aliases are set for.
-    pub aliases: std::collections::BTreeSet<u16>,
+    pub aliases: BTreeSet<u16>,
     /// In seconds, the server's if it named one; 0 is off.
     pub keep_alive: u16,
     /// The time of the client's last packet.
     pub last: Duration,
-    /// That it was silent for too long since then is known.
-    pub overdue: bool,
+    /// The time of the broker's last packet.
+    pub heard: Option<Duration>,
     pub ended: bool,
     /// A packet of the client came.
     pub spoken: bool,
+    /// Packet identifiers that either side has used in an exchange of this connection.
+    pub seen: BTreeSet<u16>,
 }
 
 /// An exchange that the client began.
@@ -61,18 +66,24 @@ pub struct Owed {
     pub half_done: bool,
 }
 
+impl Owed {
+    /// Whether nothing is open.
+    pub fn is_nothing(&self) -> bool {
+        self.puback + self.pubrec + self.pubcomp + self.pubrel == 0 && !self.half_done
+    }
+}
+
 impl Sent {
     /// Takes an event of the connection in.
     pub fn apply(&mut self, event: &Event, from_broker: bool) {
-        if self.silence(event.at).is_some() {
-            self.overdue = true;
-        }
         match (&event.what, from_broker) {
-            (What::Packet { decoded, .. }, true) => self.broker(decoded),
+            (What::Packet { decoded, .. }, true) => {
+                self.heard = Some(event.at);
+                self.broker(decoded);
+            }
             (What::Packet { decoded, .. }, false) => {
                 self.spoken = true;
                 self.last = event.at;
-                self.overdue = false;
                 self.client(decoded);
             }
             (What::Fragment(_), true) => self.broker_wrong = true,
@@ -81,12 +92,12 @@ impl Sent {
         }
     }
 
-    /// How long the client has been silent at `at`, if that is longer than it may be and not known yet. Timers and
-    /// networks may be off by a tenth and a second.
+    /// How long the client has been silent at `at`, if that is longer than it may be. Timers and networks may be off by a
+    /// tenth and a second.
     pub fn silence(&self, at: Duration) -> Option<Duration> {
         let silent = at.saturating_sub(self.last);
         let allowed = Duration::from_millis(1100 * u64::from(self.keep_alive) + 1000);
-        let counts = self.keep_alive > 0 && !self.overdue && !self.ended;
+        let counts = self.keep_alive > 0 && !self.ended;
         (counts && silent > allowed).then_some(silent)
     }
 
@@ -133,6 +144,7 @@ impl Sent {
             self.aliases.insert(alias as u16);
         }
         let Some(packet_id) = p.packet_id else { return };
+        self.seen.insert(packet_id);
         let content = content(&p.topic, p);
         let new = Open::Publish {
             qos: p.qos,
@@ -161,8 +173,7 @@ impl Sent {
 
     /// Forgets an identifier of the broker under which nothing is open.
     fn settle(&mut self, id: u16) {
-        let settled = |o: &Owed| o.puback + o.pubrec + o.pubcomp + o.pubrel == 0 && !o.half_done;
-        if self.owed.get(&id).is_some_and(settled) {
+        if self.owed.get(&id).is_some_and(Owed::is_nothing) {
             self.owed.remove(&id);
         }
     }
@@ -179,6 +190,7 @@ impl Sent {
             }
             Some(Packet::Publish(p)) => {
                 let Some(id) = p.packet_id else { return };
+                self.seen.insert(id);
                 let owed = self.owed.entry(id).or_default();
                 let queue = match p.qos {
                     1 => {

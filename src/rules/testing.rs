@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Judge, Outcome, check};
+use super::{Judge, Outcome, Sight, check};
 use crate::transcript::{Author, End, Event, Lifecycle, Transcript, WebSocket, What};
 use crate::wire::property::id;
 use crate::wire::{
@@ -22,6 +22,10 @@ pub struct Talk {
     captured: bool,
     /// Events of the client that it sent before it had heard of all.
     crossed: Vec<usize>,
+    /// Events of the client before which all that it had sent arrived.
+    arrived: Vec<usize>,
+    /// The capture ends before the connection.
+    cut: bool,
     passed: Duration,
 }
 
@@ -39,6 +43,8 @@ impl Talk {
             level: Default::default(),
             captured: false,
             crossed: Vec::new(),
+            arrived: Vec::new(),
+            cut: false,
             passed: Duration::ZERO,
         }
     }
@@ -61,6 +67,18 @@ impl Talk {
     pub fn crossing(mut self, connection: u32, packet: Packet) -> Talk {
         self.crossed.push(self.transcript.events.len());
         self.to(connection, packet)
+    }
+
+    /// The client sends, and all that it had sent before has arrived.
+    pub fn arriving(mut self, connection: u32, packet: Packet) -> Talk {
+        self.arrived.push(self.transcript.events.len());
+        self.to(connection, packet)
+    }
+
+    /// The capture ends here.
+    pub fn capture_ends(mut self) -> Talk {
+        self.cut = true;
+        self
     }
 
     pub fn gap_of_client(self, connection: u32, bytes: u64) -> Talk {
@@ -177,10 +195,20 @@ impl Talk {
             return check(&self.transcript);
         }
         let mut judge = Judge::of_capture(self.transcript.version);
-        let events = self.transcript.events.iter().enumerate();
-        events
-            .flat_map(|(i, e)| judge.take(e, self.crossed.contains(&i)))
-            .collect()
+        let mut findings = Vec::new();
+        for (i, event) in self.transcript.events.iter().enumerate() {
+            let sight = Sight {
+                crossed: self.crossed.contains(&i),
+                arrived: self.arrived.contains(&i),
+                last: false,
+            };
+            findings.extend(judge.take(event, sight));
+        }
+        if self.cut {
+            findings
+                .extend(judge.finish(self.passed + Duration::from_millis(10 * self.transcript.events.len() as u64)));
+        }
+        findings
     }
 
     /// The statements violated, without their version.

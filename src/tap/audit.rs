@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::conversation::Dialogue;
-use crate::rules::{Finding, Judge};
+use crate::rules::{Finding, Judge, Sight};
 use crate::transcript::{Author, ClientName, Event, What};
 use crate::wire::{Side, Version};
 
@@ -30,7 +30,7 @@ impl Audit {
         Audit {
             connection,
             client: ClientName::from("client"),
-            dialogue: Dialogue::new(version),
+            dialogue: Dialogue::of_capture(version),
             judge: Judge::of_capture(version),
             spoke: None,
         }
@@ -67,6 +67,12 @@ impl Audit {
             author,
             what,
         };
-        self.judge.take(&event, crossed)
+        let sight = Sight {
+            crossed,
+            // No one here sees what the broker's host has acknowledged.
+            arrived: false,
+            last: false,
+        };
+        self.judge.take(&event, sight)
     }
 }

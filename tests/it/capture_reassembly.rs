@@ -3,7 +3,7 @@
 
 use crate::support::captures::{Connection, Segment, exchange, one, said, sides, streams, talk, truth};
 use mqttspec::capture::Recorded;
-use mqttspec::rules::Judge;
+use mqttspec::rules::{Judge, Sight};
 use mqttspec::transcript::{End, What};
 use mqttspec::wire::Version;
 
@@ -21,7 +21,7 @@ fn is_whole(recorded: &Recorded) {
     assert_eq!(sides(recorded), truth(V));
     let mut judge = Judge::of_capture(V);
     let events = &recorded.transcript.events;
-    let findings: Vec<_> = events.iter().flat_map(|e| judge.take(e, false)).collect();
+    let findings: Vec<_> = events.iter().flat_map(|e| judge.take(e, Sight::default())).collect();
     assert!(findings.is_empty(), "{findings:?}");
     assert!(matches!(events[0].what, What::Open));
     assert_eq!(recorded.stream.replayable(), Ok(()));

@@ -66,7 +66,7 @@ fn a_connection_becomes_an_idiomatic_scenario() {
         r#"clients:
   c: { connect: false }
 steps:
-  # The captured client logged in as "me" with a password of 9 bytes; here the target's login is used.
+  # The captured client logged in with a user name and a password; here the target's login is used.
   - c -> CONNECT
   - c <- CONNACK: { session_present: false }
   - c -> PUBLISH: { topic: $ns/a/b, qos: 1, packet_id: 7, payload: hello }
@@ -82,7 +82,7 @@ steps:
   c: { connect: false }
   others: {}  # publishes what others had published
 steps:
-  # The captured client logged in as "me" with a password of 9 bytes; here the target's login is used.
+  # The captured client logged in with a user name and a password; here the target's login is used.
   - c -> CONNECT
   - c <- CONNACK: { session_present: false }
   - c -> SUBSCRIBE: { packet_id: 5, filters: { $ns/a/b: 0 } }

@@ -89,6 +89,7 @@ pub struct Entry<'a> {
     transport: &'static str,
     version: Option<&'static str>,
     client_id: Option<Value>,
+    bridge: bool,
     start: f64,
     seconds: f64,
     handshake: bool,
@@ -137,8 +138,10 @@ struct Violation<'a> {
     level: &'static str,
     rule: &'static str,
     text: &'a str,
-    /// Of the capture.
+    /// Of the capture: with the first byte, and with the last one if that is another.
     packet: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_packet: Option<u64>,
     event: usize,
     at: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,6 +152,15 @@ struct Violation<'a> {
     length: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     span: Option<[usize; 2]>,
+    /// A whole packet inside: where, and its type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inside: Option<Inside>,
+}
+
+#[derive(Serialize)]
+struct Inside {
+    at: usize,
+    mqtt: &'static str,
 }
 
 /// One stream.
@@ -163,6 +175,7 @@ pub fn stream<'a>(report: &'a Report) -> Entry<'a> {
         transport: stream.transport.name(),
         version: stream.version.map(|v| v.name()),
         client_id: stream.client_id.as_ref().map(text),
+        bridge: stream.bridge.is_some(),
         start: stream.started.as_secs_f64(),
         seconds: stream.duration.as_secs_f64(),
         handshake: stream.handshake,
@@ -203,12 +216,14 @@ fn violation(found: &Found) -> Violation<'_> {
         rule: finding.rule,
         text: &finding.text,
         packet: found.frame,
+        last_packet: (found.last_frame != found.frame).then_some(found.last_frame),
         event: finding.event,
         at: found.at.as_secs_f64(),
         mqtt: packet.map(|p| p.name),
         bytes: packet.map(|p| hex::encode(&p.bytes)),
         length: packet.map(|p| p.len),
         span: finding.span.as_ref().map(|s| [s.start, s.end]),
+        inside: found.inside.map(|(at, mqtt)| Inside { at, mqtt }),
     }
 }
 
@@ -245,6 +260,7 @@ fn summary_json(totals: &Totals, summary: &Summary) -> Value {
         "unknown_link",
         json!({ "count": summary.unknown_link, "type": summary.unknown_link_type }),
     );
+    put("unread_tunnels", json!(summary.tunnels));
     put(
         "damage",
         json!(damage.map(|d| json!({ "offset": d.offset, "text": d.what, "packets": d.packets }))),

@@ -14,8 +14,10 @@ use bytes::Bytes;
 pub use json::{Entry, Json, stream as stream_json};
 pub use text::{head as head_text, stream as stream_text, summary as summary_text};
 
+use self::json::type_name;
+use super::talk::{Shape, shape};
 use super::{Error, Seen, Settings, Stream, Summary, Watch, read};
-use crate::rules::{Finding, Judge, Outcome};
+use crate::rules::{Finding, Judge, Outcome, Sight};
 use crate::secret::{Policy, shown};
 use crate::statements::{Level, catalogue};
 use crate::transcript::{Event, HexLine, Mark, What, name};
@@ -40,12 +42,16 @@ pub struct Found {
     pub finding: Finding,
     /// Of the statement.
     pub level: Level,
-    /// The packet of the file, from 1.
+    /// The packet of the file with its first byte, from 1, and the one that completed it.
     pub frame: u64,
+    pub last_frame: u64,
     /// Since the connection began.
     pub at: Duration,
     /// Where it lies in a packet of MQTT.
     pub packet: Option<Offender>,
+    /// A whole packet that begins at the violation: its first byte's place and its name. The one around it was perhaps
+    /// not written to its end.
+    pub inside: Option<(usize, &'static str)>,
 }
 
 /// The packet of MQTT in which something was found.
@@ -107,6 +113,8 @@ pub struct Auditor<F> {
 struct Open {
     judge: Judge,
     found: Vec<Found>,
+    /// The last packet of the file that brought something.
+    last_frame: u64,
 }
 
 impl<F: FnMut(&Report)> Auditor<F> {
@@ -126,18 +134,34 @@ impl<F: FnMut(&Report)> Watch for Auditor<F> {
         let open = self.open.entry(stream.id).or_insert_with(|| Open {
             judge: Judge::of_capture(stream.read_as),
             found: Vec::new(),
+            last_frame: 0,
         });
-        for mut finding in open.judge.take(&event, seen.crossed) {
-            // No capture says which subscriptions the server made by itself: that stays a doubt however strict one is.
-            if self.strict && !finding.is_open_in_captures() {
-                finding.outcome = Outcome::Breach;
-            }
-            open.found.push(found(finding, &event, seen));
+        let sight = Sight {
+            crossed: seen.crossed,
+            arrived: seen.arrived,
+            last: false,
+        };
+        open.last_frame = seen.frame;
+        for finding in open.judge.take(&event, sight) {
+            open.found.push(found(settled(finding, self.strict), &event, seen));
         }
     }
 
     fn ended(&mut self, stream: &Stream) {
-        let found = self.open.remove(&stream.id).map(|open| open.found).unwrap_or_default();
+        let mut found = Vec::new();
+        if let Some(mut open) = self.open.remove(&stream.id) {
+            let at_the_end = open.judge.finish(stream.duration).into_iter().map(|finding| Found {
+                level: catalogue().level(finding.statement),
+                frame: open.last_frame,
+                last_frame: open.last_frame,
+                at: stream.duration,
+                packet: None,
+                inside: None,
+                finding: settled(finding, self.strict),
+            });
+            found = open.found;
+            found.extend(at_the_end);
+        }
         let totals = &mut self.totals;
         totals.streams += 1;
         totals.packets += stream.packets.iter().sum::<u64>();
@@ -151,6 +175,33 @@ impl<F: FnMut(&Report)> Watch for Auditor<F> {
         }
         (self.tell)(&Report { stream, found: &found });
     }
+}
+
+/// Whoever is strict takes the capture for complete. What no capture settles stays a doubt.
+fn settled(mut finding: Finding, strict: bool) -> Finding {
+    if strict && !finding.open {
+        finding.outcome = Outcome::Breach;
+    }
+    finding
+}
+
+/// A whole packet of the same side that begins at the violation or just before it, and reaches into it.
+fn inside(finding: &Finding, event: &Event) -> Option<(usize, &'static str)> {
+    let What::Packet { raw, decoded, .. } = &event.what else {
+        return None;
+    };
+    let (span, bytes) = (finding.span.as_ref()?, raw.bytes()?);
+    let is_text = decoded.breaches.iter().any(|b| b.span == *span);
+    // PUBACK and the like have four bytes, so that the one at fault is among the first four of what lies inside.
+    let starts = span.start.saturating_sub(3).max(2)..=span.start;
+    let whole = starts.filter(|_| is_text).find_map(|start| {
+        let rest = bytes.get(start..)?;
+        match shape(rest, finding.by) {
+            Shape::Whole(len) if start + len > span.start => Some((start, *rest.first()?)),
+            _ => None,
+        }
+    })?;
+    Some((whole.0, type_name((whole.1 >> 4).into())))
 }
 
 fn found(finding: Finding, event: &Event, seen: Seen) -> Found {
@@ -175,9 +226,11 @@ fn found(finding: Finding, event: &Event, seen: Seen) -> Found {
     };
     Found {
         level: catalogue().level(finding.statement),
-        frame: seen.frame,
+        frame: seen.began,
+        last_frame: seen.frame,
         at: event.at,
         packet,
+        inside: inside(&finding, event),
         finding,
     }
 }

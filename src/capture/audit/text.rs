@@ -81,6 +81,12 @@ fn remarks(stream: &Stream) -> Vec<String> {
     if stream.transport == Transport::WebSocket {
         remarks.push("over WebSocket".to_owned());
     }
+    if let Some(level) = stream.bridge {
+        remarks.push(format!(
+            "a bridge: bit 7 of its protocol level 0x{level:02x} is set, read as {}",
+            level & 0x7f
+        ));
+    }
     let holes = [("client", stream.client_holes), ("broker", stream.server_holes)];
     for (who, Holes { count, bytes }) in holes.into_iter().filter(|(_, h)| h.count > 0) {
         let bytes = if bytes == 1 {
@@ -118,12 +124,22 @@ fn finding(found: &Found) -> String {
         found.level.keyword(),
         printable(&finding.text)
     );
-    let _ = write!(out, "      packet {} at {}", found.frame, seconds(found.at));
+    let _ = write!(out, "      packet {}", found.frame);
+    if found.last_frame != found.frame {
+        let _ = write!(out, " to {}", found.last_frame);
+    }
+    let _ = write!(out, " at {}", seconds(found.at));
     if let Some(packet) = &found.packet {
         let _ = write!(out, "  {}\n        {}", packet.name, packet.hex);
         if !packet.underline.is_empty() {
             let _ = write!(out, "\n        {}", packet.underline);
         }
+    }
+    if let Some((at, name)) = found.inside {
+        let _ = write!(
+            out,
+            "\n        a whole {name} lies in it from byte {at}: it may have been sent before this packet was complete"
+        );
     }
     out.push('\n');
     out
@@ -176,6 +192,10 @@ pub fn summary(totals: &Totals, summary: &Summary) -> String {
     if summary.broken > 0 {
         let packets = count(summary.broken, "packet is", "packets are");
         let _ = writeln!(out, "{packets} too short for the headers, or has wrong ones");
+    }
+    for (tunnel, n) in &summary.tunnels {
+        let packets = count(*n, "packet is", "packets are");
+        let _ = writeln!(out, "{packets} in a tunnel that is not read: {tunnel}");
     }
     if let Some(link) = summary.unknown_link_type {
         let mut known: Vec<&str> = LINKS.iter().map(|(_, name)| *name).collect();

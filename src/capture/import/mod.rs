@@ -10,17 +10,19 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use self::packet::{Fields, awaited, bytes, loose, sent, step};
+use self::packet::{Fields, awaited, awaited_irregular, bytes, loose, sent, step};
 use self::yaml::{comment, hex, name, payload, quoted};
 use super::Recorded;
 use crate::transcript::{End, Event, What};
-use crate::wire::{Blob, Decoded, Packet, PacketType, Publish, Text, Version};
+use crate::wire::{Blob, Decoded, Packet, PacketType, Publish, Text, Version, unmarked};
 
 /// The client of the connection, and the one for whatever others did.
 const CLIENT: &str = "c";
 const OTHERS: &str = "others";
 /// A pause of the client that is worth a comment.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How much longer than the captured broker another one may take to close.
+const SLACK: Duration = Duration::from_secs(5);
 
 /// The scenario of a connection. `file` is the capture's name.
 ///
@@ -61,6 +63,10 @@ struct Script<'a> {
     closed: bool,
     /// Nothing but the end can be played any more.
     over: bool,
+    /// A topic that is not below the namespace is published: the case affects the whole broker.
+    serial: bool,
+    /// The time of the client's last packet, or of what was awaited last.
+    heard: Duration,
 }
 
 impl Script<'_> {
@@ -80,6 +86,8 @@ impl Script<'_> {
             proves: false,
             closed: false,
             over: false,
+            serial: false,
+            heard: Duration::ZERO,
         }
     }
 
@@ -90,14 +98,19 @@ impl Script<'_> {
             (What::Open | What::Lifecycle(_) | What::WebSocket(_), _) => {}
             (What::Packet { raw, decoded, topic }, false) => {
                 self.pause(event.at);
+                self.heard = event.at;
                 self.sends(raw, decoded, topic.as_ref());
             }
-            (What::Packet { raw, decoded, topic }, true) => self.awaits(raw, decoded, topic.as_ref(), frame)?,
+            (What::Packet { raw, decoded, topic }, true) => {
+                self.heard = event.at;
+                self.awaits(raw, decoded, topic.as_ref(), frame)?;
+            }
             (What::Fragment(rest), false) => self.steps.push_str(&loose(CLIENT, rest)),
             // The broker's own cut packet is followed by its end.
             (What::Fragment(_), true) => {}
             (What::End(end), false) => {
                 if !self.closed {
+                    self.may_come();
                     let what = if *end == End::Reset { "reset" } else { "close" };
                     self.steps.push_str(&step(CLIENT, "->", what, &Fields::new()));
                 }
@@ -107,7 +120,12 @@ impl Script<'_> {
                 if !self.closed {
                     // What came before its end is not known if bytes are missing, so it is not waited for.
                     let (arrow, what) = if self.over { ("->", "close") } else { ("<-", "closed") };
-                    self.steps.push_str(&step(CLIENT, arrow, what, &Fields::new()));
+                    // A broker that closes by its own timer, such as that of the Keep Alive, takes as long again.
+                    let silent = event.at.saturating_sub(self.heard);
+                    let within =
+                        (!self.over && silent > PAUSE).then(|| ("within", format!("{}s", (silent + SLACK).as_secs())));
+                    self.steps
+                        .push_str(&step(CLIENT, arrow, what, &within.into_iter().collect()));
                 }
                 self.closed = true;
             }
@@ -120,11 +138,16 @@ impl Script<'_> {
     fn loses(&mut self) {
         self.steps
             .push_str("  # Bytes are missing in the capture from here on.\n");
+        self.may_come();
+        self.over = true;
+    }
+
+    /// What the broker still owes may come before what follows.
+    fn may_come(&mut self) {
         for answer in std::mem::take(&mut self.owed) {
             self.steps
                 .push_str(&step(CLIENT, "<-", &format!("maybe {answer}"), &Fields::new()));
         }
-        self.over = true;
     }
 
     /// Says how long the client did nothing; it is not waited for.
@@ -143,7 +166,17 @@ impl Script<'_> {
         };
         if let (Some(Packet::Publish(p)), Some(topic)) = (&decoded.packet, topic) {
             self.own.push((topic.clone(), p.payload.hash()));
+            self.serial |= is_of_broker(topic);
         }
+        if let Some(Packet::Connect(connect)) = &decoded.packet {
+            self.serial |= connect.will.as_ref().is_some_and(|will| is_of_broker(&will.topic));
+        }
+        let plain = raw.bytes().and_then(|raw| unmarked(raw));
+        if plain.is_some() {
+            self.steps
+                .push_str("  # The captured client is a bridge: bit 7 of its protocol level is set.\n");
+        }
+        let raw = &plain.map_or_else(|| raw.clone(), Blob::Whole);
         let kind = crate::transcript::name(decoded);
         self.owed.extend(decoded.packet.as_ref().and_then(answer));
         match sent(raw, decoded, self.version, id) {
@@ -178,7 +211,19 @@ impl Script<'_> {
             Some(Packet::PubRel(a)) => id = self.ids.get(&a.packet_id).cloned(),
             _ => {}
         }
-        match awaited(decoded, topic, self.version, id) {
+        let fields = awaited(decoded, topic, self.version, id.clone());
+        // The topic of an irregular PUBLISH lies below the namespace too, so that its bytes would never come.
+        let why = decoded.breaches.first().map(|b| b.text.as_str());
+        let irregular = |why: &str| {
+            let fields = awaited_irregular(decoded, topic, self.version, id.clone())?;
+            Some((format!("  # {kind}: {}\n", comment(why)), fields))
+        };
+        if let Some((about, fields)) = why.and_then(irregular) {
+            self.steps.push_str(&about);
+            self.steps.push_str(&step(CLIENT, "<-", kind, &fields));
+            return Ok(());
+        }
+        match fields {
             Some(fields) => self.steps.push_str(&step(CLIENT, "<-", kind, &fields)),
             None => {
                 let Some(whole) = raw.bytes() else {
@@ -187,10 +232,7 @@ impl Script<'_> {
                         "packet {frame} of the broker has {len} bytes, too many to keep"
                     ));
                 };
-                let why = decoded
-                    .breaches
-                    .first()
-                    .map_or("it cannot be written in words", |b| b.text.as_str());
+                let why = why.unwrap_or("it cannot be written in words");
                 self.steps.push_str(&format!("  # {kind}: {}\n", comment(why)));
                 let fields = format!("bytes: {}", quoted(&hex(whole)));
                 self.steps.push_str(&step(CLIENT, "<-", &fields, &Fields::new()));
@@ -220,6 +262,7 @@ impl Script<'_> {
         if publish.retain && self.kept.contains(&message) {
             return;
         }
+        self.serial |= is_of_broker(topic);
         let (Some(topic), Some(payload)) = (name(topic), payload(&publish.payload)) else {
             return;
         };
@@ -267,6 +310,10 @@ impl Script<'_> {
             Some(id) => format!("client {id}"),
             None => "a client without a name".to_owned(),
         };
+        if !self.closed && !self.owed.is_empty() {
+            self.steps.push_str("  # The capture ends here.\n");
+            self.may_come();
+        }
         if self.resumes() {
             self.before.push_str(&self.session());
         }
@@ -281,8 +328,9 @@ impl Script<'_> {
             stream.server
         ));
         out.push_str(&format!(
-            "versions: [{}]\nclients:\n  {CLIENT}: {{ connect: false }}\n",
-            self.version
+            "versions: [{}]\n{}clients:\n  {CLIENT}: {{ connect: false }}\n",
+            self.version,
+            if self.serial { "serial: true\n" } else { "" }
         ));
         if [&self.before, &self.steps]
             .iter()
@@ -333,6 +381,11 @@ impl Script<'_> {
     }
 }
 
+/// Whether a topic is the broker's own, and so lies below no namespace.
+fn is_of_broker(topic: &Text) -> bool {
+    topic.as_bytes().first() == Some(&b'$')
+}
+
 /// What a broker answers a packet with.
 fn answer(packet: &Packet) -> Option<&'static str> {
     Some(match packet {
@@ -353,11 +406,13 @@ fn about_login(decoded: &Decoded) -> String {
         Some(Packet::Connect(connect)) => match (&connect.username, &connect.password) {
             (None, None) => String::new(),
             (user, password) => {
-                let user = user.as_ref().map_or("nobody".to_owned(), Text::to_string);
-                let password = password.as_ref().map_or(0, |p| p.len());
-                let said =
-                    format!("logged in as {user} with a password of {password} bytes; here the target's login is used");
-                format!("  # The captured client {}.\n", comment(&said))
+                // A scenario is shared more freely than a capture: neither the name nor the length of the password.
+                let with = match (user, password) {
+                    (Some(_), Some(_)) => "a user name and a password",
+                    (Some(_), None) => "a user name",
+                    _ => "a password",
+                };
+                format!("  # The captured client logged in with {with}; here the target's login is used.\n")
             }
         },
         _ => String::new(),

@@ -62,6 +62,25 @@ pub fn sent(raw: &Blob, decoded: &Decoded, version: Version, id: Option<String>)
 /// packet identifier, `topic` is resolved.
 pub fn awaited(decoded: &Decoded, topic: Option<&Text>, version: Version, id: Option<String>) -> Option<Fields> {
     let packet = decoded.packet.as_ref().filter(|_| decoded.breaches.is_empty())?;
+    awaited_fields(packet, topic, version, id)
+}
+
+/// As [`awaited`], for a PUBLISH with a violation that its fields show; `None` if only its bytes do.
+pub fn awaited_irregular(
+    decoded: &Decoded,
+    topic: Option<&Text>,
+    version: Version,
+    id: Option<String>,
+) -> Option<Fields> {
+    match decoded.packet.as_ref()? {
+        packet @ Packet::Publish(p) if p.qos <= 2 && !decoded.breaches.is_empty() && !topic?.is_empty() => {
+            awaited_fields(packet, topic, version, id)
+        }
+        _ => None,
+    }
+}
+
+fn awaited_fields(packet: &Packet, topic: Option<&Text>, version: Version, id: Option<String>) -> Option<Fields> {
     let mut fields = Fields::new();
     for spec in field_names(packet.packet_type(), version) {
         let value = match (spec.name, packet) {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use self::detect::{Beginnings, Context, Speech};
 use self::mqtt::Mqtt;
+pub use self::shape::{Shape, shape};
 use self::websocket::{Unreadable, Unwrap};
 use super::stream::{Holes, Stream, Transport};
 use super::tcp::{Item, Part, Way};
@@ -206,6 +207,7 @@ impl Talk {
             transport,
             version: None,
             read_as: Version::V3_1_1,
+            bridge: None,
             client_id: None,
             started: self.facts.started,
             duration: Duration::ZERO,

@@ -13,7 +13,7 @@ use crate::conversation::Decoder;
 use crate::secret::has_a_name_in_place;
 use crate::transcript::{Author, ClientName, End, Event, What};
 use crate::wire::property::id;
-use crate::wire::{Blob, Decoded, Frame, Packet, PacketType, Piece, PropertyValue, Side, Splitter, Text};
+use crate::wire::{Blob, Decoded, Frame, Packet, PacketType, Piece, PropertyValue, Side, Splitter, Text, marked_level};
 
 /// How many bytes that are not a packet are kept of one event.
 const FRAGMENT: usize = 64 * 1024;
@@ -33,6 +33,8 @@ pub struct Mqtt {
     opened: bool,
     /// Bytes of the client are missing, and no packet of it came since.
     hole_open: bool,
+    /// The packet of the file with the first byte of the packet that is given out.
+    began: u64,
 }
 
 /// One direction.
@@ -44,6 +46,8 @@ struct Half {
     begun: bool,
     /// Its sender had heard of all that came before the packet that is not complete.
     heard: bool,
+    /// The packet of the file in which that packet began, and whether all before it had arrived.
+    began: (u64, bool),
     /// Bytes that may be the beginning of a packet, too few to tell.
     perhaps: Vec<u8>,
 }
@@ -72,10 +76,11 @@ impl Mqtt {
             server: half(),
             name,
             guess: None,
-            decoder: Decoder::new(stream.read_as),
+            decoder: Decoder::of_capture(stream.read_as),
             stream,
             opened: false,
             hole_open: false,
+            began: 0,
         }
     }
 
@@ -104,21 +109,25 @@ impl Mqtt {
 
     fn in_step(&mut self, side: Side, bytes: &[u8], place: Place, watch: &mut impl Watch) {
         let half = self.half(side);
-        let mut first_heard = if half.splitter.pending_len() > 0 {
-            half.heard
+        let here = (place.heard, (place.frame, place.arrived));
+        let mut first = if half.splitter.pending_len() > 0 {
+            (half.heard, half.began)
         } else {
-            place.heard
+            here
         };
         let pieces = half.splitter.push(bytes);
         if half.splitter.pending_len() > 0 {
-            half.heard = if pieces.is_empty() { first_heard } else { place.heard };
+            (half.heard, half.began) = if pieces.is_empty() { first } else { here };
         }
         for piece in pieces {
             // A packet was sent when its first byte was.
+            let (heard, (began, arrived)) = std::mem::replace(&mut first, here);
             let place = Place {
-                heard: std::mem::replace(&mut first_heard, place.heard),
+                heard,
+                arrived,
                 ..place
             };
+            self.began = began;
             match piece {
                 Piece::Frame(frame) => self.packet(side, frame, place, watch),
                 Piece::Broken { bytes, why } => {
@@ -248,6 +257,7 @@ impl Mqtt {
     fn packet(&mut self, side: Side, frame: Frame, place: Place, watch: &mut impl Watch) {
         if side == Side::Client {
             self.note_connect(&frame);
+            self.stream.bridge = self.stream.bridge.or(marked_level(frame.raw.head()));
             if std::mem::take(&mut self.hole_open) {
                 let Holes { count, bytes } = self.stream.client_holes;
                 let places = if count == 1 { "one place" } else { "several places" };
@@ -320,7 +330,12 @@ impl Mqtt {
         };
         let seen = Seen {
             frame: place.frame,
+            began: match std::mem::take(&mut self.began) {
+                0 => place.frame,
+                began => began,
+            },
             crossed: side == Side::Client && !place.heard,
+            arrived: place.arrived,
         };
         watch.event(&self.stream, seen, event);
     }

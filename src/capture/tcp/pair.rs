@@ -89,7 +89,12 @@ impl Pair {
 
     /// Takes the next segment, and gives what it completes to `out`.
     pub fn take(&mut self, way: Way, segment: &Segment, frame: u64, at: Duration, out: &mut impl FnMut(Item<'_>)) {
-        let place = Place { frame, at, heard: true };
+        let place = Place {
+            frame,
+            at,
+            heard: true,
+            arrived: false,
+        };
         let (mine, theirs) = (way.index(), way.other().index());
         let first = segment.seq.wrapping_add(u32::from(segment.syn));
         self.opener = self.opener.or(Pair::opener_by(way, segment));
@@ -123,7 +128,12 @@ impl Pair {
 
     /// The capture ends, or another connection begins: gives out what still waits.
     pub fn finish(&mut self, frame: u64, at: Duration, out: &mut impl FnMut(Item<'_>)) {
-        let place = Place { frame, at, heard: true };
+        let place = Place {
+            frame,
+            at,
+            heard: true,
+            arrived: false,
+        };
         self.force_all(place, out);
         for way in [Way::There, Way::Back] {
             let half = &mut self.halves[way.index()];
@@ -162,9 +172,15 @@ impl Pair {
         }
         let is_next = start <= next && next < bytes_end && half.waiting.is_empty();
         if is_next && s.cut == 0 && !s.fin && self.may_pass(way, after, place, out) {
-            self.halves[way.index()].next = Some(bytes_end);
+            let half = &mut self.halves[way.index()];
+            half.next = Some(bytes_end);
+            let arrived = half.acked >= next;
             let heard = self.has_heard(way, after);
-            let place = Place { heard, ..place };
+            let place = Place {
+                heard,
+                arrived,
+                ..place
+            };
             out(item(way, place, Part::Bytes(&s.payload[(next - start) as usize..])));
             return;
         }
@@ -238,6 +254,7 @@ impl Pair {
             frame: held.frame,
             at: held.at,
             heard: self.has_heard(way, held.after),
+            arrived: self.halves[way.index()].acked >= next,
         };
         let half = &mut self.halves[way.index()];
         if held.end(start) <= next {

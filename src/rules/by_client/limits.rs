@@ -50,7 +50,10 @@ pub const RULES: &[RuleInfo] = &[
 
 /// The CONNACK that the client had heard of when it sent this.
 fn heard<'a>(m: &Moment<'a>) -> Option<&'a ConnAck> {
-    m.conn.connack.as_ref().filter(|_| !m.crossed && !m.is_from_broker())
+    m.conn
+        .connack
+        .as_ref()
+        .filter(|_| !m.sight.crossed && !m.is_from_broker())
 }
 
 fn publish<'a>(m: &Moment<'a>) -> Option<&'a Publish> {

@@ -1,7 +1,7 @@
 //! Rules about the client. Each is about what it sends on one connection, and rests on what the broker sent there.
 //!
 //! Wherever the capture was made, what a client reacts to is seen before its reaction; that it had heard of something
-//! when it sent is known only if it says so ([`Moment::crossed`]).
+//! when it sent is known only if it says so ([`Sight::crossed`](super::Sight)).
 
 mod auth;
 mod exchange;

@@ -55,9 +55,14 @@ fn decodes(m: &Moment) -> Vec<Found> {
     let Some(decoded) = m.event.packet().filter(|_| !m.is_from_broker()) else {
         return vec![];
     };
+    // No statement binds a client to a level that the server knows; MQTT-3.1.2-2 binds the server.
+    let level = m
+        .span("protocol_level")
+        .filter(|_| decoded.packet_type == Some(PacketType::Connect));
     decoded
         .breaches
         .iter()
+        .filter(|b| Some(&b.span) != level.as_ref())
         .map(|b| Found::of(b.statement, b.text.clone()).at(Some(b.span.clone())))
         .collect()
 }
@@ -132,6 +137,16 @@ mod tests {
                 .from(1, Packet::PingResp)
                 .to(1, Packet::Disconnect(Disconnect::default()));
             assert!(t.findings().is_empty(), "{:?}", t.findings());
+        }
+    }
+
+    #[test]
+    fn a_level_that_nobody_knows_is_no_breach() {
+        for level in [0, 6, 0x85, 0xff] {
+            let mut connect = connect(Version::V3_1_1, "c");
+            connect.protocol_level = level;
+            let t = Talk::captured(Version::V3_1_1).open(1).to(1, connect.into());
+            assert!(t.findings().is_empty(), "{level}: {:?}", t.findings());
         }
     }
 

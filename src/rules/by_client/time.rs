@@ -1,14 +1,11 @@
 //! The client's Keep Alive.
 
 use super::super::history::Moment;
+use super::super::in_captures::ends_silence;
 use super::super::rule::{Found, Needs, RuleInfo};
 use crate::statements::{PerVersion, ids};
-use crate::transcript::What;
 
 const KEEP_ALIVE: PerVersion = ids![v3_1: "§2.2/keep-alive-client", v3_1_1: "MQTT-3.1.2-23", v5: "MQTT-3.1.2-20"];
-
-/// The time of a packet is that of its last byte. A longer one may have begun well before.
-const BRIEF: u64 = 16 * 1024;
 
 pub const RULES: &[RuleInfo] = &[RuleInfo {
     name: "client-keep-alive",
@@ -19,12 +16,12 @@ pub const RULES: &[RuleInfo] = &[RuleInfo {
 }];
 
 fn keep_alive(m: &Moment) -> Vec<Found> {
+    if !ends_silence(m) {
+        return vec![];
+    }
     let Some(silent) = m.conn.sent.silence(m.event.at) else {
         return vec![];
     };
-    if matches!(&m.event.what, What::Packet { raw, .. } if raw.len() > BRIEF) {
-        return vec![];
-    }
     let text = format!(
         "the client was silent for {:.1} s; the Keep Alive is {} s",
         silent.as_secs_f64(),
@@ -63,6 +60,31 @@ mod tests {
                 .from(1, Packet::PingResp)
                 .broker_closes(1);
             assert_eq!(t.breaches(), [id]);
+        }
+    }
+
+    /// The silence lasts until the client's next packet, the end of the connection, or that of the capture.
+    #[test]
+    fn the_whole_silence_is_told() {
+        let silent = |t: Talk| {
+            let findings = t.findings();
+            assert_eq!(findings.len(), 1, "{findings:?}");
+            findings[0].text.clone()
+        };
+        let idle = || {
+            talk(Version::V3_1_1)
+                .subscribed(1, "t", 0)
+                .pass(70)
+                .from(1, message("t", 0, 0, "a"))
+                .pass(20)
+        };
+        for ended in [
+            idle().to(1, Packet::PingReq),
+            idle().broker_closes(1),
+            idle().capture_ends(),
+        ] {
+            let text = silent(ended);
+            assert!(text.starts_with("the client was silent for 90.0 s"), "{text}");
         }
     }
 
