@@ -158,9 +158,10 @@ impl Player {
             let again = look_in(&address, case.version, &self.settings, &self.namespaces.next()).await;
             is_gone = matches!(again, Err(Lost::Gone(_)));
         }
-        match is_gone || !instance.alive() {
-            true => instance.ended(REAPED).await,
-            false => None,
+        if is_gone || !instance.alive() {
+            instance.ended(REAPED).await
+        } else {
+            None
         }
     }
 

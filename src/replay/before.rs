@@ -114,6 +114,6 @@ impl<'a> Asked<'a> {
         };
         self.filters
             .get(client)
-            .is_some_and(|filters| filters.iter().any(|f| matching(f)))
+            .is_some_and(|filters| filters.iter().any(matching))
     }
 }

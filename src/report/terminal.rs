@@ -275,9 +275,10 @@ fn excused(verdict: Verdict, run: &RunResult) -> String {
     let parts: Vec<String> = (parts.into_iter().filter(|(n, _)| *n > 0 && verdict == Verdict::Error))
         .map(|(n, words)| format!("{n} {words}"))
         .collect();
-    match parts.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", parts.join(", ")),
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", parts.join(", "))
     }
 }
 

@@ -112,9 +112,10 @@ impl Load {
                 1 => "1 case".to_owned(),
                 n => format!("{n} cases"),
             };
-            let cure = match starts_its_own {
-                true => "set `isolate: true` in the profile",
-                false => "set `isolate: true` in a profile with a `process`, or use --jobs 1",
+            let cure = if starts_its_own {
+                "set `isolate: true` in the profile"
+            } else {
+                "set `isolate: true` in a profile with a `process`, or use --jobs 1"
             };
             notes.push(format!(
                 "{cases} got messages of other cases, which the broker should not have delivered there, and may fail because of them: \

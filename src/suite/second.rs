@@ -162,9 +162,10 @@ impl Looking<'_> {
         let waits = |number: &usize| results[*number].as_ref().is_some_and(timed_out);
         let (slow, quick): (Vec<usize>, Vec<usize>) = numbers.into_iter().partition(waits);
         let target = &self.session.target;
-        let beside = match target.launcher.starts_its_own() {
-            true => target.instances.clamp(1, BESIDE),
-            false => 1,
+        let beside = if target.launcher.starts_its_own() {
+            target.instances.clamp(1, BESIDE)
+        } else {
+            1
         };
         self.round(quick, 1).await;
         self.round(slow, beside).await;
@@ -330,9 +331,10 @@ impl Counts {
             text += &format!("; {} more fail in the same way as one of these", self.spoken_for);
         }
         if self.unplayed > 0 {
-            let limit = match self.played >= limit.cases {
-                true => format!("{} cases", limit.cases),
-                false => seconds(limit.time),
+            let limit = if self.played >= limit.cases {
+                format!("{} cases", limit.cases)
+            } else {
+                seconds(limit.time)
             };
             text += &format!(
                 "; {} were not played again within the limit of {limit} (--second-look TIME), and may be due to the load",
