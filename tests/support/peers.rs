@@ -235,7 +235,8 @@ impl Connection {
             }
             Kind::OnlyV3_1_1 => match self.next_packet() {
                 Some(packet) if level_of(&packet) == 4 => {
-                    if self.send(&connack(4)) {
+                    let is_sent = self.send(&connack(4));
+                    if is_sent {
                         self.converse_at(4, false);
                     }
                 }
