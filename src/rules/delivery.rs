@@ -225,6 +225,26 @@ mod tests {
     }
 
     #[test]
+    fn a_repeat_that_crossed_its_puback_does_not_hold_the_identifier() {
+        for version in [Version::V3_1, Version::V3_1_1] {
+            let t = talk(version)
+                .from(1, message("t", 1, 1, "a"))
+                .to(1, puback(1))
+                .from(1, repeated("t", 1, 1, "a"))
+                .from(1, message("t", 1, 1, "b"))
+                .to(1, puback(1))
+                .to(1, puback(1));
+            assert!(t.breaches().is_empty(), "{:?}", t.findings());
+            // The identifier of a repeat that no acknowledgement could cross is in use.
+            let t = talk(version)
+                .from(1, message("t", 1, 1, "a"))
+                .from(1, repeated("t", 1, 1, "a"))
+                .from(1, message("t", 1, 1, "b"));
+            assert_eq!(t.breaches().len(), 1);
+        }
+    }
+
+    #[test]
     fn the_first_copy_has_dup_0() {
         assert_eq!(
             talk(Version::V5).from(1, repeated("t", 1, 1, "a")).breaches(),

@@ -128,6 +128,10 @@ impl Exchanges {
         let repeat = p.dup.then(|| self.deliveries.get(&id)).flatten();
         let stage = match repeat {
             Some(known) if known.stage != Stage::Done && known.qos == p.qos => known.stage,
+            // It has crossed the PUBACK, with which the identifier is free again.
+            Some(known) if p.qos == 1 && known.connection == connection && known.content == content(topic, p) => {
+                known.stage
+            }
             _ => Stage::Sent,
         };
         self.deliveries.insert(
