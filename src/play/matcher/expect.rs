@@ -165,9 +165,10 @@ impl Matcher {
         let Waiting::Step { until } = self.waiting else {
             return None;
         };
-        // A packet that is still arriving restarts the response timeout, unless the script names the time.
+        // What comes restarts the response timeout, a packet that is still arriving too, unless the script names the time: a
+        // broker that has much to say says it first.
         let until = match (what.within().to, self.clients[client].progress()) {
-            (None, Some(at)) => until.max(at + self.settings.patience),
+            (None, progress) => until.max(progress.unwrap_or_default().max(self.heard) + self.settings.patience),
             _ => until,
         };
         if self.clock < until {
@@ -189,12 +190,10 @@ impl Matcher {
             return None;
         };
         let step = self.program.step()?;
-        // Of several that come in any order, each has the patience that it would have by itself: what has come since the step
-        // began renews it, unless the script names the time.
-        let renewed = match &step.what {
-            StepKind::InAnyOrder(_) if expectations(&step.what).all(|e| e.within().to.is_none()) => Some(self.now),
-            _ => None,
-        };
+        // As with one: of several that come in any order, each has the patience that it would have by itself.
+        let renewed = expectations(&step.what)
+            .all(|e| e.within().to.is_none())
+            .then_some(self.heard);
         let progress = self.clients.iter().filter_map(Client::progress).chain(renewed).max();
         let until = progress.map_or(until, |at| until.max(at + self.settings.patience));
         if self.clock < until {

@@ -294,7 +294,7 @@ impl Matcher {
 
     /// When the answers to what a fence has asked have to be there.
     pub(super) fn answered_by(&self) -> Duration {
-        self.asked + self.settings.patience
+        self.asked.max(self.heard) + self.settings.patience
     }
 
     /// Whether a PINGREQ of a fence is open on a connection that is still there.

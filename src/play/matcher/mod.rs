@@ -102,6 +102,8 @@ pub struct Matcher {
     /// Not `now`: that is when what was looked at last had come, and to look at a packet of 256 MB may take longer than
     /// an answer.
     asked: Duration,
+    /// When the broker's last packet came that is none of the harness's own business.
+    heard: Duration,
     /// When the last `wait` ended.
     waited: Duration,
     /// The client of the last step that touched a connection.
@@ -191,6 +193,7 @@ impl Matcher {
             now: Duration::ZERO,
             since: Duration::ZERO,
             asked: Duration::ZERO,
+            heard: Duration::ZERO,
             waited: Duration::ZERO,
             last_client: None,
             spoke_last: None,

@@ -145,6 +145,7 @@ impl Matcher {
                         None => Use::Step,
                     };
                     if role != Use::Absorbed {
+                        self.heard = self.now;
                         self.clients[client].inbox.push(Arrived {
                             event: index,
                             needless: role == Use::Optional,
