@@ -102,7 +102,7 @@ impl Client {
     /// A new connection begins.
     pub fn opened(&mut self, number: u32) {
         self.connection = Some(Connection::new(number));
-        self.crossings.clear();
+        self.crossings.carry_over();
     }
 
     /// The last connection, ended or not; `None` before the first.
@@ -184,16 +184,7 @@ impl Client {
                     );
                 }
             }
-            Packet::PubAck(ack) | Packet::PubComp(ack) => {
-                if let Some(incoming) = self.incoming.remove(&ack.packet_id) {
-                    let pings = self.connection.as_ref().map_or(0, Connection::open_pings);
-                    let (repeated, digest) = match packet {
-                        Packet::PubAck(_) => (PacketType::Publish, incoming.digest),
-                        _ => (PacketType::PubRel, 0),
-                    };
-                    self.crossings.acknowledged(repeated, ack.packet_id, digest, pings);
-                }
-            }
+            Packet::PubAck(_) | Packet::PubComp(_) if author == Author::Script => self.acknowledged(packet),
             Packet::PubRec(ack) if ack.reason_code >= 0x80 => {
                 self.incoming.remove(&ack.packet_id);
             }
@@ -210,6 +201,22 @@ impl Client {
         }
     }
 
+    /// Takes note of a PUBACK or PUBCOMP. One of the harness counts from when it is asked for, not from when it is sent:
+    /// what has come meanwhile may be a new message with this identifier.
+    pub fn acknowledged(&mut self, packet: &Packet) {
+        let (Packet::PubAck(ack) | Packet::PubComp(ack)) = packet else {
+            return;
+        };
+        if let Some(incoming) = self.incoming.remove(&ack.packet_id) {
+            let pings = self.connection.as_ref().map_or(0, Connection::open_pings);
+            let (repeated, digest) = match packet {
+                Packet::PubAck(_) => (PacketType::Publish, incoming.digest),
+                _ => (PacketType::PubRel, 0),
+            };
+            self.crossings.acknowledged(repeated, ack.packet_id, digest, pings);
+        }
+    }
+
     /// Takes note of what the broker sent. Called before it is decided who takes it.
     pub fn received(&mut self, packet: &Packet, version: Version) {
         if let Some(connection) = &mut self.connection {
@@ -223,6 +230,7 @@ impl Client {
                     Version::V3_1_1 | Version::V5 => !connack.session_present,
                 };
                 if connack.reason_code == 0 && anew {
+                    self.crossings.clear();
                     self.incoming.clear();
                     self.outgoing.clear();
                     self.subscriptions.clear();

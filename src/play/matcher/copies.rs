@@ -51,8 +51,9 @@ impl Copies {
     }
 }
 
-/// What was acknowledged on a connection of 3.x, and may have been sent again before that reached the broker (3.1.1, section
-/// 4.4: on a living connection a repeat is not demanded, and not forbidden).
+/// What was acknowledged, and may come again because the broker had not received that when it sent it: on a living connection
+/// of 3.x (3.1.1, section 4.4: there a repeat is not demanded, and not forbidden), and when a session is resumed whose
+/// connection ended behind the acknowledgement (section 4.4 of 3.1.1 and 5.0).
 #[derive(Debug, Clone, Default)]
 pub struct Crossings(Vec<Crossing>);
 
@@ -65,6 +66,8 @@ struct Crossing {
     digest: u64,
     /// How many PINGRESPs may still come until one shows that the broker has had the acknowledgement.
     pongs: usize,
+    /// The acknowledgement went out on an earlier connection.
+    earlier: bool,
 }
 
 impl Crossings {
@@ -75,6 +78,7 @@ impl Crossings {
             packet_id,
             digest,
             pongs: pings + 1,
+            earlier: false,
         });
     }
 
@@ -86,13 +90,22 @@ impl Crossings {
         });
     }
 
-    /// Whether such a repeat may be on its way.
-    pub fn may_bring(&self, packet_type: PacketType, packet_id: u16, digest: u64) -> bool {
+    /// Whether such a repeat may be on its way to a client of this version. On a living connection of 5.0 none is.
+    pub fn may_bring(&self, packet_type: PacketType, packet_id: u16, digest: u64, version: Version) -> bool {
         let is_it = |c: &Crossing| (c.packet_type, c.packet_id, c.digest) == (packet_type, packet_id, digest);
-        self.0.iter().any(is_it)
+        let may_be = |c: &Crossing| c.earlier || version != Version::V5;
+        self.0.iter().any(|c| is_it(c) && may_be(c))
     }
 
-    /// A new connection has begun.
+    /// A new connection has begun. On it, the first PINGRESP comes behind all that a resumed session brings again.
+    pub fn carry_over(&mut self) {
+        for crossing in &mut self.0 {
+            crossing.pongs = 1;
+            crossing.earlier = true;
+        }
+    }
+
+    /// The session has ended.
     pub fn clear(&mut self) {
         self.0.clear();
     }
@@ -164,13 +177,26 @@ mod tests {
         let mut crossings = Crossings::default();
         let digest = digest(&publish(1, false));
         crossings.acknowledged(PacketType::Publish, 7, digest, 1);
-        assert!(crossings.may_bring(PacketType::Publish, 7, digest));
-        assert!(!crossings.may_bring(PacketType::Publish, 7, digest + 1));
-        assert!(!crossings.may_bring(PacketType::PubRel, 7, digest));
+        let may_bring = |crossings: &Crossings, kind, digest| crossings.may_bring(kind, 7, digest, Version::V3_1_1);
+        assert!(may_bring(&crossings, PacketType::Publish, digest));
+        assert!(!may_bring(&crossings, PacketType::Publish, digest + 1));
+        assert!(!may_bring(&crossings, PacketType::PubRel, digest));
         // This one answers the PINGREQ that was sent before.
         crossings.pong();
-        assert!(crossings.may_bring(PacketType::Publish, 7, digest));
+        assert!(may_bring(&crossings, PacketType::Publish, digest));
         crossings.pong();
-        assert!(!crossings.may_bring(PacketType::Publish, 7, digest));
+        assert!(!may_bring(&crossings, PacketType::Publish, digest));
+    }
+
+    #[test]
+    fn at_5_0_a_repeat_may_cross_only_when_the_session_is_resumed() {
+        let mut crossings = Crossings::default();
+        crossings.acknowledged(PacketType::PubRel, 7, 0, 3);
+        let may_bring = |crossings: &Crossings| crossings.may_bring(PacketType::PubRel, 7, 0, Version::V5);
+        assert!(!may_bring(&crossings));
+        crossings.carry_over();
+        assert!(may_bring(&crossings));
+        crossings.pong();
+        assert!(!may_bring(&crossings));
     }
 }

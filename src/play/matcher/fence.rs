@@ -364,6 +364,7 @@ impl Matcher {
             // out.
             connection.ping(Author::Fence);
         }
+        self.clients[index].acknowledged(packet);
         self.outbox.push_back(Action::Write {
             client: self.clients[index].name.clone(),
             step: None,

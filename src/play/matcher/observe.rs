@@ -227,9 +227,10 @@ impl Matcher {
             }
             // A repeat that crossed our PUBCOMP, which ended the exchange for us.
             Packet::PubRel(ack)
-                if version != Version::V5
-                    && !client.incoming.contains_key(&ack.packet_id)
-                    && client.crossings.may_bring(PacketType::PubRel, ack.packet_id, 0) =>
+                if !client.incoming.contains_key(&ack.packet_id)
+                    && client
+                        .crossings
+                        .may_bring(PacketType::PubRel, ack.packet_id, 0, version) =>
             {
                 self.answer(index, &Packet::PubComp(Ack::new(ack.packet_id)), Author::Auto);
                 Use::Absorbed
@@ -331,11 +332,13 @@ impl Matcher {
                 Version::V5 => false,
             };
         if let Some(id) = publish.packet_id.filter(|_| publish.dup && publish.qos == 1)
-            && self.clients[index].version != Version::V5
             && known.is_none()
-            && self.clients[index]
-                .crossings
-                .may_bring(PacketType::Publish, id, digest(publish))
+            && self.clients[index].crossings.may_bring(
+                PacketType::Publish,
+                id,
+                digest(publish),
+                self.clients[index].version,
+            )
         {
             // A repeat that crossed our PUBACK, which ended the exchange for us.
             self.answer(index, &Packet::PubAck(Ack::new(id)), Author::Auto);

@@ -141,6 +141,73 @@ fn a_repeat_may_cross_by_the_version_of_its_client() {
 }
 
 #[test]
+fn an_acknowledgement_may_be_lost_with_its_connection_at_each_version() {
+    let resumed = |version, middle: &str| {
+        let steps = format!(
+            "  - c <- PUBLISH: {{ qos: 1, packet_id: 3 }}\n  - c -> PUBACK: {{ packet_id: 3 }}\n{middle}  - c -> reset\n  - c -> reconnect: {{ resumed: true }}\n  - c <- nothing\n"
+        );
+        let mut rig = Rig::new(version, "c: { session: kept }", &steps);
+        rig.says("c", delivery("a", "x", 1, 3));
+        rig
+    };
+    let session = Packet::ConnAck(ConnAck {
+        session_present: true,
+        ..ConnAck::default()
+    });
+    for version in [V::V3_1_1, V::V5] {
+        let mut rig = resumed(version, "");
+        rig.all("c", &[session.clone(), again(delivery("a", "x", 1, 3))]);
+        assert_eq!(rig.sent_by("c", Author::Auto), ["PUBACK"]);
+        rig.met();
+        // Another message with this identifier is new.
+        let mut rig = resumed(version, "");
+        rig.all("c", &[session.clone(), again(delivery("a", "y", 1, 3))]);
+        rig.fails("PUBLISH came");
+        // The PINGRESP shows that the broker has had the PUBACK.
+        let mut rig = resumed(version, "  - c -> PINGREQ\n  - c <- PINGRESP\n");
+        rig.says("c", Packet::PingResp);
+        rig.all("c", &[session.clone(), again(delivery("a", "x", 1, 3))]);
+        rig.fails("PUBLISH came");
+    }
+}
+
+#[test]
+fn a_new_message_may_have_the_identifier_of_one_whose_repeat_crossed() {
+    // The second PUBCOMP answers the repeat, and is not the end of the message that came with it.
+    let steps =
+        "  - c <- PUBLISH: { qos: 2, payload: x }\n  - c <- PUBLISH: { qos: 2, payload: y }\n  - c <- PINGRESP\n";
+    let mut rig = Rig::new(V::V3_1_1, "c: { acks: auto }", steps);
+    rig.says("c", delivery("a", "x", 2, 5));
+    rig.says("c", Packet::PubRel(Ack::new(5)));
+    rig.all("c", &[Packet::PubRel(Ack::new(5)), delivery("a", "y", 2, 5)]);
+    rig.all(
+        "c",
+        &[
+            again(delivery("a", "y", 2, 5)),
+            Packet::PubRel(Ack::new(5)),
+            Packet::PingResp,
+        ],
+    );
+    rig.met();
+}
+
+#[test]
+fn what_comes_restarts_the_response_timeout() {
+    let steps = "  - c <- maybe PUBACK: { packet_id: 7 }\n  - c <- maybe PUBACK: { packet_id: 8 }\n  - c <- closed\n";
+    let mut rig = Rig::v3(steps);
+    for id in [7, 8] {
+        rig.after(1_500).says("c", puback(id));
+    }
+    rig.after(1_500).closes("c");
+    rig.met();
+    let mut rig = Rig::v3(steps);
+    rig.after(1_500).says("c", puback(7));
+    rig.after(2_100);
+    assert!(rig.is_over());
+    rig.fails("still open");
+}
+
+#[test]
 fn a_repeat_of_an_exchange_that_is_over_needs_a_step() {
     // The PINGRESP shows that the broker has had the PUBACK.
     let steps = "  - c <- PUBLISH: { qos: 1, packet_id: 3 }\n  - c -> PUBACK: { packet_id: 3 }\n  - c -> PINGREQ\n  - c <- PINGRESP\n  - c -> PINGREQ\n  - c <- PINGRESP\n";
