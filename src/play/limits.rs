@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::scenario::{Built, BuiltPart, Facts, Scope};
 use crate::statements::Version;
 use crate::wire::property::id;
-use crate::wire::{self, ConnAck, Connect, Packet, Publish, Subscribe, Will};
+use crate::wire::{self, ConnAck, Connect, Overrides, Packet, Publish, Subscribe, Will};
 
 use super::matcher::Client;
 use super::{Limits, Settings};
@@ -16,11 +16,7 @@ const LARGEST: u64 = wire::VARIABLE_MAX as u64 + 5;
 
 /// Why what is to be sent goes beyond a stated limit; `None` if it does not.
 pub fn beyond(built: &Built, version: Version, client: &Client, scope: &Scope, settings: &Settings) -> Option<String> {
-    let stated = Stated::new(
-        &settings.limits,
-        client.is_connected().then(|| scope.facts(&client.name)).flatten(),
-        version,
-    );
+    let stated = Stated::new(&settings.limits, client, scope, version);
     let mut open = client.outgoing.len() as u64;
     for part in &built.parts {
         let size = size(part, version);
@@ -57,6 +53,7 @@ pub fn beyond(built: &Built, version: Version, client: &Client, scope: &Scope, s
 ///   is longer than one that the case asks for in order to see it end.
 /// - 0x9A and 0x9B: the will's RETAIN or QoS is what the broker does not offer (MQTT-3.2.2-12, MQTT-3.2.2-13), unless the profile
 ///   says that it does.
+/// - 0x95: the CONNECT is larger than the broker takes (3.2.2.3.6), unless the profile says that it takes as much.
 pub fn taken_back(connect: &Connect, connack: &ConnAck, silence: Duration, settings: &Settings) -> Option<String> {
     let number = |id| connack.properties.number(id);
     match (connack.reason_code, &connect.will) {
@@ -66,6 +63,15 @@ pub fn taken_back(connect: &Connect, connack: &ConnAck, silence: Duration, setti
         }
         (0x9b, Some(will)) if settings.limits.maximum_qos.is_none_or(|most| most < will.qos) => {
             return Some(format!("the broker takes no will of QoS {} (0x9b)", will.qos));
+        }
+        (0x95, _) => {
+            let size: u64 = (wire::encode(&Packet::from(connect.clone()), Version::V5, &Overrides::default()).iter())
+                .map(|chunk| chunk.len())
+                .sum();
+            let takes = settings.limits.maximum_packet_size;
+            return takes
+                .is_none_or(|most| most < size)
+                .then(|| format!("the broker takes no CONNECT of {size} bytes (0x95)"));
         }
         _ => return None,
     }
@@ -126,30 +132,34 @@ struct Stated<'a> {
 }
 
 impl<'a> Stated<'a> {
-    fn new(profile: &'a Limits, facts: Option<&Facts>, version: Version) -> Stated<'a> {
-        let facts = facts.filter(|_| version == Version::V5);
-        let available =
-            |profile: Option<bool>, connack: Option<bool>| profile.unwrap_or(true) && connack.unwrap_or(true);
-        let size = profile.maximum_packet_size.unwrap_or(LARGEST);
-        let connack_size = facts.and_then(|f| f.maximum_packet_size).map_or(LARGEST, u64::from);
+    /// Those of the profile, and at 5.0 of the client's CONNACK. For its CONNECT, those that other clients of the case, or the
+    /// same before, were told: a broker need not say why it closes.
+    fn new(profile: &'a Limits, client: &Client, scope: &Scope, version: Version) -> Stated<'a> {
+        let own = client.is_connected().then(|| scope.facts(&client.name)).flatten();
+        let told: Vec<&Facts> = match own {
+            _ if version != Version::V5 => Vec::new(),
+            Some(facts) => vec![facts],
+            None => scope.all_facts().collect(),
+        };
+        let available = |profile: Option<bool>, connack: fn(&Facts) -> bool| {
+            profile.unwrap_or(true) && told.iter().all(|facts| connack(facts))
+        };
+        let sizes = told.iter().filter_map(|f| f.maximum_packet_size.map(u64::from));
+        let qos = told.iter().map(|f| f.maximum_qos);
+        let open = told.iter().map(|f| f.receive_maximum);
         Stated {
-            maximum_qos: profile.maximum_qos.unwrap_or(2).min(facts.map_or(2, |f| f.maximum_qos)),
-            maximum_packet_size: size.min(connack_size),
-            receive_maximum: profile
-                .receive_maximum
-                .unwrap_or(u16::MAX)
-                .min(facts.map_or(u16::MAX, |f| f.receive_maximum)),
-            retain: available(profile.retain_available, facts.map(|f| f.retain_available)),
-            wildcard: available(
-                profile.wildcard_subscription_available,
-                facts.map(|f| f.wildcard_subscription_available),
-            ),
-            shared: available(
-                profile.shared_subscription_available,
-                facts.map(|f| f.shared_subscription_available),
-            ),
-            identifiers: facts.is_none_or(|f| f.subscription_identifier_available),
-            topic_alias_maximum: facts.map(|f| f.topic_alias_maximum),
+            maximum_qos: qos.chain(profile.maximum_qos).min().unwrap_or(2),
+            maximum_packet_size: sizes.chain(profile.maximum_packet_size).min().unwrap_or(LARGEST),
+            receive_maximum: open.chain(profile.receive_maximum).min().unwrap_or(u16::MAX),
+            retain: available(profile.retain_available, |f| f.retain_available),
+            wildcard: available(profile.wildcard_subscription_available, |f| {
+                f.wildcard_subscription_available
+            }),
+            shared: available(profile.shared_subscription_available, |f| {
+                f.shared_subscription_available
+            }),
+            identifiers: available(None, |f| f.subscription_identifier_available),
+            topic_alias_maximum: own.filter(|_| version == Version::V5).map(|f| f.topic_alias_maximum),
             denies: &profile.denies,
         }
     }

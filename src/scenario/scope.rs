@@ -194,6 +194,11 @@ impl Scope {
         self.facts.get(client)
     }
 
+    /// What the last CONNACK of each client said.
+    pub fn all_facts(&self) -> impl Iterator<Item = &Facts> {
+        self.facts.values()
+    }
+
     /// The value of a variable.
     ///
     /// # Errors

@@ -75,6 +75,44 @@ fn what_goes_beyond_the_connack_is_skipped_with_the_figure() {
 }
 
 #[test]
+fn a_connect_beyond_what_another_client_was_told_is_skipped_and_one_refused_for_its_size_too() {
+    let will =
+        "  - c -> CONNECT: { will: { topic: $ns/w, qos: 0, payload: { size: 100, fill: x } } }\n  - c <- CONNACK\n";
+    let idle = |limits| {
+        let settings = Settings {
+            limits,
+            ..Settings::default()
+        };
+        Rig::idle(V::V5, "d: {}, c: { connect: false }", will, settings)
+    };
+    let mut rig = idle(Limits::default());
+    rig.connack
+        .properties
+        .push(id::MAXIMUM_PACKET_SIZE, PropertyValue::U32(100));
+    rig.run();
+    let PlayEnd::Skipped(why) = rig.end() else {
+        panic!("the case is not skipped")
+    };
+    assert!(why.starts_with("the broker takes packets of up to 100 bytes"), "{why}");
+    let refused = |limits| {
+        let mut rig = idle(limits);
+        rig.run();
+        rig.says("c", connack(0x95));
+        rig.end()
+    };
+    let PlayEnd::Skipped(why) = refused(Limits::default()) else {
+        panic!("the case is not skipped")
+    };
+    assert!(why.starts_with("the broker takes no CONNECT of"), "{why}");
+    // The profile says that it takes more.
+    let profile = Limits {
+        maximum_packet_size: Some(5_000),
+        ..Limits::default()
+    };
+    assert!(matches!(refused(profile), PlayEnd::Failed(_)));
+}
+
+#[test]
 fn what_stays_within_is_sent() {
     assert_eq!(
         sends(
