@@ -113,6 +113,8 @@ pub struct Limits {
     pub receive_maximum: u16,
     /// The largest packet that is accepted, in bytes with its fixed header; `None` is the protocol's own limit.
     pub maximum_packet_size: Option<u32>,
+    /// The same for clients of 5.0 alone, which CONNACK tells; before 5.0 nothing does.
+    pub maximum_packet_size_v5: Option<u32>,
     /// 0, 1 or 2.
     pub maximum_qos: u8,
     pub retain_available: bool,
@@ -129,12 +131,21 @@ pub struct Limits {
     pub connect_timeout: Duration,
 }
 
+impl Limits {
+    /// The largest packet that is accepted from a client of this version, in bytes; `None` is the protocol's own limit.
+    pub fn packet_size(&self, version: Version) -> Option<u32> {
+        let of_5 = self.maximum_packet_size_v5.filter(|_| version == Version::V5);
+        self.maximum_packet_size.into_iter().chain(of_5).min()
+    }
+}
+
 impl Default for Limits {
     /// Low enough for a test to reach, high enough not to disturb others.
     fn default() -> Limits {
         Limits {
             receive_maximum: 200,
             maximum_packet_size: None,
+            maximum_packet_size_v5: None,
             maximum_qos: 2,
             retain_available: true,
             topic_alias_maximum: 20,

@@ -5,6 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::config::Limits;
 use super::core::offence::Fault;
 use super::core::{Received, named_version, reason};
 use super::disobey::Disobey;
@@ -22,8 +23,10 @@ pub struct Frames {
     /// Read into this, then call [`Frames::take`].
     pub buffer: BytesMut,
     version: Version,
-    /// The largest packet that is read at all, in bytes.
-    limit: Option<u64>,
+    /// The largest packet that is read at all.
+    limits: Limits,
+    /// Packets of any size are read.
+    reads_any: bool,
     /// The version whose layout is used to read a CONNECT with an unknown level.
     unknown_level: Version,
     joins_pieces: bool,
@@ -34,8 +37,8 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// For a new connection. A packet above `limit` bytes is reported without being read.
-    pub fn new(limit: Option<u32>, disobey: &Disobey, free: &Free) -> Frames {
+    /// For a new connection. A packet above the maximum packet size is reported without being read.
+    pub fn new(limits: &Limits, disobey: &Disobey, free: &Free) -> Frames {
         let tolerates = |version, id| disobey.lets_through(StatementId::new(version, id));
         let reads_any = tolerates(Version::V5, "MQTT-3.2.2-15");
         let tolerates_level = |version| match version {
@@ -46,7 +49,8 @@ impl Frames {
         Frames {
             buffer: BytesMut::new(),
             version: Version::V3_1_1,
-            limit: limit.map(u64::from).filter(|_| !reads_any),
+            limits: limits.clone(),
+            reads_any,
             unknown_level: unknown_level.unwrap_or(Version::V3_1_1),
             joins_pieces: disobey.obeys(Duty::JoinPieces),
             takes_repeats: disobey.obeys(Duty::TakeRepeatedRequests),
@@ -68,7 +72,9 @@ impl Frames {
                 }
             };
             let total = header.total();
-            if self.limit.is_some_and(|limit| total > limit) {
+            // The version of a CONNECT is not known yet.
+            let limit = self.limits.packet_size(self.version).filter(|_| !self.reads_any);
+            if limit.is_some_and(|limit| total > limit.into()) {
                 packets.push(self.too_large(total));
                 break;
             }
@@ -238,7 +244,7 @@ mod tests {
     use super::*;
 
     fn frames() -> Frames {
-        Frames::new(None, &Disobey::default(), &Free::default())
+        Frames::new(&Limits::default(), &Disobey::default(), &Free::default())
     }
 
     const CONNECT: &[u8] = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a";
@@ -274,7 +280,11 @@ mod tests {
 
     #[test]
     fn a_packet_above_the_limit_is_not_waited_for() {
-        let mut frames = Frames::new(Some(100), &Disobey::default(), &Free::default());
+        let limits = Limits {
+            maximum_packet_size: Some(100),
+            ..Limits::default()
+        };
+        let mut frames = Frames::new(&limits, &Disobey::default(), &Free::default());
         frames.buffer.extend_from_slice(b"\x30\xff\xff\xff\x7f");
         let packets = frames.take();
         assert_eq!(packets.len(), 1);

@@ -45,7 +45,7 @@ impl Broker {
                 connection.maximum_packet_size = maximum_packet_size(connect);
             }
         }
-        let too_large = (self.config.limits.maximum_packet_size).is_some_and(|limit| received.size > limit.into());
+        let too_large = (self.config.limits.packet_size(version)).is_some_and(|limit| received.size > limit.into());
         if too_large {
             return self.refuse(
                 id,
@@ -450,7 +450,7 @@ impl Broker {
         if !limits.retain_available {
             properties.push(id::RETAIN_AVAILABLE, PropertyValue::Byte(0));
         }
-        if let Some(size) = limits.maximum_packet_size {
+        if let Some(size) = limits.packet_size(Version::V5) {
             properties.push(id::MAXIMUM_PACKET_SIZE, PropertyValue::U32(size));
         }
         if limits.topic_alias_maximum > 0 {

@@ -228,7 +228,7 @@ impl Broker {
 
     fn later_packet(&mut self, id: ConnectionId, received: Received) {
         let version = self.connections[&id].version;
-        if let Some(limit) = self.config.limits.maximum_packet_size
+        if let Some(limit) = self.config.limits.packet_size(version)
             && received.size > u64::from(limit)
             && self.punish(id, Offence::PacketTooLarge)
         {

@@ -27,7 +27,8 @@ pub fn limited(mut limits: Limits, free: &Free) -> Limits {
         limits.maximum_qos = 0;
     }
     if let Some(most) = free.value(Choice::MaximumPacketSize) {
-        limits.maximum_packet_size = Some(limits.maximum_packet_size.unwrap_or(u32::MAX).min(most));
+        // A client of 3.x cannot learn of it.
+        limits.maximum_packet_size_v5 = Some(most);
     }
     if takes(Choice::TopicAliasMaximumHigh) && limits.topic_alias_maximum == usual.topic_alias_maximum {
         limits.topic_alias_maximum = u16::MAX;
@@ -66,5 +67,24 @@ pub fn granted_at_most(free: &Free, version: Version) -> u8 {
         1
     } else {
         2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_maximum_packet_size_binds_clients_of_5_0_alone() {
+        let free = Free::parse("maximum-packet-size=300").expect("a name of the list");
+        let limits = limited(Limits::default(), &free);
+        assert_eq!(Version::ALL.map(|v| limits.packet_size(v)), [None, None, Some(300)]);
+        // It is no looser than the configuration.
+        let narrow = Limits {
+            maximum_packet_size: Some(200),
+            ..Limits::default()
+        };
+        let limits = limited(narrow, &free);
+        assert_eq!(Version::ALL.map(|v| limits.packet_size(v)), [Some(200); 3]);
     }
 }

@@ -204,11 +204,7 @@ impl Tour {
     fn open(&mut self) -> ConnectionId {
         self.opened += 1;
         let id = ConnectionId(self.opened);
-        let frames = Frames::new(
-            self.config.limits.maximum_packet_size,
-            &self.config.disobey,
-            &self.config.free,
-        );
+        let frames = Frames::new(&self.config.limits, &self.config.disobey, &self.config.free);
         self.frames.insert(id, frames);
         let style = self.config.free.style().unwrap_or_default();
         self.flows.insert(id, Outflow::new(style, id.0));

@@ -273,7 +273,7 @@ async fn serve(
             Some(link) => {
                 opened += 1;
                 let id = ConnectionId(opened);
-                let frames = Frames::new(config.limits.maximum_packet_size, &config.disobey, &config.free);
+                let frames = Frames::new(&config.limits, &config.disobey, &config.free);
                 let (writer, queue) = Writer::new();
                 let waiting = writer.waiting.clone();
                 connections.spawn(connection(

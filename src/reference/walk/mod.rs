@@ -77,11 +77,7 @@ impl Rig {
     fn open(&mut self, name: &str) {
         self.opened += 1;
         let id = ConnectionId(self.opened);
-        let frames = Frames::new(
-            self.config.limits.maximum_packet_size,
-            &self.config.disobey,
-            &self.config.free,
-        );
+        let frames = Frames::new(&self.config.limits, &self.config.disobey, &self.config.free);
         self.clients.insert(name.to_owned(), (id, frames));
         self.input(Input::Opened(id));
     }
