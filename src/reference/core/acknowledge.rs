@@ -1,8 +1,9 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP from a client (3.1.1 and 5.0, sections 3.4 to 3.7 and 4.3).
 
+use super::offence::Fault;
 use super::reason::{self, is_failure};
 use super::state::Record;
-use super::{Broker, ConnectionId};
+use super::{Broker, Cause, ConnectionId};
 use crate::reference::duty::Duty;
 use crate::reference::freedom::Choice;
 use crate::wire::{Ack, Packet, Text, Version};
@@ -65,6 +66,7 @@ impl Broker {
         let packet_id = ack.packet_id;
         let open = (self.state.sessions.get(&client)).and_then(|s| s.received.get(&packet_id).cloned());
         let is_open = open.is_some();
+        let sender = client.clone();
         if is_open && self.must(Duty::FreeQos2Id) {
             self.record(Record::Forget { client, packet_id });
         }
@@ -75,7 +77,16 @@ impl Broker {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.open.remove(&packet_id);
         }
-        let unknown = !is_open && self.connections[&id].version == Version::V5;
+        let version = self.connections[&id].version;
+        let unknown = !is_open && version == Version::V5;
+        if unknown && self.free(Choice::UnknownPubrelCloses, version) && !self.used.contains(&(sender, packet_id)) {
+            let fault = Fault {
+                statements: Vec::new(),
+                reason: reason::PROTOCOL_ERROR,
+                text: "PUBREL for a packet identifier that was never used".to_owned(),
+            };
+            return self.end(id, Cause::Fault, Some(&fault));
+        }
         self.send(
             id,
             Packet::PubComp(Ack {

@@ -23,7 +23,7 @@ mod subscribe;
 mod tests;
 mod timers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +94,8 @@ pub struct Broker {
     turn: usize,
     /// The broker is shutting down.
     stopping: bool,
+    /// The identifiers that each client has used for QoS 2, if a PUBREL for another may end its connection.
+    used: BTreeSet<(Text, u16)>,
     /// Empty, unless a fault makes aliases outlive their connection (v5:MQTT-3.3.2-7).
     kept_aliases: BTreeMap<(Text, u16), Text>,
 }
@@ -110,6 +112,7 @@ impl Broker {
             assigned: 0,
             turn: 0,
             stopping: false,
+            used: BTreeSet::new(),
             kept_aliases: BTreeMap::new(),
         };
         broker.restore();

@@ -80,6 +80,9 @@ impl Broker {
             connection.open.insert(packet_id);
         }
         let version = self.connections[&id].version;
+        if self.free(Choice::UnknownPubrelCloses, version) {
+            self.used.insert((self.connections[&id].client.clone(), packet_id));
+        }
         self.send(id, Packet::PubRec(self.taken(version, packet_id, is_taken)));
         self.acknowledge_first(version, ahead);
     }

@@ -74,6 +74,7 @@ choices! {
     SessionExpiryLate = "session-expiry-late",
     WillDelayLate = "will-delay-late",
     WillsAfterRestart = "wills-after-restart",
+    UnknownPubrelCloses = "unknown-pubrel-closes",
 }
 
 impl Choice {

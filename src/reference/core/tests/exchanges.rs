@@ -84,7 +84,7 @@ fn identifiers_are_never_zero_and_never_in_use() {
     let (publisher, subscriber) = pair(&mut bench, 1);
     bench.publish(publisher, "t", 1, "first");
     let first = bench.deliveries(subscriber)[0].packet_id;
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for _ in 0..70_000 {
         bench.publish(publisher, "t", 1, "x");
         let packet_id = bench.deliveries(subscriber)[0].packet_id.expect("an identifier");
