@@ -116,8 +116,11 @@ async fn read(id: ConnectionId, mut socket: Reader, mut frames: Frames, manner: 
                 Some(_) => packets.extend(frames.take()),
             }
         }
+        if packets.is_empty() {
+            continue;
+        }
         tokio::time::sleep(manner.intake.late).await;
-        if !packets.is_empty() && events.send(Event::Received(id, packets)).await.is_err() {
+        if events.send(Event::Received(id, packets)).await.is_err() {
             return;
         }
     }
