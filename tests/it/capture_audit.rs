@@ -220,7 +220,7 @@ fn damage_to_the_file_is_reported() {
     let report: Value = serde_json::from_str(&out).expect("valid JSON");
     assert_eq!(report["summary"]["damage"]["packets"], 18);
     let (code, _, errors) = audit(&whole, &["--stream", "7"]);
-    assert_eq!(code, 0);
+    assert_eq!(code, 4);
     assert!(errors.contains("no MQTT connection"), "{errors}");
     let missing = Command::cargo_bin("mqttspec")
         .expect("built")

@@ -18,6 +18,7 @@ mod compare;
 mod coverage;
 mod crash;
 mod ctrl_c;
+mod field;
 mod freedoms;
 mod fuzz_corpus;
 mod html;

@@ -86,7 +86,7 @@ pub struct Totals {
     pub by_brokers: u64,
     /// Violations of a SHOULD.
     pub advice: u64,
-    /// What a gap leaves open.
+    /// What is undecided.
     pub doubts: u64,
 }
 

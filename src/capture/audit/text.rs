@@ -163,7 +163,7 @@ pub fn summary(totals: &Totals, summary: &Summary) -> String {
         let _ = write!(out, ", {} of a SHOULD", count(totals.advice, "violation", "violations"));
     }
     if totals.doubts > 0 {
-        let _ = write!(out, ", {} that a gap or a late start leaves undecided", totals.doubts);
+        let _ = write!(out, ", {} undecided", totals.doubts);
     }
     out.push('\n');
     if summary.tls > 0 {
