@@ -585,7 +585,9 @@ fn a_cause_is_strict_if_all_of_its_cases_rest_on_the_rigour_clause() {
     for (_, profile) in committed() {
         // A cause with `about` says itself why its ruling is another one.
         for cause in profile.known.iter().filter(|cause| cause.about.is_none()) {
-            let mut fitting = outlines.iter().filter(|o| cause.cases.iter().any(|l| l.case.matches(&o.id)));
+            let mut fitting = outlines
+                .iter()
+                .filter(|o| cause.cases.iter().any(|l| l.case.matches(&o.id)));
             let rests = fitting.all(Outline::rests_on_rigour);
             assert_eq!(rests, cause.ruling == Some(Ruling::Strict), "{}", cause.origin());
         }
