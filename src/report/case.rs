@@ -199,8 +199,9 @@ mod ruled {
 mod tests {
     use super::super::{failure, github, json, junit, snapshot, terminal, testing};
     use super::*;
-    use crate::play::{PlayEnd, Played};
+    use crate::play::{Awaited, Failure, FailureKind, PlayEnd, Played, Stage};
     use crate::scenario::Files;
+    use crate::statements::Version;
     use crate::suite::{Judge, Rigour, Weight};
     use crate::transcript::Usual;
     use crate::transcript::testing::{NS, Talk};
@@ -266,6 +267,87 @@ mod tests {
             format!("{:#}\n{:#}\n", model["violations"], model["advice"]),
         ]
         .join("\n")
+    }
+
+    /// A run of one case: a broker that answers a PINGREQ with a reserved flag.
+    fn unnoticed(rigour: Rigour) -> RunResult {
+        let path = "fixed-header/reserved-flags-pingreq";
+        let scenarios = Files::embedded().load(|p| p == path).unwrap();
+        let case = scenarios[0]
+            .cases
+            .iter()
+            .find(|case| case.version == Version::V5)
+            .unwrap();
+        let served = FailureKind::BeforeTheEnd("PINGRESP".to_owned());
+        let refused = Failure {
+            control: false,
+            stage: Stage::Script,
+            kind: served.clone(),
+            place: Some(case.script.steps[1].place.clone()),
+            awaited: vec![Awaited {
+                what: "c <- refused: 0x81".to_owned(),
+                why: served,
+            }],
+            found: None,
+            mismatches: Vec::new(),
+        };
+        let played = Played {
+            transcript: Talk::at(V::V5).transcript(),
+            control: None,
+            end: PlayEnd::Failed(refused),
+            advice: Vec::new(),
+            control_advice: Vec::new(),
+            missed: None,
+        };
+        let judge = Judge {
+            target: &testing::judged_against(),
+            strict: false,
+            rigour,
+        };
+        RunResult {
+            cases: vec![judge.judge(case, played, false)],
+            notes: Vec::new(),
+            crashes_under_load: Vec::new(),
+            ..testing::run()
+        }
+    }
+
+    #[test]
+    fn what_rests_on_the_rigour_clause_alone_is_a_marked_failure() {
+        let run = unnoticed(Rigour::Fail);
+        assert!(run.cases[0].rigour);
+        assert_eq!(run.cases[0].verdict, Verdict::Fail);
+        assert_eq!(Counts::of(&run).rigour_fail, 1);
+        testing::golden!("rigour", &(reports(&run) + &terminal::summary(&run, false)));
+    }
+
+    #[test]
+    fn what_rests_on_the_rigour_clause_alone_may_be_advice() {
+        let run = unnoticed(Rigour::Advice);
+        assert!(!run.cases[0].rigour);
+        assert_eq!(run.cases[0].verdict, Verdict::Pass);
+        assert_eq!((Counts::of(&run).advice, Counts::of(&run).rigour()), (1, 0));
+        assert_eq!(
+            run.cases[0].findings[0].text,
+            "c <- refused: 0x81: PINGRESP came before the connection was closed"
+        );
+    }
+
+    #[test]
+    fn the_line_about_the_rigour_clause_counts_failures_and_known_deviations() {
+        let line = |cases: &[(Verdict, bool)]| {
+            Counts::tally(cases.iter().map(|(verdict, rigour)| (*verdict, *rigour, 0))).rigour_line()
+        };
+        let (fail, known) = (Verdict::Fail, Verdict::Known);
+        assert_eq!(line(&[(fail, false), (known, false), (Verdict::Pass, false)]), None);
+        assert_eq!(
+            line(&[(fail, true)]).unwrap(),
+            "1 of 1 failure rests on the rigour clause (5.0, section 4.13.1) alone"
+        );
+        assert_eq!(
+            line(&[(fail, true), (fail, false), (known, true), (known, true)]).unwrap(),
+            "1 of 2 failures and 2 of 2 known deviations rest on the rigour clause (5.0, section 4.13.1) alone"
+        );
     }
 
     #[test]
