@@ -5,8 +5,8 @@ use crate::sut::Glob;
 /// An entry of the list.
 #[derive(Debug, Clone)]
 pub struct Exception {
-    /// `STATEMENT SCENARIO` for a claim, `TOKEN *` for a fault that no scenario catches, `FREEDOM CASE` for
-    /// a case that is too strict. `*` matches any text.
+    /// `STATEMENT SCENARIO` for a claim, `TOKEN *` for a fault that no scenario catches, `TOKEN STATEMENT` for a
+    /// statement that a rule blames in place of the broken one, `FREEDOM CASE` for a case that is too strict. `*` matches any text.
     pub what: String,
     pub reason: String,
     glob: Glob,
@@ -23,6 +23,12 @@ impl Exceptions {
     pub fn embedded() -> Exceptions {
         Exceptions::read(include_str!("not-noticed.txt"))
             .unwrap_or_else(|line| panic!("not-noticed.txt: `{line}` gives no reason"))
+    }
+
+    /// The statements that rules blame for a fault in another one, which says the same of what the fault does.
+    pub fn equals() -> Exceptions {
+        Exceptions::read(include_str!("equals.txt"))
+            .unwrap_or_else(|line| panic!("equals.txt: `{line}` gives no reason"))
     }
 
     /// The cases that fail although the broker is correct.

@@ -34,6 +34,8 @@ pub struct Noticed {
     /// The scenario's path.
     pub scenario: String,
     pub noticed: bool,
+    /// What the rules found in cases that noticed it, if none of it is the statement that is broken.
+    pub instead: BTreeSet<StatementId>,
 }
 
 /// The machine was too slow for a verdict.
@@ -46,6 +48,14 @@ pub struct TooSlow {
 
 /// Statement and scenario, and whether the scenario catches a fault in it.
 type Claims<'a> = BTreeMap<(StatementId, &'a str), bool>;
+
+/// What the cases of one scenario show of one fault.
+#[derive(Debug, Default)]
+struct Seen {
+    /// For each statement that the scenario claims, whether a case failed.
+    claims: BTreeMap<StatementId, bool>,
+    instead: BTreeSet<StatementId>,
+}
 
 /// All results.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +73,16 @@ impl Walk {
             .map(|((statement, scenario), _)| format!("{statement} {scenario}"));
         let tokens = tokens.into_iter().filter(|(_, seen)| !seen);
         claims.chain(tokens.map(|(token, _)| format!("{token} *"))).collect()
+    }
+
+    /// `TOKEN STATEMENT` for each statement that a rule blames for a fault in another one.
+    pub fn blamed_instead(&self) -> Vec<String> {
+        let pairs = self
+            .all
+            .iter()
+            .flat_map(|n| n.instead.iter().map(move |found| (&n.token, found)));
+        let pairs: BTreeSet<String> = pairs.map(|(token, found)| format!("{token} {found}")).collect();
+        pairs.into_iter().collect()
     }
 
     /// The numbers of claims and of faults.
@@ -212,40 +232,46 @@ impl Trial {
         }
         let mut all = Vec::new();
         for done in tasks.join_all().await {
-            let (scenario, statements) = done?;
-            all.extend(statements.into_iter().map(|(statement, noticed)| Noticed {
+            let (scenario, seen) = done?;
+            all.extend(seen.claims.into_iter().map(|(statement, noticed)| Noticed {
                 statement,
                 token: self.token.clone(),
                 scenario: scenario.clone(),
                 noticed,
+                instead: seen.instead.clone(),
             }));
         }
         Ok(all)
     }
 
-    /// Plays the cases of one scenario, and returns for each statement that it claims whether a case failed. A grid has
+    /// Plays the cases of one scenario, and returns for each statement that it claims whether a case failed, and what the
+    /// rules blame. A grid has
     /// hundreds of cases and one that fails is enough: they are played a few at a time, and only while a claim of
     /// theirs is open.
     async fn scenario(
         self: &Arc<Self>,
         statements: &BTreeSet<StatementId>,
         cases: &[Arc<Case>],
-    ) -> Result<BTreeMap<StatementId, bool>, TooSlow> {
-        let mut seen: BTreeMap<StatementId, bool> = BTreeMap::new();
+    ) -> Result<Seen, TooSlow> {
+        let mut seen = Seen::default();
         let claims = cases.iter().flat_map(|case| &case.proves);
-        seen.extend(claims.filter(|s| statements.contains(s)).map(|s| (*s, false)));
+        let claims = claims.filter(|s| statements.contains(s)).map(|s| (*s, false));
+        seen.claims.extend(claims);
         // On a busy machine a setup may take longer than the short response timeout: claims that were not confirmed are
         // tried again with a longer one.
         for patient in [false, true] {
             for few in cases.chunks(FEW) {
-                let is_open = |case: &&Arc<Case>| case.proves.iter().any(|s| seen.get(s) == Some(&false));
+                let is_open = |case: &&Arc<Case>| case.proves.iter().any(|s| seen.claims.get(s) == Some(&false));
                 let open: Vec<Arc<Case>> = few.iter().filter(is_open).cloned().collect();
                 for (case, result) in self.play_all(open, patient).await? {
                     let noticed = notices(&result);
                     for statement in &case.proves {
-                        if let Some(seen) = seen.get_mut(statement) {
+                        if let Some(seen) = seen.claims.get_mut(statement) {
                             *seen |= noticed;
                         }
+                    }
+                    if noticed {
+                        seen.instead.extend(blamed_instead(&result, statements));
                     }
                 }
             }
@@ -307,6 +333,16 @@ pub fn notices(result: &CaseResult) -> bool {
     result.verdict == Verdict::Fail && (script || rule)
 }
 
+/// The statements that the rules find violated, if none of `broken` is among them: a report names these before what the
+/// case proves. A script that fails names what its case proves, and with it the statement that is broken.
+fn blamed_instead(result: &CaseResult, broken: &BTreeSet<StatementId>) -> Vec<StatementId> {
+    let found: Vec<StatementId> = result.breaches().filter_map(|f| f.statement).collect();
+    if found.iter().any(|s| broken.contains(s)) {
+        return Vec::new();
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,7 +354,22 @@ mod tests {
             token: token.to_owned(),
             scenario: scenario.to_owned(),
             noticed,
+            instead: BTreeSet::new(),
         }
+    }
+
+    #[test]
+    fn a_pair_of_fault_and_blamed_statement_is_told_once() {
+        let mut one = noticed("A", "v5:A", "one", true);
+        one.instead.insert(StatementId::new(Version::V5, "B"));
+        let two = Noticed {
+            scenario: "two".to_owned(),
+            ..one.clone()
+        };
+        let walk = Walk {
+            all: vec![one, two, noticed("A", "v5:A/b", "one", true)],
+        };
+        assert_eq!(walk.blamed_instead(), ["v5:A v5:B"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Fault injection tests the suite: the broker violates one statement at a time. At least one case of every scenario that
 //! claims the statement must notice, and some scenario must notice every fault. What is not noticed is listed with its
-//! reason.
+//! reason, and so is each statement that a rule blames in place of the violated one.
 
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ use mqttspec::scenario::{Case, Files};
 
 /// `STATEMENT SCENARIO` pairs that are not noticed, and `TOKEN *` for faults that no scenario notices.
 const LIST: &str = "src/coverage/not-noticed.txt";
+/// `TOKEN STATEMENT` pairs: what a rule blames in place of the broken statement.
+const EQUALS: &str = "src/coverage/equals.txt";
 
 #[test]
 fn every_claim_notices_its_faults() {
@@ -31,6 +33,13 @@ fn every_claim_notices_its_faults() {
     assert!(
         unlisted.is_empty() && stale.is_empty(),
         "not noticed, and not in {LIST}:\n  {}\nin {LIST}, but noticed (or no longer claimed):\n  {}",
+        unlisted.join("\n  "),
+        stale.join("\n  "),
+    );
+    let (unlisted, stale) = Exceptions::equals().compare(&walk.blamed_instead());
+    assert!(
+        unlisted.is_empty() && stale.is_empty(),
+        "a rule blames another statement than the broken one, and that is not in {EQUALS}:\n  {}\nin {EQUALS}, yet not blamed:\n  {}",
         unlisted.join("\n  "),
         stale.join("\n  "),
     );
