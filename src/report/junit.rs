@@ -18,6 +18,14 @@ pub fn run(run: &RunResult) -> String {
     for case in &run.cases {
         suite.add_test_case(test_case(case, &run.target));
     }
+    if run.unplayed > 0 {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        let message = format!("the run ended early: {} not played", case::plural(run.unplayed, "case"));
+        status.set_message(message);
+        let mut test = TestCase::new("not played", status);
+        test.set_classname("mqttspec");
+        suite.add_test_case(test);
+    }
     if !run.crashes_under_load.is_empty() {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
         status.set_message("the broker ended while several cases ran, but none of them ends it alone");
@@ -126,6 +134,19 @@ mod tests {
     #[test]
     fn every_case_is_a_test_case() {
         golden!("junit", &super::run(&testing::run()));
+    }
+
+    #[test]
+    fn what_was_not_played_is_an_error() {
+        let mut run = testing::run();
+        (run.interrupted, run.unplayed) = (true, 12);
+        let text = super::run(&run);
+        assert!(
+            text.contains("<error message=\"the run ended early: 12 cases not played\""),
+            "{text}"
+        );
+        run.unplayed = 0;
+        assert!(!super::run(&run).contains("not played"));
     }
 
     #[test]

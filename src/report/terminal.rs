@@ -241,10 +241,10 @@ pub fn last_line(run: &RunResult) -> String {
     if parts.is_empty() {
         parts.push("no case was played".to_owned());
     }
-    let interrupted = if run.interrupted {
-        ", interrupted before the end"
-    } else {
-        ""
+    let interrupted = match (run.interrupted, run.unplayed) {
+        (false, _) => String::new(),
+        (true, 0) => ", interrupted before the end".to_owned(),
+        (true, n) => format!(", interrupted before the end: {n} not played"),
     };
     format!(
         "{}: {} in {}{interrupted}\n",

@@ -287,5 +287,6 @@ pub fn run() -> RunResult {
         notes: vec!["5.0 is not offered".to_owned()],
         crashes_under_load: vec!["qos2/passes@v3.1.1".to_owned(), "connect/known@v3.1.1".to_owned()],
         interrupted: false,
+        unplayed: 0,
     }
 }

@@ -59,10 +59,7 @@ impl Session {
         for (version, answer) in answers.iter().filter(|(_, answer)| !served(answer)) {
             // At another configuration of the same broker the version was found to be served.
             if some_served && number == 0 && is_level(answer) && !self.target.states_versions {
-                let why = format!(
-                    "the broker does not serve {version}: {version} {}",
-                    answer.words(*version)
-                );
+                let why = format!("{version} {}", answer.words(*version));
                 self.target.not_offered.insert(*version, why);
             } else {
                 refused.push((*version, answer));

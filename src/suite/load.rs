@@ -2,7 +2,7 @@
 //! other cases.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::play::{Played, answer_times, seconds, stray_topic};
 
@@ -19,14 +19,18 @@ const AIM: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Load {
     response_timeout: Duration,
-    /// The last answer times since `jobs` was lowered.
+    /// The last answer times of cases that began since `since`.
     window: VecDeque<Duration>,
+    /// When the number of cases that are played became `jobs`; `None` while there are still more.
+    since: Option<Instant>,
     /// The number of cases in parallel at the start.
     began_with: usize,
     /// The same now.
     jobs: usize,
     /// The answer time that 95 % did not exceed when the number was first lowered.
     slow: Option<Duration>,
+    /// The same when it was last lowered.
+    last: Option<Duration>,
     /// Cases that got messages of other cases.
     strays: usize,
     /// One of those messages: the case and the topic.
@@ -38,25 +42,36 @@ impl Load {
         Load {
             response_timeout,
             window: VecDeque::with_capacity(WINDOW),
+            since: Some(Instant::now()),
             began_with: jobs,
             jobs,
             slow: None,
+            last: None,
             strays: 0,
             example: None,
         }
     }
 
-    /// Takes what a case shows. Says how many cases fewer are to be played in parallel from now on.
-    pub(super) fn note(&mut self, id: &str, played: &Played) -> usize {
+    /// Takes what a case shows that began at `began`. Says how many cases fewer are to be played in parallel from now on.
+    pub(super) fn note(&mut self, id: &str, played: &Played, began: Instant) -> usize {
         let exchanges = || std::iter::once(&played.transcript).chain(&played.control);
         if let Some(topic) = exchanges().find_map(stray_topic) {
             self.strays += 1;
             self.example.get_or_insert_with(|| (id.to_owned(), topic));
         }
-        self.answered(exchanges().flat_map(answer_times))
+        self.answered(exchanges().flat_map(answer_times), began)
     }
 
-    fn answered(&mut self, times: impl Iterator<Item = Duration>) -> usize {
+    /// The number of cases that are played is as low as was asked for.
+    pub(super) fn is_lowered(&mut self) {
+        self.since = Some(Instant::now());
+    }
+
+    fn answered(&mut self, times: impl Iterator<Item = Duration>, began: Instant) -> usize {
+        // What began beside more cases than are played now says nothing of their number.
+        if self.since.is_none_or(|since| began < since) {
+            return 0;
+        }
         for time in times {
             if self.window.len() == WINDOW {
                 self.window.pop_front();
@@ -66,15 +81,19 @@ impl Load {
         let Some(slow) = self.percentile().filter(|time| *time > self.response_timeout / SLOW) else {
             return 0;
         };
-        if self.jobs == 1 {
+        // A broker that is as slow with fewer clients is not slow because of them.
+        let is_helpful = self.last.is_none_or(|last| slow < last * 3 / 4);
+        if self.jobs == 1 || !is_helpful {
             return 0;
         }
+        self.last = Some(slow);
         self.slow.get_or_insert(slow);
         // The time to an answer grows about as the number of clients does.
         let share = (self.response_timeout / AIM).as_secs_f64() / slow.as_secs_f64();
         let fewer = ((self.jobs as f64 * share) as usize).clamp(1, self.jobs - 1);
         let by = self.jobs - fewer;
         self.jobs = fewer;
+        self.since = None;
         self.window.clear();
         by
     }
@@ -134,38 +153,57 @@ mod tests {
         std::iter::repeat_n(Duration::from_millis(ms), count)
     }
 
+    /// Answer times of cases that begin now.
+    fn now(load: &mut Load, times: impl Iterator<Item = Duration>) -> usize {
+        load.answered(times, Instant::now())
+    }
+
     #[test]
     fn slow_answers_lower_the_number_of_cases_in_proportion() {
         let mut load = Load::new(Duration::from_secs(2), 64);
+        let at_first = Instant::now();
         // A few slow ones among many are no sign.
-        assert_eq!(load.answered(ms(10, 190).chain(ms(1900, 5))), 0);
+        assert_eq!(now(&mut load, ms(10, 190).chain(ms(1900, 5))), 0);
         assert!(!load.is_disturbed());
-        assert_eq!(load.answered(ms(1800, 200)), 64 - 17);
+        assert_eq!(now(&mut load, ms(1800, 200)), 64 - 17);
         assert!(load.is_disturbed());
-        // What was measured before says nothing of the new number.
-        assert_eq!(load.answered(ms(1800, 39)), 0);
-        assert_eq!(load.answered(ms(1800, 1)), 17 - 4);
-        assert_eq!(load.answered(ms(100, 200)), 0);
+        // Until there are so few, and of cases that began before that, nothing is measured.
+        assert_eq!(now(&mut load, ms(1800, 200)), 0);
+        load.is_lowered();
+        assert_eq!(load.answered(ms(1800, 200), at_first), 0);
+        assert_eq!(now(&mut load, ms(1200, 39)), 0);
+        assert_eq!(now(&mut load, ms(1200, 1)), 17 - 7);
+        load.is_lowered();
+        assert_eq!(now(&mut load, ms(100, 200)), 0);
         assert_eq!(
             load.notes(false),
             [
                 "answers took 1.8 s (95 %), and the response timeout is 2 s: 64 cases in parallel were too many, the rest were played \
-              with 4; use --jobs 4, or `jobs: 4` in a profile"
+                 with 7; use --jobs 7, or `jobs: 7` in a profile"
             ]
         );
     }
 
     #[test]
+    fn a_broker_that_is_as_slow_with_fewer_is_left_at_that() {
+        let mut load = Load::new(Duration::from_secs(2), 64);
+        assert_eq!(now(&mut load, ms(1500, 60)), 64 - 21);
+        load.is_lowered();
+        assert_eq!(now(&mut load, ms(1400, 200)), 0);
+    }
+
+    #[test]
     fn one_case_at_a_time_is_the_least() {
         let mut load = Load::new(Duration::from_millis(100), 2);
-        assert_eq!(load.answered(ms(5000, 60)), 1);
-        assert_eq!(load.answered(ms(5000, 60)), 0);
+        assert_eq!(now(&mut load, ms(5000, 60)), 1);
+        load.is_lowered();
+        assert_eq!(now(&mut load, ms(500, 60)), 0);
     }
 
     #[test]
     fn a_run_without_a_sign_has_no_note() {
         let mut load = Load::new(Duration::from_secs(2), 64);
-        assert_eq!(load.answered(ms(3, 500)), 0);
+        assert_eq!(now(&mut load, ms(3, 500)), 0);
         assert_eq!(load.notes(true), Vec::<String>::new());
     }
 }

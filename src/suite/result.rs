@@ -183,6 +183,8 @@ pub struct RunResult {
     pub crashes_under_load: Vec<String>,
     /// Ended by Ctrl-C or a limit before every case was played.
     pub interrupted: bool,
+    /// How many cases were selected and not played, because the run ended early.
+    pub unplayed: usize,
 }
 
 /// What the suite tells while it runs, in the order in which it happens.

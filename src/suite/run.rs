@@ -134,6 +134,7 @@ pub async fn run(
     }
     let ended = session.end().await;
     // Shared, not copied: with its transcripts it is by far the largest thing of a run.
+    let unplayed = results.iter().filter(|result| result.is_none()).count();
     let result = Arc::new(RunResult {
         target: target.info.clone(),
         duration: began.elapsed(),
@@ -141,6 +142,7 @@ pub async fn run(
         notes: ended.notes,
         crashes_under_load: ended.crashes_under_load,
         interrupted,
+        unplayed,
     });
     let _ = events.send(RunEvent::Ended(Arc::clone(&result)));
     Ok(result)

@@ -321,20 +321,20 @@ impl Session {
             began = Instant::now();
             Box::pin(self.play_alone(case, place)).await
         } else {
-            let permit = self.side_by_side.acquire().await;
+            let permit = self.side_by_side.acquire().await.ok();
             began = Instant::now();
             let outcome = Box::pin(self.play_shared(case, place)).await;
             if let Outcome::Played { played, .. } = &outcome.0 {
-                let fewer = self.load().note(&case.id, played);
+                let fewer = self.load().note(&case.id, played, began);
                 self.surplus.fetch_add(fewer, Ordering::Relaxed);
             }
             let less = |surplus: usize| surplus.checked_sub(1);
-            if self
-                .surplus
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
-                .is_ok()
-            {
-                permit.into_iter().for_each(SemaphorePermit::forget);
+            let surplus = (self.surplus).fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+            if let (Ok(before), Some(permit)) = (surplus, permit) {
+                permit.forget();
+                if before == 1 {
+                    self.load().is_lowered();
+                }
             }
             outcome
         };

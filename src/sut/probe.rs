@@ -35,7 +35,7 @@ impl Answer {
             Answer::Offered { .. } => "is served".to_owned(),
             Answer::NotOffered { code } => format!("is not served: {}", named(*code, version)),
             Answer::Refused { code } => format!("is refused: {}", named(*code, version)),
-            Answer::Closed => "is closed without a CONNACK".to_owned(),
+            Answer::Closed => "gets no CONNACK: the connection is closed".to_owned(),
             Answer::Silent => "gets no answer".to_owned(),
         }
     }
