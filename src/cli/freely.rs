@@ -14,8 +14,8 @@ use super::Exit;
 use super::args::CoverageArgs;
 use super::out::{fail, print, print_error};
 
-/// How many sets run in parallel: the cases of one mostly wait.
-const SIDE_BY_SIDE: usize = 2;
+/// How many sets run in parallel: the cases of one mostly wait, those of `delay-all` for two minutes.
+const SIDE_BY_SIDE: usize = 3;
 
 /// Plays the cases with each set of freedoms, and prints which of them fail.
 pub fn walk(args: &CoverageArgs, mut cases: Vec<Arc<Case>>) -> Exit {
