@@ -104,6 +104,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "source",
             "statements",
             "wire",
+            "secret",
             "transport",
             "transcript",
             "capture",
