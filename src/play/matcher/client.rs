@@ -217,6 +217,12 @@ impl Client {
         }
     }
 
+    /// Takes note that what came again needs an acknowledgement again.
+    pub fn acknowledged_again(&mut self, repeated: PacketType, packet_id: u16) {
+        let pings = self.connection.as_ref().map_or(0, Connection::open_pings);
+        self.crossings.acknowledged_again(repeated, packet_id, pings);
+    }
+
     /// Takes note of what the broker sent. Called before it is decided who takes it.
     pub fn received(&mut self, packet: &Packet, version: Version) {
         if let Some(connection) = &mut self.connection {

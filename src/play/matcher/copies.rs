@@ -97,6 +97,16 @@ impl Crossings {
         self.0.iter().any(|c| is_it(c) && may_be(c))
     }
 
+    /// What came again on a resumed session is acknowledged again, behind `pings` PINGREQs that are not answered: from now on it
+    /// may cross that acknowledgement, as on any living connection.
+    pub fn acknowledged_again(&mut self, packet_type: PacketType, packet_id: u16, pings: usize) {
+        let carried = self.0.iter_mut().filter(|c| c.earlier);
+        for crossing in carried.filter(|c| (c.packet_type, c.packet_id) == (packet_type, packet_id)) {
+            crossing.earlier = false;
+            crossing.pongs = pings + 1;
+        }
+    }
+
     /// A new connection has begun. On it, the first PINGRESP comes behind all that a resumed session brings again.
     pub fn carry_over(&mut self) {
         for crossing in &mut self.0 {
@@ -198,5 +208,20 @@ mod tests {
         assert!(may_bring(&crossings));
         crossings.pong();
         assert!(!may_bring(&crossings));
+    }
+
+    #[test]
+    fn what_a_resumed_session_brings_again_may_cross_its_second_acknowledgement_at_3_x() {
+        for (version, crosses) in [(Version::V3_1_1, true), (Version::V5, false)] {
+            let mut crossings = Crossings::default();
+            crossings.acknowledged(PacketType::Publish, 7, 1, 0);
+            crossings.carry_over();
+            crossings.acknowledged_again(PacketType::Publish, 7, 1);
+            // The PINGRESP answers a PINGREQ that was sent before the acknowledgement.
+            crossings.pong();
+            assert_eq!(crossings.may_bring(PacketType::Publish, 7, 1, version), crosses);
+            crossings.pong();
+            assert!(!crossings.may_bring(PacketType::Publish, 7, 1, version));
+        }
     }
 }

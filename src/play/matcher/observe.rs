@@ -232,6 +232,7 @@ impl Matcher {
                         .crossings
                         .may_bring(PacketType::PubRel, ack.packet_id, 0, version) =>
             {
+                client.acknowledged_again(PacketType::PubRel, ack.packet_id);
                 self.answer(index, &Packet::PubComp(Ack::new(ack.packet_id)), Author::Auto);
                 Use::Absorbed
             }
@@ -341,6 +342,7 @@ impl Matcher {
             )
         {
             // A repeat that crossed our PUBACK, which ended the exchange for us.
+            self.clients[index].acknowledged_again(PacketType::Publish, id);
             self.answer(index, &Packet::PubAck(Ack::new(id)), Author::Auto);
             // No step can want it, and one that says little of its packet must not take it for another.
             return Use::Absorbed;
