@@ -4,6 +4,7 @@ mod dump;
 mod text;
 
 use std::io::{IsTerminal, Read};
+use std::ops::Range;
 use std::path::Path;
 
 use crate::secret::{Policy, part_of_connect};
@@ -168,10 +169,16 @@ impl Packet {
         describe_bytes(&self.bytes, version, self.from).breaches
     }
 
-    /// Overwrites the password of a CONNECT; says whether there was one.
+    /// Overwrites the password of a CONNECT; says whether there was one. The length before it stays, or the packet would
+    /// be malformed.
     fn mask(&mut self, version: Version) -> bool {
-        let spans = match self.frame() {
-            Some(frame) => Policy::Run.spans(&frame.raw, &decode_frame(&frame, version, self.from)),
+        const LENGTH: usize = 2;
+        let spans: Vec<Range<usize>> = match self.frame() {
+            Some(frame) => Policy::Run
+                .spans(&frame.raw, &decode_frame(&frame, version, self.from))
+                .into_iter()
+                .map(|span| (span.start + LENGTH).min(span.end)..span.end)
+                .collect(),
             None => part_of_connect(&self.bytes).into_iter().collect(),
         };
         let mut masked = false;
@@ -213,5 +220,62 @@ impl Versions {
         match self {
             Versions::Given(version) | Versions::Stated(version) | Versions::Guessed(version) => version,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(hex: &str) -> Vec<Packet> {
+        packets(&text::parse(hex).unwrap(), None)
+    }
+
+    /// A CONNECT of 5.0 with the user name `u` and the password `secret`.
+    const LOGIN: &str = "10 1c 00 04 4d 51 54 54 05 c2 00 3c 00 00 04 61 62 63 64 00 01 75 00 06 73 65 63 72 65 74";
+
+    #[test]
+    fn the_password_is_masked_and_the_packet_stays_well_formed() {
+        let mut packet = parts(LOGIN).remove(0);
+        assert!(packet.mask(Version::V5));
+        assert!(packet.bytes.ends_with(b"\0\x06******"));
+        assert_eq!(packet.breaches(Version::V5), 0);
+        let mut cut = parts(&LOGIN[..LOGIN.len() - 6]).remove(0);
+        assert!(cut.mask(Version::V5) && !cut.bytes.windows(4).any(|w| w == b"secr"));
+        let mut other = parts("c0 00").remove(0);
+        assert!(!other.mask(Version::V5));
+    }
+
+    #[test]
+    fn a_connect_states_its_version_and_other_packets_show_theirs() {
+        let version = |hex: &str| Versions::of(&parts(hex)).first();
+        assert_eq!(version(LOGIN), Version::V5);
+        assert_eq!(version("20 02 00 00"), Version::V3_1_1);
+        assert!(matches!(
+            Versions::of(&parts("20 03 00 00 00")),
+            Versions::Guessed(Version::V5)
+        ));
+        // What fits no version is decoded as 3.1.1.
+        assert_eq!(version("21 02 00 00"), Version::V3_1_1);
+        // Bit 7 of the level is a bridge's.
+        assert_eq!(
+            version("10 13 00 04 4d 51 54 54 84 02 00 3c 00 07 6d 65 74 65 72 2d 37"),
+            Version::V3_1_1
+        );
+    }
+
+    #[test]
+    fn the_sender_of_a_packet_of_both_sides_follows_the_others() {
+        let from = |hex: &str| parts(hex).iter().map(|p| p.from).collect::<Vec<_>>();
+        assert_eq!(from("c0 00 40 02 00 01"), [Side::Client, Side::Client]);
+        assert_eq!(from("d0 00 40 02 00 01"), [Side::Server, Side::Server]);
+        assert_eq!(from("40 02 00 01"), [Side::Server]);
+        assert_eq!(from("> 40 02 00 01"), [Side::Client]);
+        // A packet may be in several parts of its side.
+        let both = parts("> c0\n< d0 00\n> 00");
+        assert_eq!(
+            both.iter().map(|p| p.bytes.clone()).collect::<Vec<_>>(),
+            [vec![0xd0, 0], vec![0xc0, 0]]
+        );
     }
 }
