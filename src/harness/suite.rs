@@ -41,6 +41,7 @@ impl Suite {
             known: Vec::new(),
             response_timeout: None,
             options: RunOptions {
+                asks_first: true,
                 second_look: Some(LookLimit::default()),
                 ..RunOptions::default()
             },
@@ -111,6 +112,13 @@ impl Suite {
     /// What a failure is that rests on the rigour clause of 5.0 (section 4.13.1) alone; a failure by default.
     pub fn rigour(mut self, rigour: Rigour) -> Self {
         self.options.rigour = rigour;
+        self
+    }
+
+    /// Whether the target is asked before the first case if it lets clients in, which is the default. Without it, a peer that
+    /// lets no client in fails every case.
+    pub fn asks_first(mut self, asks: bool) -> Self {
+        self.options.asks_first = asks;
         self
     }
 
@@ -191,7 +199,7 @@ impl Suite {
     pub async fn run_async(&self, target: TargetBuilder) -> Result<Arc<RunResult>, RunError> {
         let cases = self.cases()?;
         let options = RunOptions {
-            asks_first: !target.is_changed(),
+            asks_first: self.options.asks_first && !target.is_changed(),
             second_look: self.options.second_look.filter(|_| !target.is_changed()),
             ..self.options.clone()
         };

@@ -85,6 +85,9 @@ fn frames(file: &Path) -> Vec<Frame> {
     frames
 }
 
+/// Behind the id of a case, for its control.
+const CONTROL: &str = " (control)";
+
 /// The bytes of each direction of each connection, by case and by connection in the order of opening, reassembled by their
 /// sequence numbers.
 fn carried(frames: &[Frame]) -> BTreeMap<(String, u16, bool), Vec<u8>> {
@@ -100,7 +103,11 @@ fn carried(frames: &[Frame]) -> BTreeMap<(String, u16, bool), Vec<u8>> {
         if frame.payload.is_empty() {
             continue;
         }
-        let case = frame.comment.split(' ').next().unwrap_or_default().to_owned();
+        let mut words = frame.comment.split(' ');
+        let mut case = words.next().unwrap_or_default().to_owned();
+        if words.next() == Some("(control)") {
+            case += CONTROL;
+        }
         let bytes = carried.entry((case, frame.client.1, frame.from_client)).or_default();
         let at = frame
             .sequence
@@ -121,12 +128,14 @@ fn said(report: &serde_json::Value) -> BTreeMap<(String, u16, bool), Vec<u8>> {
     let mut said: BTreeMap<(String, u16, bool), Vec<u8>> = BTreeMap::new();
     for case in report["cases"].as_array().expect("cases") {
         let id = case["id"].as_str().expect("an id");
-        for event in case["transcript"].as_array().expect("events") {
-            let Some(bytes) = event["bytes"].as_str() else { continue };
-            let port = 49_152 + event["connection"].as_u64().expect("a number") as u16;
-            said.entry((id.to_owned(), port, event["direction"] == "to"))
-                .or_default()
-                .extend(hex::decode(bytes).expect("hex"));
+        for (exchange, suffix) in [("transcript", ""), ("control", CONTROL)] {
+            for event in case[exchange].as_array().into_iter().flatten() {
+                let Some(bytes) = event["bytes"].as_str() else { continue };
+                let port = 49_152 + event["connection"].as_u64().expect("a number") as u16;
+                said.entry((format!("{id}{suffix}"), port, event["direction"] == "to"))
+                    .or_default()
+                    .extend(hex::decode(bytes).expect("hex"));
+            }
         }
     }
     said
