@@ -43,6 +43,8 @@ pub struct Conn {
     pub client_left: bool,
     /// The broker sent DISCONNECT (5.0).
     pub broker_left: bool,
+    /// When the broker last said something; its end counts.
+    pub heard: Option<std::time::Duration>,
     /// The broker's direction has ended, at this time.
     pub broker_end: Option<std::time::Duration>,
     /// PINGREQs without a PINGRESP.

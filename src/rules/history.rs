@@ -151,6 +151,9 @@ impl History {
             hole: !matches!(event.what, What::Open),
             ..Conn::default()
         });
+        if from_broker {
+            conn.heard = Some(event.at);
+        }
         if self.both {
             conn.sent.apply(event, from_broker);
             conn.waiting.apply(event, from_broker);

@@ -85,30 +85,24 @@ fn stored(m: &Moment, earlier: &Conn, terms: SessionTerms) -> Option<bool> {
     if m.version != Version::V5 {
         return Some(!terms.clean);
     }
-    let end = earlier.broker_end;
-    match (terms.expiry, end) {
+    match (terms.expiry, earlier.broker_end) {
         (u32::MAX, _) => Some(true),
         // The session ends with the connection, and that the broker has closed it is all that tells when this was.
-        (0, Some(_)) => Some(false),
-        (0, None) => None,
-        (seconds, Some(end)) => {
-            let gone = m.event.at.saturating_sub(end);
-            let expiry = Duration::from_secs(seconds.into());
-            if gone + SLACK < expiry {
-                Some(true)
-            } else {
-                // When it is removed after its end is not said.
-                None
-            }
+        (0, end) => end.map(|_| false),
+        // It cannot have closed the connection before it last said something there.
+        (seconds, _) => {
+            let gone = m.event.at.saturating_sub(earlier.heard?);
+            // When a session is removed after its end is not said.
+            (gone + SLACK < Duration::from_secs(seconds.into())).then_some(true)
         }
-        (_, None) => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::*;
-    use crate::wire::{Connect, Version};
+    use crate::wire::property::id::SESSION_EXPIRY_INTERVAL;
+    use crate::wire::{Connect, PropertyValue, Version};
 
     #[test]
     fn a_clean_session_is_not_present() {
@@ -143,6 +137,22 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_cannot_have_expired_is_stored_though_no_end_was_seen() {
+        let kept = |seconds, session_present| {
+            let mut first = connect(Version::V5, "c");
+            first.clean_start = false;
+            (first.properties).push(SESSION_EXPIRY_INTERVAL, PropertyValue::U32(seconds));
+            let t = Talk::new(Version::V5).open(1).to(1, first.into());
+            t.from(1, connack(0, false)).resumed(2, "c", session_present)
+        };
+        assert_eq!(kept(60, false).breaches(), ["MQTT-3.2.2-3"]);
+        assert!(kept(60, true).breaches().is_empty());
+        // It may have expired, or its connection has not ended.
+        assert!(kept(1, false).breaches().is_empty());
+        assert!(kept(0, true).breaches().is_empty());
+    }
+
+    #[test]
     fn a_connect_that_was_not_answered_leaves_it_open() {
         let version = Version::V3_1_1;
         let t = |session_present| {
@@ -159,8 +169,7 @@ mod tests {
 
     #[test]
     fn a_disconnect_shortens_a_session_and_never_makes_one_last() {
-        use crate::wire::property::id::SESSION_EXPIRY_INTERVAL;
-        use crate::wire::{Disconnect, PropertyValue};
+        use crate::wire::Disconnect;
         let leave = |expiry: u32| {
             let mut packet = Disconnect::default();
             packet
