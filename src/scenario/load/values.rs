@@ -134,6 +134,15 @@ impl Cx<'_> {
             return self.made(node, what, max);
         }
         let template = self.template(node, what)?;
+        // Whoever copies it into an expectation would have written a condition.
+        if let Some(text) = node.text().filter(|text| node.is_plain() && is_condition(text)) {
+            self.error_help(
+                &node.place,
+                format!("{what} is text that is a condition in an expectation"),
+                format!("quote it: \"{text}\""),
+            );
+            return None;
+        }
         Some(match template.0.as_slice() {
             [TextPart::Var(var)] => Expr::Var {
                 var: var.clone(),
@@ -373,6 +382,11 @@ impl Cx<'_> {
         let start = node.text().and_then(|text| text.find(part)).unwrap_or(0);
         self.part_error(node, start..start + part.len(), message);
     }
+}
+
+/// Whether unquoted text is more than a value in an expectation.
+fn is_condition(text: &str) -> bool {
+    text == "any" || text.starts_with("not ") || text.contains(" or ")
 }
 
 /// The ends of `5..9`, `5..` or `..9`; `..` alone is no range.
