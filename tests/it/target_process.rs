@@ -153,13 +153,15 @@ async fn a_port_in_use_is_reported() {
     );
 }
 
-#[tokio::test]
-async fn another_program_on_the_port_is_not_mistaken_for_the_broker() {
-    // The broker does not listen, and another program takes the port that was meant for it.
+/// A profile whose broker does not listen, and a peer that takes the port that was meant for it.
+async fn with_a_stranger(
+    more: &str,
+    start: impl AsyncFnOnce(Arc<Profile>) -> Result<(), StartError>,
+) -> Result<(), StartError> {
     let script = r#"echo "$TEST_BROKER_PORT" > "$PORT_FILE"; exec sleep 60"#;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("port");
-    let more = format!("    PORT_FILE: {}\n", quoted(file.to_str().unwrap()));
+    let more = format!("    PORT_FILE: {}\n{more}", quoted(file.to_str().unwrap()));
     let stranger = async {
         let port = loop {
             let text = std::fs::read_to_string(&file).unwrap_or_default();
@@ -170,8 +172,23 @@ async fn another_program_on_the_port_is_not_mistaken_for_the_broker() {
         };
         Peer::start_at(Kind::Mute, port)
     };
-    let (error, _stranger) = tokio::join!(failure(profile(script, "mute", &more)), stranger);
+    let (result, _stranger) = tokio::join!(start(profile(script, "mute", &more)), stranger);
+    result
+}
+
+#[tokio::test]
+async fn another_program_on_the_port_is_not_mistaken_for_the_broker() {
+    let start = async |profile| Broker::start(profile, false).await.map(drop);
+    let error = with_a_stranger("", start).await.unwrap_err();
     assert!(matches!(error, StartError::PortTaken { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn the_port_of_a_container_belongs_to_its_engine() {
+    let start = async |profile| Broker::start(profile, false).await.map(drop);
+    with_a_stranger("  container: true\n", start)
+        .await
+        .expect("the broker is elsewhere");
 }
 
 #[tokio::test]

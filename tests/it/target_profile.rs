@@ -32,6 +32,7 @@ process:
   install: apt install broker
   ready_timeout: 60s
   stop_timeout: 1.5s
+  container: true
 mqtt: { v3.1.1: "mqtt://127.0.0.1:$port", v5: "mqtt://[::1]:$port2" }
 versions: [v5, v3.1.1]
 login: { username: u, password: p }
@@ -137,6 +138,7 @@ fn everything_that_a_profile_can_say() {
         (process.ready_timeout, process.stop_timeout),
         (Duration::from_secs(60), Duration::from_millis(1500))
     );
+    assert!(process.container);
     let words = Words {
         ports: BTreeMap::from([("port".into(), 1), ("port2".into(), 2)]),
         ..Words::default()
@@ -179,7 +181,7 @@ fn everything_that_a_profile_can_say() {
     assert!(first.sometimes && second.fails == [Fails::Crash] && second.case.matches("qos2/a@v5"));
     assert!(third.untriaged && listed.varies && !first.varies);
     let stale = third.error_at(&listed.place, "matches no case").to_string();
-    assert!(stale.contains("--> p.yaml:31:13"), "{stale}");
+    assert!(stale.contains("--> p.yaml:32:13"), "{stale}");
 }
 
 #[test]
@@ -551,7 +553,11 @@ fn hostile_text_of_the_largest_size_is_refused_quickly() {
 
 /// The profiles of `ci/brokers`, and their files.
 fn committed() -> Vec<(PathBuf, Profile)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("ci/brokers");
+    profiles_in("ci/brokers")
+}
+
+fn profiles_in(folder: &str) -> Vec<(PathBuf, Profile)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files
         .filter(|path| path.extension().is_some_and(|e| e == "yaml"))
@@ -576,6 +582,18 @@ fn the_committed_profiles_are_profiles() {
             let is_judged = cause.severity.is_some() && cause.effect.is_some() && cause.ruling.is_some();
             assert!(is_judged, "{}", cause.origin());
         }
+    }
+}
+
+#[test]
+fn the_examples_of_containers_are_profiles() {
+    let profiles = profiles_in("ci/examples/containers");
+    assert_eq!(profiles.len(), 5);
+    for (path, profile) in profiles {
+        assert_eq!(path.file_stem().unwrap().to_str(), Some(profile.name.as_str()));
+        let process = profile.process.expect("the run starts it");
+        assert!(process.container, "{}", profile.name);
+        assert_eq!(process.command[0], "$here/container.sh");
     }
 }
 

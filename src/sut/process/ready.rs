@@ -61,7 +61,9 @@ pub(super) async fn wait(
                     format!("it answers a CONNECT with code {code:#04x}, not available")
                 }
                 Some(Ok(Reply::Connack { .. })) => {
-                    if is_loopback(address) && is_strangers(started.group(), address.port()).await {
+                    // Of a container the engine has the port.
+                    let is_visible = !process.container && is_loopback(address);
+                    if is_visible && is_strangers(started.group(), address.port()).await {
                         return Err(StartError::PortTaken {
                             address: address.clone(),
                         });

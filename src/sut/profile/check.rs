@@ -47,7 +47,7 @@ pub(super) const KEYS: [&str; 23] = [
 ];
 /// Former names of keys, which stay valid, and their present names.
 const FORMER_KEYS: [(&str, &str); 1] = [("patience", "response_timeout")];
-const PROCESS_KEYS: [&str; 9] = [
+const PROCESS_KEYS: [&str; 10] = [
     "command",
     "files",
     "files_over",
@@ -57,6 +57,7 @@ const PROCESS_KEYS: [&str; 9] = [
     "install",
     "ready_timeout",
     "stop_timeout",
+    "container",
 ];
 const TLS_KEYS: [&str; 5] = ["ca", "certificate", "key", "server_name", "insecure"];
 
@@ -241,6 +242,7 @@ impl Check<'_> {
         let install = self.given(node, "install", |check, node| check.string(node, "`install`"));
         let ready = self.positive_duration(node, "ready_timeout");
         let stop = self.positive_duration(node, "stop_timeout");
+        let container = self.flag(node, "container");
         Ok(Process {
             command: command?,
             files: files?.unwrap_or_default(),
@@ -251,6 +253,7 @@ impl Check<'_> {
             install: install?,
             ready_timeout: ready?.unwrap_or(READY_TIMEOUT),
             stop_timeout: stop?.unwrap_or(STOP_TIMEOUT),
+            container: container?,
         })
     }
 

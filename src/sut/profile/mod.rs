@@ -104,6 +104,8 @@ pub struct Process {
     pub ready_timeout: Duration,
     /// How long it may take to end after SIGTERM, before SIGKILL.
     pub stop_timeout: Duration,
+    /// The program runs a container engine: the broker and its listener belong to no process of the program's group.
+    pub container: bool,
 }
 
 /// The addresses of a target, with `$port` in them if the broker is started by the run.
