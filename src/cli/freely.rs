@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use crate::coverage::{Exceptions, FreeTrial, FreeWalker, walk_freely};
+use crate::coverage::{Exceptions, FalseAlarm, FreeTrial, FreeWalker, walk_freely};
 use crate::harness;
 use crate::play::Settings;
 use crate::reference::{Free, packs, random_set};
@@ -14,8 +14,8 @@ use super::Exit;
 use super::args::CoverageArgs;
 use super::out::{fail, print, print_error};
 
-/// How many sets run in parallel: the cases of one mostly wait, those of `delay-all` for two minutes.
-const SIDE_BY_SIDE: usize = 3;
+/// How many sets run in parallel for each processor: the cases of one mostly wait.
+const FOR_EACH_PROCESSOR: usize = 3;
 
 /// Plays the cases with each set of freedoms, and prints which of them fail.
 pub fn walk(args: &CoverageArgs, mut cases: Vec<Arc<Case>>) -> Exit {
@@ -29,10 +29,13 @@ pub fn walk(args: &CoverageArgs, mut cases: Vec<Arc<Case>>) -> Exit {
         Err(error) => return fail(Exit::Unreachable, error),
     };
     let shows = std::io::stderr().is_terminal();
-    let progress = |done: usize, total: usize| {
+    let done = |trial: &FreeTrial, done: usize, total: usize| {
         if shows {
-            let end = if done == total { "\r\x1b[K" } else { "" };
-            print_error(&format!("\r{done} of {total} sets of freedoms{end}"));
+            print_error("\r\x1b[K");
+        }
+        print(&lines(trial));
+        if shows && done < total {
+            print_error(&format!("{done} of {total} sets of freedoms"));
         }
     };
     let walker = FreeWalker {
@@ -43,12 +46,13 @@ pub fn walk(args: &CoverageArgs, mut cases: Vec<Arc<Case>>) -> Exit {
             dialer: harness::reference_dialer(),
             ..Settings::default()
         },
-        side_by_side: SIDE_BY_SIDE,
+        side_by_side: FOR_EACH_PROCESSOR * std::thread::available_parallelism().map_or(1, |n| n.get()),
         seed: harness::seed(),
-        done: &progress,
+        done: &done,
     };
+    print("failed  skipped  time  set of freedoms\n");
     match runtime.block_on(walk_freely(walker)) {
-        Ok(trials) => tell(&trials),
+        Ok(trials) => total(&trials),
         Err(message) => fail(Exit::Usage, message),
     }
 }
@@ -67,32 +71,45 @@ fn sets(args: &CoverageArgs) -> Vec<String> {
     named.into_iter().chain(random).collect()
 }
 
-fn tell(trials: &[FreeTrial]) -> Exit {
-    print("failed  skipped  time  set of freedoms\n");
+/// The result of a set, with a line for each false alarm.
+fn lines(trial: &FreeTrial) -> String {
     let list = Exceptions::too_strict();
-    let mut exit = Exit::Ok;
-    for trial in trials {
-        print(&format!(
-            "{:>6}  {:>7}  {:>3}s  {}\n",
-            trial.failed.len(),
-            trial.skipped.len(),
-            trial.took.as_secs(),
-            trial.set
-        ));
-        for alarm in &trial.failed {
-            let because = match alarm.freedoms.as_slice() {
-                [] => "together".to_owned(),
-                freedoms => freedoms.join(", "),
-            };
-            let (unlisted, _) = list.compare(&alarm.names(&trial.set));
-            let mark = if unlisted.is_empty() { " (listed)" } else { "" };
-            print(&format!("        {}  {because}{mark}: {}\n", alarm.case, alarm.reason));
-            if !unlisted.is_empty() {
-                exit = Exit::Bad;
-            }
-        }
+    let mut text = format!(
+        "{:>6}  {:>7}  {:>3}s  {}\n",
+        trial.failed.len(),
+        trial.skipped.len(),
+        trial.took.as_secs(),
+        trial.set
+    );
+    for alarm in &trial.failed {
+        let because = match alarm.freedoms.as_slice() {
+            [] => "together".to_owned(),
+            freedoms => freedoms.join(", "),
+        };
+        let mark = if is_listed(&list, trial, alarm) {
+            " (listed)"
+        } else {
+            ""
+        };
+        text += &format!("        {}  {because}{mark}: {}\n", alarm.case, alarm.reason);
     }
+    text
+}
+
+fn is_listed(list: &Exceptions, trial: &FreeTrial, alarm: &FalseAlarm) -> bool {
+    list.compare(&alarm.names(&trial.set)).0.is_empty()
+}
+
+fn total(trials: &[FreeTrial]) -> Exit {
+    let list = Exceptions::too_strict();
     let failed: usize = trials.iter().map(|trial| trial.failed.len()).sum();
     print(&format!("{} sets of freedoms, {failed} cases failed\n", trials.len()));
-    exit
+    let mut alarms = trials
+        .iter()
+        .flat_map(|trial| trial.failed.iter().map(move |alarm| (trial, alarm)));
+    if alarms.all(|(trial, alarm)| is_listed(&list, trial, alarm)) {
+        Exit::Ok
+    } else {
+        Exit::Bad
+    }
 }

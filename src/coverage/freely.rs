@@ -15,6 +15,8 @@ use crate::suite::{CaseResult, RunOptions, RunResult, Session, Target, Verdict, 
 
 /// How many failures of a set are traced back to one of its freedoms. If more fail, the reason is the same.
 const TRACED: usize = 40;
+/// With this freedom, which delays every answer, the cases take ten times as long as with any other.
+const SLOWEST: &str = "delay-all";
 /// How often an experiment is repeated if the machine was too slow for it.
 const PLAYS: usize = 5;
 
@@ -31,8 +33,8 @@ pub struct FreeWalker<'a> {
     pub side_by_side: usize,
     /// The first namespace of the runs.
     pub seed: u64,
-    /// Called after each set, with the number of sets that are done and the number of all.
-    pub done: &'a dyn Fn(usize, usize),
+    /// Called with each result as it comes, the number of sets that are done and the number of all.
+    pub done: &'a dyn Fn(&FreeTrial, usize, usize),
 }
 
 /// The result for one set of freedoms.
@@ -76,7 +78,10 @@ pub async fn walk_freely(walker: FreeWalker<'_>) -> Result<Vec<FreeTrial>, Strin
         Arc::new(usual.cases.iter().map(|c| (c.id.clone(), c.verdict)).collect());
     let room = Arc::new(Semaphore::new(walker.side_by_side.max(1)));
     let mut tasks = JoinSet::new();
-    for (index, set) in walker.sets.iter().enumerate() {
+    let mut sets: Vec<(usize, &String)> = walker.sets.iter().enumerate().collect();
+    // Begun last, a set that takes minutes would be played alone in the end.
+    sets.sort_by_key(|(_, set)| !set.split(',').any(|name| name == SLOWEST));
+    for (index, set) in sets {
         let free = Free::parse(set).map_err(|e| e.to_string())?;
         let target = (walker.target)(free);
         // Each freedom of the set alone, to trace a failure back to it.
@@ -105,7 +110,7 @@ pub async fn walk_freely(walker: FreeWalker<'_>) -> Result<Vec<FreeTrial>, Strin
     while let Some(done) = tasks.join_next().await {
         let (index, trial) = done.unwrap_or_else(|panic| panic!("a set could not be walked: {panic}"));
         trials[index] = trial?;
-        (walker.done)(total - tasks.len(), total);
+        (walker.done)(&trials[index], total - tasks.len(), total);
     }
     Ok(trials)
 }

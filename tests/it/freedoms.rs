@@ -203,7 +203,7 @@ fn the_walk_finds_a_case_that_is_too_strict_and_the_freedom_that_shows_it() {
         },
         side_by_side: 2,
         seed: 1,
-        done: &|_, _| {},
+        done: &|_, _, _| {},
     };
     let runtime = Runtime::new().expect("a runtime can be made");
     let trials = runtime.block_on(walk_freely(walker)).expect("the brokers start");
