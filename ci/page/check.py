@@ -88,7 +88,9 @@ def filters(browser, file):
     assert page.locator("#table .rows").count() == 0
     page.fill("#text", "dup before")
     expect(count).to_have_text("2 cases")
-    expect(page.locator("#table .rows [role=row]")).to_have_count(2)
+    # One row, with a cell for each version at each broker.
+    expect(page.locator("#table .rows [role=row]")).to_have_count(1)
+    expect(page.locator("#table .rows button.c")).to_have_count(4)
     page.fill("#text", "no such words")
     expect(page.locator("#table .empty")).to_be_visible()
     page.click("#reset")
@@ -97,7 +99,7 @@ def filters(browser, file):
     differing = page.locator("#table .rows [role=row]")
     expect(differing.first).to_be_visible()
     for row in differing.all():
-        letters = [cell.inner_text() for cell in row.locator("button.c").all()]
+        letters = [[cell.inner_text() for cell in broker.locator(".c").all()] for broker in row.locator(".parts").all()]
         assert letters[0] != letters[1], letters
     page.uncheck("#differ")
     page.locator("#verdicts button", has_text="F").click()
@@ -163,6 +165,21 @@ def reading(browser, file):
     expect(again.locator("#detail .id")).to_have_text("qos2/dup-before-pubrel@v3.1.1")
     dialog.get_by_label("Close", exact=True).click()
     expect(dialog).to_be_hidden()
+    # The browser's Back closes an exchange, and Forward opens it again. The filter stays.
+    page.locator("#table .rows button.fail").click()
+    expect(dialog).to_be_visible()
+    page.go_back()
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#text")).to_have_value("qos2/dup-before-pubrel@v3.1.1")
+    page.go_forward()
+    expect(dialog).to_be_visible()
+    # The other version of the row is a button away.
+    page.go_back()
+    page.fill("#text", "qos2/dup-before-pubrel")
+    expect(page.locator("#count")).to_have_text("2 cases")
+    page.locator("#table .rows button.fail").first.click()
+    dialog.locator(".versions button", has_text="5").click()
+    expect(dialog.locator(".bar .id")).to_have_text("qos2/dup-before-pubrel@v5")
 
 
 def keyboard(browser, file):
@@ -189,9 +206,9 @@ def keyboard(browser, file):
     before = at.inner_text()
     page.keyboard.press("ArrowLeft")
     assert at.inner_text() != before
-    page.keyboard.press("n")
-    assert dialog.locator(".id").inner_text() != first
     page.keyboard.press("p")
+    assert dialog.locator(".id").inner_text() != first
+    page.keyboard.press("n")
     assert dialog.locator(".id").inner_text() == first
     page.keyboard.press("ArrowDown")
     chosen = dialog.locator(".ladder .event.selected")
@@ -243,8 +260,8 @@ def paper(browser, file):
     page.click("#expand")
     pdf = page.pdf()
     assert pdf.startswith(b"%PDF") and len(pdf) > 20_000, len(pdf)
-    # The print has every row, not only those near the window.
-    assert page.locator("#table .rows [role=row]").count() == int(page.locator("#count").inner_text().split()[0])
+    # The print has every case, not only those near the window.
+    assert page.locator("#table .rows .parts:nth-child(2) button.c").count() == int(page.locator("#count").inner_text().split()[0])
 
 
 def size(browser, file):

@@ -6,9 +6,11 @@ let current = null;
 /** The diagrams of the open result, for keyboard control. */
 let diagrams = [];
 
-function openRow(row, broker) {
+/** Opens a row: at the case, or else at the first one that deviates. */
+function openRow(row, broker, c) {
   if (row.statement) return show({ row, broker });
-  return show({ row, c: row.cases[0], broker });
+  const deviating = row.cases.find((one) => DEVIATES.has(one.cells[broker]?.v));
+  return show({ row, c: c || deviating || row.cases[0], broker });
 }
 
 function show(what) {
@@ -17,7 +19,10 @@ function show(what) {
   const body = h("div", { class: "body", tabindex: "-1" });
   body.append(...(what.c ? caseBody(what.c, what.broker) : statementBody(what.row, what.broker)).filter(Boolean));
   dialog.replaceChildren(bar(what), brokersBar(what), body);
-  if (!dialog.open) dialog.showModal();
+  if (!dialog.open) {
+    dialog.showModal();
+    enter();
+  }
   body.focus({ preventScroll: true });
   keepAddress();
 }
@@ -34,8 +39,13 @@ function bar({ row, c, broker }) {
   return h("div", { class: "bar" },
     v === undefined ? null : badge(v), h("b", {}, data.brokers[broker].label),
     h("span", { class: "id" }, c ? c.id : row.statement.token),
+    c && !row.statement && row.cases.length > 1 ? h("span", { class: "versions" }, row.cases.map((one) => {
+      const name = verdicts[one.cells[broker]?.v] || "";
+      return h("button", { type: "button", class: "plain", "aria-pressed": String(one === c), onclick: () => show({ row, c: one, broker }) },
+        h("span", { class: `v ${name}` }, LETTERS[name] || "–"), number(one.version));
+    })) : null,
     c && row.statement ? h("button", { type: "button", class: "plain", onclick: () => show({ row, broker }) }, "Statement") : null,
-    step(-1, "↑", "Previous row (p)"), step(1, "↓", "Next row (n)"),
+    step(-1, "↑", "Previous (p)"), step(1, "↓", "Next (n)"),
     h("button", { type: "button", class: "plain", "aria-label": "Close", title: "Close (Esc)", onclick: close }, "✕"));
 }
 
@@ -49,12 +59,12 @@ function brokersBar({ row, c, broker }) {
   }));
 }
 
-/** The next or previous row of the table. */
+/** The next or previous case of the table, or row if its rows are statements. */
 function other(way) {
-  const rows = inOrder();
-  const at = rows.indexOf(current.row);
-  const next = rows[at + way];
-  if (next) openRow(next, current.broker);
+  const all = inOrder().flatMap((row) => (row.statement ? [{ row }] : row.cases.map((c) => ({ row, c }))));
+  const at = all.findIndex((one) => one.row === current.row && (one.row.statement || one.c === current.c));
+  const next = all[at + way];
+  if (next) show({ ...next, broker: current.broker });
 }
 
 function beside(way) {

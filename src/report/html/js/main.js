@@ -27,11 +27,52 @@ function keepAddress() {
   }
   const text = parts.toString();
   // A page in a frame may not be allowed to change its address.
-  try { history.replaceState(null, "", text ? "#" + text : location.pathname + location.search); } catch { /* The address stays as it is. */ }
+  try { history.replaceState(history.state, "", text ? "#" + text : location.pathname + location.search); } catch { /* The address stays as it is. */ }
+}
+
+/** Whether the open exchange has an entry in the browser's history, which Back leaves. */
+let entered = false;
+/** Whether the page itself leaves that entry. */
+let leaving = false;
+/** Whether an exchange is opened because the address names it. */
+let reading = false;
+
+/** An exchange was opened: Back closes it. */
+function enter() {
+  if (reading) return;
+  try {
+    history.pushState(null, "", location.href);
+    entered = true;
+  } catch { /* In a frame that may not, Back leaves the page. */ }
+}
+
+/** An exchange was closed. */
+function leave() {
+  current = null;
+  if (entered) {
+    entered = false;
+    leaving = true;
+    history.back();
+  } else keepAddress();
+}
+
+/** The address was changed by Back, by Forward or by hand. */
+function moved() {
+  if (leaving) {
+    leaving = false;
+    keepAddress();
+  } else if (entered) {
+    entered = false;
+    close();
+  } else {
+    close();
+    readAddress();
+  }
 }
 
 /** Applies the state in the address. */
 function readAddress() {
+  reading = true;
   const parts = new URLSearchParams(location.hash.slice(1));
   const what = { ...NOTHING };
   for (const name of ["text", "statement", "version", "broker", "verdicts", "rigour", "rows"]) if (parts.has(name)) what[name] = parts.get(name);
@@ -47,6 +88,7 @@ function readAddress() {
   const s = statements.find((one) => one.token === parts.get("of"));
   if (c) show({ row: inOrder().find((row) => row.cases.includes(c)) || { cases: [c] }, c, broker });
   else if (s?.cases) show({ row: inOrder().find((row) => row.statement === s) || { statement: s, cases: s.cases }, broker });
+  reading = false;
 }
 
 function choices(id, options) {
@@ -55,7 +97,6 @@ function choices(id, options) {
 
 function setUp() {
   summary();
-  const versions = [...new Set(cases.map((c) => c.version))];
   choices("version", [["", "every version"], ...versions.map((v) => [v, v.replace("v", "MQTT ")])]);
   choices("broker", [["", "any broker"], ...data.brokers.map((b, i) => [String(i), b.label])]);
   choices("statements", [...statements].map((s) => [s.token, s.title || ""]));
@@ -86,13 +127,10 @@ function setUp() {
   $("reset").addEventListener("click", () => { open.clear(); ask({ ...NOTHING }); });
   $("filter").addEventListener("submit", (event) => event.preventDefault());
   tableEvents();
-  dialog.addEventListener("close", () => {
-    current = null;
-    keepAddress();
-  });
+  dialog.addEventListener("close", leave);
   dialog.addEventListener("click", (event) => { if (event.target === dialog) close(); });
   addEventListener("keydown", keys);
-  addEventListener("hashchange", () => { close(); readAddress(); });
+  addEventListener("hashchange", moved);
   theme();
   readAddress();
 }

@@ -57,6 +57,11 @@ function differs(c) {
   return seen.size > 1;
 }
 
+/** The versions of MQTT in the page, in their order. */
+const versions = [...new Set(cases.map((c) => c.version))].sort();
+/** The id of a case without its version: the cases of one row of the table. */
+const stem = (c) => c.id.replace(/@[^@]*$/, "");
+
 /** The number of cases with each verdict at a broker, and of those that rest on the rigour clause alone. */
 function tally(some, broker) {
   const counts = verdicts.map(() => 0);
@@ -114,11 +119,13 @@ function chapterOrder(a, b) {
   return 0;
 }
 
-/** The rows to show, in groups: each row has a name, cases, and, if it is a statement, the statement. */
+/** The rows to show, in groups: each row has cases, and, if it is a statement, the statement. Otherwise its cases are one at each
+    version. */
 function groups() {
   const taken = cases.filter(isAsked);
   const found = new Map();
   const add = (name, row) => (found.get(name) || found.set(name, []).get(name)).push(row);
+  const joined = new Map();
   if (asked.rows === "statements") {
     const of = new Map();
     for (const c of taken) for (const s of c.statements) (of.get(s) || of.set(s, []).get(s)).push(c);
@@ -130,7 +137,13 @@ function groups() {
   } else {
     for (const c of taken) {
       const name = asked.rows === "section" ? (c.statements.length ? chapter(statements[c.statements[0]]) : "no statement") : c.topic;
-      add(name, { cases: [c] });
+      const key = `${name} ${stem(c)}`;
+      if (joined.has(key)) joined.get(key).cases.push(c);
+      else {
+        const row = { cases: [c] };
+        joined.set(key, row);
+        add(name, row);
+      }
     }
   }
   let all = [...found].map(([name, rows]) => ({ name, rows, cases: [...new Set(rows.flatMap((r) => r.cases))] }));

@@ -10,13 +10,14 @@ function table() {
   view = groups();
   const grid = $("table");
   grid.style.setProperty("--columns", data.brokers.length);
+  grid.style.setProperty("--versions", shownVersions().length);
   grid.classList.toggle("few", data.brokers.length <= 3);
   near?.disconnect();
   near = new IntersectionObserver((seen) => {
     for (const one of seen) if (one.isIntersecting) fill(one.target);
   }, { rootMargin: "800px" });
   const head = h("div", { role: "row", class: "head" },
-    h("span", { role: "columnheader" }, asked.rows === "statements" ? "Statement" : "Case"),
+    h("span", { role: "columnheader" }, asked.rows === "statements" ? "Statement" : `Case, at ${shownVersions().map(number).join(", ")}`),
     data.brokers.map((b) => h("span", { role: "columnheader", class: "name", title: `${b.name} ${b.version || ""}` }, b.label)));
   const parts = view.groups.map((group) => groupOf(group));
   if (!parts.length) parts.push(h("p", { class: "empty" }, "No case matches the filter."));
@@ -26,6 +27,10 @@ function table() {
   $("expand").textContent = view.groups.every((g) => isOpen(g)) ? "Fold all" : "Expand all";
 }
 
+/** The versions that have a column of their own at each broker. */
+const shownVersions = () => (asked.version ? [asked.version] : versions);
+const number = (version) => version.replace("v", "");
+
 // A group that a filter has reduced to few cases is open by default.
 const isOpen = (group) => !open.has("!" + group.name) && (open.has(group.name) || asked.expand || (isNarrowed() && view.count <= 400));
 
@@ -33,7 +38,7 @@ function groupOf(group) {
   const element = h("div", { class: "group", role: "rowgroup" });
   element.group = group;
   const fold = h("button", { type: "button", class: "fold", "aria-expanded": "false", tabindex: "-1" },
-    group.name, " ", h("small", {}, plural(group.rows.length, asked.rows === "statements" ? "statement" : "case")));
+    group.name, " ", h("small", {}, asked.rows === "statements" ? plural(group.rows.length, "statement") : plural(group.cases.length, "case")));
   const cells = data.brokers.map((broker, b) => {
     const t = tally(group.cases, b);
     const title = `${broker.label}: ${t.held} of ${t.tried} held` + verdicts.map((v, i) => (t.counts[i] ? `, ${t.counts[i]} ${v}` : "")).join("");
@@ -79,25 +84,35 @@ function rowOf(row) {
   const about = row.statement
     ? h("span", { class: "about", role: "rowheader", title: `${row.statement.title || ""}\n${row.statement.says || ""}` },
       h("span", { class: "ver" }, row.statement.level || ""), " ", row.statement.says || row.statement.token, " ", h("span", { class: "id" }, row.statement.token))
-    : h("span", { class: "about", role: "rowheader", title: `${c.title}\n${c.id}` },
-      h("span", { class: "ver" }, c.version), " ", c.title, " ", h("span", { class: "id" }, c.id));
+    : h("span", { class: "about", role: "rowheader", title: `${c.title}\n${stem(c)}` }, c.title, " ", h("span", { class: "id" }, stem(c)));
   const cells = data.brokers.map((broker, b) => {
-    const v = worst(row.cases, b);
-    if (v === undefined) return h("span", { role: "gridcell", class: "c none" });
-    const count = row.cases.filter((one) => DEVIATES.has(one.cells[b]?.v)).length;
-    const many = row.statement && DEVIATES.has(v) && row.cases.length > 1 ? String(count) : "";
-    const name = verdicts[v];
-    // A small letter: nothing but the rigour clause.
-    const rigour = row.cases.filter((one) => one.cells[b]?.v === v).every((one) => one.cells[b].g);
-    const letter = rigour ? LETTERS[name].toLowerCase() : LETTERS[name];
-    const label = `${broker.label}: ${name}${rigour ? " (rigour)" : ""}`;
-    const cell = h("button", { type: "button", role: "gridcell", tabindex: "-1", class: `c v ${name}`, "aria-label": label }, letter + many);
-    cell.opens = { row, broker: b };
-    return cell;
+    if (row.statement) return cellOf(row, row.cases, b);
+    const parts = shownVersions().map((version) => {
+      const c = row.cases.find((one) => one.version === version);
+      return c ? cellOf(row, [c], b) : h("span", { class: "c none" });
+    });
+    return parts.length > 1 ? h("span", { class: "parts", role: "presentation" }, parts) : parts[0];
   });
   const element = h("div", { role: "row" }, about, cells);
   element.row = row;
   return element;
+}
+
+/** The cell of some cases of a row at a broker. */
+function cellOf(row, some, b) {
+  const v = worst(some, b);
+  if (v === undefined) return h("span", { role: "gridcell", class: "c none" });
+  const count = some.filter((one) => DEVIATES.has(one.cells[b]?.v)).length;
+  const many = row.statement && DEVIATES.has(v) && some.length > 1 ? String(count) : "";
+  const name = verdicts[v];
+  // A small letter: nothing but the rigour clause.
+  const rigour = some.filter((one) => one.cells[b]?.v === v).every((one) => one.cells[b].g);
+  const letter = rigour ? LETTERS[name].toLowerCase() : LETTERS[name];
+  const at = row.statement ? "" : ` at ${number(some[0].version)}`;
+  const label = `${data.brokers[b].label}: ${name}${rigour ? " (rigour)" : ""}${at}`;
+  const cell = h("button", { type: "button", role: "gridcell", tabindex: "-1", class: `c v ${name}`, "aria-label": label, title: label }, letter + many);
+  cell.opens = { row, broker: b, c: row.statement ? undefined : some[0] };
+  return cell;
 }
 
 /** Creates all rows, for printing. */
@@ -177,7 +192,7 @@ function tableEvents() {
       toggle(button.closest(".group"));
     } else if (button?.opens) {
       stand(button);
-      openRow(button.opens.row, button.opens.broker);
+      openRow(button.opens.row, button.opens.broker, button.opens.c);
     } else {
       // A click on the text of a row opens it at the first broker that deviates.
       const line = event.target.closest(".rows [role='row']");
