@@ -44,6 +44,7 @@ const APART: &[&[&str]] = &[
     &["repeats-crossing", "types-reordered"],
     &["repeats-crossing", "topics-reordered"],
     &["repeats-crossing", "publish-late"],
+    &["repeats-on-timer", "publish-late"],
     &["repeats-crossing", "pingresp-first"],
     PACE,
     HIDES,

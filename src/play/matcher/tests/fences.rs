@@ -57,6 +57,20 @@ fn a_fence_that_gets_no_pingresp_fails() {
 }
 
 #[test]
+fn a_repeat_shows_that_the_broker_is_still_answering() {
+    let steps = "  - c <- PUBLISH: { qos: 1, packet_id: 3 }\n  - c -> PUBACK: { packet_id: 3 }\n  - c <- nothing\n";
+    let mut rig = Rig::v3(steps);
+    rig.pongs = false;
+    rig.says("c", delivery("a", "x", 1, 3));
+    rig.after(1_500);
+    rig.says("c", again(delivery("a", "x", 1, 3)));
+    rig.after(1_500);
+    rig.pongs = true;
+    rig.says("c", Packet::PingResp);
+    rig.met();
+}
+
+#[test]
 fn no_fence_message_goes_to_a_client_with_limits() {
     for limit in [
         "receive_maximum: 1",
