@@ -26,7 +26,7 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// List the cases
     List(ListArgs),
-    /// Check scenarios and report every error
+    /// Check scenarios and profiles and report every error
     Check(CheckArgs),
     /// Write scenario files in their canonical form
     Fmt(FmtArgs),
@@ -53,7 +53,11 @@ pub enum Command {
     /// Remove what aborted runs left on a broker
     Sweep(SweepArgs),
     /// Print the JSON Schema of scenario files
-    Schema,
+    Schema {
+        /// Print that of profiles
+        #[arg(long)]
+        profile: bool,
+    },
     /// List pending snapshots with their differences
     Review(SnapshotArgs),
     /// Accept pending snapshots
@@ -277,7 +281,7 @@ pub struct ListArgs {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Files or folders [default: the built-in scenarios]
+    /// Scenarios, folders of scenarios, and profiles [default: the built-in scenarios]
     pub paths: Vec<PathBuf>,
 }
 

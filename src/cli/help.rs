@@ -53,6 +53,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("check", "the scenarios inside the program"),
             ("check scenarios/qos2 my.yaml", "a folder and a file"),
+            (
+                "check ci/brokers/mosquitto.yaml",
+                "a profile, and the cases that it names",
+            ),
         ],
     ),
     (
@@ -146,7 +150,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             "what runs had left, as far as it can be found",
         )],
     ),
-    ("schema", &[("schema", "the JSON Schema, for an editor")]),
+    (
+        "schema",
+        &[
+            ("schema", "the JSON Schema of scenarios, for an editor"),
+            ("schema --profile", "that of profiles"),
+        ],
+    ),
     (
         "review",
         &[

@@ -98,8 +98,12 @@ pub fn main() -> Ended {
         Command::Import(args) => import::import(&args),
         Command::Audit(args) => audit::audit(&args),
         Command::Sweep(args) => sweep::sweep(&args),
-        Command::Schema => {
-            out::print(&crate::scenario::schema_text());
+        Command::Schema { profile } => {
+            out::print(&if profile {
+                crate::sut::Profile::schema_text()
+            } else {
+                crate::scenario::schema_text()
+            });
             Exit::Ok
         }
         Command::Review(args) => snapshots::review(&args),

@@ -32,6 +32,12 @@ pub fn fail(exit: Exit, message: impl std::fmt::Display) -> Exit {
     exit
 }
 
+/// One warning for the user.
+pub fn warn(message: &str) {
+    let style = anstyle::AnsiColor::Yellow.on_default().bold();
+    print_error(&format!("{style}warning{style:#}: {message}\n"));
+}
+
 /// Whether standard error takes colours.
 pub fn colour() -> bool {
     anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never

@@ -8,7 +8,7 @@ use crate::reference::{Disobey, Free};
 use crate::suite::Target;
 use crate::sut::Address;
 
-use super::Exit;
+use super::{Exit, out};
 use super::args::ReachArgs;
 use super::out::{colour, fail, print_error};
 
@@ -46,8 +46,7 @@ fn describe(argument: Option<&str>) -> TargetBuilder {
 }
 
 fn warn(warning: Warning) {
-    let style = anstyle::AnsiColor::Yellow.on_default().bold();
-    print_error(&format!("{style}warning{style:#}: {warning}\n"));
+    out::warn(&warning.to_string());
 }
 
 /// Prints the error in the words of the command line, and gives its exit code.

@@ -30,6 +30,7 @@ mod layers;
 mod levels;
 mod matrix;
 mod needs;
+mod profile_schema;
 mod readme;
 mod record;
 mod replay_capture;

@@ -17,7 +17,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a broker may take to end after SIGTERM, unless the profile says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most cases or instances that a profile can ask for.
-const MOST_AT_ONCE: u64 = 1024;
+pub(super) const MOST_AT_ONCE: u64 = 1024;
 
 /// The keys of a profile.
 pub(super) const KEYS: [&str; 23] = [
@@ -46,8 +46,8 @@ pub(super) const KEYS: [&str; 23] = [
     "known_from",
 ];
 /// Former names of keys, which stay valid, and their present names.
-const FORMER_KEYS: [(&str, &str); 1] = [("patience", "response_timeout")];
-const PROCESS_KEYS: [&str; 10] = [
+pub(super) const FORMER_KEYS: [(&str, &str); 1] = [("patience", "response_timeout")];
+pub(super) const PROCESS_KEYS: [&str; 10] = [
     "command",
     "files",
     "files_over",
@@ -59,7 +59,7 @@ const PROCESS_KEYS: [&str; 10] = [
     "stop_timeout",
     "container",
 ];
-const TLS_KEYS: [&str; 5] = ["ca", "certificate", "key", "server_name", "insecure"];
+pub(super) const TLS_KEYS: [&str; 5] = ["ca", "certificate", "key", "server_name", "insecure"];
 
 /// Reads the nodes of one profile.
 pub(super) struct Check<'a> {
@@ -213,19 +213,14 @@ impl Check<'_> {
 
     fn name(&mut self, node: &Node) -> Checked<String> {
         let name = self.string(node, "`name`")?;
-        let fits = name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-            // insta cuts a name at two underscores.
-            && !name.contains("__")
-            && name.len() <= 64;
-        if fits {
+        if Profile::is_name(&name) {
             Ok(name)
         } else {
             Err(self.read.error_help(
-            &node.place,
-            format!("{} cannot be the name of a target", quoted(&name)),
-            "at most 64 letters, digits, `.`, `-` and single `_`, a letter or a digit first; it names a folder of snapshots",
-        ))
+                &node.place,
+                format!("{} cannot be the name of a target", quoted(&name)),
+                format!("{}; it names a folder of snapshots", Profile::NAME),
+            ))
         }
     }
 

@@ -7,6 +7,7 @@
 mod check;
 mod error;
 mod known;
+mod schema;
 mod secret;
 mod setups;
 mod supports;
@@ -160,6 +161,18 @@ impl Endpoints {
 }
 
 impl Profile {
+    /// What the name of a target may be.
+    pub const NAME: &str = "at most 64 letters, digits, `.`, `-` and single `_`, a letter or a digit first";
+
+    /// Whether a target can have this name: it is shown in reports, and names a folder of snapshots.
+    pub fn is_name(text: &str) -> bool {
+        text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+            // insta cuts a name at two underscores.
+            && !text.contains("__")
+            && text.len() <= 64
+    }
+
     /// Reads the profile in `file`.
     ///
     /// # Errors

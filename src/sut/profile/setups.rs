@@ -8,7 +8,7 @@ use crate::source::{Node, every};
 use crate::transport::Transport;
 
 /// The keys of a setup.
-const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 10] = [
     "command",
     "files_over",
     "files",

@@ -96,6 +96,13 @@ impl Supports {
         NAMES.iter().map(|(name, _, meaning)| (*name, *meaning))
     }
 
+    /// The same, each with whether it is a limit, which has a number.
+    pub(super) fn entries() -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+        NAMES
+            .iter()
+            .map(|(name, kind, meaning)| (*name, *meaning, matches!(kind, Kind::Limit(_))))
+    }
+
     /// What a target supports that no profile describes: features, and limits with their figures.
     ///
     /// # Panics

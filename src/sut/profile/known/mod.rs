@@ -18,6 +18,9 @@ use crate::source::{Diagnostic, Place, Source};
 use crate::statements::Version;
 use crate::transport::Transport;
 
+pub(super) use old::KEYS as ENTRY_KEYS;
+pub(super) use read::{CASE_KEYS, KEYS as CAUSE_KEYS};
+
 /// The reason of a cause that is not triaged.
 pub const UNTRIAGED: &str = "untriaged";
 

@@ -11,7 +11,7 @@ use crate::source::{Node, every};
 use crate::transport::Transport;
 
 /// The keys of an entry.
-const KEYS: [&str; 10] = [
+pub const KEYS: [&str; 10] = [
     "case",
     "fails",
     "broker",

@@ -8,7 +8,7 @@ use super::{Fails, Known, Listed, Ruling, Severity, UNTRIAGED};
 use crate::source::{Node, What, every};
 
 /// The keys of a cause.
-const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 15] = [
     "because",
     "bytes",
     "link",
@@ -25,7 +25,7 @@ const KEYS: [&str; 15] = [
     "fails",
     "cases",
 ];
-const CASE_KEYS: [&str; 3] = ["fails", "sometimes", "varies"];
+pub const CASE_KEYS: [&str; 3] = ["fails", "sometimes", "varies"];
 /// What `fails` holds, for messages.
 pub(super) const FAILS: &str = "the statement (MQTT-3.1.2-3), the text of the step that fails, or crash";
 /// What `cases` holds, for messages.
