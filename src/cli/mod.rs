@@ -22,6 +22,7 @@ mod manual;
 mod matrix;
 mod new;
 mod out;
+mod progress;
 mod record;
 mod replay;
 mod report;

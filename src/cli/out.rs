@@ -53,11 +53,6 @@ pub fn width() -> usize {
     columns(terminal_size::terminal_size_of(std::io::stdout()))
 }
 
-/// Columns of the terminal that standard error goes to.
-pub fn error_width() -> usize {
-    columns(terminal_size::terminal_size_of(std::io::stderr()))
-}
-
 fn columns(size: Option<(terminal_size::Width, terminal_size::Height)>) -> usize {
     let stated = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
     chosen(stated, size.map(|(width, _)| usize::from(width.0)))

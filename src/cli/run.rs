@@ -19,7 +19,8 @@ use crate::suite::{self, LookLimit, Rigour, RunEvent, RunOptions, RunResult, Tar
 use super::args::{Failures, RigourWeight, RunArgs, Trace};
 use super::exit::{verdict_of, worse};
 use super::files::{job_summary, write};
-use super::out::{error_width, fail, is_terminal, print, print_error, start_tracing, width};
+use super::out::{fail, print, print_error, start_tracing, width};
+use super::progress::Progress;
 use super::{Ended, Exit, interrupt, known, last, set, snapshots, state, target};
 
 /// Plays the suite.
@@ -178,25 +179,19 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, all: 
         trace: trace != Trace::Never,
         width: width(),
     };
-    let live = is_terminal();
     let mut shown = terminal::Live::new(all, verbose || trace == Trace::Always);
-    let (mut done, mut all, mut bad) = (0, 0, 0);
+    let mut progress = Progress::begin(0);
     let mut about = None;
-    let clear = if live { "\r\x1b[2K" } else { "" };
     while let Some(event) = events.recv().await {
         match event {
             RunEvent::Began { target, cases } => {
-                all = cases;
                 print(&terminal::began(&target, cases));
+                progress = Progress::begin(cases);
                 about = Some(target);
             }
-            RunEvent::CaseBegan { id } if live => {
-                let width = error_width().saturating_sub(1);
-                print_error(&format!("{clear}{}", terminal::progress(done, all, bad, &id, width)));
-            }
+            RunEvent::CaseBegan { id } => progress.began(&id),
             RunEvent::CaseEnded(case) => {
-                done += 1;
-                bad += usize::from(case.is_bad());
+                progress.ended(case.is_bad());
                 let Some(target) = &about else { continue };
                 let mut text = shown.ended(&case, target, options);
                 if trace == Trace::Always && !case.is_bad() {
@@ -205,18 +200,17 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, all: 
                     }
                 }
                 if !text.is_empty() {
-                    print_error(clear);
-                    print(&text);
+                    progress.print(&text);
                 }
             }
-            RunEvent::Note(note) => print_error(&format!("{clear}note: {note}\n")),
+            RunEvent::Note(note) => progress.print_error(&format!("note: {note}\n")),
             RunEvent::Ended(result) => {
-                print_error(clear);
+                progress.end();
                 print(&(shown.failures(&result, options) + &terminal::summary(&result, verbose)));
             }
-            RunEvent::CaseBegan { .. } => {}
         }
     }
+    progress.end();
 }
 
 /// Writes what was asked for, and finds the exit code of a run.

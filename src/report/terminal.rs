@@ -173,14 +173,6 @@ fn grouped(run: &RunResult, bad: &[&CaseResult]) -> String {
     out
 }
 
-/// How far a run is: `[ 57/123] 2 fail  qos2/dup@v5`, without an end of line.
-pub fn progress(done: usize, all: usize, bad: usize, running: &str, width: usize) -> String {
-    let digits = all.to_string().len();
-    let bad = if bad > 0 { format!(" {bad} bad ") } else { String::new() };
-    let text = format!("[{done:>digits$}/{all}]{bad} {}", printable(running));
-    text.chars().take(width).collect()
-}
-
 /// The last lines of a run, behind [`Live::failures`]: counts, the score of each version, and why cases were skipped. With
 /// `verbose` every cause of known deviations too, with its number of cases.
 pub fn summary(run: &RunResult, verbose: bool) -> String {
@@ -390,11 +382,5 @@ mod tests {
         assert_eq!(ended(&run.cases[0], &run.target, false, options), "");
         let verbose = ended(&run.cases[0], &run.target, true, options);
         golden!("verbose", &verbose);
-    }
-
-    #[test]
-    fn progress_fits_the_terminal() {
-        assert_eq!(progress(7, 123, 0, "a/b@v5", 80), "[  7/123] a/b@v5");
-        assert_eq!(progress(7, 123, 2, "a/b@v5", 20), "[  7/123] 2 bad  a/b");
     }
 }

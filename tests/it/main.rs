@@ -31,6 +31,8 @@ mod levels;
 mod matrix;
 mod needs;
 mod profile_schema;
+#[cfg(target_os = "linux")]
+mod progress;
 mod readme;
 mod record;
 mod replay_capture;
