@@ -58,14 +58,19 @@ pub fn tally<'c>(cases: impl Iterator<Item = (Verdict, &'c [StatementId])>) -> V
 impl std::fmt::Display for Score {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let version = self.version.name().trim_start_matches('v');
-        write!(f, "{version}: {} of {} MUST statements held", self.held, self.tried)?;
-        if self.own_tried > 0 {
-            write!(
+        let (held, tried) = (self.own_held, self.own_tried);
+        match (self.tried, tried) {
+            // 3.1 numbers none.
+            (0, _) => write!(
                 f,
-                ", and {} of {} that the standard does not number",
-                self.own_held, self.own_tried
-            )?;
+                "{version}: {held} of {tried} MUST statements held, which the standard does not number"
+            ),
+            (all, 0) => write!(f, "{version}: {} of {all} MUST statements held", self.held),
+            (all, _) => write!(
+                f,
+                "{version}: {} of {all} MUST statements held, and {held} of {tried} that the standard does not number",
+                self.held
+            ),
         }
-        Ok(())
     }
 }

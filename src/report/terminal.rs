@@ -25,11 +25,16 @@ pub fn began(target: &TargetInfo, cases: usize) -> String {
         Transport::Mqtt => String::new(),
         other => format!(" over {}", paint(BOLD, other)),
     };
+    // A target that no profile describes is called by its address.
+    let at = if target.name == target.address {
+        String::new()
+    } else {
+        format!(" at {}", printable(&target.address))
+    };
     format!(
-        "{} against {} at {}{over}\n",
+        "{} against {}{at}{over}\n",
         plural(cases, "case"),
-        paint(BOLD, case::target(target)),
-        printable(&target.address)
+        paint(BOLD, case::target(target))
     )
 }
 
