@@ -7,6 +7,8 @@ use crate::wire::{Blob, Decoded};
 
 /// How many bytes around one that matters are shown of a long packet.
 const AROUND: usize = 8;
+/// So few bytes are not left out.
+const FEW: usize = 5;
 
 /// A part of a packet that is shown by a name, because its bytes differ from run to run or are secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +76,13 @@ impl HexLine {
             let (span, text, left_out) = match mark_at(at) {
                 _ if !begins(at) => {
                     let next = (at..head.len()).find(|i| begins(*i)).unwrap_or(total);
-                    (at..next, format!("…({} bytes)", next - at), true)
+                    // A few bytes are shown, unless a part of them is a mark: to leave them out saves hardly any room.
+                    let are_few = next <= head.len() && next - at <= FEW;
+                    if are_few && (at..next).all(|i| mark_at(i).is_none()) {
+                        (at..at + 1, format!("{:02x}", head[at]), false)
+                    } else {
+                        (at..next, format!("…({} bytes)", next - at), true)
+                    }
                 }
                 Some(mark) => (mark.span.clone(), mark.shown.clone(), false),
                 None => (at..at + 1, format!("{:02x}", head[at]), false),
@@ -165,6 +173,16 @@ mod tests {
         let underline = line.underline(&[100..102]);
         let from = underline.find('^').unwrap();
         assert_eq!(line.text().chars().skip(from).take(5).collect::<String>(), "64 65");
+    }
+
+    #[test]
+    fn a_few_bytes_are_not_left_out() {
+        let text = |length: u8, limit| {
+            let bytes: Vec<u8> = (0..length).collect();
+            HexLine::new(&blob(&bytes), &[], &[], limit).text()
+        };
+        assert!(text(17, 16).contains("07 08 09 0a 0b 0c 0d"), "{}", text(17, 16));
+        assert!(text(18, 16).contains("07 …(6 bytes) 0e"), "{}", text(18, 16));
     }
 
     #[test]

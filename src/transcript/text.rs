@@ -10,12 +10,15 @@ use crate::wire::{Decoded, Field, Side, Value};
 
 /// How much of a packet's hex a line of the trace holds, in bytes.
 const HEX: usize = 24;
+/// The same if nothing is to be cut.
+const ALL_HEX: usize = 4096;
 /// How much of a text, in bytes; twice as much of a list, in characters.
 const VALUE: usize = 40;
 
 /// The trace: one line an event, such as `  0.012s  pub → PUBLISH      34 0c 00 … topic="a" qos=2`. More than `limit`
-/// events are cut in the middle.
+/// events are cut in the middle. Without a limit (`usize::MAX`) a line has up to [`ALL_HEX`] bytes.
 pub fn trace(transcript: &Transcript, limit: usize) -> String {
+    let hex = if limit == usize::MAX { ALL_HEX } else { HEX };
     let events = &transcript.events;
     let width = events.iter().map(|e| e.client.chars().count()).max().unwrap_or(0);
     let left_out = events.len().saturating_sub(limit);
@@ -26,7 +29,7 @@ pub fn trace(transcript: &Transcript, limit: usize) -> String {
             let _ = writeln!(out, "  … {left_out} events are left out …");
         }
         if left_out == 0 || i < head || i >= head + left_out {
-            let _ = writeln!(out, "{}", line(event, transcript.scripted, width));
+            let _ = writeln!(out, "{}", line_of(event, transcript.scripted, width, hex));
         }
     }
     out
@@ -34,6 +37,11 @@ pub fn trace(transcript: &Transcript, limit: usize) -> String {
 
 /// One line of the trace, in which `scripted` is played, with the client's name padded to `width`.
 pub fn line(event: &Event, scripted: Side, width: usize) -> String {
+    line_of(event, scripted, width, HEX)
+}
+
+/// The same with at most `bytes` of a packet, or little more.
+fn line_of(event: &Event, scripted: Side, width: usize, bytes: usize) -> String {
     let arrow = match event.side(scripted) {
         Side::Client => '→',
         Side::Server => '←',
@@ -49,7 +57,7 @@ pub fn line(event: &Event, scripted: Side, width: usize) -> String {
     match &event.what {
         What::Open => out.push_str("  connection opened"),
         What::Packet { raw, decoded, .. } => {
-            let hex = HexLine::new(raw, &secrets(decoded), &[], HEX).text();
+            let hex = HexLine::new(raw, &secrets(decoded), &[], bytes).text();
             let _ = write!(out, "{arrow} {:<11}  {hex}", name(decoded));
             let fields = fields(decoded);
             if !fields.is_empty() {
@@ -59,9 +67,9 @@ pub fn line(event: &Event, scripted: Side, width: usize) -> String {
                 let _ = write!(out, "  ! {}", printable(&decoded.breaches[0].text));
             }
         }
-        What::Fragment(bytes) => {
-            let raw = crate::wire::Blob::Whole(bytes.clone());
-            let secret: Vec<Mark> = (part_of_connect(bytes).into_iter())
+        What::Fragment(fragment) => {
+            let raw = crate::wire::Blob::Whole(fragment.clone());
+            let secret: Vec<Mark> = (part_of_connect(fragment).into_iter())
                 .map(|span| Mark {
                     span,
                     shown: "<the rest of a CONNECT>".to_owned(),
@@ -71,7 +79,7 @@ pub fn line(event: &Event, scripted: Side, width: usize) -> String {
                 out,
                 "{arrow} {:<11}  {}",
                 "fragment",
-                HexLine::new(&raw, &secret, &[], HEX).text()
+                HexLine::new(&raw, &secret, &[], bytes).text()
             );
         }
         What::End(end) => {
@@ -81,8 +89,8 @@ pub fn line(event: &Event, scripted: Side, width: usize) -> String {
             let _ = write!(out, "{arrow} {}", printable(&event.to_string()));
         }
         What::Gap(0) => out.push_str("  bytes are missing here"),
-        What::Gap(bytes) => {
-            let _ = write!(out, "  {bytes} bytes are missing here");
+        What::Gap(missing) => {
+            let _ = write!(out, "  {missing} bytes are missing here");
         }
         What::Lifecycle(lifecycle) => {
             let what = match lifecycle {
