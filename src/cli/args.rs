@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::statements::Version;
 use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
-use values::{shard, speed, time};
+use values::{jobs, shard, speed, time, timeout};
 
 /// Tells whether an MQTT broker does what the standard says, and shows the bytes where it does not.
 #[derive(Debug, Parser)]
@@ -115,6 +115,23 @@ pub struct SelectArgs {
     pub shard: Option<(u32, u32)>,
 }
 
+impl SelectArgs {
+    /// The same again as words of a command line, without `--shard`.
+    pub fn words(&self) -> Vec<String> {
+        let options = |name: &'static str, values: Vec<String>| {
+            let words = move |value| [name.to_owned(), value];
+            values.into_iter().flat_map(words).collect::<Vec<_>>()
+        };
+        [
+            options("-e", self.select.clone()),
+            options("--mqtt", self.mqtt.iter().map(Version::to_string).collect()),
+            options("--statement", self.statement.clone()),
+            options("--tag", self.tag.clone()),
+        ]
+        .concat()
+    }
+}
+
 /// How the target is reached.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ReachArgs {
@@ -187,10 +204,10 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Selection")]
     pub failed: bool,
     /// Number of cases to play in parallel
-    #[arg(long, value_name = "N", help_heading = "Playing")]
+    #[arg(long, value_name = "N", value_parser = jobs, help_heading = "Playing")]
     pub jobs: Option<usize>,
     /// How long to wait for an expected packet or close, such as 2s or 500ms
-    #[arg(long, alias = "patience", value_name = "TIME", value_parser = time, help_heading = "Playing")]
+    #[arg(long, alias = "patience", value_name = "TIME", value_parser = timeout, help_heading = "Playing")]
     pub response_timeout: Option<Duration>,
     /// How long failed cases may be played once more, alone and with a longer response timeout, before they count; 0s: not at all
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time, help_heading = "Playing")]
@@ -199,7 +216,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", help_heading = "Playing")]
     pub max_fail: Option<usize>,
     /// Stop the run after this time
-    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Playing")]
+    #[arg(long, value_name = "TIME", value_parser = timeout, help_heading = "Playing")]
     pub total_timeout: Option<Duration>,
     /// Play the selection N times and report every verdict that changes
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Playing")]
@@ -229,7 +246,7 @@ pub struct RunArgs {
     /// Print a line for every case
     #[arg(short, long, help_heading = "Reports")]
     pub verbose: bool,
-    /// Write the results as JSON
+    /// Write the results as JSON; `-` is standard output
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub json: Option<PathBuf>,
     /// Write the results as JUnit XML
@@ -459,7 +476,7 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub assume_connect: bool,
     /// How long to wait for an answer, such as 2s or 500ms
-    #[arg(long, alias = "patience", value_name = "TIME", value_parser = time)]
+    #[arg(long, alias = "patience", value_name = "TIME", value_parser = timeout)]
     pub response_timeout: Option<Duration>,
 }
 
@@ -524,7 +541,7 @@ pub struct MatrixArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Playing")]
     pub jobs_brokers: u32,
     /// Number of cases to play in parallel on each
-    #[arg(long, value_name = "N", help_heading = "Playing")]
+    #[arg(long, value_name = "N", value_parser = jobs, help_heading = "Playing")]
     pub jobs: Option<usize>,
     #[command(flatten)]
     pub files: MatrixFiles,

@@ -1,10 +1,9 @@
 //! `mqttspec import`
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::capture::{self, Recorded};
-use crate::scenario::{Source, format, is_name};
+use crate::scenario::{Source, format};
 
 use super::args::ImportArgs;
 use super::out::{fail, print};
@@ -12,11 +11,8 @@ use super::{Exit, files, set};
 
 /// Writes the scenario of a connection. What is written is well-formed, or nothing is.
 pub fn import(args: &ImportArgs) -> Exit {
-    if let Some(output) = args.output.as_deref().filter(|o| !is_scenario_file(o)) {
-        let shown = output.display();
-        let message =
-            format!("{shown}: the name of a scenario file consists of a to z, 0 to 9 and `-`, and ends in .yaml");
-        return fail(Exit::Usage, message);
+    if let Some(output) = args.output.as_deref().filter(|o| !files::is_scenario_file(o)) {
+        return fail(Exit::Usage, files::no_scenario_file(output));
     }
     let settings = capture::Settings {
         stream: args.stream,
@@ -74,18 +70,13 @@ pub fn import(args: &ImportArgs) -> Exit {
         print(&text);
         return Exit::Ok;
     };
-    match std::fs::write(output, &text) {
+    match files::make_parent(output).and_then(|()| std::fs::write(output, &text)) {
         Ok(()) => {
             print(&format!("wrote {shown}\n"));
             Exit::Ok
         }
         Err(error) => fail(Exit::Unreachable, format!("cannot write {shown}: {error}")),
     }
-}
-
-/// Whether a file of this name can be a scenario.
-fn is_scenario_file(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e == "yaml") && path.file_stem().and_then(|s| s.to_str()).is_some_and(is_name)
 }
 
 fn who(recorded: &Recorded) -> String {

@@ -28,6 +28,9 @@ const REFERENCE: &str = "reference";
 /// Plays the suite against several brokers, and compares the results.
 pub fn matrix(args: &MatrixArgs) -> Exit {
     start_tracing(false);
+    if let Err(exit) = files::try_all([&args.files.html, &args.files.md, &args.files.json]) {
+        return exit;
+    }
     let cases = match set::cases(&args.set, &args.select, None) {
         Ok(cases) => cases,
         Err(exit) => return exit,

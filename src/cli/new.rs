@@ -4,9 +4,10 @@ use std::io::Write;
 
 use crate::statements::{Statement, Version, catalogue};
 
-use super::Exit;
 use super::args::NewArgs;
+use super::files::{is_scenario_file, no_scenario_file};
 use super::out::{fail, print};
+use super::{Exit, files};
 
 /// Writes a scenario to begin with. It is well-formed, and plays.
 pub fn new(args: &NewArgs) -> Exit {
@@ -21,10 +22,15 @@ pub fn new(args: &NewArgs) -> Exit {
     };
     let depth = args.file.components().count().saturating_sub(1);
     let text = template(statement, depth);
-    let created = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&args.file);
+    if !is_scenario_file(&args.file) {
+        return fail(Exit::Usage, no_scenario_file(&args.file));
+    }
+    let created = files::make_parent(&args.file).and_then(|()| {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&args.file)
+    });
     match created.and_then(|mut file| file.write_all(text.as_bytes())) {
         Ok(()) => {
             print(&format!("wrote {}\n", args.file.display()));

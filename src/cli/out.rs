@@ -1,6 +1,7 @@
 //! What is written to the terminal, and what is known of it.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -13,8 +14,28 @@ const WIDTH: usize = 120;
 /// Fewer columns than these are taken for a mistake.
 const NARROWEST: usize = 40;
 
+/// Whether standard output belongs to a report, so that what is for people goes to standard error.
+static STDOUT_IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Has everything that is printed from now on go to standard error.
+pub fn print_to_stderr() {
+    STDOUT_IS_TAKEN.store(true, Ordering::Relaxed);
+}
+
+/// Writes a report to standard output, as it is. A closed pipe is not an error.
+pub fn write_stdout(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
 /// Prints to standard output; styles only if they belong. A closed pipe is not an error.
 pub fn print(text: &str) {
+    if STDOUT_IS_TAKEN.load(Ordering::Relaxed) {
+        return print_error(text);
+    }
     let mut out = anstream::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

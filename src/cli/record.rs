@@ -14,6 +14,7 @@ use crate::transport::Transport;
 use crate::wire::Side;
 
 use super::args::RecordArgs;
+use super::files::make_parent;
 use super::out::{fail, print};
 use super::{Exit, interrupt};
 
@@ -39,7 +40,7 @@ async fn record_until_told(args: &RecordArgs) -> Exit {
         let file = args.output.display();
         fail(Exit::Unreachable, format!("cannot write {file}: {error}"))
     };
-    let file = match File::create(&args.output) {
+    let file = match make_parent(&args.output).and_then(|()| File::create(&args.output)) {
         Ok(file) => BufWriter::new(file),
         Err(error) => return cannot_write(error),
     };

@@ -12,6 +12,9 @@ use super::{Exit, set};
 
 /// Puts the parts of a run together. The exit code is that of the whole.
 pub fn merge(args: &MergeArgs) -> Exit {
+    if let Err(exit) = files::try_all([&args.json, &args.html, &args.md]) {
+        return exit;
+    }
     let scenarios = match set::scenarios(&args.set) {
         Ok(scenarios) => scenarios,
         Err(exit) => return exit,

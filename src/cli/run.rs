@@ -18,7 +18,7 @@ use crate::suite::{self, LookLimit, Rigour, RunEvent, RunOptions, RunResult, Tar
 
 use super::args::{Failures, RigourWeight, RunArgs, Trace};
 use super::exit::{verdict_of, worse};
-use super::files::{job_summary, write};
+use super::files::{self, job_summary, write};
 use super::out::{fail, print, print_error, start_tracing, width};
 use super::progress::Progress;
 use super::{Ended, Exit, interrupt, known, last, set, snapshots, state, target};
@@ -35,6 +35,7 @@ pub fn run(args: &RunArgs) -> Ended {
 /// The cases that are asked for.
 fn cases(args: &RunArgs) -> Result<Vec<Arc<Case>>, Exit> {
     start_tracing(args.verbose);
+    files::try_all([&args.json, &args.junit, &args.html, &args.pcap, &args.write_known])?;
     let only = args.failed.then(last::bad).transpose();
     let only = only.map_err(|message| fail(Exit::Nothing, message))?;
     set::cases(&args.set, &args.select, only)
@@ -264,8 +265,7 @@ fn page(file: &Path, cases: &[Arc<Case>], result: &RunResult) -> Exit {
 fn write_pcap(file: &Path, result: &RunResult) -> std::io::Result<()> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let began = now.unwrap_or_default().saturating_sub(result.duration);
-    let out = std::io::BufWriter::new(std::fs::File::create(file)?);
-    report::pcap::write(result, began, out)
+    report::pcap::write(result, began, files::create(file)?)
 }
 
 /// Whether the run plays the whole set: only then is it known which snapshots no case has any more.

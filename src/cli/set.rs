@@ -1,10 +1,14 @@
 //! The scenarios and cases that a command works on.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::harness::check_pattern;
 use crate::scenario::{Case, Diagnostic, Files, Outline, Scenario, render_all};
+use crate::source::nearest;
+use crate::statements::catalogue;
 use crate::suite::{self, Selection, Target, check_known as check_list};
+use crate::sut::Glob;
 
 use super::Exit;
 use super::args::{SelectArgs, SetArgs};
@@ -61,11 +65,71 @@ fn taken<T: AsRef<Outline>>(all: Vec<T>, select: &SelectArgs, only: Option<Vec<S
     for glob in &selection.globs {
         check_pattern(glob, &all).map_err(|error| fail(Exit::Nothing, error))?;
     }
+    check_filters(select, &all)?;
     let taken: Vec<T> = all.into_iter().filter(|case| selection.takes(case.as_ref())).collect();
     if taken.is_empty() {
-        return Err(fail(Exit::Nothing, "no case matches the selection"));
+        let words = select.words().join(" ");
+        let message = if several_kinds(select) {
+            format!("no case fits all of `{words}` at once")
+        } else {
+            "no case matches the selection".to_owned()
+        };
+        return Err(fail(Exit::Nothing, message));
     }
     Ok(taken)
+}
+
+/// Checks that each `--statement` and `--tag` fits a case: one that fits none is most likely a slip, also if others fit.
+fn check_filters(select: &SelectArgs, all: &[impl AsRef<Outline>]) -> Result<(), Exit> {
+    let cases = || all.iter().map(AsRef::as_ref);
+    for glob in &select.statement {
+        if !cases().any(|case| suite::proves(glob, case)) {
+            return Err(fail(Exit::Nothing, no_statement(glob)));
+        }
+    }
+    let tags: BTreeSet<&str> = cases()
+        .flat_map(|case| case.conditions.tags.iter().map(String::as_str))
+        .collect();
+    if let Some(tag) = select.tag.iter().find(|tag| !tags.contains(tag.as_str())) {
+        let all: Vec<&str> = tags.iter().copied().collect();
+        let help = match nearest(tag, all.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`? "),
+            None => String::new(),
+        };
+        let message = format!("no case has the tag `{tag}`; {help}tags: {}", all.join(", "));
+        return Err(fail(Exit::Nothing, message));
+    }
+    Ok(())
+}
+
+/// Why no case proves what `--statement` asks for.
+fn no_statement(glob: &str) -> String {
+    let plain = glob.trim_matches(['[', ']']).to_ascii_lowercase();
+    let pattern = Glob::new(plain.as_str());
+    let there = |text: &str| pattern.matches(&text.to_ascii_lowercase());
+    if catalogue().iter().any(|s| there(s.id.id) || there(&s.id.to_string())) {
+        return format!("no case proves `{glob}`; `mqttspec coverage` lists what each statement has");
+    }
+    let ids: Vec<String> = catalogue().iter().map(|s| s.id.to_string()).collect();
+    let bare = ids
+        .iter()
+        .map(|id| id.split_once(':').map_or(id.as_str(), |(_, bare)| bare));
+    let near = nearest(&plain.to_ascii_uppercase(), bare).or_else(|| nearest(glob, ids.iter().map(String::as_str)));
+    match near {
+        Some(near) => format!("no statement fits `{glob}`; did you mean `{near}`?"),
+        None => format!("no statement fits `{glob}`; `mqttspec coverage` lists them"),
+    }
+}
+
+/// Whether more than one kind of option selects, each of which fits some cases.
+fn several_kinds(select: &SelectArgs) -> bool {
+    let kinds = [
+        !select.select.is_empty(),
+        !select.mqtt.is_empty(),
+        !select.statement.is_empty(),
+        !select.tag.is_empty(),
+    ];
+    kinds.into_iter().filter(|is_given| *is_given).count() > 1
 }
 
 /// A pattern, or the cases that it named formerly, with a note of their names.

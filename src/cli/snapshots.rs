@@ -137,6 +137,11 @@ fn each(args: &SnapshotArgs, done: &str, act: impl Fn(&Pending) -> std::io::Resu
     for path in &args.paths {
         match pending_at(path) {
             Ok(more) => all.extend(more),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let message =
+                    "there is no such folder or file; `mqttspec review DIR` takes that of `run --snapshots DIR`";
+                return fail(Exit::Usage, format!("{}: {message}", path.display()));
+            }
             Err(error) => return fail(Exit::Usage, format!("cannot read {}: {error}", path.display())),
         }
     }

@@ -8,9 +8,9 @@ use crate::reference::{Disobey, Free};
 use crate::suite::Target;
 use crate::sut::Address;
 
-use super::{Exit, out};
 use super::args::ReachArgs;
 use super::out::{colour, fail, print_error};
+use super::{Exit, out};
 
 /// Finds out what the argument names, and how cases are to be played against it. What is wrong is printed.
 ///
@@ -22,6 +22,13 @@ pub async fn target(
     free: &[String],
     reach: &ReachArgs,
 ) -> Result<(Target, Settings), Exit> {
+    if let Some(address) = argument.and_then(meant_address) {
+        let argument = argument.unwrap_or_default();
+        return Err(fail(
+            Exit::Usage,
+            format!("there is no profile `{argument}`; did you mean `{address}`?"),
+        ));
+    }
     let free = Free::parse_all(free.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
     let disobey = Disobey::parse_all(disobey.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
     let ready = describe(argument)
@@ -43,6 +50,20 @@ fn describe(argument: Option<&str>) -> TargetBuilder {
         Some(argument) if Address::is_address(argument) => Target::at(argument),
         Some(argument) => Target::of_profile(Path::new(argument)),
     }
+}
+
+/// The address that an argument is but for its scheme. A file of that name comes first, and one that ends like a profile is
+/// meant as one.
+fn meant_address(argument: &str) -> Option<String> {
+    let path = Path::new(argument);
+    let ends_as_profile = path
+        .extension()
+        .is_some_and(|e| ["yaml", "yml"].iter().any(|yaml| e.eq_ignore_ascii_case(yaml)));
+    if Address::is_address(argument) || ends_as_profile || path.exists() {
+        return None;
+    }
+    let address = format!("mqtt://{argument}");
+    address.parse::<Address>().is_ok().then_some(address)
 }
 
 fn warn(warning: Warning) {
@@ -74,5 +95,26 @@ fn told(error: &TargetError) -> Exit {
         | TargetError::NoTransport { .. } => fail(Exit::Usage, error),
         TargetError::Tls(_) | TargetError::Secret { .. } | TargetError::Endpoint(_) => fail(Exit::Malformed, error),
         TargetError::Probe(_) | TargetError::Start(_) => fail(Exit::Unreachable, error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_without_its_scheme_is_meant_as_one() {
+        for (argument, address) in [
+            ("127.0.0.1:1883", "mqtt://127.0.0.1:1883"),
+            ("localhost:1883", "mqtt://localhost:1883"),
+            ("broker.example", "mqtt://broker.example"),
+            ("[::1]:1883", "mqtt://[::1]:1883"),
+        ] {
+            assert_eq!(meant_address(argument).as_deref(), Some(address));
+        }
+        // The last is a file.
+        for argument in ["mqtt://h", "profile.yaml", "ci/none.YML", "a/b", "Cargo.toml"] {
+            assert_eq!(meant_address(argument), None, "{argument}");
+        }
     }
 }

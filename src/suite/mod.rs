@@ -21,6 +21,6 @@ pub use result::{CaseResult, Judged, RunEvent, RunResult, TargetInfo, Verdict, W
 pub use rigour::Rigour;
 pub use run::{RunOptions, run};
 pub use second::{LookLimit, SecondLook};
-pub use select::{Renamed, Selection, nearest, renamed};
+pub use select::{Renamed, Selection, nearest, proves, renamed};
 pub use session::{Ended, Session};
 pub use target::{Setup, Target};

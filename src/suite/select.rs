@@ -49,13 +49,16 @@ impl Selection {
     }
 
     fn by_statement(&self, case: &Outline) -> bool {
-        self.statements.iter().any(|glob| {
-            let glob = Glob::new(glob.as_str());
-            case.proves
-                .iter()
-                .any(|s| glob.matches(s.id) || glob.matches(&s.to_string()))
-        })
+        self.statements.iter().any(|glob| proves(glob, case))
     }
+}
+
+/// Whether a case proves a statement that a glob fits, by its id or token, in letters of either case. The brackets that the
+/// standard writes around an id may be there.
+pub fn proves(glob: &str, case: &Outline) -> bool {
+    let glob = Glob::new(glob.trim_matches(['[', ']']).to_ascii_lowercase());
+    let fits = |text: &str| glob.matches(&text.to_ascii_lowercase());
+    case.proves.iter().any(|s| fits(s.id) || fits(&s.to_string()))
 }
 
 /// What a glob that uses former names stands for today.
@@ -96,8 +99,10 @@ pub fn renamed(glob: &str, cases: &[impl AsRef<Outline>]) -> Option<Renamed> {
 
 /// A glob fits a case by its whole id, by its id without the version, by its scenario's path, or by a folder above it.
 fn fits(glob: &str, case: &Outline) -> bool {
+    let path = case.header.path.as_str();
+    let is_folder = path.strip_prefix(glob).is_some_and(|below| below.starts_with('/'));
     let glob = pattern(glob);
-    glob.matches(&case.id) || glob.matches(unversioned(&case.id)) || glob.matches(&case.header.path)
+    is_folder || glob.matches(&case.id) || glob.matches(unversioned(&case.id)) || glob.matches(path)
 }
 
 /// An id without its version: the scenario's path and the row.

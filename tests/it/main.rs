@@ -53,3 +53,4 @@ mod target_run_ends;
 mod transport;
 mod wire_oracle;
 mod wire_properties;
+mod wrong_input;
