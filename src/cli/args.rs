@@ -1,5 +1,6 @@
 //! The command line.
 
+mod reports;
 mod values;
 
 use std::path::PathBuf;
@@ -10,7 +11,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::statements::Version;
 use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
-use values::{jobs, shard, speed, time, timeout};
+pub use reports::{
+    CompareArgs, MatrixArgs, MatrixFiles, MergeArgs, RenderArgs, RenderFiles, ReportCommand, SnapshotArgs,
+};
+use values::{jobs, name, shard, speed, time, timeout};
 
 /// Tells whether an MQTT broker does what the standard says, and shows the bytes where it does not.
 #[derive(Debug, Parser)]
@@ -93,6 +97,17 @@ pub struct SetArgs {
     /// Use the scenarios in DIR as well
     #[arg(long, value_name = "DIR", help_heading = "Scenarios")]
     pub also: Vec<PathBuf>,
+}
+
+impl SetArgs {
+    /// The same again as words of a command line.
+    pub fn words(&self) -> Vec<String> {
+        let dir = |name: &str, dir: &std::path::Path| [name.to_owned(), dir.display().to_string()];
+        let scenarios = self.scenarios.iter().flat_map(|path| dir("--scenarios", path));
+        scenarios
+            .chain(self.also.iter().flat_map(|path| dir("--also", path)))
+            .collect()
+    }
 }
 
 /// Which cases are taken.
@@ -246,9 +261,18 @@ pub struct RunArgs {
     /// Print a line for every case
     #[arg(short, long, help_heading = "Reports")]
     pub verbose: bool,
+    /// Name of the target in reports, and of its folder of snapshots [default: that of the profile, or the address]
+    #[arg(long, value_parser = name, help_heading = "Reports")]
+    pub name: Option<String>,
+    /// What to call this run in reports, such as a commit
+    #[arg(long, value_name = "TEXT", help_heading = "Reports")]
+    pub label: Option<String>,
     /// Write the results as JSON; `-` is standard output
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub json: Option<PathBuf>,
+    /// Which exchanges the JSON holds: those of cases that deviate or have a warning, or all
+    #[arg(long, value_name = "WHICH", default_value = "deviating", help_heading = "Reports")]
+    pub exchanges: Exchanges,
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
@@ -282,6 +306,12 @@ pub enum Trace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Failures {
     Auto,
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Exchanges {
+    Deviating,
     All,
 }
 
@@ -519,87 +549,6 @@ pub struct SweepArgs {
     /// Also remove what is left under this namespace; may be repeated
     #[arg(long, value_name = "NS")]
     pub namespace: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct SnapshotArgs {
-    /// Folders or files
-    #[arg(default_value = "snapshots")]
-    pub paths: Vec<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub struct MatrixArgs {
-    /// Profiles (.yaml), mqtt://HOST:PORT, results of `run --json` (.json), or `reference` for the embedded broker
-    #[arg(required = true, value_name = "TARGET")]
-    pub targets: Vec<String>,
-    #[command(flatten)]
-    pub set: SetArgs,
-    #[command(flatten)]
-    pub select: SelectArgs,
-    /// Number of brokers to play in parallel
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Playing")]
-    pub jobs_brokers: u32,
-    /// Number of cases to play in parallel on each
-    #[arg(long, value_name = "N", value_parser = jobs, help_heading = "Playing")]
-    pub jobs: Option<usize>,
-    #[command(flatten)]
-    pub files: MatrixFiles,
-    /// Write the `run --json` of each broker to DIR/NAME.json
-    #[arg(long, value_name = "DIR", help_heading = "Reports")]
-    pub runs: Option<PathBuf>,
-}
-
-/// Which reports of several runs are written.
-#[derive(Debug, Clone, Default, Args)]
-pub struct MatrixFiles {
-    /// Write one HTML page
-    #[arg(long, value_name = "FILE", help_heading = "Reports")]
-    pub html: Option<PathBuf>,
-    /// Write the counts and deviations as Markdown
-    #[arg(long, value_name = "FILE", help_heading = "Reports")]
-    pub md: Option<PathBuf>,
-    /// Write the verdicts as JSON
-    #[arg(long, value_name = "FILE", help_heading = "Reports")]
-    pub json: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub struct CompareArgs {
-    /// The earlier result of `run --json`
-    pub old: PathBuf,
-    /// The new result
-    pub new: PathBuf,
-    /// Show the difference of each exchange
-    #[arg(long)]
-    pub diff: bool,
-    /// Write the changes as Markdown, for a pull request or the summary of a job
-    #[arg(long, value_name = "FILE")]
-    pub md: Option<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum ReportCommand {
-    /// Merge the shards of a run
-    Merge(MergeArgs),
-}
-
-#[derive(Debug, Args)]
-pub struct MergeArgs {
-    /// The results of `run --shard K/N --json`
-    #[arg(required = true, value_name = "FILE")]
-    pub parts: Vec<PathBuf>,
-    /// Write the whole run as JSON
-    #[arg(long, value_name = "FILE", help_heading = "Reports")]
-    pub json: Option<PathBuf>,
-    /// Write it as one HTML page
-    #[arg(long, value_name = "FILE", help_heading = "Reports")]
-    pub html: Option<PathBuf>,
-    /// Write it as Markdown
-    #[arg(long, value_name = "FILE", help_heading = "Reports")]
-    pub md: Option<PathBuf>,
-    #[command(flatten)]
-    pub set: SetArgs,
 }
 
 #[cfg(test)]

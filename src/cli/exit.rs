@@ -14,7 +14,7 @@ pub enum Exit {
     Bad,
     /// The command line is wrong.
     Usage,
-    /// A scenario, a profile or a capture is malformed.
+    /// A scenario, a profile, a capture or the JSON of a run is malformed, or runs do not belong together.
     Malformed,
     /// The selection holds no case.
     Nothing,
@@ -57,7 +57,9 @@ impl Exit {
                 "A case has the verdict `fail`, `crash` or `fixed`; an audit found a violation; or a snapshot changed."
             }
             Exit::Usage => "The command line is wrong.",
-            Exit::Malformed => "A scenario, a profile or a capture is malformed.",
+            Exit::Malformed => {
+                "A scenario, a profile, a capture or the JSON of a run is malformed, or runs do not belong together."
+            }
             Exit::Nothing => "No case was selected.",
             Exit::Unreachable => "The target cannot be reached, or the fault is on this side.",
             Exit::Interrupted => "The run was interrupted.",
@@ -101,7 +103,8 @@ pub fn worse(a: Exit, b: Exit) -> Exit {
 
 /// The exit code of a run that was read back.
 pub fn of_run(run: &Run) -> Exit {
-    let cut_short = run.interrupted || !run.crashes_under_load.is_empty();
+    let changed = run.snapshots.is_some_and(|snapshots| snapshots.changed > 0);
+    let cut_short = run.interrupted || !run.crashes_under_load.is_empty() || changed;
     of_verdicts(run.cases.iter().map(|c| c.verdict), cut_short)
 }
 

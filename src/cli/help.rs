@@ -200,10 +200,16 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "report",
-        &[(
-            "report merge --json all.json part1.json part2.json",
-            "the parts of a run as one",
-        )],
+        &[
+            (
+                "report merge --json all.json part1.json part2.json",
+                "the parts of a run as one",
+            ),
+            (
+                "report render all.json --junit all.xml --html all.html",
+                "reports of a run that was played before",
+            ),
+        ],
     ),
     (
         "completions",

@@ -12,14 +12,17 @@ use crate::play::Player;
 use crate::report::html::Scripts;
 use crate::report::matrix::Matrix;
 use crate::report::model;
+use crate::report::review::folder_name;
 use crate::report::{json, markdown, terminal};
 use crate::scenario::Case;
-use crate::suite::{self, LookLimit, RunEvent, RunOptions, RunResult};
+use crate::suite::{self, About, LookLimit, RunEvent, RunOptions, RunResult};
 
 use super::args::{MatrixArgs, ReachArgs};
+use super::clock::now;
 use super::exit::{of_run, verdict_of, worse};
 use super::files::{self, job_summary, write};
 use super::out::{fail, is_terminal, print, print_error, start_tracing};
+use super::set::Chosen;
 use super::{Exit, interrupt, set, target};
 
 /// The word for the embedded reference broker among targets.
@@ -31,15 +34,15 @@ pub fn matrix(args: &MatrixArgs) -> Exit {
     if let Err(exit) = files::try_all([&args.files.html, &args.files.md, &args.files.json]) {
         return exit;
     }
-    let cases = match set::cases(&args.set, &args.select, None) {
-        Ok(cases) => cases,
+    let chosen = match set::chosen(&args.set, &args.select, None) {
+        Ok(chosen) => chosen,
         Err(exit) => return exit,
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(Exit::Unreachable, format!("cannot start: {error}")),
     };
-    let (records, exit) = runtime.block_on(all(args, &cases));
+    let (records, exit) = runtime.block_on(all(args, &chosen));
     runtime.shutdown_timeout(Duration::from_secs(1));
     crate::sut::kill_all();
     if records.is_empty() {
@@ -59,14 +62,20 @@ pub fn matrix(args: &MatrixArgs) -> Exit {
 
 /// The results of every target in the order of the command line, but of those that could not be played, and the worst
 /// exit code.
-async fn all(args: &MatrixArgs, cases: &[Arc<Case>]) -> (Vec<model::Run>, Exit) {
+async fn all(args: &MatrixArgs, chosen: &Chosen) -> (Vec<model::Run>, Exit) {
     let stopped = interrupt::watch();
     let beside = Arc::new(Semaphore::new(args.jobs_brokers as usize));
     let mut tasks = JoinSet::new();
     for (place, argument) in args.targets.iter().enumerate() {
         let run = Run {
             argument: argument.clone(),
-            cases: cases.to_vec(),
+            cases: chosen.cases.clone(),
+            about: About {
+                started: Some(now()),
+                label: None,
+                selected: Some(chosen.selected.clone()),
+                shard: chosen.shard,
+            },
             set: args.set.clone(),
             jobs: args.jobs,
             runs: args.runs.clone(),
@@ -110,6 +119,7 @@ async fn all(args: &MatrixArgs, cases: &[Arc<Case>]) -> (Vec<model::Run>, Exit) 
 struct Run {
     argument: String,
     cases: Vec<Arc<Case>>,
+    about: About,
     set: super::args::SetArgs,
     jobs: Option<usize>,
     runs: Option<std::path::PathBuf>,
@@ -124,6 +134,9 @@ impl Run {
         }
         if self.argument.ends_with(".json") {
             let run = files::run(Path::new(&self.argument)).inspect_err(|_| self.left_out())?;
+            if let Some(shard) = run.shard {
+                print_error(&format!("note: {} is {shard} only\n", self.argument));
+            }
             let exit = of_run(&run);
             return Ok((run, exit));
         }
@@ -149,6 +162,7 @@ impl Run {
         let (sender, events) = mpsc::unbounded_channel();
         let teller = tokio::spawn(tell(events));
         let options = RunOptions {
+            about: self.about.clone(),
             asks_first: true,
             second_look: Some(LookLimit::default()),
             ..RunOptions::default()
@@ -164,15 +178,7 @@ fn keep(folder: &Path, result: &RunResult) -> Exit {
     if let Err(error) = std::fs::create_dir_all(folder) {
         return fail(Exit::Unreachable, format!("cannot make {}: {error}", folder.display()));
     }
-    // A name may hold what a file's name may not.
-    let plain = |c: char| {
-        if c.is_ascii_alphanumeric() || "-_.".contains(c) {
-            c
-        } else {
-            '_'
-        }
-    };
-    let name: String = result.target.name.chars().map(plain).collect();
+    let name = folder_name(&result.target.name);
     write(&folder.join(format!("{name}.json")), &json::run(result))
 }
 

@@ -4,6 +4,7 @@ mod args;
 mod audit;
 mod broker;
 mod check;
+mod clock;
 mod compare;
 mod coverage;
 mod decode;
@@ -113,6 +114,7 @@ pub fn main() -> Ended {
         Command::Matrix(args) => matrix::matrix(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Report(args::ReportCommand::Merge(args)) => report::merge(&args),
+        Command::Report(args::ReportCommand::Render(args)) => report::render(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { dir } => manual::man(dir.as_deref()),
     };

@@ -12,36 +12,44 @@ use crate::play::Player;
 use crate::report::html::Scripts;
 use crate::report::matrix::Matrix;
 use crate::report::model::Run;
-use crate::report::{self, failure, terminal};
+use crate::report::{self, failure, plural, terminal};
 use crate::scenario::Case;
-use crate::suite::{self, LookLimit, Rigour, RunEvent, RunOptions, RunResult, Target, Verdict};
+use crate::suite::{self, About, LookLimit, Rigour, RunEvent, RunOptions, RunResult, Target, Verdict};
 
-use super::args::{Failures, RigourWeight, RunArgs, Trace};
+use super::args::{Exchanges, Failures, RigourWeight, RunArgs, Trace};
 use super::exit::{verdict_of, worse};
 use super::files::{self, job_summary, write};
 use super::out::{fail, print, print_error, start_tracing, width};
 use super::progress::Progress;
-use super::{Ended, Exit, interrupt, known, last, set, snapshots, state, target};
+use super::set::Chosen;
+use super::{Ended, Exit, clock, interrupt, known, last, set, snapshots, state, target};
 
 /// Plays the suite.
 pub fn run(args: &RunArgs) -> Ended {
-    let (exit, cases) = match cases(args) {
-        Ok(cases) => (play(args, &cases), cases),
-        Err(exit) => (exit, Vec::new()),
-    };
-    Ended { exit, cases }
+    match chosen(args) {
+        Ok(chosen) => Ended {
+            exit: play(args, &chosen),
+            cases: chosen.cases,
+        },
+        Err(exit) => exit.into(),
+    }
 }
 
 /// The cases that are asked for.
-fn cases(args: &RunArgs) -> Result<Vec<Arc<Case>>, Exit> {
+fn chosen(args: &RunArgs) -> Result<Chosen, Exit> {
     start_tracing(args.verbose);
     files::try_all([&args.json, &args.junit, &args.html, &args.pcap, &args.write_known])?;
     let only = args.failed.then(last::bad).transpose();
     let only = only.map_err(|message| fail(Exit::Nothing, message))?;
-    set::cases(&args.set, &args.select, only)
+    let chosen = set::chosen(&args.set, &args.select, only)?;
+    if let Some(shard) = chosen.shard.filter(|_| chosen.cases.is_empty()) {
+        let cases = plural(chosen.selected.cases, "selected case");
+        print_error(&format!("note: {shard} has none of {cases}\n"));
+    }
+    Ok(chosen)
 }
 
-fn play(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
+fn play(args: &RunArgs, chosen: &Chosen) -> Exit {
     // A run mostly waits, and one thread that no one has to wake takes a fifth less processor time than several. The
     // embedded broker is a party of its own.
     let mut builder = if args.target.is_some() {
@@ -53,7 +61,7 @@ fn play(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return fail(Exit::Unreachable, format!("cannot start: {error}")),
     };
-    let exit = runtime.block_on(run_all(args, cases));
+    let exit = runtime.block_on(run_all(args, chosen));
     // What still makes or removes a broker's folder may end; tasks of brokers that are being torn down are dropped at
     // once.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -61,7 +69,8 @@ fn play(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
     exit
 }
 
-async fn run_all(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
+async fn run_all(args: &RunArgs, chosen: &Chosen) -> Exit {
+    let cases = &chosen.cases;
     let stopped = interrupt::watch();
     let (mut target, mut settings) =
         match target::target(args.target.as_deref(), &args.fault, &args.free, &args.reach).await {
@@ -71,6 +80,9 @@ async fn run_all(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
     let whole = is_whole(args).then(|| cases.iter().map(|case| case.id.clone()).collect());
     if let Err(exit) = set::check_known(&target, &args.set, whole) {
         return exit;
+    }
+    if let Some(name) = &args.name {
+        target.info.name.clone_from(name);
     }
     if args.exclusive {
         target.supports = std::mem::take(&mut target.supports).and("exclusive");
@@ -88,6 +100,12 @@ async fn run_all(args: &RunArgs, cases: &[Arc<Case>]) -> Exit {
         ..LookLimit::default()
     };
     let options = RunOptions {
+        about: About {
+            started: Some(clock::now()),
+            label: args.label.clone(),
+            selected: Some(chosen.selected.clone()),
+            shard: chosen.shard,
+        },
         strict: args.strict,
         rigour: match args.rigour {
             RigourWeight::Fail => Rigour::Fail,
@@ -218,15 +236,38 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, all: 
 fn report_all(args: &RunArgs, cases: &[Arc<Case>], result: &RunResult) -> Exit {
     let mut exit = verdict_of(result);
     last::keep(result);
-    type Report = fn(&RunResult) -> String;
-    let files: [(_, Report); 2] = [(&args.json, report::json::run), (&args.junit, report::junit::run)];
-    for (file, text) in files {
-        if let Some(file) = file {
-            exit = worse(exit, write(file, &text(result)));
+    let compared = args.snapshots.as_ref().map(|folder| {
+        let whole = is_whole(args) && !result.interrupted;
+        snapshots::compare_run(folder, result, whole)
+    });
+    let compared = match compared.transpose() {
+        Ok(compared) => compared,
+        Err(code) => {
+            exit = worse(exit, code);
+            None
         }
+    };
+    if compared.is_some_and(|compared| compared.changed > 0) {
+        exit = worse(exit, Exit::Bad);
     }
-    if let Some(file) = &args.html {
-        exit = worse(exit, page(file, cases, result));
+    if let Some(file) = &args.junit {
+        exit = worse(exit, write(file, &report::junit::run(result)));
+    }
+    if args.html.is_some() || args.json.is_some() {
+        let mut record = Run::from(result);
+        record.snapshots = compared;
+        if let Some(file) = &args.html {
+            let code;
+            (code, record) = page(file, cases, record);
+            exit = worse(exit, code);
+        }
+        if let Some(file) = &args.json {
+            let record = match args.exchanges {
+                Exchanges::All => record,
+                Exchanges::Deviating => record.with_few_exchanges(),
+            };
+            exit = worse(exit, write(file, &record.write()));
+        }
     }
     if let Some(file) = &args.pcap
         && let Err(error) = write_pcap(file, result)
@@ -235,10 +276,6 @@ fn report_all(args: &RunArgs, cases: &[Arc<Case>], result: &RunResult) -> Exit {
             exit,
             fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
         );
-    }
-    if let Some(folder) = &args.snapshots {
-        let whole = is_whole(args) && !result.interrupted;
-        exit = worse(exit, snapshots::compare_run(folder, result, whole));
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
         print(&report::github::annotations(result));
@@ -254,11 +291,12 @@ fn write_known(file: &Path, args: &RunArgs, cases: &[Arc<Case>], draft: &known::
     write(file, &draft.text(&ids))
 }
 
-/// The page with this run alone.
-fn page(file: &Path, cases: &[Arc<Case>], result: &RunResult) -> Exit {
-    let matrix = Matrix::new(vec![Run::from(result)], []);
+/// Writes the page with this run alone, and gives the run back.
+fn page(file: &Path, cases: &[Arc<Case>], record: Run) -> (Exit, Run) {
+    let mut matrix = Matrix::new(vec![record], []);
     let scripts = Scripts::of(cases.iter().map(|c| &**c));
-    write(file, &report::html::page(&matrix, &scripts))
+    let exit = write(file, &report::html::page(&matrix, &scripts));
+    (exit, matrix.columns.remove(0).record)
 }
 
 /// Writes the run as a capture. The times in it begin when the run did.

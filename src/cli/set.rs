@@ -7,7 +7,7 @@ use crate::harness::check_pattern;
 use crate::scenario::{Case, Diagnostic, Files, Outline, Scenario, render_all};
 use crate::source::nearest;
 use crate::statements::catalogue;
-use crate::suite::{self, Selection, Target, check_known as check_list};
+use crate::suite::{self, Selected, Selection, Shard, Target, check_known as check_list};
 use crate::sut::Glob;
 
 use super::Exit;
@@ -39,10 +39,25 @@ pub fn malformed(diagnostics: &[Diagnostic]) -> Exit {
     Exit::Malformed
 }
 
-/// Every case that is selected, in the order of the set.
-pub fn cases(set: &SetArgs, select: &SelectArgs, only: Option<Vec<String>>) -> Result<Vec<Arc<Case>>, Exit> {
+/// The cases of a run.
+pub struct Chosen {
+    /// In the order of the set; none if the shard has none of those that are selected.
+    pub cases: Vec<Arc<Case>>,
+    pub selected: Selected,
+    pub shard: Option<Shard>,
+}
+
+/// Every case that is selected.
+pub fn chosen(set: &SetArgs, select: &SelectArgs, only: Option<Vec<String>>) -> Result<Chosen, Exit> {
     let all: Vec<Case> = scenarios(set)?.into_iter().flat_map(|s| s.cases).collect();
-    Ok(taken(all, select, only)?.into_iter().map(Arc::new).collect())
+    let failed = only.is_some().then(|| "--failed".to_owned());
+    let (cases, mut selected) = taken(all, select, only)?;
+    selected.arguments = [set.words(), select.words(), failed.into_iter().collect()].concat();
+    Ok(Chosen {
+        cases: cases.into_iter().map(Arc::new).collect(),
+        selected,
+        shard: select.shard.map(|(index, count)| Shard { index, count }),
+    })
 }
 
 /// The outlines of every case that is selected, in the order of the set. The scripts of the set inside the binary are
@@ -55,10 +70,16 @@ pub fn outlines(set: &SetArgs, select: &SelectArgs) -> Result<Vec<Outline>, Exit
             cases.map(|case| case.outline).collect()
         }
     };
-    taken(all, select, None)
+    Ok(taken(all, select, None)?.0)
 }
 
-fn taken<T: AsRef<Outline>>(all: Vec<T>, select: &SelectArgs, only: Option<Vec<String>>) -> Result<Vec<T>, Exit> {
+/// The cases of the shard, and a description of those of all shards. That nothing is selected is an error, that a shard
+/// has nothing of it is none.
+fn taken<T: AsRef<Outline>>(
+    all: Vec<T>,
+    select: &SelectArgs,
+    only: Option<Vec<String>>,
+) -> Result<(Vec<T>, Selected), Exit> {
     let mut selection = selection(select, only).map_err(|message| fail(Exit::Usage, message))?;
     let globs = std::mem::take(&mut selection.globs);
     selection.globs = globs.into_iter().flat_map(|glob| of_today(glob, &all)).collect();
@@ -66,8 +87,12 @@ fn taken<T: AsRef<Outline>>(all: Vec<T>, select: &SelectArgs, only: Option<Vec<S
         check_pattern(glob, &all).map_err(|error| fail(Exit::Nothing, error))?;
     }
     check_filters(select, &all)?;
-    let taken: Vec<T> = all.into_iter().filter(|case| selection.takes(case.as_ref())).collect();
-    if taken.is_empty() {
+    let shard = Selection {
+        shard: selection.shard.take(),
+        ..Selection::default()
+    };
+    let of_all: Vec<&T> = all.iter().filter(|case| selection.takes((*case).as_ref())).collect();
+    if of_all.is_empty() {
         let words = select.words().join(" ");
         let message = if several_kinds(select) {
             format!("no case fits all of `{words}` at once")
@@ -76,7 +101,15 @@ fn taken<T: AsRef<Outline>>(all: Vec<T>, select: &SelectArgs, only: Option<Vec<S
         };
         return Err(fail(Exit::Nothing, message));
     }
-    Ok(taken)
+    let selected = Selected::of(Vec::new(), &all, &of_all);
+    let takes: Vec<bool> = (all.iter())
+        .map(|case| selection.takes(case.as_ref()) && shard.takes(case.as_ref()))
+        .collect();
+    let cases = all
+        .into_iter()
+        .zip(takes)
+        .filter_map(|(case, takes)| takes.then_some(case));
+    Ok((cases.collect(), selected))
 }
 
 /// Checks that each `--statement` and `--tag` fits a case: one that fits none is most likely a slip, also if others fit.

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::report::accepted::{self, Comparison, Update};
+use crate::report::model::Snapshots;
 use crate::report::review::{self, Pending};
 use crate::report::snapshot::{self, Snapshot};
 use crate::suite::RunResult;
@@ -15,25 +16,23 @@ use super::out::{fail, print};
 /// Compares every snapshot of a run with the accepted one in `folder`, in the sub-folder of the target's name. `whole`
 /// says that every case of the set was played: only then is it
 /// an error that an accepted one has no case any more, and only then are the tables of grids compared.
-pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
-    let folder = folder.join(&result.target.name);
-    let update = match update() {
-        Ok(update) => update,
-        Err(message) => return fail(Exit::Usage, message),
-    };
-    let accepted = match accepted::read(&folder, snapshot::USUAL) {
-        Ok(accepted) => accepted,
-        Err(message) => return fail(Exit::Unreachable, message),
-    };
+///
+/// # Errors
+/// The exit code of a program that could not compare them, which has said why.
+pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Result<Snapshots, Exit> {
+    let base = folder;
+    let folder = folder.join(review::folder_name(&result.target.name));
+    let update = update().map_err(|message| fail(Exit::Usage, message))?;
+    let accepted = accepted::read(&folder, snapshot::USUAL).map_err(|message| fail(Exit::Unreachable, message))?;
     let usual = snapshot::usual(result, accepted.as_deref(), whole);
     let snapshots = snapshot::snapshots(result, &usual);
     if let Some((one, other)) = review::collision(snapshots.iter().map(|s| s.key.as_str())) {
-        return fail(
+        return Err(fail(
             Exit::Malformed,
             format!("the scenarios `{one}` and `{other}` share one file of snapshots: rename one"),
-        );
+        ));
     }
-    let (mut changed, mut unjudged, mut earlier) = (0, 0, 0);
+    let (mut changed, mut pending, mut unjudged, mut earlier) = (0, 0, 0, 0);
     let wanted = snapshots.iter().filter(|s| s.is_wanted()).count();
     // Of a whole run the file that holds nothing any more is found below.
     for snapshot in snapshots.iter().filter(|s| s.is_wanted() || !whole) {
@@ -43,18 +42,17 @@ pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
             Ok(Comparison::Updated) => print(&format!("updated: {}\n", snapshot.key)),
             Ok(comparison) => {
                 changed += 1;
+                pending += 1;
                 earlier += usize::from(comparison == Comparison::Earlier);
                 print(&changed_text(snapshot, &comparison));
             }
-            Err(message) => return fail(Exit::Unreachable, message),
+            Err(message) => return Err(fail(Exit::Unreachable, message)),
         }
     }
     if whole {
         let wanted = snapshot::wanted(result, &snapshots);
-        let moved = match accepted::under_former_names(&folder, wanted.iter().copied()) {
-            Ok(moved) => moved,
-            Err(message) => return fail(Exit::Unreachable, message),
-        };
+        let moved = accepted::under_former_names(&folder, wanted.iter().copied())
+            .map_err(|message| fail(Exit::Unreachable, message))?;
         match review::stale(&folder, wanted) {
             Ok(mut stale) => {
                 stale.retain(|file| !moved.contains(file));
@@ -64,7 +62,7 @@ pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
                     .map(|file| format!("stale: {} belongs to no case\n", file.display()));
                 print(&lines.collect::<String>());
             }
-            Err(error) => return fail(Exit::Unreachable, error),
+            Err(error) => return Err(fail(Exit::Unreachable, error)),
         }
     }
     let left = match unjudged {
@@ -79,7 +77,18 @@ pub fn compare_run(folder: &Path, result: &RunResult, whole: bool) -> Exit {
             crate::report::plural(earlier, "snapshot")
         ));
     }
-    if changed > 0 { Exit::Bad } else { Exit::Ok }
+    if pending > 0 {
+        let folder = base.display();
+        let words = match update {
+            Update::Nothing => format!("INSTA_UPDATE=new writes them for `mqttspec review {folder}`"),
+            _ => format!("`mqttspec review {folder}` shows them, and `mqttspec accept {folder}` accepts them"),
+        };
+        print(&format!("{words}\n"));
+    }
+    Ok(Snapshots {
+        compared: wanted,
+        changed,
+    })
 }
 
 /// What is to be written if a snapshot differs: `INSTA_UPDATE`, and `CI` or `TF_BUILD` for its default, as with

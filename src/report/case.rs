@@ -202,7 +202,7 @@ mod tests {
     use crate::play::{Awaited, Failure, FailureKind, PlayEnd, Played, Stage};
     use crate::scenario::Files;
     use crate::statements::Version;
-    use crate::suite::{Judge, Rigour, Weight};
+    use crate::suite::{About, Judge, Rigour, Weight};
     use crate::transcript::Usual;
     use crate::transcript::testing::{NS, Talk};
     use crate::transcript::{Author, End, What};
@@ -237,6 +237,7 @@ mod tests {
             rigour: Rigour::Fail,
         };
         RunResult {
+            about: About::default(),
             cases: vec![judge.judge(&scenarios[0].cases[0], played, false)],
             notes: Vec::new(),
             crashes_under_load: Vec::new(),
@@ -305,6 +306,7 @@ mod tests {
             rigour,
         };
         RunResult {
+            about: About::default(),
             cases: vec![judge.judge(case, played, false)],
             notes: Vec::new(),
             crashes_under_load: Vec::new(),

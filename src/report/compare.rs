@@ -2,8 +2,10 @@
 //!
 //! In: two [`Run`]s, of one broker before and after, or of two brokers. Out: [`Changes`], as text and as Markdown.
 
+mod kind;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use similar::TextDiff;
@@ -13,76 +15,16 @@ use super::github::markdown;
 use super::model::{Case, Run};
 use super::style::{self, BOLD, DIM, paint};
 use crate::scenario::aliases;
-use crate::suite::Verdict;
 use crate::transcript::printable;
+
+pub use kind::Kind;
+use kind::kind;
 
 /// How many cases Markdown lists of a kind, and how many differences it shows: a job's summary may have 1 MiB.
 const LISTED: usize = 200;
 const DIFFS: usize = 40;
 /// How much of a difference Markdown shows, in lines.
 const DIFF_LINES: usize = 60;
-
-/// In which way a case changed. The order is that of reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// It brings the broker down now.
-    Crashes,
-    /// It fails now, and is not listed as known.
-    Fails,
-    /// It could not be judged this time, and was before.
-    Unjudged,
-    /// It passes now.
-    Passes,
-    /// It deviates now as the profile says, or another way.
-    Known,
-    /// It is skipped now.
-    Skipped,
-    /// It was skipped, or was not judged, and is played now.
-    Played,
-    /// The verdict is the same, what crossed the wire is not.
-    Exchange,
-    /// Only the new run has it.
-    New,
-    /// Only the old run has it.
-    Gone,
-}
-
-impl Kind {
-    /// Every kind, in the order of reports.
-    pub const ALL: [Kind; 10] = [
-        Kind::Crashes,
-        Kind::Fails,
-        Kind::Unjudged,
-        Kind::Passes,
-        Kind::Known,
-        Kind::Skipped,
-        Kind::Played,
-        Kind::Exchange,
-        Kind::New,
-        Kind::Gone,
-    ];
-
-    /// Whether the new run is worse for it.
-    pub fn is_regression(self) -> bool {
-        matches!(self, Kind::Crashes | Kind::Fails | Kind::Unjudged)
-    }
-
-    /// A heading.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Crashes => "newly crashing",
-            Kind::Fails => "newly failing",
-            Kind::Unjudged => "no longer judged",
-            Kind::Passes => "newly passing",
-            Kind::Known => "newly a known deviation",
-            Kind::Skipped => "skipped now",
-            Kind::Played => "played now",
-            Kind::Exchange => "changed exchange",
-            Kind::New => "new cases",
-            Kind::Gone => "cases that are gone",
-        }
-    }
-}
 
 /// One case that changed.
 #[derive(Debug, Clone)]
@@ -101,7 +43,33 @@ pub struct Changes<'r> {
     pub changes: Vec<Change<'r>>,
 }
 
-/// Compares two runs.
+/// Whether two runs, each with the name by which messages call it, can be compared.
+///
+/// # Errors
+/// A message of one line for the user: they are not the same shard, or have no case in common, so that a comparison
+/// would find nothing whatever the broker does.
+pub fn comparable(old: (&str, &Run), new: (&str, &Run)) -> Result<(), String> {
+    let part = |run: &Run| run.shard.map_or("a whole run".to_owned(), |shard| shard.to_string());
+    let ((old_name, old), (new_name, new)) = (old, new);
+    if old.shard != new.shard {
+        let merge = "`mqttspec report merge` makes a whole of shards";
+        return Err(format!(
+            "{old_name} is {}, {new_name} is {}: {merge}",
+            part(old),
+            part(new)
+        ));
+    }
+    let after: BTreeSet<&str> = new.cases.iter().map(|case| case.id.as_str()).collect();
+    let common = |case: &Case| after.contains(&*aliases().current(&case.id));
+    let both_empty = old.cases.is_empty() && new.cases.is_empty();
+    if both_empty || old.cases.iter().any(common) {
+        Ok(())
+    } else {
+        Err(format!("{old_name} and {new_name} have no case in common"))
+    }
+}
+
+/// Compares two runs, which are [`comparable`].
 pub fn changes<'r>(old: &'r Run, new: &'r Run) -> Changes<'r> {
     let mut before: BTreeMap<Cow<'_, str>, &Case> = BTreeMap::new();
     // Of cases that were joined, the one that was kept is compared.
@@ -127,14 +95,36 @@ pub fn changes<'r>(old: &'r Run, new: &'r Run) -> Changes<'r> {
         .cases
         .iter()
         .filter(|c| !after.contains_key(&*aliases().current(&c.id)));
+    let lost = if lost(old, new).is_some() {
+        Kind::Missing
+    } else {
+        Kind::Gone
+    };
     changes.extend(gone.map(|case| Change {
-        kind: Kind::Gone,
+        kind: lost,
         old: Some(case),
         new: None,
     }));
     // The order within a kind stays.
     changes.sort_by_key(|c| c.kind);
     Changes { old, new, changes }
+}
+
+/// Why cases of the old run may be missing in the new one although the suite still has them; `None` if another suite
+/// accounts for it.
+fn lost(old: &Run, new: &Run) -> Option<String> {
+    if new.interrupted {
+        return Some("the new run ended early".to_owned());
+    }
+    let (before, now) = (&old.selection, &new.selection);
+    match (before, now) {
+        (Some(before), Some(now)) if before.arguments != now.arguments && !now.arguments.is_empty() => {
+            Some(format!("the new run selects `{}`", now.arguments.join(" ")))
+        }
+        (Some(before), Some(now)) if before.suite == now.suite => Some("the suite is the same".to_owned()),
+        (Some(_), Some(_)) => None,
+        _ => (old.mqttspec == new.mqttspec).then(|| "the suite has the same version".to_owned()),
+    }
 }
 
 /// The cases, those last that were contained in others.
@@ -146,34 +136,21 @@ fn ranked(cases: &[Case]) -> impl Iterator<Item = (bool, &Case)> {
     of(false).chain(of(true))
 }
 
-/// How a case changed; `None` if it did not.
-fn kind(old: Option<&Case>, new: &Case) -> Option<Kind> {
-    let Some(old) = old else {
-        return Some(Kind::New);
-    };
-    if old.verdict == new.verdict {
-        let exchange = old.exchange.is_some() && new.exchange.is_some() && old.exchange != new.exchange;
-        return exchange.then_some(Kind::Exchange);
-    }
-    match (old.verdict, new.verdict) {
-        (_, Verdict::Crash) => Some(Kind::Crashes),
-        // It was worse before.
-        (Verdict::Crash, Verdict::Fail) => Some(Kind::Exchange),
-        (_, Verdict::Fail) => Some(Kind::Fails),
-        (_, Verdict::Error) => Some(Kind::Unjudged),
-        // Of a listed deviation that does not happen any more only the list says the difference.
-        (Verdict::Pass, Verdict::Fixed) | (Verdict::Fixed, Verdict::Pass) => None,
-        (Verdict::Skip | Verdict::Error, Verdict::Pass | Verdict::Fixed | Verdict::Known) => Some(Kind::Played),
-        (_, Verdict::Pass | Verdict::Fixed) => Some(Kind::Passes),
-        (_, Verdict::Known) => Some(Kind::Known),
-        (_, Verdict::Skip) => Some(Kind::Skipped),
-    }
-}
-
 impl<'r> Changes<'r> {
     /// Whether the new run is worse.
     pub fn is_regression(&self) -> bool {
-        self.changes.iter().any(|c| c.kind.is_regression())
+        self.changes.iter().any(|c| c.kind.is_regression()) || self.changed_snapshots() > 0 || self.ends_under_load()
+    }
+
+    /// Whether the broker of the new run ended while several cases ran, and that of the old one did not.
+    fn ends_under_load(&self) -> bool {
+        !self.new.crashes_under_load.is_empty() && self.old.crashes_under_load.is_empty()
+    }
+
+    /// How many snapshots the new run found changed. They are compared with the accepted ones, not with the old run, so
+    /// that the old run excuses none of them.
+    fn changed_snapshots(&self) -> usize {
+        self.new.snapshots.map_or(0, |snapshots| snapshots.changed)
     }
 
     /// The changes of a kind.
@@ -260,10 +237,14 @@ impl<'r> Changes<'r> {
                 .collect()
         };
         let bad = self.changes.iter().filter(|c| c.kind.is_regression()).count();
-        let mut parts = vec![match bad {
-            0 => "no regression".to_owned(),
-            bad => format!("{}: {}", plural(bad, "regression"), count(true).join(", ")),
-        }];
+        let regressions = (bad > 0).then(|| format!("{}: {}", plural(bad, "regression"), count(true).join(", ")));
+        let under_load = self.ends_under_load().then(|| "the broker ended under load".to_owned());
+        let snapshots = Some(self.changed_snapshots()).filter(|n| *n > 0);
+        let snapshots = snapshots.map(|n| plural(n, "changed snapshot"));
+        let mut parts: Vec<String> = [regressions, under_load, snapshots].into_iter().flatten().collect();
+        if parts.is_empty() {
+            parts.push("no regression".to_owned());
+        }
         parts.extend(count(false));
         if self.changes.is_empty() {
             parts.push("nothing changed".to_owned());
@@ -283,6 +264,13 @@ impl<'r> Changes<'r> {
                 "the suite changed too: mqttspec {} before, {} now",
                 old.mqttspec, new.mqttspec
             ));
+        } else if let (Some(a), Some(b)) = (&old.selection, &new.selection)
+            && a.suite != b.suite
+        {
+            notes.push("the suite changed too: the scenarios differ".to_owned());
+        }
+        if let Some(why) = lost(old, new).filter(|_| self.of(Kind::Missing).next().is_some()) {
+            notes.push(format!("cases are no longer played although {why}"));
         }
         for (run, which) in [(old, "old"), (new, "new")] {
             if run.interrupted {
@@ -320,7 +308,7 @@ impl Change<'_> {
         format!("  {}  {}\n", printable(&self.case().id), paint(style, words))
     }
 
-    /// The difference of the exchanges, line by line; empty if one of them is not there.
+    /// The difference of the exchanges, line by line; empty if there was none to begin with.
     fn diff(&self) -> String {
         let exchange = |case: Option<&Case>| case.and_then(|c| c.exchange.clone());
         match (exchange(self.old), exchange(self.new)) {
@@ -329,7 +317,15 @@ impl Change<'_> {
                 let diff = TextDiff::from_lines(&old, &new);
                 diff.unified_diff().context_radius(3).header("old", "new").to_string()
             }
-            _ => String::new(),
+            _ => {
+                let omitted = |case: Option<&Case>| case.is_some_and(|c| c.omitted);
+                let which = match (omitted(self.old), omitted(self.new)) {
+                    (true, _) => "old",
+                    (false, true) => "new",
+                    (false, false) => return String::new(),
+                };
+                format!("the {which} results do not have this exchange: `run --exchanges all` keeps every one\n")
+            }
         }
     }
 }
@@ -352,8 +348,10 @@ fn folded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::Snapshots;
     use super::super::testing::{self, golden};
     use super::*;
+    use crate::suite::{Selected, Shard, Verdict};
 
     fn record() -> Run {
         Run::from(&testing::run())
@@ -419,18 +417,142 @@ mod tests {
         let (old, mut new) = (record(), record());
         let case = &mut new.cases[0];
         case.exchange = case.exchange.as_ref().map(|text| text.replace("PUBREC", "PUBACK"));
+        case.exchange_digest = None;
         let changes = changes(&old, &new);
         assert_eq!(kinds(&old, &new), [(Kind::Exchange, "qos2/passes@v3.1.1".to_owned())]);
         assert!(!changes.is_regression());
         assert!(changes.text(true).contains("PUBACK") && !changes.text(false).contains("PUBACK"));
     }
 
+    /// The selection of a run.
+    fn selection(run: &mut Run) -> &mut Selected {
+        run.selection.as_mut().unwrap()
+    }
+
     #[test]
-    fn cases_come_and_go() {
+    fn cases_come_and_go_with_the_suite() {
         let (mut old, mut new) = (record(), record());
         let first = old.cases.remove(0);
         let last = new.cases.pop().unwrap();
+        selection(&mut new).suite = "another".to_owned();
+        let changed = changes(&old, &new);
         assert_eq!(kinds(&old, &new), [(Kind::New, first.id), (Kind::Gone, last.id)]);
+        assert!(!changed.is_regression());
+        assert!(
+            changed
+                .text(false)
+                .contains("note: the suite changed too: the scenarios differ")
+        );
+    }
+
+    #[test]
+    fn a_case_that_goes_without_the_suite_is_a_regression() {
+        let note = |change: fn(&mut Run, &mut Run)| {
+            let (mut old, mut new) = (record(), record());
+            let last = new.cases.pop().unwrap();
+            change(&mut old, &mut new);
+            let changed = changes(&old, &new);
+            assert_eq!(kinds(&old, &new), [(Kind::Missing, last.id)]);
+            assert!(changed.is_regression());
+            assert_eq!(changed.summary(), "1 regression: 1 no longer played");
+            let text = changed.text(false);
+            let note = text.lines().find(|line| line.contains("no longer played although"));
+            note.unwrap_or_else(|| panic!("{text}")).to_owned()
+        };
+        let of = |why: &str| format!("note: cases are no longer played although {why}");
+        assert_eq!(note(|_, _| {}), of("the suite is the same"));
+        assert_eq!(
+            note(|_, new| {
+                new.interrupted = true;
+                selection(new).suite = "another".to_owned();
+            }),
+            of("the new run ended early")
+        );
+        assert_eq!(
+            note(|_, new| {
+                let selected = selection(new);
+                selected.suite = "another".to_owned();
+                selected.arguments = vec!["-e".to_owned(), "qos2/".to_owned()];
+            }),
+            of("the new run selects `-e qos2/`")
+        );
+        assert_eq!(
+            note(|old, _| old.selection = None),
+            of("the suite has the same version")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_refused_in_a_line() {
+        let refused = |old: &Run, new: &Run| {
+            let message = comparable(("a.json", old), ("b.json", new)).unwrap_err();
+            assert_eq!(message.lines().count(), 1);
+            message
+        };
+        let (old, mut new) = (record(), record());
+        assert_eq!(comparable(("a", &old), ("b", &new)), Ok(()));
+        new.shard = Some(Shard { index: 1, count: 4 });
+        assert_eq!(comparable(("a", &new), ("b", &new)), Ok(()));
+        assert_eq!(
+            refused(&old, &new),
+            "a.json is a whole run, b.json is shard 1 of 4: `mqttspec report merge` makes a whole of shards"
+        );
+        let mut other = new.clone();
+        other.shard = Some(Shard { index: 2, count: 4 });
+        assert!(refused(&new, &other).starts_with("a.json is shard 1 of 4, b.json is shard 2 of 4: "));
+        let (mut first, mut second) = (record(), record());
+        first.cases.truncate(3);
+        second.cases.drain(..3);
+        assert_eq!(refused(&first, &second), "a.json and b.json have no case in common");
+        second.cases.clear();
+        assert_eq!(refused(&first, &second), "a.json and b.json have no case in common");
+        first.cases.clear();
+        assert_eq!(comparable(("a", &first), ("b", &second)), Ok(()));
+    }
+
+    #[test]
+    fn a_changed_snapshot_is_excused_by_no_earlier_run() {
+        let (mut old, mut new) = (record(), record());
+        let changed = |changed| Some(Snapshots { compared: 21, changed });
+        (old.snapshots, new.snapshots) = (changed(3), changed(0));
+        assert!(!changes(&old, &new).is_regression());
+        new.snapshots = changed(3);
+        let found = changes(&old, &new);
+        assert!(found.is_regression());
+        assert_eq!(found.summary(), "3 changed snapshots; nothing changed");
+        new.cases[0].verdict = Verdict::Fail;
+        let summary = changes(&old, &new).summary();
+        assert_eq!(summary, "1 regression: 1 newly failing; 3 changed snapshots");
+    }
+
+    #[test]
+    fn a_broker_that_ends_under_load_is_a_regression() {
+        let (mut old, new) = (record(), record());
+        assert!(!new.crashes_under_load.is_empty() && !changes(&old, &new).is_regression());
+        old.crashes_under_load.clear();
+        let found = changes(&old, &new);
+        assert!(found.is_regression());
+        assert_eq!(found.summary(), "the broker ended under load; nothing changed");
+    }
+
+    #[test]
+    fn an_exchange_that_was_left_out_is_compared_by_its_digest() {
+        let (old, mut new) = (record(), record());
+        let case = &mut new.cases[0];
+        case.advice.clear();
+        case.exchange = case.exchange.as_ref().map(|text| text.replace("PUBREC", "PUBACK"));
+        case.exchange_digest = None;
+        case.exchange_digest = case.exchange_digest().map(Cow::into_owned);
+        let new = new.with_few_exchanges();
+        assert!(new.cases[0].omitted && new.cases[0].exchange.is_none() && new.cases[0].transcript.is_empty());
+        let found = changes(&old, &new);
+        assert_eq!(kinds(&old, &new), [(Kind::Exchange, "qos2/passes@v3.1.1".to_owned())]);
+        let text = found.text(true);
+        assert!(
+            text.contains("the new results do not have this exchange: `run --exchanges all` keeps every one"),
+            "{text}"
+        );
+        assert!(changes(&old, &old.clone().with_few_exchanges()).changes.is_empty());
     }
 
     #[test]

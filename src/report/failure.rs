@@ -41,6 +41,9 @@ impl Default for Options {
 
 /// The whole report.
 pub fn report(case: &CaseResult, target: &TargetInfo, options: Options) -> String {
+    if let Some(written) = &case.report {
+        return written.clone();
+    }
     let mut out = headline(case, target);
     out.push('\n');
     if let Some(failure) = &case.failure {

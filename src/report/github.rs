@@ -48,6 +48,17 @@ pub fn annotations(run: &RunResult) -> String {
 pub fn summary(run: &RunResult) -> String {
     let counts = Counts::of(run);
     let mut out = format!("## mqttspec: {}\n\n", markdown(&case::target(&run.target)));
+    let about: Vec<String> = (run
+        .about
+        .label
+        .iter()
+        .chain(&run.about.started)
+        .map(|text| markdown(text)))
+    .chain(run.about.shard.map(|shard| format!("{shard} only")))
+    .collect();
+    if !about.is_empty() {
+        let _ = writeln!(out, "{}\n", about.join(", "));
+    }
     let names: Vec<&str> = Verdict::ALL.into_iter().map(Verdict::name).collect();
     let figures: Vec<String> = Verdict::ALL.into_iter().map(|v| counts.get(v).to_string()).collect();
     let _ = writeln!(out, "| {} | advice | time |", names.join(" | "));

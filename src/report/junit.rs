@@ -1,5 +1,6 @@
 //! The run as JUnit XML, as CI systems read it: one test case a case.
 
+use chrono::DateTime;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::case;
@@ -15,6 +16,20 @@ pub fn run(run: &RunResult) -> String {
     suite.add_property(("target.address", xml(&run.target.address).as_str()));
     suite.add_property(("target.transport", run.target.transport.name()));
     suite.add_property(("mqttspec.version", env!("CARGO_PKG_VERSION")));
+    if let Some(label) = &run.about.label {
+        suite.add_property(("label", xml(label).as_str()));
+    }
+    if let Some(shard) = run.about.shard {
+        suite.add_property(("shard", format!("{}/{}", shard.index, shard.count).as_str()));
+    }
+    let started = run
+        .about
+        .started
+        .as_deref()
+        .and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    if let Some(started) = started {
+        suite.set_timestamp(started);
+    }
     for case in &run.cases {
         suite.add_test_case(test_case(case, &run.target));
     }
@@ -36,6 +51,9 @@ pub fn run(run: &RunResult) -> String {
     }
     let mut report = Report::new("mqttspec");
     report.set_time(run.duration);
+    if let Some(started) = started {
+        report.set_timestamp(started);
+    }
     report.add_test_suite(suite);
     report
         .to_string()
@@ -45,15 +63,18 @@ pub fn run(run: &RunResult) -> String {
 fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
     let reason = xml(case.reason.as_deref().unwrap_or_default());
     let mut status = match case.verdict {
-        Verdict::Pass | Verdict::Known => TestCaseStatus::success(),
-        Verdict::Skip => TestCaseStatus::skipped(),
+        Verdict::Pass => TestCaseStatus::success(),
+        // An expected failure is neither a failure nor a pass. CI servers know no third outcome but this, and pytest
+        // writes its `xfail` the same way: with the reason as the message, and a type that tells it from a skip.
+        Verdict::Known | Verdict::Skip => TestCaseStatus::skipped(),
         Verdict::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
         Verdict::Fail | Verdict::Crash | Verdict::Fixed => TestCaseStatus::non_success(NonSuccessKind::Failure),
     };
     match case.verdict {
-        Verdict::Pass | Verdict::Known => {}
-        Verdict::Skip => {
+        Verdict::Pass => {}
+        Verdict::Known | Verdict::Skip => {
             status.set_message(reason.clone());
+            status.set_type(case::marked_verdict(case));
         }
         _ => {
             let report = failure::report(

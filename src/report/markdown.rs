@@ -20,6 +20,7 @@ const RIGOUR: &str = "of these by the rigour clause alone";
 /// The whole document.
 pub fn matrix(matrix: &Matrix) -> String {
     let mut out = counts(matrix);
+    out.push_str(&circumstances(matrix));
     out.push_str(&topics(matrix));
     out.push_str(&deviations(matrix));
     out
@@ -61,6 +62,30 @@ pub fn counts(matrix: &Matrix) -> String {
         out.push_str(&line(&cells));
     }
     out.push('\n');
+    out
+}
+
+/// A line a run that says when it began and what the user calls it.
+fn circumstances(matrix: &Matrix) -> String {
+    let mut out = String::new();
+    for column in &matrix.columns {
+        let run = &column.record;
+        let started = run
+            .started
+            .as_ref()
+            .map(|started| format!("started {}", markdown(started)));
+        let shard = run.shard.map(|shard| format!("{shard} only"));
+        let parts: Vec<String> = (run.user_label.as_deref().map(markdown).into_iter())
+            .chain(started)
+            .chain(shard)
+            .collect();
+        if !parts.is_empty() {
+            let _ = writeln!(out, "- {}: {}", markdown(&column.label), parts.join(", "));
+        }
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
     out
 }
 

@@ -104,6 +104,7 @@ impl Matrix {
                 json!({
                     "label": c.label, "name": c.record.target.name, "version": c.record.target.version,
                     "address": c.record.target.address, "seconds": c.record.seconds,
+                    "started": c.record.started, "run": c.record.user_label,
                     "interrupted": c.record.interrupted, "summary": summary_of(&c.record.counts()), "scores": scores,
                 })
             })

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use similar::TextDiff;
 use twox_hash::XxHash64;
 
+use crate::sut::Profile;
 use crate::transcript::printable;
 
 const ACCEPTED: &str = "snap";
@@ -41,6 +42,23 @@ pub fn file_name(key: &str) -> PathBuf {
     key.split('/').map(plain).collect::<Vec<_>>().join("/").into()
 }
 
+/// The name of a folder or file for a target: its name, if a profile could have it, else one made of it that has the same
+/// properties as a part of [`file_name`].
+pub fn folder_name(target: &str) -> String {
+    let is_safe = Profile::is_name(target) && !target.ends_with('.') && !is_reserved(target);
+    if is_safe { target.to_owned() } else { plain(target) }
+}
+
+/// Whether Windows takes the name for a device, whatever follows its first dot.
+fn is_reserved(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).to_ascii_lowercase();
+    let numbered = |device: &str| {
+        stem.strip_prefix(device)
+            .is_some_and(|n| n.len() == 1 && n.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    ["con", "prn", "aux", "nul"].contains(&stem.as_str()) || numbered("com") || numbered("lpt")
+}
+
 /// Two keys that share one file, if there are such.
 pub fn collision<'a>(keys: impl IntoIterator<Item = &'a str>) -> Option<(&'a str, &'a str)> {
     let mut taken: BTreeMap<PathBuf, &str> = BTreeMap::new();
@@ -66,7 +84,8 @@ fn plain(text: &str) -> String {
         }
     }
     let out = out.trim_matches(['-', '.']).to_owned();
-    if out == text {
+    let is_device = is_reserved(&out);
+    if out == text && !is_device {
         return out;
     }
     let mut hasher = XxHash64::with_seed(0);
@@ -74,6 +93,8 @@ fn plain(text: &str) -> String {
     let digest = format!("{:04x}", hasher.finish() & 0xffff);
     if out.is_empty() {
         digest
+    } else if is_device {
+        format!("{digest}-{out}")
     } else {
         format!("{out}-{digest}")
     }
@@ -252,6 +273,37 @@ mod tests {
         for name in lossy {
             let name = name.to_str().unwrap();
             assert!(name.starts_with("a/x") && !name.contains("__"), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_folder_of_a_target_is_safe_on_every_system() {
+        for name in ["mosquitto", "mosquitto-2.0_x", "Broker.1"] {
+            assert_eq!(folder_name(name), name);
+        }
+        let folder = folder_name("mqtt://127.0.0.1:18831");
+        assert!(folder.starts_with("mqtt-127.0.0.1-18831-"), "{folder}");
+        assert_eq!(folder, folder_name("mqtt://127.0.0.1:18831"));
+        let odd = [
+            "unix:/tmp/a b.sock",
+            "wss://[::1]:443/mqtt",
+            "..",
+            "nul",
+            "COM1.x",
+            "a.",
+            "a__b",
+            "-",
+            "\u{1f980}",
+        ];
+        let folders: BTreeSet<String> = odd.into_iter().map(folder_name).collect();
+        assert_eq!(folders.len(), odd.len(), "{folders:?}");
+        for folder in folders {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            assert!(folder.chars().all(plain), "{folder}");
+            assert!(
+                !folder.starts_with('.') && !folder.ends_with('.') && !is_reserved(&folder),
+                "{folder}"
+            );
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::play::{Awaited, Failure, FailureKind, Mismatch, Stage};
 use crate::scenario::{Header, Place, SnapshotForm, Source, Which};
 use crate::statements::{StatementId, Version};
-use crate::suite::{CaseResult, Judged, RunResult, Target, TargetInfo, Verdict, Weight};
+use crate::suite::{About, CaseResult, Judged, RunResult, Selected, Target, TargetInfo, Verdict, Weight};
 use crate::sut::{Fixed, Kept, Known, Supports};
 use crate::transcript::testing::{NS, Talk};
 use crate::transcript::{Author, End, Transcript, What};
@@ -219,6 +219,7 @@ pub fn result(id: &str, verdict: Verdict, transcript: Transcript) -> CaseResult 
         missed: None,
         rigour: false,
         log: None,
+        report: None,
     }
 }
 
@@ -239,6 +240,21 @@ known:
     cases: { connect/known@v3.1.1: MQTT-3.1.2-3 }
 "#;
     Known::parse(list, Path::new("broker.yaml")).expect("a list")
+}
+
+/// A run of everything, at a time that the caller states.
+pub fn about() -> About {
+    About {
+        started: Some("2026-11-30T16:30:00Z".to_owned()),
+        label: Some("main <a1b2c3>".to_owned()),
+        selected: Some(Selected {
+            arguments: Vec::new(),
+            cases: 8,
+            digest: "0123456789abcdef".to_owned(),
+            suite: "fedcba9876543210".to_owned(),
+        }),
+        shard: None,
+    }
 }
 
 /// One case of every kind.
@@ -268,6 +284,7 @@ pub fn run() -> RunResult {
     let mut crash = odd("connect/crash@v3.1.1", Verdict::Crash, "the broker ended");
     crash.log = Some("1: starting\n2: \u{1b}[31mabort\u{ffff}\n".to_owned());
     RunResult {
+        about: about(),
         target: target(),
         duration: Duration::from_millis(4711),
         cases: vec![

@@ -224,6 +224,7 @@ fn result(case: &Case, settled: Settled) -> CaseResult {
         missed: None,
         rigour: false,
         log: None,
+        report: None,
     }
 }
 

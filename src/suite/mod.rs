@@ -2,6 +2,7 @@
 //!
 //! In: cases, a [`Target`] and a [`Player`](crate::play::Player). Out: [`RunEvent`]s while it goes on, a [`RunResult`].
 
+mod about;
 mod admission;
 mod judge;
 mod known;
@@ -15,6 +16,7 @@ mod select;
 mod session;
 mod target;
 
+pub use about::{About, Selected, Shard};
 pub use judge::Judge;
 pub use known::check_known;
 pub use result::{CaseResult, Judged, RunEvent, RunResult, TargetInfo, Verdict, Weight};

@@ -13,7 +13,7 @@ use crate::sut::{Kept, Known};
 use crate::transcript::Transcript;
 use crate::transport::Transport;
 
-use super::SecondLook;
+use super::{About, SecondLook};
 
 /// What is said of a case in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -148,6 +148,8 @@ pub struct CaseResult {
     pub second_look: Option<SecondLook>,
     /// The broker's log, for a crash.
     pub log: Option<String>,
+    /// The report on an unexpected result, if it was written before: of a run that is read from a file.
+    pub report: Option<String>,
 }
 
 impl CaseResult {
@@ -173,6 +175,7 @@ impl CaseResult {
 /// All of a run.
 #[derive(Debug, Clone)]
 pub struct RunResult {
+    pub about: About,
     pub target: TargetInfo,
     pub duration: Duration,
     /// In the order of the suite, not of arrival.

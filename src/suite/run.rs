@@ -9,11 +9,13 @@ use tokio::task::JoinSet;
 use crate::play::Player;
 use crate::scenario::Case;
 
-use super::{CaseResult, LookLimit, Rigour, RunEvent, RunResult, Session, Target, Verdict, order};
+use super::{About, CaseResult, LookLimit, Rigour, RunEvent, RunResult, Session, Target, Verdict, order};
 
 /// How a run is done.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
+    /// What reports say of the run besides its results.
+    pub about: About,
     pub strict: bool,
     /// What a failure is that rests on the rigour clause alone.
     pub rigour: Rigour,
@@ -136,6 +138,7 @@ pub async fn run(
     // Shared, not copied: with its transcripts it is by far the largest thing of a run.
     let unplayed = results.iter().filter(|result| result.is_none()).count();
     let result = Arc::new(RunResult {
+        about: options.about.clone(),
         target: target.info.clone(),
         duration: began.elapsed(),
         cases: results.into_iter().flatten().collect(),

@@ -9,7 +9,7 @@ const CASES: &str = "qos2/";
 
 /// Plays some cases and writes the JSON report.
 fn run(folder: &Path, json: &str, more: &[&str], code: i32) {
-    mqttspec_in(folder, &["run", "-e", CASES, "--json", json])
+    mqttspec_in(folder, &["run", "-e", CASES, "--exchanges", "all", "--json", json])
         .args(more)
         .assert()
         .code(code);
@@ -62,6 +62,31 @@ fn a_new_fault_is_a_regression() {
         .assert()
         .code(1);
     assert_eq!(fs::read_to_string(dir.path().join("summary.md")).unwrap(), markdown);
+}
+
+#[test]
+fn runs_without_a_common_case_are_an_error_and_missing_cases_a_regression() {
+    let dir = tempfile::tempdir().unwrap();
+    let play = |json: &str, select: &[&str]| {
+        mqttspec_in(dir.path(), &["run", "--json", json])
+            .args(select)
+            .assert()
+            .code(0);
+    };
+    play("ping.json", &["-e", "ping/"]);
+    play("one.json", &["-e", "ping/answered"]);
+    play("qos1.json", &["-e", "qos1/several-open"]);
+    let output = mqttspec_in(dir.path(), &["compare", "ping.json", "qos1.json"])
+        .assert()
+        .code(3);
+    let text = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert_eq!(text, "error: ping.json and qos1.json have no case in common\n");
+    let text = said(dir.path(), &["compare", "ping.json", "one.json"], 1);
+    assert!(
+        text.contains("note: cases are no longer played although the new run selects `-e ping/answered`"),
+        "{text}"
+    );
+    said(dir.path(), &["compare", "one.json", "ping.json"], 0);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod action;
 mod admission;
 mod bad_input;
 mod broken_scenarios;

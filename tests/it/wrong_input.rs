@@ -89,6 +89,7 @@ fn numbers_and_times_that_cannot_be() {
         (["run", "--response-timeout", "0s"], "it cannot be 0"),
         (["run", "--patience", "0s"], "it cannot be 0"),
         (["run", "--total-timeout", "0s"], "it cannot be 0"),
+        (["run", "--name", "a b"], "at most 64 letters"),
     ] {
         let (code, text) = told(dir.path(), &arguments);
         assert_eq!(code, 2, "{text}");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::sut::Profile;
+
 /// Reads `1/4`.
 pub(super) fn shard(text: &str) -> Result<(u32, u32), String> {
     let parts = text
@@ -17,6 +19,15 @@ pub(super) fn shard(text: &str) -> Result<(u32, u32), String> {
 pub(super) fn jobs(text: &str) -> Result<usize, String> {
     let jobs = text.parse().ok().filter(|jobs| (1..=1024).contains(jobs));
     jobs.ok_or_else(|| "a number from 1 to 1024".to_owned())
+}
+
+/// A name as a profile has it.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    if Profile::is_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(Profile::NAME.to_owned())
+    }
 }
 
 pub(super) fn speed(text: &str) -> Result<f64, String> {

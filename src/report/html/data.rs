@@ -60,6 +60,9 @@ struct Cell {
     x: Option<Talk>,
     #[serde(skip_serializing_if = "Option::is_none")]
     c: Option<Talk>,
+    /// Whether the results do not have the exchange, which there was.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    o: bool,
     /// What failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     f: Option<Fault>,
@@ -136,6 +139,9 @@ fn broker(column: &Column) -> Json {
         "address": printable(&record.target.address),
         "argument": record.target.argument.as_deref().map(printable),
         "mqttspec": record.mqttspec,
+        "started": record.started.as_deref().map(printable),
+        "run": record.user_label.as_deref().map(printable),
+        "shard": record.shard.map(|shard| shard.to_string()),
         "seconds": record.seconds,
         "interrupted": record.interrupted,
         "notes": record.notes,
@@ -251,6 +257,7 @@ impl Build<'_> {
             r: reason(case).map(|reason| self.tables.word(&clean(&reason))),
             x: exchange,
             c: control,
+            o: case.omitted,
             f: fault,
             b: violations,
             a: advice,

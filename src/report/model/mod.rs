@@ -4,18 +4,24 @@
 //! matrix, Markdown and the comparison are made. Keys that are not known are ignored, so that a file of a newer
 //! mqttspec is read as long as its format has the same number.
 
+mod back;
+mod lines;
 mod of;
+
+use std::borrow::Cow;
+use std::hash::Hasher;
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
+use twox_hash::XxHash64;
 
 use super::case::{self, Counts};
 use super::score::{Score, tally};
 use super::snapshot;
 use crate::play::Stage;
 use crate::statements::{Level, StatementId, Version, catalogue};
-use crate::suite::{SecondLook, Verdict};
+use crate::suite::{SecondLook, Selected, Shard, Verdict};
 use crate::transcript::{Author, Direction};
 use crate::transport::Transport;
 
@@ -31,8 +37,26 @@ pub struct Run {
     /// The version of mqttspec that wrote it.
     pub mqttspec: String,
     pub target: Target,
+    /// When the run began: RFC 3339, in UTC.
+    #[serde(default)]
+    pub started: Option<String>,
+    /// What the user calls the run.
+    #[serde(default, rename = "label")]
+    pub user_label: Option<String>,
+    /// The cases that were selected, in all shards.
+    #[serde(default)]
+    pub selection: Option<Selected>,
+    /// The part of them that was played; `None` is all.
+    #[serde(default)]
+    pub shard: Option<Shard>,
     pub seconds: f64,
     pub interrupted: bool,
+    /// How many cases were to be played and were not, because the run ended early.
+    #[serde(default)]
+    pub unplayed: usize,
+    /// What came of `--snapshots`.
+    #[serde(default)]
+    pub snapshots: Option<Snapshots>,
     #[serde(default)]
     pub notes: Vec<String>,
     #[serde(default)]
@@ -51,6 +75,15 @@ pub struct Target {
     /// The argument that names this target on the command line.
     #[serde(default)]
     pub argument: Option<String>,
+}
+
+/// The snapshots that a run was compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Snapshots {
+    /// How many there are in the run.
+    pub compared: usize,
+    /// How many are new, differ, or belong to no case any more.
+    pub changed: usize,
 }
 
 /// One case's result; see `docs/json.md` for what each value means.
@@ -106,8 +139,17 @@ pub struct Case {
     pub control: Vec<Event>,
     #[serde(default)]
     pub exchange: Option<String>,
+    /// A digest of the exchange, which is there if the exchange itself is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange_digest: Option<String>,
+    /// The exchange and the transcripts are left out of this file.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub omitted: bool,
     #[serde(default)]
     pub log: Option<String>,
+    /// The report on an unexpected result, as a run prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
 }
 
 /// A cause of known deviations, as the profile has it.
@@ -260,12 +302,18 @@ fn once() -> u32 {
 
 impl Serialize for Run {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut run = serializer.serialize_struct("Run", 10)?;
+        let mut run = serializer.serialize_struct("Run", 16)?;
         run.serialize_field("format", &self.format)?;
         run.serialize_field("mqttspec", &self.mqttspec)?;
         run.serialize_field("target", &self.target)?;
+        run.serialize_field("started", &self.started)?;
+        run.serialize_field("label", &self.user_label)?;
+        run.serialize_field("selection", &self.selection)?;
+        run.serialize_field("shard", &self.shard)?;
         run.serialize_field("seconds", &self.seconds)?;
         run.serialize_field("interrupted", &self.interrupted)?;
+        run.serialize_field("unplayed", &self.unplayed)?;
+        run.serialize_field("snapshots", &self.snapshots)?;
         run.serialize_field("summary", &summary_of(&self.counts()))?;
         run.serialize_field("scores", &self.scores().iter().map(score_of).collect::<Vec<_>>())?;
         run.serialize_field("notes", &self.notes)?;
@@ -326,11 +374,22 @@ impl Run {
         self
     }
 
+    /// The same without the exchanges of cases that need no one's attention: those that pass without a warning.
+    #[must_use]
+    pub fn with_few_exchanges(mut self) -> Run {
+        let passes = |case: &&mut Case| case.verdict == Verdict::Pass && case.advice.is_empty();
+        for case in self.cases.iter_mut().filter(passes) {
+            let kept = case.exchange.take();
+            case.omitted |= kept.is_some() || !case.transcript.is_empty();
+            (case.transcript, case.control) = (Vec::new(), Vec::new());
+            (case.namespace, case.control_namespace) = (None, None);
+        }
+        self
+    }
+
     /// The text that [`Run::read`] reads.
     pub fn write(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("strings, numbers and lists always serialise");
-        text.push('\n');
-        text
+        lines::text(self)
     }
 
     /// How many cases have which verdict.
@@ -356,6 +415,15 @@ impl Run {
 }
 
 impl Case {
+    /// What tells the exchange from that of another run; `None` if there is none.
+    pub fn exchange_digest(&self) -> Option<Cow<'_, str>> {
+        match (&self.exchange_digest, &self.exchange) {
+            (Some(digest), _) => Some(Cow::Borrowed(digest)),
+            (None, Some(exchange)) => Some(Cow::Owned(digest(exchange))),
+            (None, None) => None,
+        }
+    }
+
     /// What the case proves, as far as the catalogue has it.
     pub fn proves(&self) -> Vec<StatementId> {
         let known = |token: &String| catalogue().resolve(token).ok().map(|s| s.id);
@@ -372,6 +440,13 @@ impl Case {
         }
         Some(text)
     }
+}
+
+/// 16 hexadecimal digits.
+fn digest(text: &str) -> String {
+    let mut hasher = XxHash64::with_seed(0);
+    hasher.write(text.as_bytes());
+    format!("{:016x}", hasher.finish())
 }
 
 /// The first part of a case's path; of a case at the top, its path.

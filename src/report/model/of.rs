@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Case, Cause, Event, EventKind, Expected, FORMAT, Field, Mismatch, Packet, Place, Run, Target, Violation};
 use crate::play::Failure;
-use crate::report::{case, snapshot};
+use crate::report::{case, failure, plain, snapshot};
 use crate::secret::{is_password, redacted};
 use crate::statements::{StatementId, catalogue};
 use crate::suite::{CaseResult, Judged, RunResult};
@@ -27,11 +27,17 @@ impl From<&RunResult> for Run {
                 transport: run.target.transport,
                 argument: run.target.argument.clone(),
             },
+            started: run.about.started.clone(),
+            user_label: run.about.label.clone(),
+            selection: run.about.selected.clone(),
+            shard: run.about.shard,
             seconds: seconds(run.duration),
             interrupted: run.interrupted,
+            unplayed: run.unplayed,
+            snapshots: None,
             notes: run.notes.clone(),
             crashes_under_load: run.crashes_under_load.clone(),
-            cases: run.cases.iter().map(Case::from).collect(),
+            cases: run.cases.iter().map(|case| with_report(case, run)).collect(),
         }
     }
 }
@@ -39,6 +45,7 @@ impl From<&RunResult> for Run {
 impl From<&CaseResult> for Case {
     fn from(case: &CaseResult) -> Case {
         let failure = case.failure.as_ref();
+        let exchange = snapshot::is_kept(case).then(|| exchange(case));
         Case {
             id: case.id.clone(),
             scenario: case.header.path.clone(),
@@ -65,9 +72,21 @@ impl From<&CaseResult> for Case {
             transcript: events(case::transcript_of(case, false)),
             control_namespace: case.control.as_ref().map(|t| t.namespace.clone()),
             control: events(case::transcript_of(case, true)),
-            exchange: snapshot::is_kept(case).then(|| exchange(case)),
+            exchange_digest: exchange.as_deref().map(super::digest),
+            exchange,
+            omitted: false,
             log: case.log.clone(),
+            report: None,
         }
+    }
+}
+
+/// A case of a run, with the report on it if its result is unexpected.
+fn with_report(case: &CaseResult, run: &RunResult) -> Case {
+    let report = |case| plain(&failure::report(case, &run.target, failure::Options::default()));
+    Case {
+        report: case.is_bad().then(|| report(case)),
+        ..Case::from(case)
     }
 }
 

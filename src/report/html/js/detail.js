@@ -165,7 +165,9 @@ function exchanges(c, cell, script) {
   const parts = [];
   if (cell.x) parts.push(...diagram("The exchange", cell.x, cell, script, false));
   if (cell.c) parts.push(...diagram("The control: the same exchange without the fault", cell.c, cell, script, true));
-  if (!cell.x && !cell.c) parts.push(h("p", { class: "quiet" }, "The case was not played, so there is no exchange."));
+  if (!cell.x && !cell.c) parts.push(h("p", { class: "quiet" }, cell.o
+    ? "The results do not have this exchange: run --exchanges all keeps every one."
+    : "The case was not played, so there is no exchange."));
   return parts;
 }
 

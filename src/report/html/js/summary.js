@@ -23,7 +23,9 @@ function summary() {
       return h("td", { title: `${s.held} of ${s.tried} numbered MUST statements held${own}` }, `${s.held}/${s.tried}`);
     };
     return h("tr", {},
-      h("td", {}, h("b", {}, broker.label), " ", h("span", { class: "quiet" }, broker.label.includes(broker.version) ? "" : broker.version || "")),
+      h("td", {}, h("b", {}, broker.label), " ", h("span", { class: "quiet" }, broker.label.includes(broker.version) ? "" : broker.version || ""),
+        [broker.run, broker.started, broker.shard].some(Boolean)
+          ? h("div", { class: "quiet when" }, [broker.run, broker.started, broker.shard].filter(Boolean).join(" · ")) : null),
       h("td", { class: "shares" }, bar),
       shownVerdicts.map((v) => h("td", {}, h("span", { class: counts[v] ? `n ${verdicts[v]}` : "n zero" }, counts[v]))),
       rigour ? h("td", {}, h("span", { class: byRigour ? "n" : "n zero" }, byRigour)) : null,
