@@ -306,10 +306,14 @@ impl Matcher {
             };
             return Err(Refusal::new(late, Some(index)));
         }
-        let took = event.at.saturating_sub(self.since_at_the_broker(index));
-        let Some(from) = within.from.filter(|from| took < *from) else {
+        // Only a lower bound needs to know when the broker began to count, which is to be looked for among all events.
+        let Some(from) = within.from else {
             return Ok(Vec::new());
         };
+        let took = event.at.saturating_sub(self.since_at_the_broker(index));
+        if took >= from {
+            return Ok(Vec::new());
+        }
         let early = FailureKind::TooEarly {
             after: took,
             least: from,
