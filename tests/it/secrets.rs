@@ -67,6 +67,8 @@ async fn a_password_from_the_environment_is_shown_nowhere() {
                 ])
                 .args([
                     "-v",
+                    "--exchanges",
+                    "all",
                     "--json",
                     "run.json",
                     "--junit",

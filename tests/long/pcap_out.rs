@@ -22,7 +22,7 @@ fn run(arguments: &[&str]) -> (TempDir, serde_json::Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_mqttspec"))
         .arg("run")
         .args(arguments)
-        .arg("--json")
+        .args(["--exchanges", "all", "--json"])
         .arg(file("run.json"))
         .arg("--pcap")
         .arg(file("run.pcapng"))

@@ -31,7 +31,7 @@ pub struct MatrixArgs {
     pub jobs: Option<usize>,
     #[command(flatten)]
     pub files: MatrixFiles,
-    /// Write the `run --json` of each broker to DIR/NAME.json
+    /// Write the `run --json` of each broker, with every exchange, to DIR/NAME.json
     #[arg(long, value_name = "DIR", help_heading = "Reports")]
     pub runs: Option<PathBuf>,
 }
