@@ -2,7 +2,7 @@
 
 use crate::reference::{Disobey, honoured_at};
 use crate::scenario::Case;
-use crate::statements::{Binds, Freedom, Observe, Statement, StatementId, SwitchLevel, catalogue, freedoms};
+use crate::statements::{Binds, Freedom, Observe, Statement, StatementId, SwitchLevel, catalogue, freedoms, section_url};
 
 use super::args::ExplainArgs;
 use super::out::{fail, print};
@@ -92,10 +92,11 @@ fn text(statement: &Statement) -> String {
         ""
     };
     let mut out = format!(
-        "{}{own}\n  section {}, {}\n  {} {}\n\n  {}\n\nSeen {observe}:\n  {}\n",
+        "{}{own}\n  section {}, {}\n  {}\n  {} {}\n\n  {}\n\nSeen {observe}:\n  {}\n",
         statement.id,
         statement.section,
         statement.title,
+        statement.url(),
         statement.level.keyword(),
         binds,
         statement.says,
@@ -154,6 +155,9 @@ fn freedom_text(freedom: &Freedom) -> String {
         Some(SwitchLevel::Bytes) => "by when and in which pieces bytes pass, in front of any broker",
         None => "",
     };
+    for (version, section) in &freedom.sections {
+        out.push_str(&format!("  {}\n", section_url(*version, section)));
+    }
     match &freedom.why_not {
         None => out.push_str(&format!("\n{}  {place}\n", switch(freedom))),
         Some(why) => out.push_str(&format!("\nNo switch: {why}\n")),

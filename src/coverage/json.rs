@@ -42,6 +42,7 @@ fn row(row: &Row) -> Value {
         "id": statement.id.id,
         "section": statement.section,
         "title": statement.title,
+        "link": statement.url(),
         "says": statement.says,
         "how": statement.how,
         "enforced_by": statement.enforced_by.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -89,6 +90,7 @@ mod tests {
             .find(|s| s["version"] == "v5" && s["id"] == "MQTT-3.12.4-1");
         let expected = json!({
             "version": "v5", "id": "MQTT-3.12.4-1", "section": "3.12.4", "title": "PINGREQ",
+            "link": "https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html#_Toc3901199",
             "says": "The server answers PINGREQ with PINGRESP.",
             "how": "C0 00 gives D0 00; n PINGREQs give n PINGRESPs.",
             "enforced_by": [], "level": "MUST", "binds": "server", "observe": "wire", "cases": [],

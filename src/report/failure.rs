@@ -290,11 +290,12 @@ fn statement(id: StatementId, first: &str) -> String {
     match catalogue().get(id) {
         Some(s) => {
             format!(
-                "{}{} {}\n{INDENT}{}\n",
+                "{}{} {}\n{INDENT}{}\n{INDENT}{}\n",
                 label(first),
                 paint(BOLD, id),
                 paint(RED, s.level.keyword()),
-                s.says
+                s.says,
+                paint(DIM, s.url())
             )
         }
         None => format!("{}{}\n", label(first), paint(BOLD, id)),

@@ -94,6 +94,9 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
     let mut test = TestCase::new(xml(name), status);
     test.set_classname(xml(&class));
     test.set_time(case.duration);
+    if let Some(link) = link(case) {
+        test.add_property(("link", link.as_str()));
+    }
     if case.rigour {
         test.add_property(("rigour", "true"));
     }
@@ -116,6 +119,13 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
         test.set_system_err(xml(log));
     }
     test
+}
+
+/// Where the standard has the statement that a failure is about.
+fn link(case: &CaseResult) -> Option<String> {
+    let found = case.breaches().find_map(|finding| finding.statement);
+    let statement = found.or_else(|| case.proves.first().copied())?;
+    statement.url().filter(|_| case.is_bad() || case.verdict == Verdict::Known)
 }
 
 /// What else the profile says of a cause.

@@ -7,10 +7,12 @@
 mod catalogue;
 mod freedom;
 mod id;
+mod link;
 mod per_version;
 
 pub use catalogue::{Binds, Catalogue, Level, Observe, RIGOUR_CLAUSE, Statement, catalogue};
 pub use freedom::{Freedom, Openness, SwitchLevel, freedoms};
 pub use id::{ParseVersionError, StatementId, Version};
+pub use link::section_url;
 pub use per_version::PerVersion;
 pub(crate) use per_version::ids;

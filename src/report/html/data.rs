@@ -20,7 +20,7 @@ struct Data {
     mqttspec: &'static str,
     verdicts: Vec<&'static str>,
     brokers: Vec<Json>,
-    /// Token, level, section, title, what it says; except for the first `null` if the catalogue does not have it.
+    /// Token, level, section, title, what it says, where it is published; except for the first `null` if the catalogue does not have it.
     statements: Vec<Json>,
     /// Path, file, text, about, and for each step its number and line.
     scripts: Vec<Json>,
@@ -179,8 +179,8 @@ impl Build<'_> {
         }
         let at = self.statements.len();
         self.statements.push(match catalogue().resolve(token) {
-            Ok(s) => json!([token, s.level.keyword(), s.section, s.title, s.says]),
-            Err(_) => json!([token, null, null, null, null]),
+            Ok(s) => json!([token, s.level.keyword(), s.section, s.title, s.says, s.url()]),
+            Err(_) => json!([token, null, null, null, null, null]),
         });
         self.statement_at.insert(token.to_owned(), at);
         at

@@ -9,6 +9,7 @@ mod lines;
 mod of;
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 
 use serde::ser::SerializeStruct;
@@ -302,7 +303,7 @@ fn once() -> u32 {
 
 impl Serialize for Run {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut run = serializer.serialize_struct("Run", 16)?;
+        let mut run = serializer.serialize_struct("Run", 17)?;
         run.serialize_field("format", &self.format)?;
         run.serialize_field("mqttspec", &self.mqttspec)?;
         run.serialize_field("target", &self.target)?;
@@ -318,6 +319,7 @@ impl Serialize for Run {
         run.serialize_field("scores", &self.scores().iter().map(score_of).collect::<Vec<_>>())?;
         run.serialize_field("notes", &self.notes)?;
         run.serialize_field("crashes_under_load", &self.crashes_under_load)?;
+        run.serialize_field("links", &self.links())?;
         run.serialize_field("cases", &self.cases)?;
         run.end()
     }
@@ -406,6 +408,18 @@ impl Run {
                 .map(|c| c.verdict)
                 .zip(proves.iter().map(Vec::as_slice)),
         )
+    }
+
+    /// Where the standard has the statements that are violated or at stake: each token with the URL of its section. Those
+    /// of cases that pass or are skipped are left out, unless they come with advice.
+    fn links(&self) -> BTreeMap<&str, String> {
+        let deviates = |case: &&Case| !matches!(case.verdict, Verdict::Pass | Verdict::Skip);
+        let at_stake = self.cases.iter().filter(deviates).flat_map(|case| &case.statements);
+        let found = self.cases.iter().flat_map(|case| case.violations.iter().chain(&case.advice));
+        let tokens = at_stake.chain(found.filter_map(|violation| violation.statement.as_ref()));
+        let tokens: BTreeSet<&str> = tokens.map(String::as_str).collect();
+        let link = |token| Some((token, catalogue().resolve(token).ok()?.url()));
+        tokens.into_iter().filter_map(link).collect()
     }
 
     /// The broker's name with its version.

@@ -95,7 +95,7 @@ function statementText(s, breached) {
   return h("div", { class: `statement${breached ? " breached" : ""}` },
     h("button", { type: "button", title: "All cases that prove it", onclick: search }, s.token), " ",
     s.level ? h("span", { class: "level" }, s.level) : null, " ",
-    s.section ? h("span", { class: "quiet" }, `section ${s.section}${breached ? " · violated" : ""}`) : null,
+    s.section ? h("span", { class: "quiet" }, h("a", { href: s.url, rel: "noopener noreferrer", target: "_blank", title: "The text of the standard" }, `section ${s.section}`), breached ? " · violated" : "") : null,
     s.says ? h("div", {}, s.says) : null);
 }
 

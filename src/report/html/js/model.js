@@ -33,8 +33,8 @@ const CHAPTERS = {
   "4.13": "Handling errors",
 };
 
-const statements = data.statements.map(([token, level, section, title, says]) => ({
-  token, level, section, title, says,
+const statements = data.statements.map(([token, level, section, title, says, url]) => ({
+  token, level, section, title, says, url,
   version: token.split(":")[0],
 }));
 const scripts = data.scripts.map(([path, file, text, about, lines]) => ({ path, file, text, about, lines: new Map(lines) }));
