@@ -182,31 +182,13 @@ impl ReachArgs {
             made: false,
         }
     }
-
-    /// The same again as words of a command line.
-    pub fn words(&self) -> Vec<String> {
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
-        let named = [
-            ("--transport", self.transport.map(|t| t.to_string())),
-            ("--ca", path(&self.ca)),
-            ("--cert", path(&self.cert)),
-            ("--key", path(&self.key)),
-            ("--server-name", self.server_name.clone()),
-        ];
-        let mut words: Vec<String> = named
-            .into_iter()
-            .filter_map(|(name, value)| Some([name.to_owned(), value?]))
-            .flatten()
-            .collect();
-        if self.insecure {
-            words.push("--insecure".to_owned());
-        }
-        words
-    }
 }
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
+    /// The options to repeat when a case is played again.
+    #[arg(skip)]
+    pub again: Vec<String>,
     /// mqtt://HOST:PORT (or mqtts, ws, wss, unix:PATH), or a profile (.yaml) [default: the embedded reference broker]
     pub target: Option<String>,
     #[command(flatten)]

@@ -77,6 +77,7 @@ async fn all(args: &MatrixArgs, chosen: &Chosen) -> (Vec<model::Run>, Exit) {
                 shard: chosen.shard,
             },
             set: args.set.clone(),
+            again: args.again.clone(),
             jobs: args.jobs,
             runs: args.runs.clone(),
             stopped: stopped.clone(),
@@ -121,6 +122,7 @@ struct Run {
     cases: Vec<Arc<Case>>,
     about: About,
     set: super::args::SetArgs,
+    again: Vec<String>,
     jobs: Option<usize>,
     runs: Option<std::path::PathBuf>,
     stopped: watch::Receiver<bool>,
@@ -157,6 +159,7 @@ impl Run {
         let argument = Some(self.argument.as_str()).filter(|a| *a != REFERENCE);
         let (mut target, settings) = target::target(argument, &[], &[], &ReachArgs::default()).await?;
         set::check_known(&target, &self.set, None)?;
+        target.info.options.clone_from(&self.again);
         target.jobs = self.jobs.unwrap_or(target.jobs);
         let player = Player::new(settings, harness::seed());
         let (sender, events) = mpsc::unbounded_channel();

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. The only place that prints, reads the environment, or picks an exit code.
 
+mod again;
 mod args;
 mod audit;
 mod broker;
@@ -72,11 +73,9 @@ impl From<Ended> for ExitCode {
 
 /// Reads the command line, and does what it says.
 pub fn main() -> Ended {
-    let cli = match help::command()
-        .try_get_matches()
-        .and_then(|matches| Cli::from_arg_matches(&matches))
-    {
-        Ok(cli) => cli,
+    let read = help::command().try_get_matches();
+    let (cli, matches) = match read.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches))) {
+        Ok(read) => read,
         Err(error) => {
             let usage = error.use_stderr();
             // Nothing is left to be said if even this cannot be printed.
@@ -85,7 +84,10 @@ pub fn main() -> Ended {
         }
     };
     let exit = match cli.command {
-        Command::Run(args) => return run::run(&args),
+        Command::Run(mut args) => {
+            args.again = again::words("run", &matches);
+            return run::run(&args);
+        }
         Command::List(args) => list::list(&args),
         Command::Check(args) => check::check(&args),
         Command::Fmt(args) => fmt::fmt(&args),
@@ -111,7 +113,10 @@ pub fn main() -> Ended {
         Command::Review(args) => snapshots::review(&args),
         Command::Accept(args) => snapshots::accept(&args),
         Command::Reject(args) => snapshots::reject(&args),
-        Command::Matrix(args) => matrix::matrix(&args),
+        Command::Matrix(mut args) => {
+            args.again = again::words("matrix", &matches);
+            matrix::matrix(&args)
+        }
         Command::Compare(args) => compare::compare(&args),
         Command::Report(args::ReportCommand::Merge(args)) => report::merge(&args),
         Command::Report(args::ReportCommand::Render(args)) => report::render(&args),

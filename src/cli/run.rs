@@ -84,6 +84,7 @@ async fn run_all(args: &RunArgs, chosen: &Chosen) -> Exit {
     if let Some(name) = &args.name {
         target.info.name.clone_from(name);
     }
+    target.info.options.clone_from(&args.again);
     if args.exclusive {
         target.supports = std::mem::take(&mut target.supports).and("exclusive");
     }

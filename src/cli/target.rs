@@ -39,8 +39,7 @@ pub async fn target(
         .secrets(|name| std::env::var(name).ok())
         .ready(warn)
         .await;
-    let Ready { mut target, settings } = ready.map_err(|error| told(&error))?;
-    target.info.options = reach.words();
+    let Ready { target, settings } = ready.map_err(|error| told(&error))?;
     Ok((target, settings))
 }
 

@@ -70,7 +70,7 @@ pub struct TargetInfo {
     pub transport: Transport,
     /// The argument that names this target on the command line; `None` for the embedded reference broker.
     pub argument: Option<String>,
-    /// The options that reach it, such as `--transport wss`, word by word.
+    /// The options of the command line that affect how its cases are played and judged, word by word.
     pub options: Vec<String>,
     /// Which cases have a snapshot.
     pub snapshots: Kept,

@@ -16,6 +16,9 @@ pub struct SnapshotArgs {
 
 #[derive(Debug, Args)]
 pub struct MatrixArgs {
+    /// The options to repeat when a case is played again.
+    #[arg(skip)]
+    pub again: Vec<String>,
     /// Profiles (.yaml), mqtt://HOST:PORT, results of `run --json` (.json), or `reference` for the embedded broker
     #[arg(required = true, value_name = "TARGET")]
     pub targets: Vec<String>,

@@ -138,6 +138,7 @@ fn broker(column: &Column) -> Json {
         "version": record.target.version.as_deref().map(printable),
         "address": printable(&record.target.address),
         "argument": record.target.argument.as_deref().map(printable),
+        "options": record.target.options.iter().map(|word| printable(word)).collect::<Vec<_>>(),
         "mqttspec": record.mqttspec,
         "started": record.started.as_deref().map(printable),
         "run": record.user_label.as_deref().map(printable),

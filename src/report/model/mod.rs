@@ -76,6 +76,9 @@ pub struct Target {
     /// The argument that names this target on the command line.
     #[serde(default)]
     pub argument: Option<String>,
+    /// The options of the command line that affect how a case is played and judged, word by word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
 }
 
 /// The snapshots that a run was compared with.

@@ -26,6 +26,7 @@ impl From<&RunResult> for Run {
                 address: run.target.address.clone(),
                 transport: run.target.transport,
                 argument: run.target.argument.clone(),
+                options: run.target.options.clone(),
             },
             started: run.about.started.clone(),
             user_label: run.about.label.clone(),

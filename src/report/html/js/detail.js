@@ -271,8 +271,9 @@ function scriptText(script, cell) {
 
 function command(c, broker) {
   const quote = (word) => (/^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-  const argument = data.brokers[broker].argument;
-  const text = `mqttspec run ${argument ? quote(argument) + " " : ""}-e ${quote(c.id)} --trace always`;
+  const { argument, options } = data.brokers[broker];
+  const words = ["mqttspec", "run", ...(argument ? [argument] : []), ...options, "-e", c.id, "--trace", "always"];
+  const text = words.map(quote).join(" ");
   const copy = h("button", { type: "button", class: "plain", onclick: () => {
     const done = () => { copy.textContent = "Copied"; };
     navigator.clipboard?.writeText(text).then(done, () => getSelection().selectAllChildren(shownText));
