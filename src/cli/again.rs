@@ -48,6 +48,7 @@ const OPTIONS: &[(&str, Affects)] = &[
     ("repeat", Affects::Run),
     ("trace", Affects::Output),
     ("failures", Affects::Output),
+    ("advice", Affects::Output),
     ("verbose", Affects::Output),
     ("name", Affects::Output),
     ("label", Affects::Output),
@@ -140,13 +141,19 @@ mod tests {
 
     fn options() -> Vec<Arg> {
         let run = definition("run").expect("the command is there");
-        run.get_arguments().filter(|arg| !arg.is_positional()).cloned().collect()
+        run.get_arguments()
+            .filter(|arg| !arg.is_positional())
+            .cloned()
+            .collect()
     }
 
     /// The words for an option, with the value of the table if it takes one.
     fn given(arg: &Arg) -> Vec<String> {
         let name = format!("--{}", arg.get_long().unwrap_or_default());
-        let name = arg.get_short().filter(|_| arg.get_long().is_none()).map_or(name, |c| format!("-{c}"));
+        let name = arg
+            .get_short()
+            .filter(|_| arg.get_long().is_none())
+            .map_or(name, |c| format!("-{c}"));
         if !arg.get_action().takes_values() {
             return vec![name];
         }
@@ -177,7 +184,10 @@ mod tests {
     #[test]
     fn what_affects_play_is_repeated_and_nothing_else() {
         for arg in options() {
-            let (_, affects) = OPTIONS.iter().find(|(id, _)| arg.get_id() == *id).expect("it is classed");
+            let (_, affects) = OPTIONS
+                .iter()
+                .find(|(id, _)| arg.get_id() == *id)
+                .expect("it is classed");
             // A certificate and its key need each other.
             let mut line = given(&arg);
             for (one, other) in [("cert", "key"), ("key", "cert")] {
@@ -212,10 +222,29 @@ mod tests {
         };
         assert_eq!(play(&again), play(&all));
         // An option may occur several times, and have its former name.
-        let line = ["--also", "a", "--disobey", "v5:MQTT-1", "--also", "b c", "--patience", "9s"].map(str::to_owned);
+        let line = [
+            "--also",
+            "a",
+            "--disobey",
+            "v5:MQTT-1",
+            "--also",
+            "b c",
+            "--patience",
+            "9s",
+        ]
+        .map(str::to_owned);
         assert_eq!(
             parse(&line).1,
-            ["--also", "a", "--also", "b c", "--response-timeout", "9s", "--fault", "v5:MQTT-1"]
+            [
+                "--also",
+                "a",
+                "--also",
+                "b c",
+                "--response-timeout",
+                "9s",
+                "--fault",
+                "v5:MQTT-1"
+            ]
         );
     }
 }

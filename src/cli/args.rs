@@ -240,6 +240,9 @@ pub struct RunArgs {
     /// Which unexpected results to show in full: all, or up to ten, and above that one of each cause with the number of its cases
     #[arg(long, value_name = "WHICH", default_value = "auto", help_heading = "Reports")]
     pub failures: Failures,
+    /// List the warnings by text, each with the number of its cases
+    #[arg(long, help_heading = "Reports")]
+    pub advice: bool,
     /// Print a line for every case
     #[arg(short, long, help_heading = "Reports")]
     pub verbose: bool,

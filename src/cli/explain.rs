@@ -2,7 +2,9 @@
 
 use crate::reference::{Disobey, honoured_at};
 use crate::scenario::Case;
-use crate::statements::{Binds, Freedom, Observe, Statement, StatementId, SwitchLevel, catalogue, freedoms, section_url};
+use crate::statements::{
+    Binds, Freedom, Observe, Statement, StatementId, SwitchLevel, catalogue, freedoms, section_url,
+};
 
 use super::args::ExplainArgs;
 use super::out::{fail, print};

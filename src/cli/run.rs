@@ -186,7 +186,13 @@ async fn one_run(
     stopped: watch::Receiver<bool>,
 ) -> Result<Arc<RunResult>, String> {
     let (sender, events) = mpsc::unbounded_channel();
-    let printer = tokio::spawn(tell(events, args.trace, args.failures == Failures::All, args.verbose));
+    let printer = tokio::spawn(tell(
+        events,
+        args.trace,
+        args.failures == Failures::All,
+        args.verbose,
+        args.advice,
+    ));
     let result = suite::run(cases, target, player, options, sender, stopped).await;
     // It ends with the run, which has dropped its side of the channel.
     let _ = printer.await;
@@ -194,7 +200,7 @@ async fn one_run(
 }
 
 /// Prints events as they come.
-async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, all: bool, verbose: bool) {
+async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, all: bool, verbose: bool, advice: bool) {
     let options = failure::Options {
         trace: trace != Trace::Never,
         width: width(),
@@ -226,7 +232,11 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, all: 
             RunEvent::Note(note) => progress.print_error(&format!("note: {note}\n")),
             RunEvent::Ended(result) => {
                 progress.end();
-                print(&(shown.failures(&result, options) + &terminal::summary(&result, verbose)));
+                print(&shown.failures(&result, options));
+                if advice {
+                    print(&terminal::advice(&result));
+                }
+                print(&terminal::summary(&result, verbose));
             }
         }
     }

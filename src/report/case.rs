@@ -99,6 +99,20 @@ pub fn steady_reason(case: &CaseResult) -> Option<&str> {
     case.steady_reason.as_deref().or(case.reason.as_deref())
 }
 
+/// The reason on one line, with `$ns` for the names of the run and, if it is `steady`, `<time>` for its times.
+pub fn plain_reason(case: &CaseResult, steady: bool) -> String {
+    let reason = if steady {
+        steady_reason(case)
+    } else {
+        case.reason.as_deref()
+    };
+    let mut text = reason.unwrap_or_default().to_owned();
+    for transcript in case.transcript.iter().chain(&case.control) {
+        text = super::snapshot::without(&transcript.namespace, &text);
+    }
+    printable(&text).lines().next().unwrap_or_default().to_owned()
+}
+
 /// What a finding is about and where it is, as words that go on from another: ` v5:MQTT-3.1.0-1 in the control`.
 pub fn place(finding: &Judged) -> String {
     let statement = finding.statement.map(|id| format!(" {id}")).unwrap_or_default();

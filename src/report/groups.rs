@@ -1,8 +1,9 @@
 //! Failures by cause: cases of a scenario that fail at the same step for the same reason are one group, as far as a program can tell.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display, Formatter};
 
-use super::model;
+use super::case;
 use crate::suite::{CaseResult, Verdict};
 
 /// What distinguishes the cause of one failure from that of another.
@@ -28,16 +29,33 @@ pub struct Group<'r> {
 impl Cause {
     /// The cause of a case's failure.
     pub fn of(case: &CaseResult) -> Cause {
-        let steady = model::Case::from(case).steady_reason().unwrap_or_default();
         Cause {
             scenario: case.header.path.clone(),
             step: step(case).unwrap_or_default(),
-            reason: steady.lines().next().unwrap_or_default().to_owned(),
+            reason: case::plain_reason(case, true),
         }
     }
 }
 
+impl Display for Cause {
+    /// On one line, as a name: the same in every run in which the broker does the same.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.scenario, self.reason)
+    }
+}
+
 impl Group<'_> {
+    /// The reason on one line, with the times in it if they are the same in all of its cases.
+    pub fn reason(&self) -> String {
+        let mut reasons = self.cases.iter().map(|case| case::plain_reason(case, false));
+        let first = reasons.next().unwrap_or_default();
+        if reasons.all(|reason| reason == first) {
+            first
+        } else {
+            self.cause.reason.clone()
+        }
+    }
+
     /// Its cases as patterns over `ids`, the ids of the run, at most `max` of them; the rest as a number.
     pub fn label<'i>(&self, ids: impl Iterator<Item = &'i str> + Clone, max: usize) -> String {
         let wanted = self.cases.iter().map(|case| case.id.as_str()).collect();
@@ -136,6 +154,22 @@ mod tests {
             .chain(cases.iter().map(|case| case.id.as_str()));
         assert!(groups[0].label(ids.clone(), 1).ends_with(", and 1 more"));
         assert!(!groups[0].label(ids, 2).contains("more"));
+    }
+
+    #[test]
+    fn a_time_is_shown_if_all_cases_agree_on_it() {
+        let mut one = testing::failed();
+        one.reason = Some("no PUBREL came within 2 s".to_owned());
+        one.steady_reason = Some("no PUBREL came within <time>".to_owned());
+        let mut other = one.clone();
+        let reason = |cases: &[CaseResult]| groups(cases)[0].reason();
+        assert_eq!(reason(&[one.clone(), other.clone()]), "no PUBREL came within 2 s");
+        other.reason = Some("no PUBREL came within 6 s".to_owned());
+        assert_eq!(reason(&[one.clone(), other]), "no PUBREL came within <time>");
+        assert_eq!(
+            Cause::of(&one).to_string(),
+            "qos2/dup-before-pubrel: no PUBREL came within <time>"
+        );
     }
 
     #[test]

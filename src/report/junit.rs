@@ -5,6 +5,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::case;
 use super::failure::{self, Options};
+use super::groups::Cause;
 use super::style::plain;
 use crate::suite::{CaseResult, RunResult, TargetInfo, Verdict};
 use crate::sut::Known;
@@ -85,7 +86,8 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
                     width: 120,
                 },
             );
-            status.set_message(reason.clone());
+            // Servers group by message: it has nothing in it that is another in each run.
+            status.set_message(xml(&case::plain_reason(case, true)));
             status.set_type(case::marked_verdict(case));
             status.set_description(xml(&plain(&report)));
         }
@@ -94,6 +96,9 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
     let mut test = TestCase::new(xml(name), status);
     test.set_classname(xml(&class));
     test.set_time(case.duration);
+    if case.is_bad() {
+        test.add_property(("group", xml(&Cause::of(case).to_string()).as_str()));
+    }
     if let Some(link) = link(case) {
         test.add_property(("link", link.as_str()));
     }
@@ -125,7 +130,9 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
 fn link(case: &CaseResult) -> Option<String> {
     let found = case.breaches().find_map(|finding| finding.statement);
     let statement = found.or_else(|| case.proves.first().copied())?;
-    statement.url().filter(|_| case.is_bad() || case.verdict == Verdict::Known)
+    statement
+        .url()
+        .filter(|_| case.is_bad() || case.verdict == Verdict::Known)
 }
 
 /// What else the profile says of a cause.

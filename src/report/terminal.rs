@@ -162,8 +162,9 @@ fn grouped(run: &RunResult, bad: &[&CaseResult]) -> String {
             group.label(ids.clone(), 2),
             paint(DIM, statement.unwrap_or_default())
         );
-        if !group.cause.reason.is_empty() {
-            let _ = writeln!(out, "        {}", paint(DIM, one_line(&group.cause.reason)));
+        let reason = group.reason();
+        if !reason.is_empty() {
+            let _ = writeln!(out, "        {}", paint(DIM, one_line(&reason)));
         }
     }
     if let Some(rest) = groups.get(GROUPS..).filter(|rest| !rest.is_empty()) {
@@ -292,6 +293,36 @@ fn known(causes: &[(&Known, usize)]) -> String {
     out
 }
 
+/// The warnings of a run by their text, most frequent first, each with its number and a case that has it.
+pub fn advice(run: &RunResult) -> String {
+    let mut texts: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for case in &run.cases {
+        for advice in case.advice() {
+            let mut text = format!("{}{}", advice.text, case::place(advice));
+            for transcript in case.transcript.iter().chain(&case.control) {
+                text = super::snapshot::without(&transcript.namespace, &text);
+            }
+            texts.entry(text).or_default().push(&case.id);
+        }
+    }
+    let mut texts: Vec<(String, Vec<&str>)> = texts.into_iter().collect();
+    texts.sort_by_key(|(_, ids)| usize::MAX - ids.len());
+    let mut out = String::new();
+    if !texts.is_empty() {
+        let _ = writeln!(out, "{}", paint(YELLOW, "advice:"));
+    }
+    for (text, ids) in texts {
+        let _ = writeln!(
+            out,
+            "  {:>4}  {}\n        {}",
+            ids.len(),
+            one_line(&text),
+            paint(DIM, ids[0])
+        );
+    }
+    out
+}
+
 /// The reasons of the skips, most frequent first.
 fn skips(run: &RunResult) -> String {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
@@ -387,5 +418,30 @@ mod tests {
         assert_eq!(ended(&run.cases[0], &run.target, false, options), "");
         let verbose = ended(&run.cases[0], &run.target, true, options);
         golden!("verbose", &verbose);
+    }
+
+    #[test]
+    fn advice_is_counted_by_its_text() {
+        let mut run = run();
+        let advised = run
+            .cases
+            .iter()
+            .find(|case| case.advice().count() > 0)
+            .expect("one has")
+            .clone();
+        run.cases = (0..3)
+            .map(|n| {
+                let mut case = advised.clone();
+                case.id = format!("a/b[{n}]@v5");
+                case
+            })
+            .collect();
+        let text = anstream::adapter::strip_str(&advice(&run)).to_string();
+        assert_eq!(
+            text,
+            "advice:\n     3  the code is 0x80, the standard names 0x87\n        a/b[0]@v5\n"
+        );
+        run.cases.clear();
+        assert_eq!(advice(&run), "");
     }
 }

@@ -27,6 +27,13 @@ pub(super) fn aliases_text() -> &'static str {
     file.and_then(|file| file.contents_utf8()).unwrap_or_default()
 }
 
+/// Whether a scenario is the one of its path inside the binary, and no file of the user's.
+pub fn is_embedded(header: &super::Header) -> bool {
+    let path = format!("{}.yaml", header.path);
+    let text = EMBEDDED.get_file(&path).and_then(|file| file.contents_utf8());
+    text == Some(&header.source.text) && header.source.file == format!("scenarios/{path}")
+}
+
 /// Scenario files that are not loaded yet, by path.
 #[derive(Debug, Clone, Default)]
 pub struct Files {

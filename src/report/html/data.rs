@@ -55,6 +55,9 @@ struct Cell {
     /// The reason, a word.
     #[serde(skip_serializing_if = "Option::is_none")]
     r: Option<u32>,
+    /// The cause, as its place among those of the broker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    k: Option<usize>,
     /// The exchange, and that of the control.
     #[serde(skip_serializing_if = "Option::is_none")]
     x: Option<Talk>,
@@ -105,9 +108,10 @@ struct Violation {
 }
 
 /// The data of a page.
-pub fn data(matrix: &Matrix, scripts: &Scripts) -> String {
+pub fn data<'s>(matrix: &'s Matrix, scripts: &'s Scripts) -> String {
     let mut build = Build {
         scripts,
+        causes: matrix.columns.iter().map(|column| Causes::of(&column.record)).collect(),
         tables: Tables::new(),
         statements: Vec::new(),
         statement_at: BTreeMap::new(),
@@ -138,6 +142,7 @@ fn broker(column: &Column) -> Json {
         "version": record.target.version.as_deref().map(printable),
         "address": printable(&record.target.address),
         "argument": record.target.argument.as_deref().map(printable),
+        "causes": Causes::of(record).names,
         "options": record.target.options.iter().map(|word| printable(word)).collect::<Vec<_>>(),
         "mqttspec": record.mqttspec,
         "started": record.started.as_deref().map(printable),
@@ -151,8 +156,48 @@ fn broker(column: &Column) -> Json {
     })
 }
 
+/// The deviations of a broker by cause: the unexpected ones as a program groups them, and the known ones as the profile does.
+struct Causes<'r> {
+    /// Verdict, scenario (`null` for a known one) and words.
+    names: Vec<Json>,
+    /// Which cause each case has.
+    of_case: BTreeMap<&'r str, usize>,
+}
+
+impl<'r> Causes<'r> {
+    fn of(record: &'r model::Run) -> Causes<'r> {
+        let mut causes = Causes {
+            names: Vec::new(),
+            of_case: BTreeMap::new(),
+        };
+        for group in record.groups() {
+            let place = causes.names.len();
+            causes.of_case.extend(group.cases.iter().map(|id| (*id, place)));
+            causes.names.push(json!([
+                group.verdict as usize,
+                group.scenario,
+                printable(&group.reason)
+            ]));
+        }
+        let mut known: BTreeMap<&str, usize> = BTreeMap::new();
+        let listed = record.cases.iter().filter(|case| case.verdict == Verdict::Known);
+        for (case, cause) in listed.filter_map(|case| Some((case, case.known.first()?))) {
+            let place = *known.entry(&cause.origin).or_insert_with(|| {
+                causes
+                    .names
+                    .push(json!([Verdict::Known as usize, null, printable(&cause.because)]));
+                causes.names.len() - 1
+            });
+            causes.of_case.insert(&case.id, place);
+        }
+        causes
+    }
+}
+
 struct Build<'s> {
     scripts: &'s Scripts,
+    /// The causes of each broker.
+    causes: Vec<Causes<'s>>,
     tables: Tables,
     statements: Vec<Json>,
     statement_at: BTreeMap<String, usize>,
@@ -170,7 +215,9 @@ impl Build<'_> {
             version: row.version.name(),
             script: path.and_then(|path| self.script(&path)),
             statements: row.statements.iter().map(|token| self.statement(token)).collect(),
-            cells: cases.into_iter().map(|case| case.map(|c| self.cell(c))).collect(),
+            cells: (cases.into_iter().enumerate())
+                .map(|(column, case)| case.map(|c| self.cell(c, column)))
+                .collect(),
         }
     }
 
@@ -206,7 +253,7 @@ impl Build<'_> {
         Some(at)
     }
 
-    fn cell(&mut self, case: &model::Case) -> Cell {
+    fn cell(&mut self, case: &model::Case, column: usize) -> Cell {
         let namespaces = [&case.namespace, &case.control_namespace];
         let clean = |text: &str| {
             let mut text = text.to_owned();
@@ -256,6 +303,7 @@ impl Build<'_> {
             g: case.rigour,
             ms: (case.seconds * 1000.0).round() as u64,
             r: reason(case).map(|reason| self.tables.word(&clean(&reason))),
+            k: self.causes[column].of_case.get(case.id.as_str()).copied(),
             x: exchange,
             c: control,
             o: case.omitted,

@@ -5,6 +5,7 @@
 //! mqttspec is read as long as its format has the same number.
 
 mod back;
+mod groups;
 mod lines;
 mod of;
 
@@ -306,7 +307,7 @@ fn once() -> u32 {
 
 impl Serialize for Run {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut run = serializer.serialize_struct("Run", 17)?;
+        let mut run = serializer.serialize_struct("Run", 18)?;
         run.serialize_field("format", &self.format)?;
         run.serialize_field("mqttspec", &self.mqttspec)?;
         run.serialize_field("target", &self.target)?;
@@ -323,6 +324,7 @@ impl Serialize for Run {
         run.serialize_field("notes", &self.notes)?;
         run.serialize_field("crashes_under_load", &self.crashes_under_load)?;
         run.serialize_field("links", &self.links())?;
+        run.serialize_field("groups", &self.groups())?;
         run.serialize_field("cases", &self.cases)?;
         run.end()
     }
@@ -418,7 +420,10 @@ impl Run {
     fn links(&self) -> BTreeMap<&str, String> {
         let deviates = |case: &&Case| !matches!(case.verdict, Verdict::Pass | Verdict::Skip);
         let at_stake = self.cases.iter().filter(deviates).flat_map(|case| &case.statements);
-        let found = self.cases.iter().flat_map(|case| case.violations.iter().chain(&case.advice));
+        let found = self
+            .cases
+            .iter()
+            .flat_map(|case| case.violations.iter().chain(&case.advice));
         let tokens = at_stake.chain(found.filter_map(|violation| violation.statement.as_ref()));
         let tokens: BTreeSet<&str> = tokens.map(String::as_str).collect();
         let link = |token| Some((token, catalogue().resolve(token).ok()?.url()));
@@ -450,8 +455,17 @@ impl Case {
     /// The reason on one line, with `$ns` for the namespace and `<time>` for spans of time that were measured: the same
     /// in every run in which the broker does the same.
     pub fn steady_reason(&self) -> Option<String> {
+        self.without_names(self.steady_reason.as_ref().or(self.reason.as_ref())?)
+    }
+
+    /// The same with the times that were measured.
+    pub fn plain_reason(&self) -> Option<String> {
+        self.without_names(self.reason.as_ref()?)
+    }
+
+    fn without_names(&self, text: &str) -> Option<String> {
         let namespaces = [&self.namespace, &self.control_namespace];
-        let mut text = self.steady_reason.as_ref().or(self.reason.as_ref())?.clone();
+        let mut text = text.to_owned();
         for namespace in namespaces.into_iter().flatten() {
             text = snapshot::without(namespace, &text);
         }

@@ -77,7 +77,7 @@ function readAddress() {
   const what = { ...NOTHING };
   for (const name of ["text", "statement", "version", "broker", "verdicts", "rigour", "rows"]) if (parts.has(name)) what[name] = parts.get(name);
   what.differ = parts.get("differ") === "1";
-  if (!["topic", "section", "statements"].includes(what.rows)) what.rows = "topic";
+  if (!["topic", "section", "statements", "causes"].includes(what.rows)) what.rows = "topic";
   if (!["", "without", "only"].includes(what.rigour)) what.rigour = "";
   if (!data.brokers[what.broker]) what.broker = "";
   Object.assign(asked, what);

@@ -134,6 +134,13 @@ function groups() {
       const some = of.get(statement.index);
       if (some && (!wanted || fits(statement.token.toLowerCase(), wanted))) add(chapter(statement), { statement, cases: some });
     }
+  } else if (asked.rows === "causes") {
+    // Of one broker: the chosen one, or the first.
+    const broker = Number(asked.broker || 0);
+    for (const c of taken) {
+      const cause = data.brokers[broker].causes[c.cells[broker]?.k];
+      if (cause) add(`${verdicts[cause[0]]} · ${cause[1] ? `${cause[1]}: ` : ""}${cause[2]}`, { cases: [c] });
+    }
   } else {
     for (const c of taken) {
       const name = asked.rows === "section" ? (c.statements.length ? chapter(statements[c.statements[0]]) : "no statement") : c.topic;
@@ -147,7 +154,8 @@ function groups() {
     }
   }
   let all = [...found].map(([name, rows]) => ({ name, rows, cases: [...new Set(rows.flatMap((r) => r.cases))] }));
-  if (asked.rows !== "topic") all = all.sort((a, b) => chapterOrder(a.name, b.name));
+  if (asked.rows === "causes") all.sort((a, b) => b.rows.length - a.rows.length);
+  else if (asked.rows !== "topic") all = all.sort((a, b) => chapterOrder(a.name, b.name));
   for (const group of all) if (asked.rows === "statements") {
     const key = (row) => row.statement.token.replace(/\d+/g, (n) => n.padStart(4, "0"));
     group.rows.sort((a, b) => (key(a) < key(b) ? -1 : 1));

@@ -20,10 +20,11 @@ function table() {
     h("span", { role: "columnheader" }, asked.rows === "statements" ? "Statement" : `Case, at ${shownVersions().map(number).join(", ")}`),
     data.brokers.map((b) => h("span", { role: "columnheader", class: "name", title: `${b.name} ${b.version || ""}` }, b.label)));
   const parts = view.groups.map((group) => groupOf(group));
-  if (!parts.length) parts.push(h("p", { class: "empty" }, "No case matches the filter."));
+  if (!parts.length) parts.push(h("p", { class: "empty" }, asked.rows === "causes" ? "No case that matches the filter deviates." : "No case matches the filter."));
   grid.replaceChildren(head, ...parts);
   const what = asked.rows === "statements" ? `, ${plural(view.groups.reduce((n, g) => n + g.rows.length, 0), "statement")}` : "";
-  $("count").textContent = `${plural(view.count, "case")}${what}`;
+  const causes = asked.rows === "causes" ? `, ${plural(view.groups.length, "cause")} of ${data.brokers[Number(asked.broker || 0)].label}` : "";
+  $("count").textContent = `${plural(view.count, "case")}${what}${causes}`;
   $("expand").textContent = view.groups.every((g) => isOpen(g)) ? "Fold all" : "Expand all";
 }
 
