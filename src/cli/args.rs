@@ -70,6 +70,8 @@ pub enum Command {
     Reject(SnapshotArgs),
     /// Play the suite against several brokers and compare them
     Matrix(Box<MatrixArgs>),
+    /// Write a bug report on a failing case, with a Python script that shows the failure
+    Repro(ReproArgs),
     /// Compare two runs; exit 1 if the new one is worse
     Compare(CompareArgs),
     /// Make reports from results of `run --json`
@@ -534,6 +536,30 @@ pub struct SweepArgs {
     /// Also remove what is left under this namespace; may be repeated
     #[arg(long, value_name = "NS")]
     pub namespace: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReproArgs {
+    /// The case, such as qos2/dup-before-pubrel@v5
+    pub case: String,
+    /// mqtt://HOST:PORT, or a profile (.yaml) [default: the embedded reference broker]
+    pub target: Option<String>,
+    /// Write report.md and repro.py to DIR [default: the report to standard output]
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// How long to wait for an expected packet or close, such as 2s or 500ms
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub response_timeout: Option<Duration>,
+    /// Inject a fault: break this statement on purpose; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub fault: Vec<String>,
+    /// Use these freedoms of the standard: names with commas, NAME=VALUE if it has a value
+    #[arg(long, value_name = "NAME")]
+    pub free: Vec<String>,
+    #[command(flatten)]
+    pub reach: ReachArgs,
+    #[command(flatten)]
+    pub set: SetArgs,
 }
 
 #[cfg(test)]

@@ -20,19 +20,22 @@ pub enum Exit {
     Nothing,
     /// The target cannot be reached, or the fault is ours.
     Unreachable,
+    /// No script shows a failure.
+    NoScript,
     /// Ctrl-C.
     Interrupted,
 }
 
 impl Exit {
     /// Every way to end.
-    pub const ALL: [Exit; 7] = [
+    pub const ALL: [Exit; 8] = [
         Exit::Ok,
         Exit::Bad,
         Exit::Usage,
         Exit::Malformed,
         Exit::Nothing,
         Exit::Unreachable,
+        Exit::NoScript,
         Exit::Interrupted,
     ];
 
@@ -45,6 +48,7 @@ impl Exit {
             Exit::Malformed => 3,
             Exit::Nothing => 4,
             Exit::Unreachable => 5,
+            Exit::NoScript => 6,
             Exit::Interrupted => 130,
         }
     }
@@ -62,6 +66,7 @@ impl Exit {
             }
             Exit::Nothing => "No case was selected.",
             Exit::Unreachable => "The target cannot be reached, or the fault is on this side.",
+            Exit::NoScript => "`repro` has no script for the case: it passes, is skipped, or cannot be shown by one.",
             Exit::Interrupted => "The run was interrupted.",
         }
     }

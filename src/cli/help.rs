@@ -8,7 +8,7 @@ use super::args::Cli;
 
 /// The commands by what they are for.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Play", &["run", "matrix", "compare", "report", "sweep"]),
+    ("Play", &["run", "matrix", "compare", "report", "repro", "sweep"]),
     ("Look up", &["list", "show", "explain", "coverage", "decode"]),
     ("Write scenarios", &["new", "check", "fmt", "schema"]),
     ("Snapshots", &["review", "accept", "reject"]),
@@ -195,6 +195,19 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             (
                 "compare before.json now.json --diff --md changes.md",
                 "with every exchange",
+            ),
+        ],
+    ),
+    (
+        "repro",
+        &[
+            (
+                "repro dup/qos-0@v5 mqtt://127.0.0.1:1883",
+                "on standard output, in Markdown",
+            ),
+            (
+                "repro dup/qos-0@v5 broker.yaml -o bug",
+                "report.md and repro.py in a folder",
             ),
         ],
     ),

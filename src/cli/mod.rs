@@ -28,6 +28,7 @@ mod progress;
 mod record;
 mod replay;
 mod report;
+mod repro;
 mod run;
 mod set;
 mod show;
@@ -117,6 +118,7 @@ pub fn main() -> Ended {
             args.again = again::words("matrix", &matches);
             matrix::matrix(&args)
         }
+        Command::Repro(args) => repro::repro(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Report(args::ReportCommand::Merge(args)) => report::merge(&args),
         Command::Report(args::ReportCommand::Render(args)) => report::render(&args),

@@ -20,6 +20,7 @@ pub mod matrix;
 pub mod merge;
 pub mod model;
 pub mod pcap;
+pub mod repro;
 pub mod review;
 mod score;
 pub mod snapshot;

@@ -37,6 +37,7 @@ mod progress;
 mod readme;
 mod record;
 mod replay_capture;
+mod repro;
 mod rulings;
 mod scenario_format;
 mod scenario_schema;
