@@ -22,8 +22,8 @@
 //! # Modules
 //!
 //! They form a pipeline, and each knows only those before it, as `tests/it/layers.rs` checks:
-//! `source` → `statements` → `wire` → `transport` → `secret` → `transcript` → `conversation` → `rules` → `capture` →
-//! `reference` → `scenario` → `sut` → `play` → `suite` → `tap` → `replay` → `report` → `coverage` → `harness` → `cli`. Not each
+//! `source` → `statements` → `wire` → `adapter` → `transport` → `secret` → `transcript` → `conversation` → `rules` → `capture` →
+//! `reference` → `client` → `scenario` → `sut` → `play` → `suite` → `tap` → `replay` → `report` → `coverage` → `harness` → `cli`. Not each
 //! knows all of those: `source` and `transport` know none, and `reference` (the embedded broker) only `statements`, `wire` and
 //! `transport`. `docs/design.md` says what each is.
 //!
@@ -37,9 +37,11 @@
 #[cfg(not(unix))]
 compile_error!("mqttspec needs a Unix system: process groups, signals and Unix sockets. On Windows, build it in WSL.");
 
+pub mod adapter;
 pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod client;
 pub mod conversation;
 pub mod coverage;
 pub mod harness;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod clients;
 mod reports;
 mod values;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::statements::Version;
 use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
+pub use clients::{AdapterCheckArgs, AdapterCommand, ClientArgs, Tested};
 pub use reports::{
     CompareArgs, MatrixArgs, MatrixFiles, MergeArgs, RenderArgs, RenderFiles, ReportCommand, SnapshotArgs,
 };
@@ -46,6 +48,11 @@ pub enum Command {
     Coverage(CoverageArgs),
     /// Run the embedded reference broker
     Broker(BrokerArgs),
+    /// Run the reference client as an adapter on standard input and output
+    Client(ClientArgs),
+    /// Work on the adapter of a client library
+    #[command(subcommand)]
+    Adapter(AdapterCommand),
     /// Record the traffic between clients and a broker as a capture
     Record(RecordArgs),
     /// Replay the clients of a capture against a broker and report different answers
@@ -99,6 +106,9 @@ pub struct SetArgs {
     /// Use the scenarios in DIR as well
     #[arg(long, value_name = "DIR", help_heading = "Scenarios")]
     pub also: Vec<PathBuf>,
+    /// Use the scenarios that test this side; a profile says which one is under test
+    #[arg(long, value_name = "SIDE", help_heading = "Scenarios")]
+    pub tests: Option<Tested>,
 }
 
 impl SetArgs {
@@ -108,6 +118,11 @@ impl SetArgs {
         let scenarios = self.scenarios.iter().flat_map(|path| dir("--scenarios", path));
         scenarios
             .chain(self.also.iter().flat_map(|path| dir("--also", path)))
+            .chain(
+                self.tests
+                    .iter()
+                    .flat_map(|tested| ["--tests".to_owned(), tested.name().to_owned()]),
+            )
             .collect()
     }
 }
@@ -186,7 +201,7 @@ impl ReachArgs {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// The options to repeat when a case is played again.
     #[arg(skip)]

@@ -7,8 +7,9 @@ use crate::scenario::{Files, Scenario};
 use crate::source::read_file;
 use crate::suite::check_known;
 use crate::sut::{Known, Profile, ProfileError};
+use crate::wire::Side;
 
-use super::args::{CheckArgs, SetArgs};
+use super::args::{CheckArgs, SetArgs, Tested};
 use super::out::{colour, print, print_error, warn};
 use super::{Exit, set};
 
@@ -27,7 +28,7 @@ pub fn check(args: &CheckArgs) -> Exit {
 
 fn check_scenarios(paths: &[&PathBuf]) -> Exit {
     let sets = match paths {
-        [] => vec![(None, Files::embedded())],
+        [] => vec![(None, Files::embedded()), (None, Files::embedded_for(Side::Client))],
         paths => paths
             .iter()
             .map(|path| {
@@ -101,14 +102,30 @@ fn is_profile(path: &Path) -> bool {
         .collect();
     let has = |key: &str| keys.contains(&key);
     let of_scenario = ["format", "title", "steps", "clients", "proves"];
-    let of_profile = ["name", "mqtt", "process", "known", "known_from", "supports", "login"];
+    let of_profile = [
+        "name",
+        "client",
+        "mqtt",
+        "process",
+        "known",
+        "known_from",
+        "supports",
+        "login",
+    ];
     of_profile.iter().any(|key| has(key)) && !of_scenario.iter().any(|key| has(key))
 }
 
 fn check_profiles(paths: &[&PathBuf]) -> Exit {
-    let Ok(ids) = set::ids(&SetArgs::default()) else {
+    let of_side = |tests| {
+        set::ids(&SetArgs {
+            tests: Some(tests),
+            ..SetArgs::default()
+        })
+    };
+    let (Ok(mut ids), Ok(of_clients)) = (of_side(Tested::Broker), of_side(Tested::Client)) else {
         return Exit::Malformed;
     };
+    ids.extend(of_clients);
     let mut exit = Exit::Ok;
     let mut good = 0;
     for path in paths {
@@ -137,9 +154,11 @@ fn check_profiles(paths: &[&PathBuf]) -> Exit {
 /// The expected failures of a profile, or of a file with nothing else.
 fn expected_failures(path: &Path) -> Result<Vec<std::sync::Arc<Known>>, ProfileError> {
     let text = read_file(path).unwrap_or_default();
-    let is_profile = text
-        .lines()
-        .any(|line| ["name:", "mqtt:", "process:"].iter().any(|key| line.starts_with(key)));
+    let is_profile = text.lines().any(|line| {
+        ["name:", "client:", "mqtt:", "process:"]
+            .iter()
+            .any(|key| line.starts_with(key))
+    });
     if is_profile {
         Ok(Profile::read(path)?.known)
     } else {

@@ -31,6 +31,10 @@ const REFERENCE: &str = "reference";
 /// Plays the suite against several brokers, and compares the results.
 pub fn matrix(args: &MatrixArgs) -> Exit {
     start_tracing(false);
+    let args = &MatrixArgs {
+        set: set::for_target(&args.set, args.targets.first().map(String::as_str)),
+        ..args.clone()
+    };
     if let Err(exit) = files::try_all([&args.files.html, &args.files.md, &args.files.json]) {
         return exit;
     }
@@ -157,7 +161,8 @@ impl Run {
 
     async fn play(&self) -> Result<Arc<RunResult>, Exit> {
         let argument = Some(self.argument.as_str()).filter(|a| *a != REFERENCE);
-        let (mut target, settings) = target::target(argument, &[], &[], &ReachArgs::default()).await?;
+        let (mut target, settings) =
+            target::target(argument, set::tested(&self.set), &[], &[], &ReachArgs::default()).await?;
         set::check_known(&target, &self.set, None)?;
         target.info.options.clone_from(&self.again);
         target.jobs = self.jobs.unwrap_or(target.jobs);

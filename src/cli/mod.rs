@@ -1,10 +1,12 @@
 //! The command line: one file a subcommand. The only place that prints, reads the environment, or picks an exit code.
 
+mod adapter;
 mod again;
 mod args;
 mod audit;
 mod broker;
 mod check;
+mod client;
 mod clock;
 mod compare;
 mod coverage;
@@ -98,6 +100,8 @@ pub fn main() -> Ended {
         Command::Explain(args) => explain::explain(&args),
         Command::Coverage(args) => coverage::coverage(&args),
         Command::Broker(args) => broker::broker(&args),
+        Command::Client(args) => client::client(&args),
+        Command::Adapter(args::AdapterCommand::Check(args)) => adapter::check(&args),
         Command::Record(args) => record::record(&args),
         Command::Replay(args) => replay::replay(&args),
         Command::Import(args) => import::import(&args),

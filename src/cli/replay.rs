@@ -6,6 +6,7 @@ use crate::play::Namespaces;
 use crate::replay::{self, Difference, Login, Options, Replayed};
 use crate::report::plural;
 use crate::transcript::{printable, seconds};
+use crate::wire::Side;
 
 use super::args::ReplayArgs;
 use super::out::{fail, print};
@@ -46,7 +47,7 @@ fn is_chosen(args: &ReplayArgs, recorded: &Recorded) -> bool {
 }
 
 async fn play(args: &ReplayArgs, streams: &[Recorded], summary: &Summary) -> Exit {
-    let (target, settings) = match target::target(args.target.as_deref(), &[], &[], &args.reach).await {
+    let (target, settings) = match target::target(args.target.as_deref(), Side::Server, &[], &[], &args.reach).await {
         Ok(target) => target,
         Err(exit) => return exit,
     };

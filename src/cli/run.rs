@@ -26,6 +26,10 @@ use super::{Ended, Exit, clock, interrupt, known, last, set, snapshots, state, t
 
 /// Plays the suite.
 pub fn run(args: &RunArgs) -> Ended {
+    let args = &RunArgs {
+        set: set::for_target(&args.set, args.target.as_deref()),
+        ..args.clone()
+    };
     match chosen(args) {
         Ok(chosen) => Ended {
             exit: play(args, &chosen),
@@ -72,11 +76,18 @@ fn play(args: &RunArgs, chosen: &Chosen) -> Exit {
 async fn run_all(args: &RunArgs, chosen: &Chosen) -> Exit {
     let cases = &chosen.cases;
     let stopped = interrupt::watch();
-    let (mut target, mut settings) =
-        match target::target(args.target.as_deref(), &args.fault, &args.free, &args.reach).await {
-            Ok(target) => target,
-            Err(exit) => return exit,
-        };
+    let (mut target, mut settings) = match target::target(
+        args.target.as_deref(),
+        set::tested(&args.set),
+        &args.fault,
+        &args.free,
+        &args.reach,
+    )
+    .await
+    {
+        Ok(target) => target,
+        Err(exit) => return exit,
+    };
     let whole = is_whole(args).then(|| cases.iter().map(|case| case.id.clone()).collect());
     if let Err(exit) = set::check_known(&target, &args.set, whole) {
         return exit;

@@ -1,17 +1,19 @@
 //! The scenarios and cases that a command works on.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::harness::check_pattern;
+use crate::harness::{check_pattern, side_of};
 use crate::scenario::{Case, Diagnostic, Files, Outline, Scenario, render_all};
 use crate::source::nearest;
 use crate::statements::catalogue;
 use crate::suite::{self, Selected, Selection, Shard, Target, check_known as check_list};
-use crate::sut::Glob;
+use crate::sut::{Address, Glob};
+use crate::wire::Side;
 
 use super::Exit;
-use super::args::{SelectArgs, SetArgs};
+use super::args::{SelectArgs, SetArgs, Tested};
 use super::out::{colour, fail, print_error};
 
 /// How many scenarios of a former name a note lists.
@@ -19,13 +21,35 @@ const NAMED: usize = 3;
 
 /// Reads every scenario that the arguments name.
 pub fn scenarios(args: &SetArgs) -> Result<Vec<Scenario>, Exit> {
-    files(args).load_all().map_err(|diagnostics| malformed(&diagnostics))
+    let mut all = files(args).load_all().map_err(|diagnostics| malformed(&diagnostics))?;
+    all.retain(|scenario| scenario.header.tests == tested(args));
+    Ok(all)
+}
+
+/// The side under test: the broker, unless the arguments say otherwise.
+pub fn tested(args: &SetArgs) -> Side {
+    args.tests.map_or(Side::Server, Side::from)
+}
+
+/// The arguments with the side that a target puts under test, if it is a profile that can be read. What is wrong with
+/// one is reported when the target is made.
+pub fn for_target(args: &SetArgs, target: Option<&str>) -> SetArgs {
+    let profile = target.filter(|target| !Address::is_address(target));
+    let side = profile.and_then(|profile| side_of(Path::new(profile)).ok());
+    let tests = side.map(|side| match side {
+        Side::Client => Tested::Client,
+        Side::Server => Tested::Broker,
+    });
+    SetArgs {
+        tests: args.tests.or(tests),
+        ..args.clone()
+    }
 }
 
 fn files(args: &SetArgs) -> Files {
     let mut files = match &args.scenarios {
         Some(dir) => Files::of_dir(dir),
-        None => Files::embedded(),
+        None => Files::embedded_for(tested(args)),
     };
     for dir in &args.also {
         files = files.also_dir(dir);

@@ -4,13 +4,19 @@ use crate::scenario::{Case, Scenario, aliases};
 use crate::statements::catalogue;
 use crate::suite::nearest;
 
-use super::args::ShowArgs;
+use super::args::{SetArgs, ShowArgs, Tested};
 use super::out::{fail, print, print_error};
 use super::{Exit, set};
 
 /// Shows a scenario's file, and what its cases prove.
 pub fn show(args: &ShowArgs) -> Exit {
-    let scenarios = match set::scenarios(&args.set) {
+    // The name of a scenario says which side it tests.
+    let tests = args.case.starts_with("clients/").then_some(Tested::Client);
+    let set = SetArgs {
+        tests: args.set.tests.or(tests),
+        ..args.set.clone()
+    };
+    let scenarios = match set::scenarios(&set) {
         Ok(scenarios) => scenarios,
         Err(exit) => return exit,
     };

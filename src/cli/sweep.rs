@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::harness::{Broom, client_ids};
 use crate::play::is_namespace;
+use crate::wire::Side;
 use crate::wire::Text;
 
 use super::args::{SetArgs, SweepArgs};
@@ -27,7 +28,7 @@ pub fn sweep(args: &SweepArgs) -> Exit {
 }
 
 async fn sweep_all(args: &SweepArgs) -> Exit {
-    let (target, settings) = match target::target(Some(&args.target), &[], &[], &args.reach).await {
+    let (target, settings) = match target::target(Some(&args.target), Side::Server, &[], &[], &args.reach).await {
         Ok(target) => target,
         Err(exit) => return exit,
     };

@@ -7,6 +7,7 @@ use crate::play::Settings;
 use crate::reference::{Disobey, Free};
 use crate::suite::Target;
 use crate::sut::Address;
+use crate::wire::Side;
 
 use super::args::ReachArgs;
 use super::out::{colour, fail, print_error};
@@ -18,10 +19,17 @@ use super::{Exit, out};
 /// The exit code of a program that cannot go on.
 pub async fn target(
     argument: Option<&str>,
+    tests: Side,
     disobey: &[String],
     free: &[String],
     reach: &ReachArgs,
 ) -> Result<(Target, Settings), Exit> {
+    if tests == Side::Client && argument.is_none() {
+        let disobey = crate::client::Disobey::parse(disobey).map_err(|e| fail(Exit::Usage, e))?;
+        let ready = Target::reference_client(disobey).ready(warn).await;
+        let Ready { target, settings } = ready.map_err(|error| told(&error))?;
+        return Ok((target, settings));
+    }
     if let Some(address) = argument.and_then(meant_address) {
         let argument = argument.unwrap_or_default();
         return Err(fail(

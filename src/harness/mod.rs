@@ -5,7 +5,9 @@
 //! In: a [`TargetBuilder`](target::TargetBuilder) and a [`Suite`]. Out: a [`RunResult`](crate::suite::RunResult).
 //! Prints nothing, reads no environment variables, picks no exit codes.
 
+mod adapter;
 mod broom;
+mod clients;
 mod diaries;
 mod equipped;
 mod error;
@@ -21,7 +23,9 @@ mod verdict;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub use adapter::{AdapterReport, check_adapter};
 pub use broom::{Broom, BroomError, Swept, client_ids};
+pub use clients::{reference_client, side_of};
 pub use diaries::{Diaries, Old, Open};
 pub use equipped::dialer as reference_dialer;
 pub use error::{RunError, SuiteError, TargetError, Warning};

@@ -13,6 +13,7 @@ use crate::sut::{
 };
 use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
+use crate::wire::Side;
 
 use super::target::{INSTANCES, JOBS, dialer};
 use super::{Ready, TargetError, Warning};
@@ -23,10 +24,8 @@ pub fn is_installed(profile: &Path) -> bool {
     let Ok(profile) = Profile::read(profile) else {
         return true;
     };
-    profile
-        .process
-        .as_ref()
-        .is_none_or(|process| process.is_installed(&profile.here))
+    let process = profile.process.as_ref().or(profile.client.as_ref());
+    process.is_none_or(|process| process.is_installed(&profile.here))
 }
 
 /// The target of a profile. `lookup` has the environment for its secrets.
@@ -39,6 +38,9 @@ pub(super) async fn ready(
 ) -> Result<Ready, TargetError> {
     let argument = file.display().to_string();
     let mut profile = Profile::read(file)?;
+    if profile.client.is_some() {
+        return super::clients::of_profile(&profile).await;
+    }
     if let Some(transport) = transport {
         profile
             .transports
@@ -106,6 +108,7 @@ pub(super) async fn ready(
         jobs: profile.jobs.unwrap_or(JOBS),
         instances: profile.instances.unwrap_or(INSTANCES),
         isolate: profile.isolate,
+        tests: Side::Server,
     };
     let settings = settings(&profile);
     Ok(Ready { target, settings })

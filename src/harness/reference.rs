@@ -16,6 +16,7 @@ use crate::suite::{Target, TargetInfo};
 use crate::sut::{Address, BoxFuture, Instance, Kept, Launcher, Port, StartError, Supports};
 use crate::transport::Transport;
 use crate::transport::tls::{self, Certificates};
+use crate::wire::Side;
 
 use super::equipped;
 use super::target::{EMBEDDED_INSTANCES, JOBS};
@@ -73,6 +74,7 @@ pub fn reference_as(disobey: Disobey, free: Free, transport: Transport) -> (Targ
         jobs: JOBS,
         instances: EMBEDDED_INSTANCES,
         isolate: false,
+        tests: Side::Server,
     };
     (target, settings)
 }

@@ -9,6 +9,7 @@ use crate::scenario::{Case, Files, Outline};
 use crate::statements::Version;
 use crate::suite::{self, LookLimit, Rigour, RunOptions, RunResult, Selection, Target, nearest};
 use crate::sut::{Known, ProfileError};
+use crate::wire::Side;
 
 use super::{Broom, Diaries, RunError, SuiteError, TargetBuilder, seed};
 
@@ -27,6 +28,11 @@ impl Suite {
     /// The scenarios that the crate carries.
     pub fn embedded() -> Suite {
         Suite::of(Files::embedded())
+    }
+
+    /// The scenarios that the crate carries for clients.
+    pub fn of_clients() -> Suite {
+        Suite::of(Files::embedded_for(Side::Client))
     }
 
     /// The scenarios in a folder of the caller's own.

@@ -20,7 +20,7 @@ use crate::transport::tls::TlsOptions;
 use crate::wire::{ConnAck, Packet, Side, decode_bytes};
 
 use super::own::Own;
-use super::{Home, Running, TargetError, Warning, profile, reference_as, through_proxy};
+use super::{Home, Running, TargetError, Warning, profile, reference_as, reference_client, through_proxy};
 
 /// Cases in parallel, unless the profile or the caller says otherwise.
 pub(super) const JOBS: usize = 64;
@@ -55,6 +55,7 @@ pub struct TargetBuilder {
 #[derive(Clone)]
 enum Source {
     Reference,
+    ReferenceClient(crate::client::Disobey),
     At(String),
     Profile(PathBuf),
     Own(Arc<dyn Launcher>),
@@ -89,6 +90,11 @@ impl Target {
     /// The reference broker inside this process.
     pub fn reference() -> TargetBuilder {
         TargetBuilder::of(Source::Reference)
+    }
+
+    /// The reference client inside this process, breaking these statements on purpose.
+    pub fn reference_client(disobey: crate::client::Disobey) -> TargetBuilder {
+        TargetBuilder::of(Source::ReferenceClient(disobey))
     }
 
     /// A broker of the caller's own. `start` starts a fresh one at each call and gives its address, or a
@@ -229,6 +235,10 @@ impl TargetBuilder {
         }
         let mut ready = match &self.source {
             Source::Reference => self.of_reference()?,
+            Source::ReferenceClient(disobey) => Ready {
+                target: reference_client(disobey.clone()),
+                settings: Settings::default(),
+            },
             Source::At(text) => self.of_address(text, &mut warn).await?,
             Source::Profile(file) => profile::ready(file, self.transport, &self.tls, &*self.lookup, &mut warn).await?,
             Source::Own(launcher) => self.of_own(launcher).await?,
@@ -250,7 +260,7 @@ impl TargetBuilder {
         let mut target = match &self.source {
             Source::Reference => self.of_reference().ok()?.target,
             Source::Own(launcher) => own(launcher, BTreeMap::new()),
-            Source::At(_) | Source::Profile(_) => return None,
+            Source::ReferenceClient(_) | Source::At(_) | Source::Profile(_) => return None,
         };
         self.adapt(&mut target);
         Some(target)
@@ -337,6 +347,7 @@ impl TargetBuilder {
             jobs: JOBS,
             instances: 1,
             isolate: false,
+            tests: Side::Server,
         };
         let settings = Settings {
             dialer,
@@ -437,6 +448,7 @@ fn own(launcher: &Arc<dyn Launcher>, not_offered: BTreeMap<Version, String>) -> 
         jobs: JOBS,
         instances: EMBEDDED_INSTANCES,
         isolate: false,
+        tests: Side::Server,
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::scenario::BrokerAction;
+use crate::scenario::{BrokerAction, Verb};
 use crate::transcript::{Author, ClientName, StepId};
-use crate::wire::Chunk;
+use crate::wire::{Chunk, Packet};
 
 /// One thing to do, on behalf of a step or of a fence. Each is done, or given up, before the next is asked for.
 #[derive(Debug, Clone)]
@@ -40,6 +40,20 @@ pub enum Action {
     Reset { client: ClientName, step: Option<StepId> },
     /// Stop taking bytes from the socket, or go on.
     Reading { client: ClientName, on: bool },
+    /// Tell the application of a client under test what to do.
+    Tell {
+        client: ClientName,
+        step: Option<StepId>,
+        /// Counts the commands of the exchange from 1.
+        id: u32,
+        verb: Verb,
+        /// The packet whose fields are those of the command.
+        packet: Option<Packet>,
+        /// The command in the language.
+        shown: String,
+    },
+    /// Tell the application that the case is over, and wait for its answer.
+    EndCase { client: ClientName },
     /// Restart or kill the broker; every connection ends.
     Broker { action: BrokerAction, step: Option<StepId> },
 }

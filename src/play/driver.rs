@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::conversation::{Arrival, Arrived, Dialogue, Line, Listener, look, meanwhile, queue};
 use crate::scenario::{BrokerAction, Case, Step, Which, awaited, half_closes, stops_reading};
 use crate::statements::Version;
-use crate::sut::{Address, Ask, Instance, refused_upgrade};
+use crate::sut::{Adapter, Address, Ask, Instance, refused_upgrade};
 use crate::transcript::{
     Author, ClientName, End, Event, Happened, Lifecycle, StepId, Stop, Transcript, WebSocket, What,
 };
@@ -18,6 +18,7 @@ use crate::transport::websocket::{MQTT, Upgrade};
 use crate::wire::{Blob, Chunk, Side};
 
 use super::matcher::{Input, Matcher, Poll};
+use super::serving::Serving;
 use super::{Action, Advice, PlayEnd, Played, Settings, cleanup};
 
 /// The most bytes of a broker's packets that are kept of one exchange. A script that awaits more cannot be judged.
@@ -51,33 +52,47 @@ pub async fn play_exchange(
             return matcher.finish();
         }
     };
-    let (sender, arrivals) = queue();
     let mut driver = Driver {
-        matcher,
-        namespace,
-        instance,
+        instance: Some(instance),
         addresses,
         websocket,
-        settings,
-        version: case.version,
-        versions: (case.script.clients.iter())
-            .map(|client| (Arc::clone(&client.name), client.version))
-            .collect(),
-        began: Instant::now(),
-        lines: BTreeMap::new(),
-        dialogues: BTreeMap::new(),
-        opened: 0,
-        small_buffer: stops_reading(steps),
-        kept: 0,
-        packets: 0,
-        awaited: awaited(steps),
-        deaf: false,
-        sender,
-        arrivals,
-        pending: VecDeque::new(),
+        ..Driver::new(matcher, case, which, namespace, settings)
     };
     driver.run().await;
     driver.matcher.finish()
+}
+
+/// Plays one exchange of `case` against the client behind `adapter`, as the server that it connects to. Returns the
+/// adapter too if it can be used again.
+pub async fn serve_exchange(
+    case: &Case,
+    which: Which,
+    namespace: &str,
+    adapter: Adapter,
+    settings: &Arc<Settings>,
+) -> (Transcript, PlayEnd, Vec<Advice>, Option<Adapter>) {
+    let mut matcher = Matcher::new(case, which, Side::Server, namespace, settings);
+    let serving = match Serving::new(adapter, case).await {
+        Ok(serving) => serving,
+        Err((stop, adapter)) => {
+            matcher.input(Input::Local(Duration::ZERO, Happened::Stopped(Box::new(stop))));
+            let (transcript, end, advice) = matcher.finish();
+            return (transcript, end, advice, Some(adapter));
+        }
+    };
+    let mut driver = Driver {
+        serving: Some(serving),
+        ..Driver::new(matcher, case, which, namespace, settings)
+    };
+    driver.run().await;
+    let is_deaf = driver.deaf;
+    let adapter = driver
+        .serving
+        .take()
+        .and_then(Serving::into_adapter)
+        .filter(|_| !is_deaf);
+    let (transcript, end, advice) = driver.matcher.finish();
+    (transcript, end, advice, adapter)
 }
 
 /// Where `steps` of a case are played: an address for each version that is spoken in it.
@@ -126,51 +141,98 @@ struct Manner {
     text: bool,
 }
 
-struct Driver<'a> {
+pub(super) struct Driver<'a> {
     matcher: Matcher,
     namespace: &'a str,
-    instance: &'a dyn Instance,
+    /// The side that the script plays.
+    scripted: Side,
+    /// The side under test.
+    pub(super) tested: Side,
+    /// The broker under test; `None` if that is a client.
+    instance: Option<&'a dyn Instance>,
+    /// The client under test and the server that it connects to; `None` if the broker is under test.
+    pub(super) serving: Option<Serving>,
     /// By the version that is spoken there.
     addresses: BTreeMap<Version, Address>,
     /// The case is about WebSocket, whatever the others are played over.
     websocket: bool,
     settings: &'a Arc<Settings>,
-    version: Version,
+    pub(super) version: Version,
     /// What each client speaks.
     versions: BTreeMap<ClientName, Version>,
     began: Instant,
-    lines: BTreeMap<ClientName, Line>,
+    pub(super) lines: BTreeMap<ClientName, Line>,
+    /// Connections that a client under test has left behind for a new one.
+    pub(super) left: Vec<Line>,
     /// By connection number.
-    dialogues: BTreeMap<u32, Dialogue>,
-    opened: u32,
+    pub(super) dialogues: BTreeMap<u32, Dialogue>,
+    pub(super) opened: u32,
     small_buffer: bool,
     /// Bytes of the broker's that are kept.
     kept: u64,
     /// How many packets of the broker's there are.
-    packets: usize,
+    pub(super) packets: usize,
     /// How many of them the steps await at most.
     awaited: usize,
     /// The broker sent more than is kept: nothing more is read. Who sends without end would else never let go of us.
-    deaf: bool,
-    sender: mpsc::Sender<Arrival>,
-    arrivals: mpsc::Receiver<Arrival>,
+    pub(super) deaf: bool,
+    pub(super) sender: mpsc::Sender<Arrival>,
+    pub(super) arrivals: mpsc::Receiver<Arrival>,
     /// What has come and the matcher has not seen yet.
-    pending: VecDeque<Input>,
+    pub(super) pending: VecDeque<Input>,
+}
+
+impl<'a> Driver<'a> {
+    /// A driver with nobody under test.
+    fn new(matcher: Matcher, case: &Case, which: Which, namespace: &'a str, settings: &'a Arc<Settings>) -> Driver<'a> {
+        let (sender, arrivals) = queue();
+        let steps = case.script.exchange(which);
+        Driver {
+            matcher,
+            namespace,
+            scripted: case.scripted(),
+            tested: case.header.tests,
+            instance: None,
+            serving: None,
+            addresses: BTreeMap::new(),
+            websocket: false,
+            settings,
+            version: case.version,
+            versions: (case.script.clients.iter())
+                .map(|client| (Arc::clone(&client.name), client.version))
+                .collect(),
+            began: Instant::now(),
+            lines: BTreeMap::new(),
+            left: Vec::new(),
+            dialogues: BTreeMap::new(),
+            opened: 0,
+            small_buffer: stops_reading(steps),
+            kept: 0,
+            packets: 0,
+            awaited: awaited(steps),
+            deaf: false,
+            sender,
+            arrivals,
+            pending: VecDeque::new(),
+        }
+    }
 }
 
 impl Driver<'_> {
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.began.elapsed()
     }
 
-    fn packets_max(&self) -> usize {
+    pub(super) fn packets_max(&self) -> usize {
         self.awaited.saturating_mul(OF_ONE).saturating_add(UNASKED_MAX)
     }
 
     async fn run(&mut self) {
         // One for the whole exchange: a wait is short, and to ask again costs more than the rest of it.
-        let instance = self.instance;
-        let mut died = instance.died();
+        let mut died = match self.instance {
+            Some(instance) => instance.died(),
+            None => Box::pin(std::future::pending()),
+        };
         let mut gone = false;
         loop {
             look(self);
@@ -192,6 +254,7 @@ impl Driver<'_> {
                     None => tokio::select! {
                         biased;
                         Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
+                        served = Serving::next(self.serving.as_mut(), self.deaf) => self.served(served),
                         how = &mut died, if !gone => {
                             gone = true;
                             let stopped = Happened::Stopped(Box::new(Stop::BrokerGone(how)));
@@ -215,7 +278,7 @@ impl Driver<'_> {
         self.input(Input::Local(self.now(), what));
     }
 
-    fn stop(&mut self, stop: Stop) {
+    pub(super) fn stop(&mut self, stop: Stop) {
         self.happened(Happened::Stopped(Box::new(stop)));
     }
 
@@ -265,6 +328,15 @@ impl Driver<'_> {
                     line.set_reading(on);
                 }
             }
+            Action::Tell {
+                client,
+                step,
+                id,
+                verb,
+                packet,
+                shown,
+            } => self.tell(client, step, id, verb, packet, shown),
+            Action::EndCase { client } => self.end_case(client).await,
             Action::Broker { action, step } => self.broker(action, step).await,
         }
         true
@@ -336,8 +408,8 @@ impl Driver<'_> {
             let Some(dialogue) = self.dialogues.get_mut(&number) else {
                 break;
             };
-            let sent = dialogue.chunks(Side::Client, write);
-            whole = dialogue.pending(Side::Client) == 0;
+            let sent = dialogue.chunks(self.scripted, write);
+            whole = dialogue.pending(self.scripted) == 0;
             if manner.text {
                 let what = What::WebSocket(WebSocket::TextFrame);
                 self.note_at(client.clone(), number, step.clone(), author, what);
@@ -355,7 +427,9 @@ impl Driver<'_> {
     }
 
     async fn broker(&mut self, action: BrokerAction, step: Option<StepId>) {
-        let instance = self.instance;
+        let Some(instance) = self.instance else {
+            return self.stop(Stop::Error("there is no broker to restart".to_owned()));
+        };
         let (done, what) = match action {
             BrokerAction::Restart => (instance.restart(), Lifecycle::Restart),
             BrokerAction::Kill => (instance.kill(), Lifecycle::Kill),
@@ -380,7 +454,14 @@ impl Driver<'_> {
         self.note_at(Arc::from(""), 0, step, Author::Script, What::Lifecycle(what));
     }
 
-    fn note_at(&mut self, client: ClientName, connection: u32, step: Option<StepId>, author: Author, what: What) {
+    pub(super) fn note_at(
+        &mut self,
+        client: ClientName,
+        connection: u32,
+        step: Option<StepId>,
+        author: Author,
+        what: What,
+    ) {
         let event = Event {
             at: self.now(),
             client,
@@ -405,6 +486,7 @@ impl Listener for Driver<'_> {
         }
         let at = arrival.at.saturating_duration_since(self.began);
         let most = self.packets_max();
+        let peer = self.tested;
         let Some(dialogue) = self.dialogues.get_mut(&arrival.connection) else {
             return;
         };
@@ -422,7 +504,7 @@ impl Listener for Driver<'_> {
             Arrived::Bytes(bytes) => {
                 // Two bytes can be a packet, and what is made of a packet is hundreds of times as long.
                 for part in bytes.chunks(PART) {
-                    for what in dialogue.bytes(Side::Server, part) {
+                    for what in dialogue.bytes(peer, part) {
                         self.kept += kept(&what);
                         self.packets += 1;
                         self.pending.push_back(event(what));
@@ -431,12 +513,12 @@ impl Listener for Driver<'_> {
                         break;
                     }
                 }
-                if dialogue.is_broken(Side::Server) {
+                if dialogue.is_broken(peer) {
                     // Nothing behind this can be read as packets: it is left where it is, however much it may be.
                     if let Some(line) = self.lines.get(&arrival.client) {
                         line.set_reading(false);
                     }
-                } else if dialogue.pending(Side::Server) > 0 {
+                } else if dialogue.pending(peer) > 0 {
                     let connection = arrival.connection;
                     self.pending
                         .push_back(Input::Local(at, Happened::Partial { connection }));
@@ -444,7 +526,7 @@ impl Listener for Driver<'_> {
             }
             Arrived::Text => self.pending.push_back(event(What::WebSocket(WebSocket::TextFrame))),
             Arrived::End(end) => {
-                if let Some(rest) = dialogue.rest(Side::Server) {
+                if let Some(rest) = dialogue.rest(peer) {
                     self.pending.push_back(event(What::Fragment(rest)));
                 }
                 self.pending.push_back(event(What::End(end)));
@@ -461,7 +543,7 @@ impl Listener for Driver<'_> {
             };
             self.pending.push_back(Input::Local(at, what));
             self.deaf = true;
-            self.lines.values().for_each(|c| c.set_reading(false));
+            self.lines.values().chain(&self.left).for_each(|c| c.set_reading(false));
         }
     }
 }

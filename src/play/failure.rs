@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::outcome::{Stage, seconds};
 use crate::scenario::{Mismatch, Place};
 use crate::transcript::{ClientName, End};
-use crate::wire::PacketType;
+use crate::wire::{PacketType, Side};
 
 /// The placeholder for a span of time in text that is to be the same in every run.
 const TIME: &str = "<time>";
@@ -15,6 +15,8 @@ const TIME: &str = "<time>";
 /// within 2 s".
 #[derive(Debug, Clone)]
 pub struct Failure {
+    /// The side under test.
+    pub tests: Side,
     /// It is the control that failed, which is the same exchange without the fault.
     pub control: bool,
     pub stage: Stage,
@@ -33,13 +35,15 @@ pub struct Failure {
 /// One alternative that would have been right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Awaited {
+    /// The side under test.
+    pub tests: Side,
     /// In the language, with variables resolved: `pub <- PUBREC: { packet_id: 7 }`.
     pub what: String,
     /// Why it was not met: "no PUBREC came within 2 s".
     pub why: FailureKind,
 }
 
-/// Why an expectation, or the whole exchange, is not met. Its `Display` is that in words.
+/// Why an expectation, or the whole exchange, is not met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailureKind {
     /// What is awaited has not come.
@@ -87,6 +91,10 @@ pub enum FailureKind {
     NoneInTime { waited: Duration },
     /// The broker did not answer a fence's PINGREQ.
     FenceUnanswered { client: ClientName, waited: Duration },
+    /// A client under test did not acknowledge a fence's PUBLISH of QoS 1: it reads no more, or does not answer.
+    Mute { client: ClientName, waited: Duration },
+    /// The application of a client under test did not answer a command.
+    CallUnanswered { verb: &'static str, waited: Duration },
     /// The deadline of the case passed.
     Deadline { limit: Duration },
     /// Something came that no step takes: its name.
@@ -116,6 +124,21 @@ impl Display for Sought {
     }
 }
 
+/// How messages name the side under test.
+fn name_of(tests: Side) -> &'static str {
+    match tests {
+        Side::Client => "client",
+        Side::Server => "broker",
+    }
+}
+
+impl Awaited {
+    /// Why it was not met, in words.
+    pub fn why(&self) -> String {
+        self.why.words(&seconds, name_of(self.tests))
+    }
+}
+
 impl Failure {
     /// The same line in every run in which the broker does the same: with `<time>` for each span of time. `None` if it
     /// holds none, and is the same anyway.
@@ -132,6 +155,8 @@ impl Failure {
             FailureKind::TimedOut { .. }
                 | FailureKind::NoneInTime { .. }
                 | FailureKind::FenceUnanswered { .. }
+                | FailureKind::Mute { .. }
+                | FailureKind::CallUnanswered { .. }
                 | FailureKind::Deadline { .. }
         )
     }
@@ -148,9 +173,10 @@ impl Failure {
     }
 
     fn words(&self, span: &dyn Fn(Duration) -> String) -> String {
+        let peer = name_of(self.tests);
         match self.awaited.as_slice() {
-            [] => self.kind.words(span),
-            [one] => format!("{}: {}", one.what, one.why.words(span)),
+            [] => self.kind.words(span, peer),
+            [one] => format!("{}: {}", one.what, one.why.words(span, peer)),
             many => format!("none of {} alternatives was met", many.len()),
         }
     }
@@ -163,12 +189,18 @@ impl Display for Failure {
 }
 
 impl FailureKind {
-    fn words(&self, span: &dyn Fn(Duration) -> String) -> String {
+    /// The words, if this side is under test.
+    pub(super) fn told(&self, tests: Side) -> String {
+        self.words(&seconds, name_of(tests))
+    }
+
+    /// `peer` is the side under test.
+    fn words(&self, span: &dyn Fn(Duration) -> String, peer: &str) -> String {
         let fixed = match self {
             FailureKind::Missing(sought) => return sought.to_string(),
             FailureKind::MissingButBytes(sought, came) => return format!("{sought}; {came} came"),
             FailureKind::MissingAtEnd(sought, end) => {
-                return format!("{sought}; the broker closed the connection ({end})");
+                return format!("{sought}; the {peer} closed the connection ({end})");
             }
             FailureKind::OtherPacket(came) => return format!("the next packet is {came}"),
             FailureKind::Differs(mismatches) => return differs(mismatches),
@@ -185,7 +217,7 @@ impl FailureKind {
                 );
             }
             FailureKind::TimedOut { awaited, waited } => {
-                return format!("{} within {}", awaited.words(span), span(*waited));
+                return format!("{} within {}", awaited.words(span, peer), span(*waited));
             }
             FailureKind::NoneInTime { waited } => return format!("none of these came within {}", span(*waited)),
             FailureKind::FenceUnanswered { client, waited } => {
@@ -194,13 +226,22 @@ impl FailureKind {
                     span(*waited)
                 );
             }
+            FailureKind::Mute { client, waited } => {
+                return format!(
+                    "{client} is mute: it did not acknowledge the PUBLISH of the fence within {}",
+                    span(*waited)
+                );
+            }
+            FailureKind::CallUnanswered { verb, waited } => {
+                return format!("the application did not answer `{verb}` within {}", span(*waited));
+            }
             FailureKind::Deadline { limit } => return format!("the case's deadline of {} passed", span(*limit)),
             FailureKind::Leftover { client, came } => return format!("{client} got {came}, and no step takes it"),
             FailureKind::LeftoverEnd { client } => {
-                return format!("the broker closed the connection of {client}, and no step expects it");
+                return format!("the {peer} closed the connection of {client}, and no step expects it");
             }
             FailureKind::Endless { packets } => {
-                return format!("the broker does not stop sending: {packets} packets came");
+                return format!("the {peer} does not stop sending: {packets} packets came");
             }
             FailureKind::MissingSome => "not all of them came",
             FailureKind::NoConnection => "there is no connection",
@@ -210,15 +251,9 @@ impl FailureKind {
             FailureKind::NoPacket => "bytes came that are not a packet",
             FailureKind::BytesDiffer => "the bytes differ",
             FailureKind::NoAssignment => "no assignment fits all the variables",
-            FailureKind::Closed => "the broker closed the connection",
+            FailureKind::Closed => return format!("the {peer} closed the connection"),
         };
         fixed.to_owned()
-    }
-}
-
-impl Display for FailureKind {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words(&seconds))
     }
 }
 
@@ -256,10 +291,12 @@ mod tests {
     fn failure(kind: FailureKind, awaited: &[&str]) -> Failure {
         let why = kind.clone();
         let one = |what: &&str| Awaited {
+            tests: Side::Server,
             what: (*what).to_owned(),
             why: why.clone(),
         };
         Failure {
+            tests: Side::Server,
             control: false,
             stage: Stage::Script,
             kind,

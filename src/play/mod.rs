@@ -1,5 +1,8 @@
 //! Plays one case against one target: a driver with sockets around a pure matcher.
 //!
+//! Of a broker it plays the clients; of a client it plays the server that the client connects to, and tells its
+//! application what to do.
+//!
 //! In: a [`Case`](crate::scenario::Case) and the [`Instance`](crate::sut::Instance) to play it against. Out:
 //! [`Played`]: the transcript and how it ended. The matcher alone, fed with a recorded transcript, comes to the same
 //! end.
@@ -16,6 +19,7 @@ mod namespace;
 mod outcome;
 mod player;
 mod replay;
+mod serving;
 mod settings;
 mod signs;
 

@@ -55,6 +55,9 @@ pub enum Stage {
     Fence,
 }
 
+/// How the reason of a skip begins if a client under test was never brought into the situation of its case.
+pub(super) const NOT_PROVOKED: &str = "not provoked: ";
+
 impl From<Stop> for PlayEnd {
     fn from(stop: Stop) -> PlayEnd {
         match stop {

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use crate::scenario::{Case, ScenarioLevel, Which};
 use crate::statements::Version;
 use crate::sut::{Address, Answer, Instance, ProbeError, ask};
+use crate::wire::Side;
 
 use super::cleanup::{Lost, greeting, look_in};
-use super::driver::{clean_up, play_exchange};
+use super::driver::{clean_up, play_exchange, serve_exchange};
 use super::namespace::Namespaces;
+use super::outcome::NOT_PROVOKED;
 use super::{Lateness, PlayEnd, Played, Settings};
 
 /// A timing experiment is void if the harness was later than this.
@@ -85,6 +87,9 @@ impl Player {
 
     /// Plays a case once.
     pub async fn play(&self, case: &Case, instance: &dyn Instance) -> Played {
+        if case.header.tests == Side::Client {
+            return self.play_client(case, instance).await;
+        }
         let began = Instant::now();
         let (transcript, mut end, advice) = self.exchange(case, Which::Case, instance).await;
         let mut control = None;
@@ -139,6 +144,75 @@ impl Player {
         played
     }
 
+    /// Plays a case once against a client. No clean-up is needed: what the client holds ends with the case.
+    async fn play_client(&self, case: &Case, instance: &dyn Instance) -> Played {
+        let began = Instant::now();
+        let (transcript, mut end, advice) = self.serve(case, Which::Case, instance).await;
+        let mut control = None;
+        let mut control_advice = Vec::new();
+        let mut missed = None;
+        let met = matches!(end, PlayEnd::Met);
+        let is_should = case.level() == ScenarioLevel::Should && matches!(end, PlayEnd::Failed(_));
+        if (met || is_should) && case.script.control.is_some() {
+            let (transcript, control_end, advice) = self.serve(case, Which::Control, instance).await;
+            control = Some(transcript);
+            control_advice = advice;
+            if met || !matches!(control_end, PlayEnd::Met) {
+                missed = match std::mem::replace(&mut end, control_end) {
+                    PlayEnd::Failed(failure) => Some(failure),
+                    _ => None,
+                };
+            }
+        }
+        if let Some(late) = self.void(case, &end, began) {
+            end = PlayEnd::Late(late);
+        }
+        Played {
+            transcript,
+            control,
+            end,
+            advice,
+            control_advice,
+            missed,
+        }
+    }
+
+    /// Plays an exchange with one of the adapters of `instance`. One that is of no more use is ended, and replaced by a
+    /// new one when the next case needs it.
+    async fn serve(
+        &self,
+        case: &Case,
+        which: Which,
+        instance: &dyn Instance,
+    ) -> (crate::transcript::Transcript, PlayEnd, Vec<super::Advice>) {
+        let namespace = self.namespaces.next();
+        let unplayed = |end: PlayEnd| {
+            let transcript = crate::transcript::Transcript {
+                scripted: Side::Server,
+                version: case.version,
+                namespace: namespace.clone(),
+                events: Vec::new(),
+                local: Vec::new(),
+                bindings: Vec::new(),
+            };
+            (transcript, end, Vec::new())
+        };
+        let Some(adapters) = instance.adapters() else {
+            return unplayed(PlayEnd::Skipped("the target is a broker".to_owned()));
+        };
+        let adapter = match adapters.take().await {
+            Ok(adapter) => adapter,
+            Err(error) => return unplayed(PlayEnd::Error(error.to_string())),
+        };
+        let (transcript, end, advice, adapter) = serve_exchange(case, which, &namespace, adapter, &self.settings).await;
+        match adapter {
+            Some(adapter) => adapters.give_back(adapter),
+            None if matches!(end, PlayEnd::BrokerGone(_)) => adapters.lose(),
+            None => {}
+        }
+        (transcript, end, advice)
+    }
+
     /// How a broker of our own ended; `None` if it is there. A process that ends closes its connections and ports before
     /// its end can be seen, so after a visit that was not answered its end is awaited for a while.
     async fn how_it_ended(
@@ -180,6 +254,8 @@ impl Player {
         let bound = match end {
             // A failure may be one of ours: an answer that was there, and that we saw too late.
             PlayEnd::Failed(failure) if failure.timed_out() => self.settings.patience / PATIENCE_PARTS,
+            // What an application was told to send may be on its way.
+            PlayEnd::Skipped(reason) if reason.starts_with(NOT_PROVOKED) => self.settings.patience / PATIENCE_PARTS,
             PlayEnd::Failed(_) | PlayEnd::Met if case.is_timed() => TIMED_LATENESS,
             _ => return None,
         };

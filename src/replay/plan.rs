@@ -205,7 +205,7 @@ fn act(transcript: &Transcript, event: &Event) -> Option<Act> {
         (What::End(_), true) => Act::ExpectEnd,
         // If bytes of either side are missing, what would follow cannot be decided any more.
         (What::Gap(_), _) => Act::Blind,
-        (What::Fragment(_), true) | (What::WebSocket(_) | What::Lifecycle(_), _) => return None,
+        (What::Fragment(_), true) | (What::WebSocket(_) | What::Application(_) | What::Lifecycle(_), _) => return None,
     })
 }
 

@@ -220,7 +220,7 @@ mod tests {
     use crate::transcript::Usual;
     use crate::transcript::testing::{NS, Talk};
     use crate::transcript::{Author, End, What};
-    use crate::wire::{Connect, Packet, Version as V};
+    use crate::wire::{Connect, Packet, Side, Version as V};
 
     /// A broker that sets a bit which 3.1 reserves: a violation of a SHOULD.
     fn odd_answer() -> Transcript {
@@ -295,11 +295,13 @@ mod tests {
             .unwrap();
         let served = FailureKind::BeforeTheEnd("PINGRESP".to_owned());
         let refused = Failure {
+            tests: Side::Server,
             control: false,
             stage: Stage::Script,
             kind: served.clone(),
             place: Some(case.script.steps[1].place.clone()),
             awaited: vec![Awaited {
+                tests: Side::Server,
                 what: "c <- refused: 0x81".to_owned(),
                 why: served,
             }],

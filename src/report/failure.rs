@@ -154,7 +154,7 @@ fn expected(failure: &Failure) -> String {
     for (i, awaited) in failure.awaited.iter().enumerate() {
         let label = label(if i == 0 { "expected" } else { "or" });
         let _ = writeln!(out, "{label}{}", printable(&awaited.what));
-        let _ = writeln!(out, "{INDENT}{}", paint(DIM, printable(&awaited.why.to_string())));
+        let _ = writeln!(out, "{INDENT}{}", paint(DIM, printable(&awaited.why())));
     }
     out
 }

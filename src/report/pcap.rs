@@ -101,6 +101,7 @@ fn heading(case: &CaseResult, control: bool, transcript: &Transcript, event: &Ev
         What::Fragment(_) => "bytes that are not a whole packet",
         What::End(_) => "end",
         What::WebSocket(_) => "WebSocket",
+        What::Application(_) => "application",
         What::Gap(_) => "gap",
         What::Lifecycle(_) => "broker",
     };

@@ -11,7 +11,7 @@ use crate::suite::{About, CaseResult, Judged, RunResult, Selected, Target, Targe
 use crate::sut::{Fixed, Kept, Known, Supports};
 use crate::transcript::testing::{NS, Talk};
 use crate::transcript::{Author, End, Transcript, What};
-use crate::wire::{Ack, ConnAck, Connect, Packet, Publish, SubAck, Subscribe, Subscription, Version as V};
+use crate::wire::{Ack, ConnAck, Connect, Packet, Publish, Side, SubAck, Subscribe, Subscription, Version as V};
 
 /// Compares a report with its golden file, without styles.
 macro_rules! golden {
@@ -95,6 +95,7 @@ pub fn header() -> Arc<Header> {
             file: "scenarios/qos2/dup-before-pubrel.yaml".to_owned(),
             text: SCRIPT.to_owned(),
         }),
+        tests: Side::Server,
         title: "A QoS 2 PUBLISH resent with DUP before PUBREL reaches the subscriber once".to_owned(),
         about: None,
         snapshot: SnapshotForm::Exchange,
@@ -128,6 +129,7 @@ pub fn judged_against() -> Target {
         jobs: 1,
         instances: 1,
         isolate: false,
+        tests: Side::Server,
     }
 }
 
@@ -168,6 +170,7 @@ pub fn failed() -> CaseResult {
     };
     CaseResult {
         failure: Some(Failure {
+            tests: Side::Server,
             control: false,
             stage: Stage::Script,
             place: Some(Place {
@@ -177,10 +180,12 @@ pub fn failed() -> CaseResult {
             }),
             awaited: vec![
                 Awaited {
+                    tests: Side::Server,
                     what: "sub <- PUBREL: { packet_id: 1 }".to_owned(),
                     why: FailureKind::Differs(vec![differs.clone()]),
                 },
                 Awaited {
+                    tests: Side::Server,
                     what: "sub <- closed".to_owned(),
                     why: FailureKind::BeforeTheEnd("PUBREL\u{1b}[2J".to_owned()),
                 },

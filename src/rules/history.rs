@@ -143,6 +143,10 @@ impl History {
             }
             return;
         }
+        // No connection carries it.
+        if let What::Application(_) = event.what {
+            return;
+        }
         let from_broker = self.is_from_broker(event);
         let conn = self.conns.entry(event.connection).or_insert_with(|| Conn {
             number: event.connection,
@@ -175,7 +179,15 @@ impl History {
                     conn.lost[usize::from(broker)] = true;
                 }
             }
-            (What::Open | What::Fragment(_) | What::End(_) | What::WebSocket(_) | What::Lifecycle(_), _) => {}
+            (
+                What::Open
+                | What::Fragment(_)
+                | What::End(_)
+                | What::WebSocket(_)
+                | What::Application(_)
+                | What::Lifecycle(_),
+                _,
+            ) => {}
         }
     }
 

@@ -55,7 +55,8 @@ pub fn all() -> impl Iterator<Item = &'static RuleInfo> {
     .flatten()
 }
 
-/// Every rule about the client. They apply to captures. In a case, the client breaks rules on purpose.
+/// Every rule about the client. They apply to captures and to tests of clients. In a test of a broker the client breaks rules
+/// on purpose.
 pub fn of_clients() -> impl Iterator<Item = &'static RuleInfo> {
     by_client::all()
 }
@@ -92,8 +93,12 @@ struct Watched {
 }
 
 impl Judge {
-    /// For a case in which `scripted` is played: the broker is judged.
+    /// For a case in which `scripted` is played: the other side is judged.
     pub fn of_case(version: Version, namespace: &str, scripted: Side) -> Judge {
+        if scripted == Side::Server {
+            let rules = of_clients().map(|r| (r, Side::Client)).collect();
+            return Judge::new(History::new(version, namespace, scripted, true), rules);
+        }
         Judge::new(
             History::new(version, namespace, scripted, false),
             all().map(|r| (r, Side::Server)).collect(),

@@ -297,7 +297,7 @@ impl Expr {
         }
     }
 
-    pub(super) fn list(&self) -> &[Expr] {
+    pub fn list(&self) -> &[Expr] {
         match self {
             Expr::List(items) => items,
             one => std::slice::from_ref(one),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::source::{Place, Source};
 use crate::statements::{Statement, StatementId, Version, catalogue};
-use crate::wire::PacketType;
+use crate::wire::{PacketType, Side};
 
 /// One scenario file.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Header {
     /// The path below the scenarios' folder without its ending, such as `qos2/dup-before-pubrel`.
     pub path: String,
     pub source: Arc<Source>,
+    /// The side under test; the script plays the other one. `tests: client` is the client, else it is the broker.
+    pub tests: Side,
     pub title: String,
     pub about: Option<String>,
     pub snapshot: SnapshotForm,
@@ -170,11 +172,20 @@ impl Outline {
     pub fn rests_on_rigour(&self) -> bool {
         let rests = |id: &StatementId| catalogue().get(*id).is_some_and(Statement::rests_on_rigour);
         let follows = || !self.proves.is_empty() && self.proves.iter().all(rests);
-        self.version == Version::V5 && self.conditions.rigour.unwrap_or_else(follows)
+        let of_broker = self.header.tests == Side::Server;
+        of_broker && self.version == Version::V5 && self.conditions.rigour.unwrap_or_else(follows)
     }
 }
 
 impl Case {
+    /// The side whose part the script plays: the other one is under test.
+    pub fn scripted(&self) -> Side {
+        match self.header.tests {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
+        }
+    }
+
     /// Whether the target must have this feature.
     pub fn needs(&self, feature: &str) -> bool {
         self.conditions.needs.iter().any(|need| need.feature == feature)
@@ -203,8 +214,10 @@ pub struct ClientSpec {
     pub version: Version,
     pub start: Start,
     /// The CONNECT it sends: fields given under `connect:`; empty for the defaults. Used by `c -> open` too only if
-    /// a step sends `CONNECT` itself, so not here.
+    /// a step sends `CONNECT` itself, so not here. If the client is under test, the options that it is told.
     pub connect: PacketTemplate,
+    /// The CONNACK that a client under test receives: fields given under `connack:`.
+    pub connack: PacketTemplate,
     /// The SUBSCRIBE that follows, where `subscribe:` is given.
     pub subscribe: Option<PacketTemplate>,
     /// `acks: auto`.
@@ -240,10 +253,12 @@ pub struct Step {
 
 #[derive(Debug, Clone)]
 pub enum StepKind {
-    /// `c -> ...`
+    /// `c -> ...`; if the client is under test, `c <- ...`
     Send { client: Arc<str>, what: Send },
-    /// `c <- ...`
+    /// `c <- ...`; if the client is under test, `c -> ...`
     Expect { client: Arc<str>, what: Expect },
+    /// `c does ...` and `c tries ...`: a client under test is told to do something by its application.
+    Does { client: Arc<str>, what: Does },
     /// `one of:`, also `c <- one of:`; the alternative whose first expectation is met first, in the order written, is
     /// gone through.
     OneOf(Vec<Steps>),
@@ -274,6 +289,63 @@ impl std::fmt::Display for BrokerAction {
             BrokerAction::Restart => "restart",
             BrokerAction::Kill => "kill",
         })
+    }
+}
+
+/// What the application of a client under test is told.
+#[derive(Debug, Clone)]
+pub struct Does {
+    pub verb: Verb,
+    /// The packet that the client sends if it does as it is told and chooses nothing itself; `None` for `reconnect`.
+    pub packet: Option<PacketTemplate>,
+    /// `tries`: the library may refuse, and the script goes on. After `does`, a refusal skips the case.
+    pub may_refuse: bool,
+}
+
+/// What an application can be told to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Connect,
+    Publish,
+    Subscribe,
+    Unsubscribe,
+    Reconnect,
+    Disconnect,
+}
+
+impl Verb {
+    /// Every verb, in the order of the documentation.
+    pub const ALL: [Verb; 6] = [
+        Verb::Connect,
+        Verb::Publish,
+        Verb::Subscribe,
+        Verb::Unsubscribe,
+        Verb::Reconnect,
+        Verb::Disconnect,
+    ];
+
+    /// The word in scripts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verb::Connect => "connect",
+            Verb::Publish => "publish",
+            Verb::Subscribe => "subscribe",
+            Verb::Unsubscribe => "unsubscribe",
+            Verb::Reconnect => "reconnect",
+            Verb::Disconnect => "disconnect",
+        }
+    }
+
+    /// The packet that its fields are those of; `None` if it takes none.
+    pub fn packet_type(self) -> Option<PacketType> {
+        match self {
+            Verb::Connect => Some(PacketType::Connect),
+            Verb::Publish => Some(PacketType::Publish),
+            Verb::Subscribe => Some(PacketType::Subscribe),
+            Verb::Unsubscribe => Some(PacketType::Unsubscribe),
+            Verb::Reconnect => None,
+            Verb::Disconnect => Some(PacketType::Disconnect),
+        }
     }
 }
 

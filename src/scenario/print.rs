@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::scope::Scope;
 use super::{
-    BytePart, ByteTemplate, Expect, Expr, PacketPattern, PacketTemplate, Part, Pattern, Send, Split, Step, StepKind,
-    Take, TextPart, TextTemplate, Var, Within, Write,
+    BytePart, ByteTemplate, Does, Expect, Expr, PacketPattern, PacketTemplate, Part, Pattern, Send, Split, Step,
+    StepKind, Take, TextPart, TextTemplate, Var, Within, Write,
 };
 use crate::wire::{Text, Value};
 
@@ -14,6 +14,7 @@ pub fn step(step: &Step, scope: &Scope) -> String {
     match &step.what {
         StepKind::Send { client, what } => send(client, what, scope),
         StepKind::Expect { client, what } => expect(client, what, scope),
+        StepKind::Does { client, what } => does(client, what, scope),
         StepKind::OneOf(_) => "one of".to_owned(),
         StepKind::InAnyOrder(_) => "in any order".to_owned(),
         StepKind::AtOnce(_) => "at once".to_owned(),
@@ -36,7 +37,19 @@ pub fn send(client: &str, send: &Send, scope: &Scope) -> String {
         Send::StopReading => "stop reading".to_owned(),
         Send::Read => "read".to_owned(),
     };
-    format!("{client} -> {what}")
+    format!("{client} {} {what}", scope.arrows().0)
+}
+
+/// `c does ...`
+pub fn does(client: &str, does: &Does, scope: &Scope) -> String {
+    let word = if does.may_refuse { "tries" } else { "does" };
+    format!("{client} {word} {}", command(does, scope))
+}
+
+/// The verb of a command with its fields.
+pub fn command(does: &Does, scope: &Scope) -> String {
+    let fields = does.packet.as_ref().map(|packet| parts_of(packet, scope));
+    with_parts(does.verb.name(), &fields.unwrap_or_default())
 }
 
 /// `c <- ...`
@@ -66,7 +79,7 @@ pub fn expect(client: &str, expect: &Expect, scope: &Scope) -> String {
             }
         }
     };
-    format!("{client} <- {what}")
+    format!("{client} {} {what}", scope.arrows().1)
 }
 
 fn packet(pattern: &PacketPattern, scope: &Scope) -> String {
@@ -111,6 +124,11 @@ pub fn write(write: &Write, scope: &Scope) -> String {
 }
 
 fn template(t: &PacketTemplate, scope: &Scope) -> String {
+    with_parts(t.packet_type.name(), &parts_of(t, scope))
+}
+
+/// The fields and further keys of a packet that is sent.
+fn parts_of(t: &PacketTemplate, scope: &Scope) -> Vec<String> {
     let mut parts: Vec<String> = t
         .fields
         .iter()
@@ -140,7 +158,7 @@ fn template(t: &PacketTemplate, scope: &Scope) -> String {
     if t.truncate > 0 {
         parts.push(format!("truncate: {}", t.truncate));
     }
-    with_parts(t.packet_type.name(), &parts)
+    parts
 }
 
 fn with_parts(name: &str, parts: &[String]) -> String {

@@ -6,14 +6,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fields;
 use super::load::{
-    ACTIONS, CLIENT_KEYS, CONDITIONS, MANNER, MAX_TIMES, NEEDS, RECONNECT_KEYS, RESERVED, SNAPSHOTS, TOP_KEYS,
-    wrong_keys,
+    ACTIONS, CLIENT_KEYS, CONDITIONS, DOES_WORDS, MANNER, MAX_TIMES, NEEDS, RECONNECT_KEYS, RESERVED, SNAPSHOTS,
+    TOP_KEYS, wrong_keys,
 };
+use super::{Verb, fields};
 use crate::source::DURATION_PATTERN as DURATION;
 use crate::statements::Version;
-use crate::wire::{FieldSpec, Kind, PacketType};
+use crate::wire::{FieldSpec, Kind, PacketType, Side};
 
 /// A client's name; in a key with a row's variable anything may be.
 const CLIENT: &str = "[a-z][a-z0-9_]*";
@@ -23,12 +23,11 @@ pub fn schema() -> Value {
     let mut defs = Map::new();
     for packet_type in PacketType::ALL {
         defs.insert(format!("send.{packet_type}"), send_fields(packet_type));
-        if received(packet_type) {
-            defs.insert(format!("expect.{packet_type}"), expected_fields(packet_type));
-        }
+        defs.insert(format!("expect.{packet_type}"), expected_fields(packet_type));
     }
     defs.extend(values());
-    defs.extend(grammar());
+    defs.extend(grammar(Side::Server));
+    defs.extend(grammar(Side::Client));
     defs.values_mut().for_each(let_versions_in);
     // What is a value a version: `qos: { v3.1.1: 1, v5: 2 }`.
     defs.insert("each-version".to_owned(), by_version(&json!(true)));
@@ -43,6 +42,10 @@ pub fn schema() -> Value {
         "properties": properties,
         "required": ["format", "title", "versions", "clients", "steps"],
         "additionalProperties": false,
+        // The side under test decides what each arrow means.
+        "if": { "properties": { "tests": { "const": "client" } }, "required": ["tests"] },
+        "then": scripts(Side::Client),
+        "else": scripts(Side::Server),
         "$defs": defs,
     })
 }
@@ -52,9 +55,26 @@ pub fn schema_text() -> String {
     format!("{:#}\n", schema())
 }
 
-/// Whether a broker may send this type at any version.
-fn received(packet_type: PacketType) -> bool {
-    Version::ALL.into_iter().any(|v| packet_type.from_server(v))
+/// Whether the side under test may send this type at any version.
+fn received(packet_type: PacketType, tests: Side) -> bool {
+    Version::ALL.into_iter().any(|v| match tests {
+        Side::Client => packet_type.from_client(v),
+        Side::Server => packet_type.from_server(v),
+    })
+}
+
+/// The name of a definition in the grammar of scripts that test this side.
+fn of_side(name: &str, tests: Side) -> String {
+    match tests {
+        Side::Client => format!("client.{name}"),
+        Side::Server => name.to_owned(),
+    }
+}
+
+/// The scripts of a file that tests this side.
+fn scripts(tests: Side) -> Value {
+    let steps = reference(&of_side("steps", tests));
+    json!({ "properties": { "steps": steps, "control": steps } })
 }
 
 fn reference(name: &str) -> Value {
@@ -143,11 +163,15 @@ fn top(key: &str) -> Value {
             ] }),
         ),
         "clients" => ("The clients, and how each starts.", clients()),
+        "tests" => (
+            "The side under test; the broker unless given.",
+            json!({ "enum": ["broker", "client"] }),
+        ),
         "control" => (
             "The same exchange without the fault; it must succeed.",
-            reference("steps"),
+            json!({ "type": "array" }),
         ),
-        _ => ("The exchange.", reference("steps")),
+        _ => ("The exchange.", json!({ "type": "array" })),
     };
     if let Some(schema) = schema.as_object_mut() {
         schema.insert("description".to_owned(), about.into());
@@ -206,6 +230,7 @@ fn client() -> Value {
             }
             "session" => or_a_version(reference("session")),
             "connect" => json!({ "anyOf": [{ "type": "boolean" }, reference("send.CONNECT")] }),
+            "connack" => reference("send.CONNACK"),
             "subscribe" => json!({ "anyOf": [reference("filters"), reference("send.SUBSCRIBE")] }),
             _ => json!({ "enum": ["auto", "script"] }),
         };
@@ -412,10 +437,10 @@ fn reconnect() -> Value {
 }
 
 /// The keys of what a client waits for.
-fn expectations() -> Vec<(String, Value)> {
+fn expectations(tests: Side) -> Vec<(String, Value)> {
     let mut all: Vec<(String, Value)> = PacketType::ALL
         .into_iter()
-        .filter(|t| received(*t))
+        .filter(|t| received(*t, tests))
         .map(|t| (format!("((next|maybe) +)?{t}"), reference(&format!("expect.{t}"))))
         .collect();
     let object =
@@ -438,22 +463,43 @@ fn expectations() -> Vec<(String, Value)> {
     all
 }
 
+/// The keys of what the application of a client under test is told.
+fn commands() -> Vec<(String, Value)> {
+    let words = DOES_WORDS.map(|(word, _)| word).join("|");
+    let value = |verb: Verb| match verb.packet_type() {
+        None => json!({ "type": "null" }),
+        Some(PacketType::Subscribe) => json!({ "anyOf": [reference("filters"), reference("send.SUBSCRIBE")] }),
+        Some(PacketType::Unsubscribe) => json!({ "anyOf": [reference("texts"), reference("send.UNSUBSCRIBE")] }),
+        Some(packet_type) => reference(&format!("send.{packet_type}")),
+    };
+    let key = |verb: Verb| format!("{CLIENT} +({words}) +{}", verb.name());
+    Verb::ALL.into_iter().map(|verb| (key(verb), value(verb))).collect()
+}
+
 /// The grammar: steps, expectations, parts of a write.
-fn grammar() -> Map<String, Value> {
+fn grammar(tests: Side) -> Map<String, Value> {
+    let (to, from) = match tests {
+        Side::Server => ("->", "<-"),
+        Side::Client => ("<-", "->"),
+    };
+    let name = |name: &str| of_side(name, tests);
     let mut keys: Vec<(String, Value)> = Vec::new();
     for (key, value) in sends(true) {
-        keys.push((format!("{CLIENT} *-> *{key}"), value));
+        keys.push((format!("{CLIENT} *{to} *{key}"), value));
     }
     // What is done to a connection is no write.
     let is_write = |key: &String| key.ends_with(|c: char| c.is_ascii_uppercase()) || is_bytes(key);
     let writes: Vec<(String, Value)> = sends(true)
         .into_iter()
         .filter(|(key, _)| is_write(key))
-        .map(|(key, value)| (format!("{CLIENT} *-> *{key}"), value))
+        .map(|(key, value)| (format!("{CLIENT} *{to} *{key}"), value))
         .collect();
-    keys.push((format!("{CLIENT} *-> *reconnect"), reconnect()));
-    for (key, value) in expectations() {
-        keys.push((format!("{CLIENT} *<- *{key}"), value));
+    match tests {
+        Side::Server => keys.push((format!("{CLIENT} *-> *reconnect"), reconnect())),
+        Side::Client => keys.extend(commands()),
+    }
+    for (key, value) in expectations(tests) {
+        keys.push((format!("{CLIENT} *{from} *{key}"), value));
     }
     let list = |name: &str| {
         json!({ "type": "array", "items": { "anyOf": [
@@ -461,39 +507,46 @@ fn grammar() -> Map<String, Value> {
     ] }, "minItems": 2 })
     };
     let version = versions().join("|").replace('.', r"\.");
-    keys.push((format!("{CLIENT} *<- *one of"), list("expectation")));
+    keys.push((format!("{CLIENT} *{from} *one of"), list(&name("expectation"))));
     let any_order = |name: &str| json!({ "type": "array", "items": reference(name), "minItems": 2 });
-    keys.push((format!("{CLIENT} *<- *in any order"), any_order("expectation")));
-    keys.push(("at once".to_owned(), any_order("write")));
-    keys.push(("one of".to_owned(), list("step")));
-    keys.push(("in any order".to_owned(), any_order("step")));
+    keys.push((
+        format!("{CLIENT} *{from} *in any order"),
+        any_order(&name("expectation")),
+    ));
+    keys.push(("at once".to_owned(), any_order(&name("write"))));
+    keys.push(("one of".to_owned(), list(&name("step"))));
+    keys.push(("in any order".to_owned(), any_order(&name("step"))));
     keys.push((
         format!("only +({version})([ ,]+(or +|and +)?({version}))*"),
-        reference("steps"),
+        reference(&name("steps")),
     ));
     keys.push(("wait".to_owned(), reference("duration")));
     keys.push(("note".to_owned(), json!({ "type": "string" })));
-    keys.push(("broker".to_owned(), json!({ "enum": ["restart", "kill"] })));
+    if tests == Side::Server {
+        keys.push(("broker".to_owned(), json!({ "enum": ["restart", "kill"] })));
+    }
     keys.push((
         "repeat".to_owned(),
         json!({ "type": "object", "properties": {
             "times": { "anyOf": [{ "type": "integer", "minimum": 1, "maximum": MAX_TIMES }, { "type": "string", "pattern": r"^\$" }] },
-            "steps": reference("steps"),
+            "steps": reference(&name("steps")),
         }, "required": ["times", "steps"], "additionalProperties": false }),
     ));
     let mut defs = Map::new();
     defs.insert(
-        "steps".to_owned(),
-        json!({ "type": "array", "items": reference("step") }),
+        name("steps"),
+        json!({ "type": "array", "items": reference(&name("step")) }),
     );
-    defs.insert(
-        "parts".to_owned(),
-        json!({ "type": "array", "items": reference("part"), "minItems": 1 }),
-    );
-    defs.insert("step".to_owned(), one_key(keys));
-    defs.insert("write".to_owned(), one_key(writes));
-    defs.insert("expectation".to_owned(), one_key(expectations()));
-    defs.insert("part".to_owned(), one_key(sends(false)));
+    defs.insert(name("step"), one_key(keys));
+    defs.insert(name("write"), one_key(writes));
+    defs.insert(name("expectation"), one_key(expectations(tests)));
+    if tests == Side::Server {
+        defs.insert(
+            "parts".to_owned(),
+            json!({ "type": "array", "items": reference("part"), "minItems": 1 }),
+        );
+        defs.insert("part".to_owned(), one_key(sends(false)));
+    }
     defs
 }
 

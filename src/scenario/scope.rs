@@ -9,12 +9,13 @@ use bytes::Bytes;
 
 use super::Var;
 use crate::wire::property::id;
-use crate::wire::{ConnAck, Connect, Text, Value};
+use crate::wire::{ConnAck, Connect, Side, Text, Value};
 
 /// The variables that are bound, and what the connections and the target say of themselves.
 #[derive(Debug, Clone)]
 pub struct Scope {
     namespace: Arc<str>,
+    scripted: Side,
     login: Option<Arc<Login>>,
     auth: Option<Arc<EnhancedAuth>>,
     users: Arc<BTreeMap<String, Login>>,
@@ -147,12 +148,27 @@ impl Scope {
     pub fn new(namespace: &str) -> Scope {
         Scope {
             namespace: namespace.into(),
+            scripted: Side::Client,
             login: None,
             auth: None,
             users: Arc::default(),
             bound: Arc::default(),
             facts: Arc::default(),
             history: History::default(),
+        }
+    }
+
+    /// For a script that plays this side.
+    pub fn with_scripted(mut self, scripted: Side) -> Scope {
+        self.scripted = scripted;
+        self
+    }
+
+    /// The arrow of what the script sends, and of what it waits for.
+    pub fn arrows(&self) -> (&'static str, &'static str) {
+        match self.scripted {
+            Side::Client => ("->", "<-"),
+            Side::Server => ("<-", "->"),
         }
     }
 

@@ -13,9 +13,12 @@ use include_dir::{Dir, include_dir};
 
 use super::{Diagnostic, Outline, Scenario, Source, format, load, outlines};
 use crate::source::read_file;
+use crate::wire::Side;
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/scenarios");
 
+/// The folder of the scenarios that test clients.
+const CLIENTS: &str = "clients/";
 /// How deep folders may be nested: more is a loop of links.
 const MAX_FOLDERS: usize = 16;
 /// How many files a folder of scenarios may hold.
@@ -59,10 +62,17 @@ pub struct Formatted {
 }
 
 impl Files {
-    /// The set inside the binary.
+    /// The set inside the binary that tests brokers.
     pub fn embedded() -> Files {
+        Files::embedded_for(Side::Server)
+    }
+
+    /// The set inside the binary that tests this side.
+    pub fn embedded_for(tests: Side) -> Files {
         let mut files = Files::default();
         files.add_embedded(&EMBEDDED);
+        let of_clients = |file: &File| file.path.starts_with(CLIENTS);
+        files.files.retain(|file| of_clients(file) == (tests == Side::Client));
         files.sort();
         files
     }
@@ -289,6 +299,16 @@ mod tests {
         match files.load_all() {
             Ok(_) => Vec::new(),
             Err(errors) => errors.into_iter().map(|e| e.message).collect(),
+        }
+    }
+
+    #[test]
+    fn the_scenarios_that_test_clients_are_in_a_folder_of_their_own() {
+        for tests in [Side::Server, Side::Client] {
+            let scenarios = Files::embedded_for(tests).load_all().unwrap();
+            assert!(!scenarios.is_empty());
+            let other = scenarios.iter().find(|scenario| scenario.header.tests != tests);
+            assert!(other.is_none(), "{:?}", other.map(|scenario| &scenario.header.path));
         }
     }
 

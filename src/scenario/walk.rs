@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use super::{Case, Expect, Script, Send, Step, StepKind, Steps, Within};
+use super::{Case, Expect, Part, Script, Send, Step, StepKind, Steps, Within, Write};
+use crate::wire::PacketType;
 
 /// Which of a case's two exchanges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,7 @@ impl Step {
             }
             StepKind::Send { .. }
             | StepKind::Expect { .. }
+            | StepKind::Does { .. }
             | StepKind::Wait(_)
             | StepKind::Broker(_)
             | StepKind::Note(_) => &[],
@@ -80,6 +82,14 @@ impl Step {
             StepKind::Send { what, .. } => Some(what),
             _ => None,
         }
+    }
+}
+
+impl Write {
+    /// Whether a packet of this type is among what is written.
+    pub fn sends(&self, packet_type: PacketType) -> bool {
+        let is_it = |part: &Part| matches!(part, Part::Packet(packet) if packet.packet_type == packet_type);
+        self.parts.iter().any(is_it)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::scenario::{Case, Place, ScenarioLevel, Which};
 use crate::statements::catalogue;
 use crate::sut::Known;
 use crate::transcript::Transcript;
+use crate::wire::Side;
 
 use super::known::{Expected, Failed};
 use super::{CaseResult, Judged, Rigour, Target, Verdict, Weight, rigour};
@@ -69,8 +70,11 @@ impl Judge<'_> {
         findings.extend(self.found(&played.transcript, Which::Case));
         findings.extend(played.control.iter().flat_map(|t| self.found(t, Which::Control)));
         let mut failure = None;
+        let is_of_client = case.header.tests == Side::Client;
         let fault = match played.end {
             PlayEnd::BrokerGone(how) if crashed => Fault::Crash(how),
+            // What a client under test does wrong on the way is wrong, whether or not the situation came about.
+            PlayEnd::Skipped(_) if is_of_client && breaches(&findings).next().is_some() => from_breaches(&findings),
             PlayEnd::Skipped(reason) => Fault::Skip(reason),
             PlayEnd::Late(why) => Fault::Error(format!("machine too slow: {why}")),
             PlayEnd::BrokerGone(why) | PlayEnd::Error(why) => Fault::Error(why),

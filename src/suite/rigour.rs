@@ -66,6 +66,7 @@ mod tests {
     use super::*;
     use crate::scenario::{Files, Which};
     use crate::statements::RIGOUR_CLAUSE;
+    use crate::wire::Side;
 
     fn case(id: &str) -> Case {
         let path = id.split(['[', '@']).next().unwrap_or(id);
@@ -80,6 +81,7 @@ mod tests {
         let mut steps = every(&case.script.steps);
         let step = steps.find(|step| source[step.place.span.clone()].starts_with(text));
         Failure {
+            tests: Side::Server,
             control: false,
             stage: Stage::Script,
             kind,

@@ -7,13 +7,16 @@ use crate::play::Settings;
 use crate::scenario::{Outline, Wanted};
 use crate::statements::Version;
 use crate::sut::{BrokerVersion, Known, Launcher, Supports};
+use crate::wire::Side;
 
 use super::TargetInfo;
 
-/// A broker under test, as the suite needs it.
+/// A broker or client under test, as the suite needs it.
 #[derive(Clone)]
 pub struct Target {
     pub info: TargetInfo,
+    /// The side under test: a broker, or the clients behind adapters.
+    pub tests: Side,
     pub launcher: Arc<dyn Launcher>,
     pub supports: Supports,
     /// Other configurations of the broker: a case is played on the first that has what it needs, and on none of
@@ -56,6 +59,13 @@ impl Target {
     /// # Errors
     /// Why it cannot be played on any.
     pub fn setup_for(&self, case: &Outline) -> Result<Option<usize>, String> {
+        if case.header.tests != self.tests {
+            let tested = match self.tests {
+                Side::Client => "the case tests a broker, and the target is a client",
+                Side::Server => "the case tests a client, and the target is a broker",
+            };
+            return Err(tested.to_owned());
+        }
         if let Some(why) = case.speaks.iter().find_map(|version| self.not_offered.get(version)) {
             return Err(why.clone());
         }

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::adapter::Adapters;
 use super::process::{Broker, StartError};
 use super::profile::Profile;
 use super::template::Words;
@@ -68,6 +69,11 @@ pub trait Instance: Send + Sync {
     /// Whether the broker is running as far as can be seen from here: `false` only if it is known to be down. An
     /// address can be judged by connecting to it alone.
     fn alive(&self) -> bool;
+
+    /// The adapters of the clients under test; `None` if a broker is under test.
+    fn adapters(&self) -> Option<&Adapters> {
+        None
+    }
 
     /// Whether the broker is the run's own and passes away with it, and with whatever cases have left there.
     fn is_ours(&self) -> bool {

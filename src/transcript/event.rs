@@ -130,6 +130,33 @@ impl fmt::Display for WebSocket {
     }
 }
 
+/// What passes between the harness and the application of a client under test. It crosses no wire.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Application {
+    /// The harness tells the application to do something: the number of the command, and the command in the language.
+    Told { id: u32, command: String },
+    /// The library took the call. That says nothing of what it sends.
+    Took(u32),
+    /// The library refused the call, in its own words.
+    Refused(u32, String),
+    /// The application or its library cannot do that: why.
+    Cannot(u32, String),
+    /// Something that the library told its application, or that the application says by itself.
+    Said(String),
+}
+
+impl fmt::Display for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Application::Told { command, .. } => write!(f, "does {command}"),
+            Application::Took(_) => f.write_str("the library takes the call"),
+            Application::Refused(_, why) => write!(f, "the library refuses the call: {why}"),
+            Application::Cannot(_, why) => write!(f, "the application cannot do that: {why}"),
+            Application::Said(text) => write!(f, "the application says: {text}"),
+        }
+    }
+}
+
 /// What happened to the broker as a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lifecycle {
@@ -196,6 +223,8 @@ pub enum What {
     End(End),
     /// What WebSocket has to say alongside the bytes of MQTT.
     WebSocket(WebSocket),
+    /// What the application of a client under test is told, and says.
+    Application(Application),
     /// A gap in a capture, of this many bytes (0: unknown).
     Gap(u64),
     /// The broker was restarted or killed.

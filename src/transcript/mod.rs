@@ -18,7 +18,9 @@ mod text;
 mod usual;
 
 pub use alias::Aliases;
-pub use event::{Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, WebSocket, What};
+pub use event::{
+    Application, Author, ClientName, Direction, End, Event, Lifecycle, StepId, Transcript, WebSocket, What,
+};
 pub use hex::{HexLine, Mark, printable, secrets};
 pub use local::{Happened, Local, Stop};
 pub use normalise::{connacks, normalise, normalise_sent};

@@ -88,6 +88,9 @@ fn line_of(event: &Event, scripted: Side, width: usize, bytes: usize) -> String 
         What::WebSocket(event) => {
             let _ = write!(out, "{arrow} {}", printable(&event.to_string()));
         }
+        What::Application(event) => {
+            let _ = write!(out, "  {}", printable(&event.to_string()));
+        }
         What::Gap(0) => out.push_str("  bytes are missing here"),
         What::Gap(missing) => {
             let _ = write!(out, "  {missing} bytes are missing here");

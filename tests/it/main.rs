@@ -16,6 +16,7 @@ mod capture_secrets;
 mod capture_speech;
 mod cargo_insta;
 mod claims;
+mod clients;
 mod compare;
 mod coverage;
 mod crash;

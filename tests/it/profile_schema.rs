@@ -17,7 +17,7 @@ fn validator() -> jsonschema::Validator {
 
 /// The shipped profiles, and the lists of expected failures that they name.
 fn shipped() -> Vec<PathBuf> {
-    let folders = ["ci/brokers", "ci/brokers/known"];
+    let folders = ["ci/brokers", "ci/brokers/known", "ci/clients", "ci/clients/known"];
     let entries = folders
         .iter()
         .flat_map(|folder| fs::read_dir(root().join(folder)).unwrap());
@@ -68,6 +68,7 @@ fn the_schema_and_the_loader_agree() {
     for right in [
         head.to_owned(),
         "name: x\nwss: { v5: wss://h }\n".to_owned(),
+        "name: x\nclient: { adapter: [a, b], env: { A: 1 } }\njobs: 2\n".to_owned(),
         format!("{head}versions: [v5]\nlogin: {{ password: 007 }}\njobs: 8\nsettle: 250ms\npatience: 5s\n"),
         format!("{head}supports: [retain: false, max_qos: 1, auth]\ndenies: ['#']\n"),
         format!("{head}tls: {{ ca: ca.pem, insecure: true }}\nsnapshots: failures\n"),
@@ -86,6 +87,8 @@ fn the_schema_and_the_loader_agree() {
         "name: x\n".to_owned(),
         "mqtt: mqtt://h\n".to_owned(),
         "name: a b\nmqtt: mqtt://h\n".to_owned(),
+        "name: x\nclient: {}\n".to_owned(),
+        "name: x\nclient: { adapter: [a] }\nmqtt: mqtt://h\n".to_owned(),
         "name: a__b\nmqtt: mqtt://h\n".to_owned(),
         format!("{head}proces: {{ command: [a] }}\n"),
         format!("{head}versions: [v6]\n"),

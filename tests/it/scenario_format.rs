@@ -75,8 +75,9 @@ fn disturbed(text: &str, seed: usize) -> String {
 
 #[test]
 fn formatting_changes_no_case_of_the_shipped_scenarios() {
-    let all = Files::embedded().formatted();
+    let mut all = Files::embedded().formatted();
     assert!(all.len() > 100);
+    all.extend(Files::embedded_for(mqttspec::wire::Side::Client).formatted());
     for (seed, one) in all.into_iter().enumerate() {
         let text = one.text.unwrap_or_else(|errors| panic!("{}", errors[0]));
         assert_eq!(formatted(&text), text, "{} twice", one.path);

@@ -428,6 +428,7 @@ async fn a_text_frame_of_the_broker_is_a_finding() {
         jobs: 8,
         instances: 1,
         isolate: false,
+        tests: mqttspec::wire::Side::Server,
     };
     let case = cases(|case| case.id == "websocket/subprotocol[alone]@v3.1.1");
     let settings = Settings::default();

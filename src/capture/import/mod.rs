@@ -95,7 +95,7 @@ impl Script<'_> {
         match (&event.what, self.recorded.transcript.is_from_broker(event)) {
             // What a WebSocket connection is carried by is not in the packets; the address says it when they are
             // played.
-            (What::Open | What::Lifecycle(_) | What::WebSocket(_), _) => {}
+            (What::Open | What::Lifecycle(_) | What::WebSocket(_) | What::Application(_), _) => {}
             (What::Packet { raw, decoded, topic }, false) => {
                 self.pause(event.at);
                 self.heard = event.at;

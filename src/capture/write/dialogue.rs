@@ -58,7 +58,7 @@ impl Dialogue {
         });
         let frames = match &event.what {
             // A capture shows MQTT over TCP, whatever it went over: what lies between has no frames of its own.
-            What::Open | What::WebSocket(_) | What::Lifecycle(_) => Vec::new(),
+            What::Open | What::WebSocket(_) | What::Application(_) | What::Lifecycle(_) => Vec::new(),
             What::Packet { raw, decoded, .. } => {
                 let shown = shown(raw, decoded);
                 let mut frames = stream.data(from, &shown.head);

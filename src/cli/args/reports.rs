@@ -14,7 +14,7 @@ pub struct SnapshotArgs {
     pub paths: Vec<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct MatrixArgs {
     /// The options to repeat when a case is played again.
     #[arg(skip)]

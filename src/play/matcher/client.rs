@@ -8,7 +8,7 @@ use crate::scenario::{Acks, ClientSpec};
 use crate::transcript::{Author, ClientName, End, Event, What};
 use crate::wire::filter::{self, Match};
 use crate::wire::property::id;
-use crate::wire::{Connect, Packet, PacketType, Publish, Subscribe, Subscription, Text, Version};
+use crate::wire::{ConnAck, Connect, Packet, PacketType, Publish, Side, Subscribe, Subscription, Text, Version};
 
 use super::connection::Connection;
 use super::copies::Crossings;
@@ -18,6 +18,8 @@ use super::copies::Crossings;
 pub struct Client {
     pub name: ClientName,
     pub version: Version,
+    /// The side that the script plays.
+    scripted: Side,
     pub auto_acks: bool,
     /// The last connection; `None` before the first.
     connection: Option<Connection>,
@@ -80,10 +82,11 @@ pub struct Held {
 }
 
 impl Client {
-    pub fn new(spec: &ClientSpec) -> Client {
+    pub fn new(spec: &ClientSpec, scripted: Side) -> Client {
         Client {
             name: Arc::clone(&spec.name),
             version: spec.version,
+            scripted,
             auto_acks: spec.acks == Acks::Auto,
             connection: None,
             probing: false,
@@ -101,7 +104,7 @@ impl Client {
 
     /// A new connection begins.
     pub fn opened(&mut self, number: u32) {
-        self.connection = Some(Connection::new(number));
+        self.connection = Some(Connection::new(number, self.scripted));
         self.crossings.carry_over();
     }
 
@@ -184,6 +187,7 @@ impl Client {
                     );
                 }
             }
+            Packet::ConnAck(connack) if self.scripted == Side::Server => self.accepted(connack, self.version),
             Packet::PubAck(_) | Packet::PubComp(_) if author == Author::Script => self.acknowledged(packet),
             Packet::PubRec(ack) if ack.reason_code >= 0x80 => {
                 self.incoming.remove(&ack.packet_id);
@@ -229,19 +233,7 @@ impl Client {
             connection.received(packet);
         }
         match packet {
-            Packet::ConnAck(connack) => {
-                // 3.1 does not say whether there was a session.
-                let anew = match version {
-                    Version::V3_1 => self.connect().is_none_or(|c| c.clean_start),
-                    Version::V3_1_1 | Version::V5 => !connack.session_present,
-                };
-                if connack.reason_code == 0 && anew {
-                    self.crossings.clear();
-                    self.incoming.clear();
-                    self.outgoing.clear();
-                    self.subscriptions.clear();
-                }
-            }
+            Packet::ConnAck(connack) if self.scripted == Side::Client => self.accepted(connack, version),
             Packet::PubAck(ack) | Packet::PubComp(ack) => {
                 self.outgoing.remove(&ack.packet_id);
             }
@@ -262,6 +254,21 @@ impl Client {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Takes note of a CONNACK: unless the session goes on, nothing of it is left.
+    fn accepted(&mut self, connack: &ConnAck, version: Version) {
+        // 3.1 does not say whether there was a session.
+        let anew = match version {
+            Version::V3_1 => self.connect().is_none_or(|c| c.clean_start),
+            Version::V3_1_1 | Version::V5 => !connack.session_present,
+        };
+        if connack.reason_code == 0 && anew {
+            self.crossings.clear();
+            self.incoming.clear();
+            self.outgoing.clear();
+            self.subscriptions.clear();
         }
     }
 

@@ -5,19 +5,23 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::transcript::{Author, End};
-use crate::wire::{Connect, Packet, Text};
+use crate::wire::{Connect, Packet, Side, Text};
 
 /// One connection.
 #[derive(Debug, Clone)]
 pub struct Connection {
     /// Counts the connections of the exchange from 1, over all clients.
     pub number: u32,
+    /// The side that the script plays on it.
+    scripted: Side,
     /// The first CONNECT on it.
     pub connect: Option<Connect>,
     /// That CONNECT has no violation, and its step is no probe: what the broker takes back of it is believed.
     pub connect_is_plain: bool,
     /// When the last byte of an unfinished packet came.
     pub progress: Option<Duration>,
+    /// A client under test has shown that it has read its CONNACK.
+    pub has_heard: bool,
     phase: Phase,
     ends: Ends,
     /// A step took the end by the broker, or it is of our making, whenever it comes.
@@ -73,12 +77,14 @@ struct Talk {
 
 impl Connection {
     /// The connection as it is opened.
-    pub fn new(number: u32) -> Connection {
+    pub fn new(number: u32, scripted: Side) -> Connection {
         Connection {
             number,
+            scripted,
             connect: None,
             connect_is_plain: false,
             progress: None,
+            has_heard: false,
             phase: Phase::Connecting,
             ends: Ends::Open(Talk {
                 reading: true,
@@ -211,6 +217,7 @@ impl Connection {
         match packet {
             // A second one on a connection is a fault (3.1.0-2), and changes nothing.
             Packet::Connect(connect) if self.connect.is_none() => self.connect = Some(Connect::clone(connect)),
+            Packet::ConnAck(_) if self.scripted == Side::Server => self.answered(packet),
             // A fence's was noted when it was asked for.
             Packet::PingReq if author != Author::Fence => self.ping(author),
             Packet::Disconnect(_) => {
@@ -223,8 +230,21 @@ impl Connection {
         }
     }
 
-    /// Takes note of what the broker sent.
+    /// Takes note of what the peer sent.
     pub fn received(&mut self, packet: &Packet) {
+        match packet {
+            Packet::Connect(connect) if self.scripted == Side::Server => {
+                if self.connect.is_none() {
+                    self.connect = Some(Connect::clone(connect));
+                }
+            }
+            Packet::ConnAck(_) if self.scripted == Side::Server => {}
+            _ => self.answered(packet),
+        }
+    }
+
+    /// How far the conversation is after a CONNACK, an AUTH of the peer or its DISCONNECT.
+    fn answered(&mut self, packet: &Packet) {
         self.phase = match (packet, self.phase) {
             (Packet::ConnAck(connack), phase) => {
                 let connected = connack.reason_code == 0;
@@ -289,7 +309,7 @@ impl Talk {
 mod tests {
     use super::Connection;
     use crate::transcript::{Author, End};
-    use crate::wire::{Auth, ConnAck, Disconnect, Packet};
+    use crate::wire::{Auth, ConnAck, Disconnect, Packet, Side};
 
     fn connack(reason_code: u8) -> Packet {
         Packet::ConnAck(ConnAck {
@@ -306,7 +326,7 @@ mod tests {
     }
 
     fn connected() -> Connection {
-        let mut connection = Connection::new(1);
+        let mut connection = Connection::new(1, Side::Client);
         connection.received(&connack(0));
         connection
     }
@@ -314,7 +334,7 @@ mod tests {
     #[test]
     fn only_a_connack_with_code_0_lets_it_ping_and_say_goodbye() {
         for (code, connected) in [(0, true), (0x87, false)] {
-            let mut connection = Connection::new(1);
+            let mut connection = Connection::new(1, Side::Client);
             assert!(!connection.may_ping() && !connection.may_say_goodbye());
             connection.received(&connack(code));
             assert_eq!(connection.is_connected(), connected);
@@ -336,7 +356,7 @@ mod tests {
 
     #[test]
     fn an_exchange_of_auth_before_the_connack_ends_with_it() {
-        let mut connection = Connection::new(1);
+        let mut connection = Connection::new(1, Side::Client);
         connection.received(&auth(0x18));
         connection.sent(&auth(0x18), Author::Script);
         assert!(!connection.may_ping());
@@ -356,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_goodbye_before_the_connack_outlasts_it() {
-        let mut connection = Connection::new(1);
+        let mut connection = Connection::new(1, Side::Client);
         connection.sent(&Packet::Disconnect(Disconnect::default()), Author::Script);
         connection.received(&connack(0));
         assert!(connection.is_connected() && !connection.may_ping() && !connection.may_say_goodbye());
@@ -404,5 +424,17 @@ mod tests {
             assert_eq!((connection.ended(), connection.unsettled_end()), (Some(7), None));
             assert!(connection.is_connected());
         }
+    }
+
+    #[test]
+    fn a_scripted_server_is_connected_by_its_own_connack() {
+        let mut connection = Connection::new(1, Side::Server);
+        // What only a server may send says nothing if a client sends it.
+        connection.received(&connack(0));
+        assert!(!connection.is_connected());
+        connection.received(&Packet::from(crate::wire::Connect::default()));
+        assert!(connection.connect.is_some());
+        connection.sent(&connack(0), Author::Script);
+        assert!(connection.is_connected() && connection.may_ping());
     }
 }

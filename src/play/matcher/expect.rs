@@ -236,6 +236,7 @@ impl Matcher {
     pub(super) fn failure_at(&self, step: &Step, refusal: Refusal) -> Failure {
         let awaited = self.awaited(step, &refusal.why);
         Failure {
+            tests: self.tested(),
             control: self.control,
             stage: self.program.stage(),
             kind: refusal.why,
@@ -259,6 +260,7 @@ impl Matcher {
                 self.failure_at(step, Refusal::new(why, found))
             }
             None => Failure {
+                tests: self.tested(),
                 control: self.control,
                 stage: self.program.stage(),
                 kind: why,
@@ -282,12 +284,14 @@ impl Matcher {
                 Probe::Met(_) => FailureKind::Met,
             };
             Some(Awaited {
+                tests: self.tested(),
                 what: print::expect(client, what, &self.scope),
                 why: reason,
             })
         };
         match &step.what {
             StepKind::Expect { client, what } => vec![Awaited {
+                tests: self.tested(),
                 what: print::expect(client, what, &self.scope),
                 why: why.clone(),
             }],

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::transcript::Author;
-use crate::wire::Packet;
+use crate::wire::{Packet, Side};
 
 use super::probe::name_of;
 use super::{Matcher, Waiting};
@@ -14,14 +14,19 @@ use crate::play::{Failure, FailureKind, PlayEnd, Stage};
 /// caused at another has then had its turn, and every client was asked at least once.
 #[derive(Debug, Default)]
 pub struct Farewell {
-    rounds: u32,
+    pub(super) rounds: u32,
+    /// The fence of this round that a client under test has to acknowledge.
+    pub(super) fence: Option<u16>,
 }
 
-const ROUNDS: u32 = 2;
+pub(super) const ROUNDS: u32 = 2;
 
 impl Matcher {
     /// Takes the farewell one step further, or says until when to wait.
     pub(super) fn farewell_goes_on(&mut self) -> Option<Duration> {
+        if self.scripted == Side::Server {
+            return self.client_farewell();
+        }
         let Waiting::Farewell(farewell) = &self.waiting else {
             return None;
         };
@@ -77,7 +82,7 @@ impl Matcher {
     }
 
     /// Fails the exchange if something is left, and says whether it did.
-    fn account(&mut self) -> bool {
+    pub(super) fn account(&mut self) -> bool {
         for index in 0..self.clients.len() {
             let left = self.all_leftovers(index, &self.scope);
             let client = &self.clients[index];
@@ -104,6 +109,7 @@ impl Matcher {
             };
             let found = found.or(client.ended());
             self.fail(Failure {
+                tests: self.tested(),
                 control: self.control,
                 stage: Stage::Account,
                 kind,

@@ -3,7 +3,8 @@
 //!
 //! The barrier of choice is causal: each client that published to `c` sends one more message on the same topic and at
 //! the same QoS, which the broker must deliver after the earlier ones (3.1.1 MQTT-4.6.0-6, 5.0 MQTT-4.6.0-5). Where
-//! that is not possible, PINGREQs go out on every client that said something, then on `c`, then `settle` is waited.
+//! that is not possible, PINGREQs go out on every client that said something, then on `c`, then `settle` is waited. A
+//! client under test gets messages that it has to acknowledge (`barrier.rs`).
 
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use bytes::Bytes;
 
 use crate::scenario::{Expect, StepKind};
 use crate::transcript::Author;
-use crate::wire::{Chunk, Packet, Publish, Text, encode_bytes};
+use crate::wire::{Chunk, Packet, Publish, Side, Text, encode_bytes};
 
+use super::barrier::{FENCES, Fenced};
 use super::connection::Connection;
 use super::probe::{Met, Refusal, name_of};
 use super::{Matcher, Waiting};
@@ -43,6 +45,11 @@ enum Phase {
     Others,
     /// A PINGRESP awaited on the client itself.
     Itself,
+    /// A client under test is to acknowledge the PUBLISH with this identifier, and so many more after it.
+    Acknowledged {
+        id: u16,
+        more: u32,
+    },
     Settle {
         until: Duration,
     },
@@ -111,6 +118,7 @@ impl Matcher {
                 }
                 Phase::Begin => self.begin_barrier(client),
                 Phase::Messages { awaited } => self.messages_arrive(client, awaited.clone(), now),
+                Phase::Acknowledged { id, more } => self.acknowledges(client, *id, *more),
                 Phase::Others => self.others_answer(client, now),
                 Phase::Itself => self.itself_answers(client, now),
                 Phase::Settle { until } if now < *until => Next::Wait(*until),
@@ -162,6 +170,9 @@ impl Matcher {
 
     /// Sends fence messages if they prove more, else PINGREQs.
     fn begin_barrier(&mut self, client: usize) -> Next {
+        if self.scripted == Side::Server {
+            return self.begin_acknowledged(client, FENCES - 1);
+        }
         if !self.clients[client].may_ping() {
             // Closed, or not to be disturbed: what the others said is all that can be waited for.
             return self.ping_others(client);
@@ -171,6 +182,27 @@ impl Matcher {
             return self.ping_others(client);
         }
         Next::Phase(Phase::Messages { awaited })
+    }
+
+    /// Sends a fence to a client under test. One that cannot get any is given time.
+    fn begin_acknowledged(&mut self, client: usize, more: u32) -> Next {
+        match self.send_fence(client) {
+            Some(id) => Next::Phase(Phase::Acknowledged { id, more }),
+            None => Next::Phase(Phase::Settle {
+                until: self.now + self.unfenced(client),
+            }),
+        }
+    }
+
+    fn acknowledges(&mut self, client: usize, id: u16, more: u32) -> Next {
+        match self.fenced(client, id) {
+            Fenced::Waiting(until) => Next::Wait(until),
+            Fenced::Mute => Next::Fail(self.mute(client)),
+            Fenced::Acknowledged if more > 0 => self.begin_acknowledged(client, more - 1),
+            Fenced::Acknowledged | Fenced::Gone => Next::Phase(Phase::Settle {
+                until: self.now + self.settings.settle,
+            }),
+        }
     }
 
     fn send_fence_messages(&mut self, client: usize) -> Vec<Bytes> {
@@ -217,7 +249,7 @@ impl Matcher {
     }
 
     /// A packet identifier that neither the script nor another fence has in use.
-    fn fence_id(&self, publisher: usize) -> u16 {
+    pub(super) fn fence_id(&self, publisher: usize) -> u16 {
         let first = FENCE_ID - (self.fences % u32::from(FENCE_ID)) as u16;
         let below = (1..=first).rev().chain((first..=u16::MAX).rev());
         let mut free = below.filter(|id| !self.clients[publisher].uses(*id));

@@ -5,9 +5,11 @@
 //! this asks for is done at once, and what comes of it is input too, up to [`Happened::Done`]. All input is kept in the
 //! transcript: given again in its order, it leads to the same end.
 
+mod barrier;
 mod client;
 mod connection;
 mod copies;
+mod does;
 mod expect;
 mod farewell;
 mod fence;
@@ -32,6 +34,7 @@ use crate::wire::Side;
 use super::{Action, Advice, Failure, FailureKind, PlayEnd, Settings, Stage};
 pub use client::Client;
 use copies::Copies;
+use does::Answer;
 use farewell::Farewell;
 use fence::Fence;
 use parting::Parting;
@@ -111,6 +114,10 @@ pub struct Matcher {
     /// The client that sent the last packet of the script or of an acknowledgement.
     spoke_last: Option<usize>,
     fences: u32,
+    /// How many commands the application of a client under test has been given.
+    commands: u32,
+    /// Its last answer.
+    answer: Option<Answer>,
     copies: Copies,
     advice: Vec<Advice>,
     end: Option<PlayEnd>,
@@ -149,6 +156,16 @@ enum Waiting {
     },
     /// For a fence that the step at hand needs.
     Fence(Fence),
+    /// For a client under test to acknowledge this PUBLISH of a fence, which shows that it has read the CONNACK: then
+    /// the step at hand is begun.
+    Hearing {
+        id: u16,
+    },
+    /// For the answer of an application to the command with this number.
+    Answer {
+        id: u32,
+        until: Duration,
+    },
     Farewell(Farewell),
 }
 
@@ -166,18 +183,25 @@ impl Matcher {
     /// `$ns` stands for.
     pub fn new(case: &Case, which: Which, scripted: Side, namespace: &str, settings: &Arc<Settings>) -> Matcher {
         let scope = Scope::new(namespace)
+            .with_scripted(scripted)
             .with_login(settings.login.clone())
             .with_auth(settings.auth.clone())
             .with_users(settings.users.clone());
         let script = &case.script;
         let steps = script.exchange(which);
-        let setup: Arc<[Step]> = program::setup(&script.clients, &scope).into();
+        let setup: Arc<[Step]> = match scripted {
+            Side::Client => program::setup(&script.clients, &scope),
+            Side::Server => does::setup(&script.clients),
+        }
+        .into();
         Matcher {
             scripted,
             version: case.version,
             settings: Arc::clone(settings),
             scope,
-            clients: script.clients.iter().map(Client::new).collect(),
+            clients: (script.clients.iter())
+                .map(|client| Client::new(client, scripted))
+                .collect(),
             events: Vec::new(),
             local: Vec::new(),
             program: Program::new(setup, Arc::clone(steps)),
@@ -198,6 +222,8 @@ impl Matcher {
             last_client: None,
             spoke_last: None,
             fences: 0,
+            commands: 0,
+            answer: None,
             copies: Copies::default(),
             advice: Vec::new(),
             end: None,
@@ -271,6 +297,8 @@ impl Matcher {
                 };
             }
             Waiting::Fence(_) => return self.fence_goes_on(),
+            Waiting::Hearing { id } => return self.hears(*id),
+            Waiting::Answer { id, until } => return self.answers(*id, *until),
             Waiting::Farewell(_) => return self.farewell_goes_on(),
         }
         None
@@ -304,6 +332,14 @@ impl Matcher {
         self.clients[self.client(&self.events[event].client)].version
     }
 
+    /// The side under test.
+    fn tested(&self) -> Side {
+        match self.scripted {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
+        }
+    }
+
     fn client(&self, name: &str) -> usize {
         // Every name was checked when the scenario was read.
         self.clients
@@ -321,12 +357,18 @@ impl Matcher {
         if !is_end && self.end.is_none() && self.skip_lowered() {
             return;
         }
+        if self.end.is_none()
+            && let Some(reason) = self.not_provoked(&failure)
+        {
+            return self.skip(reason);
+        }
         self.end.get_or_insert(PlayEnd::Failed(failure));
     }
 
     /// A failure at the step at hand that no alternative of it explains.
     fn fail_plainly(&mut self, kind: FailureKind, found: Option<usize>) {
         let failure = Failure {
+            tests: self.tested(),
             control: self.control,
             stage: self.program.stage(),
             kind,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::statements::Version;
 use crate::transcript::{Author, End, Event, Happened, Local, Stop, What};
-use crate::wire::{Ack, ConnAck, Packet, PacketType, Publish};
+use crate::wire::{Ack, ConnAck, Packet, PacketType, Publish, Side};
 
 use super::client::{Arrived, Client, Incoming, is_fence_message};
 use super::connection::Connection;
@@ -118,12 +118,14 @@ impl Matcher {
         if ours && event.author != Author::Fence {
             self.spoke_last = Some(client);
         }
+        // A client under test opens its connections itself, and its application speaks on none.
         let replaced = event.is_from_peer() && self.clients[client].number() != Some(event.connection);
         match &event.what {
+            What::Application(said) => self.said(said),
+            What::Open => self.clients[client].opened(event.connection),
             // What still comes on a connection that the client has left behind says nothing about the present one, and
             // no one can take it any more: rules judge it.
             _ if replaced => {}
-            What::Open => self.clients[client].opened(event.connection),
             What::End(end) => {
                 if let Some(connection) = self.clients[client].connection_mut() {
                     if event.is_from_peer() {
@@ -169,7 +171,14 @@ impl Matcher {
                         _ => {}
                     }
                     let first = self.clients[client].connect().is_none();
-                    self.clients[client].sent(packet, event.author);
+                    let is_noted = event.author == Author::Fence && self.scripted == Side::Server;
+                    if !is_noted {
+                        self.clients[client].sent(packet, event.author);
+                    }
+                    if let (Packet::ConnAck(connack), Side::Server) = (packet, self.scripted) {
+                        let name = self.clients[client].name.clone();
+                        self.scope.connected(&name, self.clients[client].connect(), connack);
+                    }
                     let plain = decoded.breaches.is_empty() && !self.clients[client].probing;
                     if first && let Some(connection) = self.clients[client].connection_mut() {
                         connection.connect_is_plain = plain;
@@ -214,7 +223,8 @@ impl Matcher {
     fn received(&mut self, index: usize, packet: &Packet, topic: Option<&crate::wire::Text>, breached: bool) -> Use {
         let version = self.clients[index].version;
         let marker = self.fence_marker();
-        let noise = !breached && self.is_noise(index, topic);
+        let of_broker = self.scripted == Side::Client;
+        let noise = of_broker && !breached && self.is_noise(index, topic);
         let client = &mut self.clients[index];
         let auto = client.auto_acks;
         let role = match packet {
@@ -222,7 +232,7 @@ impl Matcher {
                 let known = publish.packet_id.and_then(|id| client.incoming.get(&id).copied());
                 let absorbed = noise || is_fence_message(publish, &marker);
                 let topic = topic.unwrap_or(&publish.topic);
-                let is_copy = self.copies.came(index, publish, topic, version);
+                let is_copy = of_broker && self.copies.came(index, publish, topic, version);
                 match self.publish_came(index, publish, known, absorbed, auto) {
                     Use::Step if is_copy => Use::Optional,
                     other => other,
@@ -257,6 +267,10 @@ impl Matcher {
             }
             Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubComp(ack) => {
                 let fence = client.outgoing.get(&ack.packet_id).is_some_and(|o| o.fence);
+                // A client that acknowledges a fence has read what was sent before it.
+                if fence && !of_broker {
+                    client.crossings.pong();
+                }
                 if matches!(packet, Packet::PubRec(a) if a.reason_code < 0x80) && (fence || auto) {
                     let author = if fence { Author::Fence } else { Author::Auto };
                     self.answer(index, &Packet::PubRel(Ack::new(ack.packet_id)), author);
@@ -267,7 +281,12 @@ impl Matcher {
                     (false, false) => Use::Step,
                 }
             }
-            Packet::PingResp => {
+            // A client may ping at any time, and a step may ask for it (3.1.1, 3.12; 5.0, 3.12).
+            Packet::PingReq if !of_broker && client.may_ping() => {
+                self.answer(index, &Packet::PingResp, Author::Auto);
+                Use::Optional
+            }
+            Packet::PingResp if of_broker => {
                 client.crossings.pong();
                 match client.connection_mut().and_then(Connection::pinged) {
                     Some(Author::Fence) => Use::Absorbed,
@@ -279,11 +298,12 @@ impl Matcher {
         self.clients[index].received(packet, version);
         if let Packet::ConnAck(connack) = packet
             && connack.reason_code == 0
+            && of_broker
         {
             let name = self.clients[index].name.clone();
             self.scope.connected(&name, self.clients[index].connect(), connack);
         }
-        if let Packet::ConnAck(connack) = packet {
+        if let (Packet::ConnAck(connack), true) = (packet, of_broker) {
             self.believe(index, connack);
         }
         // What the set-up asks for is what the steps need.

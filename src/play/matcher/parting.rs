@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::transcript::Author;
-use crate::wire::{Disconnect, Packet};
+use crate::wire::{Disconnect, Packet, Side};
 
 use super::client::Client;
 use super::connection::Connection;
@@ -34,10 +34,16 @@ impl Matcher {
             clients.retain(|&index| self.clients[index].connection().is_some());
             clients.sort_by(|&a, &b| self.clients[a].name.cmp(&self.clients[b].name));
             self.parting = Some(Parting::Leaving(clients.into()));
+            if self.scripted == Side::Server && self.commands > 0 {
+                self.outbox.push_back(Action::EndCase {
+                    client: self.clients[0].name.clone(),
+                });
+            }
         }
         loop {
             if let Some(action) = self.outbox.pop_front() {
-                return self.ask(action, TRAILING);
+                let is_call = matches!(action, Action::EndCase { .. });
+                return self.ask(action, if is_call { self.settings.patience } else { TRAILING });
             }
             match &mut self.parting {
                 Some(Parting::Leaving(clients)) => match clients.pop_front() {
@@ -61,9 +67,10 @@ impl Matcher {
 
     /// Asks for what a client says when it leaves. The driver passes over a connection that is not there any more.
     fn leave(&mut self, index: usize) {
+        let is_client = self.scripted == Side::Client;
         if self.clients[index]
             .connection()
-            .is_some_and(Connection::may_say_goodbye)
+            .is_some_and(|connection| is_client && connection.may_say_goodbye())
         {
             self.answer(index, &Packet::Disconnect(Disconnect::default()), Author::Cleanup);
         }

@@ -259,6 +259,10 @@ impl Matcher {
                 self.last_client = Some(Arc::clone(client));
                 self.begin_expectation(what);
             }
+            StepKind::Does { client, what } => {
+                self.last_client = Some(Arc::clone(client));
+                self.tell(client, what, step);
+            }
             StepKind::OneOf(_) | StepKind::InAnyOrder(_) => self.begin_alternatives(&step.what),
             StepKind::AtOnce(writes) => self.send_at_once(writes),
             StepKind::Repeat { times: 0, .. } => self.step_done(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::scenario::{BuiltPart, Send, Step, StepKind, Write};
 use crate::transcript::{Author, ClientName, StepId};
-use crate::wire::{Overrides, Packet};
+use crate::wire::{Overrides, Packet, Side};
 
 use super::connection::Connection;
 use super::{Matcher, Waiting};
@@ -146,6 +146,7 @@ impl Matcher {
             }
         };
         if !write.probe
+            && self.scripted == Side::Client
             && let Some(reason) = limits::beyond(&built, version, &self.clients[index], &self.scope, &self.settings)
         {
             self.skip(reason);

@@ -13,6 +13,7 @@ use crate::source;
 use crate::statements::catalogue;
 use crate::suite::{About, CaseResult, Judged, RunResult, TargetInfo, Weight};
 use crate::sut::{Kept, Known, Ruling, Severity};
+use crate::wire::Side;
 
 impl From<&Run> for RunResult {
     fn from(run: &Run) -> RunResult {
@@ -60,6 +61,8 @@ impl From<&Case> for CaseResult {
                     &place.map_or_else(file, |p| p.file.clone()),
                     place.map_or("", |p| &p.text),
                 ),
+                // The side under test is in the words of the report.
+                tests: Side::Server,
                 title: case.title.clone(),
                 about: None,
                 snapshot: SnapshotForm::Exchange,
@@ -111,6 +114,7 @@ fn failure(case: &Case, stage: Stage) -> Failure {
         column: place.column,
     };
     Failure {
+        tests: Side::Server,
         control: case.in_control,
         stage,
         kind: FailureKind::Met,
@@ -123,7 +127,12 @@ fn failure(case: &Case, stage: Stage) -> Failure {
 
 fn judged(violation: &Violation, weight: Weight) -> Judged {
     let statement = |token: &String| catalogue().resolve(token).ok().map(|s| s.id);
-    let rule = |name: &String| rules::all().map(|rule| rule.name).find(|rule| rule == name);
+    let rule = |name: &String| {
+        rules::all()
+            .chain(rules::of_clients())
+            .map(|rule| rule.name)
+            .find(|rule| rule == name)
+    };
     Judged {
         weight,
         origin: if violation.control { Which::Control } else { Which::Case },

@@ -258,6 +258,7 @@ pub enum EventKind {
     Reset,
     #[serde(rename = "half close")]
     HalfClose,
+    Application,
     Gap,
     Restart,
     Kill,
@@ -275,6 +276,7 @@ impl EventKind {
             EventKind::Fin => "fin",
             EventKind::Reset => "reset",
             EventKind::HalfClose => "half close",
+            EventKind::Application => "application",
             EventKind::Gap => "gap",
             EventKind::Restart => "restart",
             EventKind::Kill => "kill",
@@ -538,8 +540,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_event_is_read_as_it_is_written() {
-        let kinds = "[\"open\",\"upgrade\",\"text frame\",\"packet\",\"fragment\",\"fin\",\"reset\",\"half close\",\"gap\",\
-            \"restart\",\"kill\"]";
+        let kinds = "[\"open\",\"upgrade\",\"text frame\",\"packet\",\"fragment\",\"fin\",\"reset\",\"half close\",\"application\",\
+            \"gap\",\"restart\",\"kill\"]";
         let read: Vec<EventKind> = serde_json::from_str(kinds).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), kinds);
         let names: Vec<&str> = read.into_iter().map(EventKind::name).collect();

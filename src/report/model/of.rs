@@ -139,7 +139,7 @@ fn place(case: &CaseResult, failure: &Failure) -> Option<Place> {
 fn expected(failure: &Failure) -> Vec<Expected> {
     let expected = failure.awaited.iter().map(|a| Expected {
         what: a.what.clone(),
-        why: a.why.to_string(),
+        why: a.why(),
     });
     expected.collect()
 }
@@ -216,6 +216,7 @@ impl From<&What> for EventKind {
             What::End(End::HalfClose) => EventKind::HalfClose,
             What::WebSocket(WebSocket::Upgraded { .. } | WebSocket::Refused(_)) => EventKind::Upgrade,
             What::WebSocket(WebSocket::TextFrame) => EventKind::TextFrame,
+            What::Application(_) => EventKind::Application,
             What::Gap(_) => EventKind::Gap,
             What::Lifecycle(Lifecycle::Restart) => EventKind::Restart,
             What::Lifecycle(Lifecycle::Kill) => EventKind::Kill,

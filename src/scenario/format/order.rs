@@ -4,7 +4,7 @@
 //! means something (the clients, the filters, the columns of `each`, the fields and properties of a packet, which are
 //! sent as they are written), it is left unchanged.
 
-use crate::scenario::load::{CLIENT_KEYS, MANNER, TOP_KEYS};
+use crate::scenario::load::{CLIENT_KEYS, DOES_WORDS, MANNER, TOP_KEYS};
 use crate::source::{Node, What};
 use crate::statements::Version;
 
@@ -132,8 +132,10 @@ fn is_script(value: &Node) -> bool {
         What::Map(entries) => entries
             .first()
             .and_then(|(key, _)| key.text())
-            .is_some_and(|key| arrow(key).is_some() || step_value(key) != Role::Value),
-        _ => item.text().is_some_and(|text| arrow(text).is_some()),
+            .is_some_and(|key| arrow(key).is_some() || is_command(key) || step_value(key) != Role::Value),
+        _ => item
+            .text()
+            .is_some_and(|text| arrow(text).is_some() || is_command(text)),
     })
 }
 
@@ -145,12 +147,26 @@ fn version(key: &str) -> Option<usize> {
 /// What the value of a step is, by the key of the step.
 fn step_value(key: &str) -> Role {
     let what = arrow(key).map_or(key, |(_, _, what)| what);
+    // The filters of a subscription are sent as they are written.
+    if is_command(key) {
+        return if key.ends_with(" subscribe") {
+            Role::Free
+        } else {
+            Role::Value
+        };
+    }
     match what {
         "one of" | "in any order" | "at once" | "together" => Role::Steps,
         "repeat" => Role::Repeat,
         _ if key.starts_with("only ") => Role::Steps,
         _ => Role::Value,
     }
+}
+
+/// Whether the key is `client does ...` or `client tries ...`.
+fn is_command(key: &str) -> bool {
+    let word = key.split_whitespace().nth(1);
+    arrow(key).is_none() && DOES_WORDS.iter().any(|(known, _)| word == Some(*known))
 }
 
 /// The parts of `client -> what` and `client <- what`.

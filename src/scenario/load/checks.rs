@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::closes::only_closes;
 use super::cx::Cx;
 use crate::scenario::{
     BrokerAction, BytePart, ByteTemplate, Conditions, Expect, Expr, PacketPattern, PacketTemplate, Part, Pattern,
@@ -19,25 +20,36 @@ impl Cx<'_> {
     pub fn check_script(&mut self, script: &Script, conditions: &Conditions, root: &Node) {
         for client in &script.clients {
             self.check_template(&client.connect, &Bound::new());
-            self.check_names_of(&client.connect, conditions);
+            self.check_template(&client.connack, &Bound::new());
+            if !self.tests_client() {
+                self.check_names_of(&client.connect, conditions);
+            }
             if let Some(subscribe) = &client.subscribe {
                 self.check_template(subscribe, &Bound::new());
-                self.check_names_of(subscribe, conditions);
+                if !self.tests_client() {
+                    self.check_names_of(subscribe, conditions);
+                }
             }
         }
         for steps in script.exchanges() {
             self.check_steps(steps, &mut Bound::new());
             self.check_needs(steps, conditions);
-            self.check_namespace(steps, conditions);
+            // Each client under test has a server of its own.
+            if !self.tests_client() {
+                self.check_namespace(steps, conditions);
+            }
             let tcp_only = script.clients.iter().filter(|c| c.start == Start::TcpOnly);
             self.check_silence(steps, &mut tcp_only.map(|c| c.name.to_string()).collect());
         }
-        if script.control.is_none() && only_closes(&script.steps) {
+        if script.control.is_none() && only_closes(&script.steps, self.tests_client()) {
             let place = root.get("steps").map_or(root.place.clone(), |s| s.place.clone());
             self.error_help(
                 &place,
                 "the only expectation is a close or refusal, and there is no `control`",
-                "a broker that closes every connection would pass: `control:` is the same exchange without the fault",
+                format!(
+                    "a {} that closes every connection would pass: `control:` is the same exchange without the fault",
+                    self.tested()
+                ),
             );
         }
     }
@@ -56,6 +68,11 @@ impl Cx<'_> {
                     }
                 }
                 StepKind::Expect { what, .. } => self.check_expect(what, &step.place, bound),
+                StepKind::Does { what, .. } => {
+                    if let Some(packet) = &what.packet {
+                        self.check_template(packet, bound);
+                    }
+                }
                 StepKind::OneOf(alternatives) => {
                     self.check_one_of(alternatives);
                     let after: Vec<Bound> = alternatives
@@ -230,6 +247,10 @@ impl Cx<'_> {
                     Send::Close | Send::Reset => {
                         fresh.remove(&**client);
                     }
+                    // The script is the broker.
+                    Send::Write(write) if self.tests_client() && write.sends(PacketType::ConnAck) => {
+                        fresh.remove(&**client);
+                    }
                     _ => {}
                 },
                 StepKind::Expect { client, what } => match what {
@@ -240,6 +261,7 @@ impl Cx<'_> {
                     ),
                     Expect::Nothing { .. } => {}
                     Expect::Packet(pattern) if pattern.packet_type == PacketType::Auth => {}
+                    _ if self.tests_client() => {}
                     _ => {
                         fresh.remove(&**client);
                     }
@@ -260,7 +282,7 @@ impl Cx<'_> {
                 StepKind::InAnyOrder(steps) | StepKind::AtOnce(steps) | StepKind::Repeat { steps, .. } => {
                     self.check_silence(steps, fresh);
                 }
-                StepKind::Wait(_) | StepKind::Broker(_) | StepKind::Note(_) => {}
+                StepKind::Does { .. } | StepKind::Wait(_) | StepKind::Broker(_) | StepKind::Note(_) => {}
             }
         }
     }
@@ -412,49 +434,6 @@ fn lacks_namespace(expr: &Expr, what: &str) -> bool {
         Expr::Var { var, .. } => !carries(var),
         Expr::Absent | Expr::List(_) | Expr::Map(_) => false,
     }
-}
-
-/// Whether there is a way through the steps on which a close or refusal is all that is waited for.
-fn only_closes(steps: &[Step]) -> bool {
-    let mut closes = false;
-    for step in steps {
-        match &step.what {
-            StepKind::Expect { what, .. } => match what {
-                Expect::Packet(PacketPattern { how: Take::Maybe, .. }) | Expect::Nothing { .. } => {}
-                Expect::Packet(_) | Expect::Bytes { .. } => return false,
-                Expect::Closed { .. } | Expect::Refused { .. } => closes = true,
-            },
-            StepKind::InAnyOrder(_) => return false,
-            StepKind::OneOf(alternatives) => {
-                if !alternatives.iter().any(|steps| only_closes(steps)) {
-                    return false;
-                }
-                closes = true;
-            }
-            StepKind::Repeat { steps, .. } if has_packet(steps) => return false,
-            StepKind::Repeat { steps, .. } => closes |= only_closes(steps),
-            StepKind::Send { .. }
-            | StepKind::AtOnce(_)
-            | StepKind::Wait(_)
-            | StepKind::Broker(_)
-            | StepKind::Note(_) => {}
-        }
-    }
-    closes
-}
-
-fn has_packet(steps: &[Step]) -> bool {
-    steps.iter().any(|step| match &step.what {
-        StepKind::Expect { what, .. } => match what {
-            Expect::Packet(pattern) => pattern.how != Take::Maybe,
-            Expect::Bytes { .. } => true,
-            _ => false,
-        },
-        StepKind::InAnyOrder(_) => true,
-        StepKind::OneOf(alternatives) => !alternatives.iter().any(|steps| only_closes(steps)),
-        StepKind::Repeat { steps, .. } => has_packet(steps),
-        _ => false,
-    })
 }
 
 /// Whether two alternatives could be decided by the same packet or close.

@@ -15,7 +15,8 @@ use crate::wire::{Kind, PacketType};
 pub(in crate::scenario) const RESERVED: [&str; 15] = [
     "at", "only", "repeat", "wait", "broker", "one", "in", "note", "v5", "ns", "i", "login", "auth", "users", "share",
 ];
-pub(in crate::scenario) const CLIENT_KEYS: [&str; 5] = ["version", "session", "connect", "subscribe", "acks"];
+pub(in crate::scenario) const CLIENT_KEYS: [&str; 6] =
+    ["version", "session", "connect", "connack", "subscribe", "acks"];
 
 impl Cx<'_> {
     /// Takes down the clients' names: every step needs them.
@@ -29,6 +30,14 @@ impl Cx<'_> {
             return None;
         };
         let mut good = true;
+        if let (true, Some((second, _))) = (self.tests_client(), entries.get(1)) {
+            self.error_help(
+                &second.place,
+                "a scenario that tests a client has one client",
+                "the script plays the broker, and with it every other client",
+            );
+            good = false;
+        }
         for (key, _) in entries {
             let name = key.key();
             if RESERVED.contains(&name) {
@@ -67,6 +76,22 @@ impl Cx<'_> {
             return None;
         }
         self.map(value, "a client", &CLIENT_KEYS)?;
+        let misplaced = if self.tests_client() { "version" } else { "connack" };
+        if let Some((key, _)) = value
+            .map()
+            .and_then(|e| e.iter().find(|(key, _)| key.key() == misplaced))
+        {
+            let help = match misplaced {
+                "connack" => "`tests: client` at the top makes the script send the CONNACK",
+                _ => "the client under test speaks the version of the case",
+            };
+            self.error_help(
+                &key.place,
+                format!("`{misplaced}` means nothing in a test of a {}", self.tested()),
+                help,
+            );
+            return None;
+        }
         let version = match value.get("version") {
             None => self.version,
             Some(node) => self.client_version(node)?,
@@ -104,7 +129,8 @@ impl Cx<'_> {
             place: place.clone(),
             version: self.version,
             start: Start::Connected,
-            connect: PacketTemplate::new(PacketType::Connect, place),
+            connect: PacketTemplate::new(PacketType::Connect, place.clone()),
+            connack: PacketTemplate::new(PacketType::ConnAck, place),
             subscribe: None,
             acks: Acks::Script,
         };
@@ -120,6 +146,16 @@ impl Cx<'_> {
                     spec.connect = self.packet_template(PacketType::Connect, &connect.place, connect, None)?;
                 }
             }
+        }
+        if self.tests_client() {
+            self.check_command(&spec.connect)?;
+        }
+        if let Some(connack) = value.get("connack") {
+            if spec.start == Start::TcpOnly {
+                self.error(&connack.place, "a client that does not connect gets no CONNACK");
+                return None;
+            }
+            spec.connack = self.packet_template(PacketType::ConnAck, &connack.place, connack, None)?;
         }
         if let Some(session) = value.get("session") {
             if spec.start == Start::TcpOnly {
@@ -149,7 +185,7 @@ impl Cx<'_> {
     }
 
     /// `{ $ns/a: 1 }`, a list of filters, or all fields of a SUBSCRIBE with `filters` among them.
-    fn subscribe(&mut self, node: &Node) -> Option<PacketTemplate> {
+    pub fn subscribe(&mut self, node: &Node) -> Option<PacketTemplate> {
         if node.get("filters").is_some() {
             return self.packet_template(PacketType::Subscribe, &node.place, node, None);
         }
@@ -228,11 +264,6 @@ mod tests {
     fn words_of_later_formats_say_so() {
         let reserved = |text: &str| messages(text).iter().any(|m| m.contains("is reserved"));
         assert!(reserved(&text("c: { on: 2 }", "  - c <- PINGRESP\n")));
-        assert!(reserved(&text("c: {}", "  - c does connect\n")));
-        assert!(reserved(&format!(
-            "tests: client\n{}",
-            text("c: {}", "  - c <- PINGRESP\n")
-        )));
         let silent = messages(&text("c: {}", "  - c -> nothing\n"));
         assert_eq!(silent, ["`nothing` cannot be sent"]);
     }

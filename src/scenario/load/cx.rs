@@ -8,11 +8,14 @@ use crate::scenario::text::TextError;
 use crate::scenario::{ClientSpec, Place, Source};
 use crate::source::{Node, Reader};
 use crate::statements::Version;
+use crate::wire::Side;
 
 /// One case's loading. It reads as its [`Reader`] does.
 pub(in crate::scenario) struct Cx<'a> {
     reader: Reader<'a>,
     pub version: Version,
+    /// The side under test.
+    pub tests: Side,
     /// The versions that the scenario is played at.
     pub versions: &'a [Version],
     /// The names of the clients, in order.
@@ -44,11 +47,30 @@ impl<'a> Cx<'a> {
         Cx {
             reader: Reader::new(source),
             version,
+            tests: Side::Server,
             versions,
             clients: Vec::new(),
             speak: Vec::new(),
             specs: Vec::new(),
             next_step: 0,
+        }
+    }
+
+    /// The same, for a scenario that tests this side.
+    pub fn testing(self, tests: Side) -> Cx<'a> {
+        Cx { tests, ..self }
+    }
+
+    /// Whether the client is under test.
+    pub fn tests_client(&self) -> bool {
+        self.tests == Side::Client
+    }
+
+    /// The side under test in a message.
+    pub fn tested(&self) -> &'static str {
+        match self.tests {
+            Side::Client => "client",
+            Side::Server => "broker",
         }
     }
 

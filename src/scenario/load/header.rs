@@ -8,10 +8,11 @@ use super::rows::{Row, exact_version};
 use crate::scenario::{Conditions, Header, SnapshotForm};
 use crate::source::{Node, What, nearest, quoted};
 use crate::statements::{StatementId, Version, catalogue};
+use crate::wire::Side;
 
 /// The keys at the top of a file.
-pub(in crate::scenario) const TOP_KEYS: [&str; 18] = [
-    "format", "title", "about", "versions", "proves", "level", "rigour", "needs", "serial", "heavy", "timing",
+pub(in crate::scenario) const TOP_KEYS: [&str; 19] = [
+    "format", "tests", "title", "about", "versions", "proves", "level", "rigour", "needs", "serial", "heavy", "timing",
     "snapshot", "tags", "timeout", "each", "clients", "steps", "control",
 ];
 
@@ -42,14 +43,6 @@ pub(super) enum Proves {
 impl Cx<'_> {
     /// Reads the top of a file.
     pub fn parts(&mut self, root: &Node, path: &str) -> Option<Parts> {
-        if let Some((key, _)) = root.map().and_then(|e| e.iter().find(|(key, _)| key.key() == "tests")) {
-            self.error_help(
-                &key.place,
-                "`tests` is reserved: this mqttspec tests servers",
-                "it will say which side a scenario tests",
-            );
-            return None;
-        }
         self.map(root, "a scenario", &TOP_KEYS)?;
         let missing: Vec<String> = ["format", "title", "versions", "clients", "steps"]
             .into_iter()
@@ -70,6 +63,7 @@ impl Cx<'_> {
                 "a newer mqttspec may know this one",
             );
         }
+        let tests = self.optional(root, "tests", Self::side_under_test);
         let title = root.get("title").and_then(|node| self.title(node));
         let versions = root.get("versions").and_then(|node| self.versions(node));
         let about = self.optional(root, "about", |cx, node| cx.text(node, "`about`").map(str::to_owned));
@@ -79,6 +73,7 @@ impl Cx<'_> {
         let header = Header {
             path: path.to_owned(),
             source: Arc::clone(self.source),
+            tests: tests?.unwrap_or(Side::Server),
             title: title?,
             about: about?,
             snapshot,
@@ -94,6 +89,18 @@ impl Cx<'_> {
             versions,
             proves: root.get("proves").cloned().map_or(Proves::Nothing, Proves::Node),
         })
+    }
+
+    /// `tests: client`
+    fn side_under_test(&mut self, node: &Node) -> Option<Side> {
+        match self.text(node, "`tests`")? {
+            "client" => Some(Side::Client),
+            "broker" => Some(Side::Server),
+            other => {
+                self.unknown(&node.place, "side", other, &["broker", "client"]);
+                None
+            }
+        }
     }
 
     fn title(&mut self, node: &Node) -> Option<String> {

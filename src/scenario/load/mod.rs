@@ -6,8 +6,10 @@
 mod at_once;
 mod checks;
 mod clients;
+mod closes;
 mod conditions;
 mod cx;
+mod does;
 mod header;
 mod packets;
 mod rows;
@@ -24,9 +26,11 @@ use self::rows::{Row, fill_title};
 use super::{Case, Conditions, Diagnostic, Header, Outline, Scenario, Script, Source};
 use crate::source::{MOST_ERRORS, Node, parse, sorted};
 use crate::statements::{StatementId, Version};
+use crate::wire::Side;
 
 pub(super) use clients::{CLIENT_KEYS, RESERVED};
 pub(super) use conditions::{CONDITIONS, NEEDS};
+pub(super) use does::WORDS as DOES_WORDS;
 pub(super) use header::{SNAPSHOTS, TOP_KEYS};
 pub(super) use packets::{MANNER, wrong_keys};
 pub(super) use session::RECONNECT_KEYS;
@@ -104,7 +108,8 @@ fn load_tree<T>(
     let mut cx = Cx::new(source, Version::V5, &[]);
     let parts = cx.parts(root, path);
     let played = parts.as_ref().map(|p| p.versions.clone()).unwrap_or_default();
-    let mut cx = cx.at_versions(&played);
+    let tests = parts.as_ref().map_or(Side::Server, |p| p.header.tests);
+    let mut cx = cx.at_versions(&played).testing(tests);
     let names = root.get("clients").map(|node| cx.client_names(node));
     let rows = match root.get("each") {
         Some(node) => cx.rows(node).map(|rows| rows.into_iter().map(Some).collect()),
@@ -142,7 +147,7 @@ fn load_tree<T>(
             }
         };
         for &version in &versions {
-            let mut cx = Cx::new(source, version, &parts.versions);
+            let mut cx = Cx::new(source, version, &parts.versions).testing(tests);
             cx.clients.clone_from(&clients);
             let at = At {
                 parts: &parts,

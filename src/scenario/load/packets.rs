@@ -10,7 +10,7 @@ use crate::scenario::fields;
 use crate::scenario::{Expr, FieldExpr, FieldPattern, PacketPattern, PacketTemplate, Place, Split, Take, Within};
 use crate::source::{Node, meant, number, quoted};
 use crate::statements::Version;
-use crate::wire::{FieldSpec, Kind, PacketType};
+use crate::wire::{FieldSpec, Kind, PacketType, Side};
 
 /// How a write is done, alongside what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -294,15 +294,20 @@ impl Cx<'_> {
         body: &Node,
         how: Take,
     ) -> Option<PacketPattern> {
-        if !packet_type.from_server(self.version) {
+        let (side, version) = (self.tests, self.version);
+        let may_send = |t: PacketType| match side {
+            Side::Client => t.from_client(version),
+            Side::Server => t.from_server(version),
+        };
+        if !may_send(packet_type) {
             let names: Vec<&str> = PacketType::ALL
                 .into_iter()
-                .filter(|t| t.from_server(self.version))
+                .filter(|t| may_send(*t))
                 .map(PacketType::name)
                 .collect();
             self.error_help(
                 place,
-                format!("a broker never sends {packet_type} at {}", self.version),
+                format!("a {} never sends {packet_type} at {}", self.tested(), self.version),
                 format!("allowed here: {}", names.join(", ")),
             );
             return None;

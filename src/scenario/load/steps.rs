@@ -113,7 +113,9 @@ impl Cx<'_> {
             return self.only(&entry, versions);
         }
         let value = entry.value.as_ref();
-        if let Some(steps) = self.reconnect_step(entry.key, value) {
+        if !self.tests_client()
+            && let Some(steps) = self.reconnect_step(entry.key, value)
+        {
             return steps;
         }
         let number = self.number_step();
@@ -132,6 +134,13 @@ impl Cx<'_> {
             "at once" => self.at_once(value)?,
             "repeat" => self.repeat(value)?,
             "wait" => StepKind::Wait(self.duration(value, "`wait`")?),
+            "broker" if self.tests_client() => {
+                self.error(
+                    &entry.key.place,
+                    "`broker` means nothing in a test of a client: the script is the broker",
+                );
+                return None;
+            }
             "broker" => StepKind::Broker(self.broker(value)?),
             "note" => StepKind::Note(self.text(value, "`note`")?.to_owned()),
             _ => self.client_step(&entry)?,
@@ -201,14 +210,10 @@ impl Cx<'_> {
             .find("->")
             .map(|at| (at, true))
             .or_else(|| key.find("<-").map(|at| (at, false)));
-        let Some((at, sends)) = arrow else {
-            if key.split_whitespace().nth(1) == Some("does") {
-                self.error_help(
-                    &entry.key.place,
-                    "`does` is reserved: this mqttspec tests servers",
-                    "it will tell the application of a client under test what to do",
-                );
-                return None;
+        let value = entry.value.as_ref();
+        let Some((at, to_broker)) = arrow else {
+            if let Some(told) = self.does_step(entry.key, value) {
+                return told;
             }
             let help = meant(key, KEYWORDS, || {
                 format!(
@@ -221,6 +226,8 @@ impl Cx<'_> {
         };
         let name = key[..at].trim();
         let client = self.client(entry.key, name);
+        // The script plays the side that is not under test.
+        let sends = to_broker != self.tests_client();
         self.speaking(name, |cx| cx.said_or_heard(entry, client, at, sends))
     }
 
@@ -263,6 +270,11 @@ impl Cx<'_> {
         }
     }
 
+    /// The arrow of what the script waits for.
+    fn awaits(&self) -> &'static str {
+        if self.tests_client() { "->" } else { "<-" }
+    }
+
     pub fn client(&mut self, key: &Node, name: &str) -> Option<Arc<str>> {
         if let Some(found) = self.clients.iter().find(|c| ***c == *name) {
             return Some(Arc::clone(found));
@@ -281,6 +293,14 @@ impl Cx<'_> {
     fn send(&mut self, what: &str, place: &Place, value: &Node) -> Option<Send> {
         if what == "open" && !value.is_null() {
             return self.offer(value).map(Send::OpenOffering);
+        }
+        if what == "open" && self.tests_client() {
+            self.error_help(
+                place,
+                "only the client opens connections",
+                "`c does connect` tells it to",
+            );
+            return None;
         }
         if let Some((name, action)) = ACTIONS.into_iter().find(|(name, _)| *name == what) {
             if !value.is_null() {
@@ -371,7 +391,7 @@ impl Cx<'_> {
                     allowed.push("reconnect");
                 }
                 let help = match what {
-                    "nothing" => "silence is waited for: `c <- nothing`".to_owned(),
+                    "nothing" => format!("silence is waited for: `c {} nothing`", self.awaits()),
                     _ => meant(what, allowed.iter().copied(), || {
                         format!("allowed here: {}", allowed.join(", "))
                     }),

@@ -266,6 +266,21 @@ impl Cx<'_> {
                 };
                 self.each(&pairs, pair).map(Pattern::List)
             }
+            Kind::Map(fields) if self.tests_client() => {
+                let parts = self.group(node, &what, fields, &[])?;
+                let parts = parts.into_iter().map(|(name, part)| (name, Pattern::Is(part)));
+                Some(Pattern::Map(parts.collect()))
+            }
+            Kind::List(fields) if self.tests_client() => {
+                let items = self.filters(node, fields)?.into_iter().map(|item| match item {
+                    Expr::Map(parts) => {
+                        let parts = parts.into_iter().map(|(name, part)| (name, Pattern::Is(part)));
+                        Pattern::Map(parts.collect())
+                    }
+                    other => Pattern::Is(other),
+                });
+                Some(Pattern::List(items.collect()))
+            }
             Kind::Map(_) | Kind::List(_) => {
                 self.error(&node.place, format!("{what} is never in what a broker sends"));
                 None

@@ -57,6 +57,8 @@ pub enum StartError {
         error: io::Error,
         log: String,
     },
+    #[error("`{program}` is no adapter: {why}{}", shown(log))]
+    Adapter { program: String, why: String, log: String },
     #[error("this target is only an address, so it cannot be restarted or killed")]
     NotOurs,
 }

@@ -3,6 +3,7 @@
 //! In: a profile with a `process`. Out: a [`Broker`] that answers MQTT on its own ports and has its own folder. Its
 //! process group never outlives the run (see `group`), and its folder goes with it.
 
+mod adapter;
 mod error;
 mod group;
 mod log;
@@ -30,7 +31,7 @@ use crate::statements::Version;
 use crate::transport::Address;
 use crate::transport::tls::Certificates;
 use log::Log;
-use spawn::Spawned;
+pub(super) use spawn::Spawned;
 
 pub use error::StartError;
 pub use group::{kill_all, live_groups};

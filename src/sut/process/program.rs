@@ -13,6 +13,9 @@ use std::process::Command;
 /// What the shell runs. It becomes the program under its own process id, in the group that it has.
 const GATE: &str = r#"read -r go && exec "$@" </dev/null"#;
 
+/// The same with the rest of the input left to the program. The shell reads a line byte by byte, and takes no more.
+const TALKING: &str = r#"read -r go && exec "$@""#;
+
 /// A command line and an environment, to be started in `folder`. The process waits at the gate.
 ///
 /// # Errors
@@ -23,8 +26,29 @@ pub(super) fn gated<'a>(
     environment: impl Iterator<Item = (&'a String, String)>,
     folder: &Path,
 ) -> io::Result<Command> {
+    behind(GATE, line, environment, folder)
+}
+
+/// The same for a program that keeps its standard input.
+///
+/// # Errors
+/// As those of [`gated`].
+pub(super) fn talking<'a>(
+    line: &[String],
+    environment: impl Iterator<Item = (&'a String, String)>,
+    folder: &Path,
+) -> io::Result<Command> {
+    behind(TALKING, line, environment, folder)
+}
+
+fn behind<'a>(
+    gate: &str,
+    line: &[String],
+    environment: impl Iterator<Item = (&'a String, String)>,
+    folder: &Path,
+) -> io::Result<Command> {
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", GATE, "sh"]).args(line).current_dir(folder);
+    command.args(["-c", gate, "sh"]).args(line).current_dir(folder);
     let mut path = std::env::var_os("PATH");
     for (name, value) in environment {
         command.env(name, &value);

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -36,7 +36,7 @@ impl fmt::Display for Exit {
 
 /// A running process. Dropping it kills its whole group.
 #[derive(Debug)]
-pub(super) struct Spawned {
+pub(in crate::sut) struct Spawned {
     group: GroupId,
     exit: watch::Receiver<Option<Exit>>,
 }
@@ -48,16 +48,41 @@ impl Spawned {
     /// # Errors
     /// The program could not be started.
     pub(super) fn start(command: &mut Command, output: File, folder: Option<PathBuf>) -> std::io::Result<Spawned> {
-        command
-            .stdin(Stdio::piped())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .process_group(0);
+        command.stdout(output.try_clone()?).stderr(output);
+        let (spawned, gate, _) = Spawned::enter(command, folder)?;
+        drop(gate);
+        Ok(spawned)
+    }
+
+    /// The same for a program that is talked to over its standard input and output; its errors go to `log`.
+    ///
+    /// # Errors
+    /// The program could not be started.
+    pub(super) fn talking(
+        command: &mut Command,
+        log: File,
+        folder: Option<PathBuf>,
+    ) -> std::io::Result<(Spawned, ChildStdin, ChildStdout)> {
+        command.stdout(Stdio::piped()).stderr(log);
+        let (spawned, gate, output) = Spawned::enter(command, folder)?;
+        match (gate, output) {
+            (Some(gate), Some(output)) => Ok((spawned, gate, output)),
+            _ => Err(std::io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    /// Starts the command and opens its gate.
+    fn enter(
+        command: &mut Command,
+        folder: Option<PathBuf>,
+    ) -> std::io::Result<(Spawned, Option<ChildStdin>, Option<ChildStdout>)> {
+        command.stdin(Stdio::piped()).process_group(0);
         let mut child = ports::while_none_is_looked_at(|| command.spawn())?;
+        let output = child.stdout.take();
         // A process id is positive and fits: the kernel's own type is i32.
         let group = child.id() as GroupId;
         let (tell, exit) = watch::channel(None);
-        let gate = child.stdin.take();
+        let mut gate = child.stdin.take();
         let entered = group::enter(group, folder);
         // A thread per broker waits for it. It needs no runtime, so that a broker may be dropped anywhere.
         let wait = move || {
@@ -71,15 +96,15 @@ impl Spawned {
         let spawned = Spawned { group, exit };
         // Dropping the process if the watchdog is missing ends it again, before its program has begun.
         entered?;
-        if let Some(mut gate) = gate {
+        if let Some(gate) = &mut gate {
             // If this fails, the process has already ended, and the task that waits for it learns that.
             let _ = gate.write_all(b"\n");
         }
-        Ok(spawned)
+        Ok((spawned, gate, output))
     }
 
     /// The process id.
-    pub(super) fn id(&self) -> u32 {
+    pub(in crate::sut) fn id(&self) -> u32 {
         self.group as u32
     }
 
@@ -99,7 +124,7 @@ impl Spawned {
     }
 
     /// Waits until it has ended.
-    pub(super) async fn wait(&mut self) {
+    pub(in crate::sut) async fn wait(&mut self) {
         // An error means that the waiting thread is gone, and with it the process.
         let _ = self.exit.wait_for(Option::is_some).await;
     }
@@ -118,7 +143,7 @@ impl Spawned {
     }
 
     /// Kills the group (SIGKILL) and waits until it is gone.
-    pub(super) async fn kill(&mut self) {
+    pub(in crate::sut) async fn kill(&mut self) {
         self.signal_kill();
         self.wait().await;
     }

@@ -13,15 +13,16 @@ use crate::transport::tls::TlsOptions;
 use crate::transport::{Address, DEFAULT_PORT, Dialer, Transport};
 
 /// How long a broker may take to answer its first CONNECT, unless the profile says otherwise.
-const READY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a broker may take to end after SIGTERM, unless the profile says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most cases or instances that a profile can ask for.
 pub(super) const MOST_AT_ONCE: u64 = 1024;
 
 /// The keys of a profile.
-pub(super) const KEYS: [&str; 23] = [
+pub(super) const KEYS: [&str; 24] = [
     "name",
+    "client",
     "process",
     "mqtt",
     "mqtts",
@@ -135,8 +136,16 @@ impl Check<'_> {
         let name = self
             .needed(root, "name", "the name in reports and of the folder of snapshots")
             .and_then(|node| self.name(node));
+        let client = self.client(root);
         let process = self.given(root, "process", Self::process);
-        let transports = self.transports(root, starts);
+        let transports = match root.given("client") {
+            // The clients come to the script.
+            Some(_) => Ok(Transports::only(
+                Transport::Mqtt,
+                Endpoints::One("mqtt://127.0.0.1".to_owned()),
+            )),
+            None => self.transports(root, starts),
+        };
         let versions = self.versions(root, transports.as_ref().ok().map(Transports::in_use));
         let tls = self.given(root, "tls", Self::tls);
         let supports = self.given(root, "supports", |check, node| check.supports(node, starts));
@@ -171,6 +180,7 @@ impl Check<'_> {
             name: name?,
             supports,
             process,
+            client: client?,
             transports,
             dialer: Dialer::new(TlsOptions {
                 made,
@@ -559,7 +569,7 @@ impl Check<'_> {
         }
     }
 
-    fn positive_duration(&mut self, map: &Node, key: &str) -> Checked<Option<Duration>> {
+    pub(super) fn positive_duration(&mut self, map: &Node, key: &str) -> Checked<Option<Duration>> {
         self.given(map, key, |check, node| {
             match check.read.duration(node, &format!("`{key}`"))? {
                 Duration::ZERO => Err(check.read.error(&node.place, format!("`{key}` cannot be 0"))),
@@ -570,7 +580,8 @@ impl Check<'_> {
 }
 
 /// What a command is, for messages.
-const COMMAND: &str = "a list of the program and its arguments, such as [mosquitto, -c, $dir/mosquitto.conf]";
+pub(super) const COMMAND: &str =
+    "a list of the program and its arguments, such as [mosquitto, -c, $dir/mosquitto.conf]";
 
 /// Whether a path stays below the folder that it is relative to.
 fn is_inside(path: &str) -> bool {

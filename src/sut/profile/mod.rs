@@ -5,6 +5,7 @@
 //! wrong and what is allowed there.
 
 mod check;
+mod client;
 mod error;
 mod known;
 mod schema;
@@ -24,6 +25,7 @@ use crate::statements::Version;
 use crate::transport::Dialer;
 use crate::transport::Transport;
 use crate::transport::{Address, AddressError};
+use crate::wire::Side;
 
 pub use error::ProfileError;
 pub use known::{Fails, Known, Listed, Ruling, Severity};
@@ -37,7 +39,9 @@ pub struct Profile {
     pub name: String,
     /// How to start the broker; `None` if it is not ours.
     pub process: Option<Process>,
-    /// Where each version is spoken, over which transports.
+    /// How to start an adapter of the client library; `None` if the target is a broker.
+    pub client: Option<Process>,
+    /// Where each version is spoken, over which transports. Clients under test come to the script, over plain TCP.
     pub transports: Transports,
     /// Opens connections to them, with the certificates that the profile names.
     pub dialer: Dialer,
@@ -171,6 +175,14 @@ impl Profile {
             // insta cuts a name at two underscores.
             && !text.contains("__")
             && text.len() <= 64
+    }
+
+    /// The side under test.
+    pub fn tests(&self) -> Side {
+        match self.client {
+            Some(_) => Side::Client,
+            None => Side::Server,
+        }
     }
 
     /// Reads the profile in `file`.

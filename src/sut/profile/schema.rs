@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::known::{CASE_KEYS, CAUSE_KEYS, ENTRY_KEYS};
-use super::{Profile, Ruling, Severity, Supports, check, setups};
+use super::{Profile, Ruling, Severity, Supports, check, client, setups};
 use crate::source::DURATION_PATTERN as DURATION;
 use crate::statements::Version;
 use crate::transport::Transport;
@@ -25,6 +25,7 @@ impl Profile {
             properties.insert(former.to_owned(), schema);
         }
         let transports = Transport::ALL.map(|transport| json!({ "required": [transport.name()] }));
+        let of_broker = client::BROKER_KEYS.map(|key| json!({ "required": [key] }));
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": "A profile of mqttspec",
@@ -32,7 +33,8 @@ impl Profile {
             "properties": properties,
             "additionalProperties": false,
             "anyOf": [
-                { "required": ["name"], "anyOf": transports },
+                { "required": ["name", "client"], "not": { "anyOf": of_broker } },
+                { "required": ["name"], "not": { "required": ["client"] }, "anyOf": transports },
                 { "required": ["known"] },
                 { "required": ["known_from"] },
             ],
@@ -83,6 +85,10 @@ fn top(key: &str) -> Value {
         "name" => (
             "The name in reports and of the folder of snapshots.",
             json!({ "type": "string", "pattern": "^[A-Za-z0-9](?!.*__)[A-Za-z0-9._-]{0,63}$" }),
+        ),
+        "client" => (
+            "The target is a client library: how to start its adapter.",
+            reference("client"),
         ),
         "process" => ("How to start the broker.", reference("process")),
         "mqtt" => ("The address, such as mqtt://127.0.0.1:$port.", reference("address")),
@@ -162,6 +168,7 @@ fn definitions() -> Value {
         "login": login,
         "auth": auth,
         "process": process(),
+        "client": of_client(),
         "tls": tls(),
         "setup": setup(),
         "supports": supports(),
@@ -193,6 +200,18 @@ fn process() -> Value {
         _ => (
             "Whether `command` runs the broker in a container.",
             json!({ "type": "boolean" }),
+        ),
+    })
+}
+
+fn of_client() -> Value {
+    keyed(&client::CLIENT_KEYS, &["adapter"], |key| match key {
+        "adapter" => ("The program of the adapter and its arguments.", reference("command")),
+        "env" => ("Environment variables.", map(&reference("text"))),
+        "install" => ("How to install the library.", reference("text")),
+        _ => (
+            "How long the adapter may take until it says that it is ready.",
+            reference("duration"),
         ),
     })
 }

@@ -20,7 +20,7 @@ use super::hex::{HexLine, Mark, printable, secrets};
 use super::order::by_identifier;
 use super::text::{name, shown, value};
 use super::usual::Usual;
-use super::{ClientName, End, Event, Lifecycle, Transcript, WebSocket, What};
+use super::{Application, ClientName, End, Event, Lifecycle, Transcript, WebSocket, What};
 use crate::wire::{Blob, Connect, Decoded, Field, Packet, PacketType, Payload, Side, Value, Version, encode_bytes};
 
 /// How much of a packet's hex is kept, in bytes.
@@ -144,6 +144,14 @@ impl<'t> Notation<'t> {
                 format!("{client} {arrow} bytes  # {}", printable(&hex))
             }
             What::Open => format!("{client} -> open"),
+            What::End(end) if transcript.scripted == Side::Server => {
+                let end = match end {
+                    End::Fin => "close",
+                    End::Reset => "reset",
+                    End::HalfClose => "half close",
+                };
+                format!("{client} {arrow} {end}")
+            }
             What::End(_) if side == Side::Server => format!("{client} <- closed"),
             What::End(End::Fin) => format!("{client} -> close"),
             What::End(End::Reset) => format!("{client} -> reset"),
@@ -151,6 +159,13 @@ impl<'t> Notation<'t> {
             // The transport is nothing of the exchange, unless the script is about it.
             What::WebSocket(WebSocket::Upgraded { .. }) => String::new(),
             What::WebSocket(event) => format!("{client} {arrow} {}", printable(&event.to_string())),
+            // Whether and in which words a library answers a call is nothing of the exchange.
+            What::Application(told @ Application::Told { .. }) => {
+                let told = without_namespace(&transcript.namespace, &told.to_string());
+                format!("{client} {}", printable(&told))
+            }
+            What::Application(Application::Refused(..)) => format!("{client} refuses"),
+            What::Application(_) => String::new(),
             What::Gap(_) => format!("{client} (bytes are missing)"),
             What::Lifecycle(Lifecycle::Restart) => "broker: restart".to_owned(),
             What::Lifecycle(Lifecycle::Kill) => "broker: kill".to_owned(),

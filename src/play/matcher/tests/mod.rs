@@ -124,6 +124,7 @@ impl Rig {
         let mut heard = None;
         let mut whole = true;
         match action {
+            Action::Tell { .. } | Action::EndCase { .. } => unreachable!("the broker is under test"),
             Action::Open { client, step, .. } => {
                 self.opened += 1;
                 let dialogue = Dialogue::new(self.version_of(&client));
@@ -309,7 +310,7 @@ impl Rig {
             PlayEnd::Failed(failure) => {
                 let shown = format!(
                     "{failure} {:?}",
-                    failure.awaited.iter().map(|a| a.why.to_string()).collect::<Vec<_>>()
+                    failure.awaited.iter().map(|a| a.why()).collect::<Vec<_>>()
                 );
                 assert!(shown.contains(words), "{shown}");
                 failure

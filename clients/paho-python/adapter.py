@@ -1,0 +1,133 @@
+"""The adapter of paho-mqtt (Python): mqttspec tells it in lines of JSON what the library is to do (docs/adapters.md)."""
+
+import json
+import sys
+import threading
+
+import paho.mqtt
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+LEVELS = {"v3.1": mqtt.MQTTv31, "v3.1.1": mqtt.MQTTv311, "v5": mqtt.MQTTv5}
+BINARY = {"CorrelationData", "AuthenticationData"}
+lines = threading.Lock()
+client = address = None
+
+
+def say(message):
+    with lines:
+        print(json.dumps(message), flush=True)
+
+
+def properties(packet, given):
+    """The properties of a packet, or None at 3.x."""
+    if client.protocol != mqtt.MQTTv5:
+        return None
+    made = Properties(packet)
+    for name, value in (given or {}).items():
+        if name == "user_properties":
+            made.UserProperty = [tuple(pair) for pair in value]
+            continue
+        title = "".join(word.capitalize() for word in name.split("_"))
+        setattr(made, title, bytes.fromhex(value) if title in BINARY else value)
+    return made
+
+
+def connect(m):
+    global client, address
+    end(m)
+    address = (m["host"], m["port"])
+    version = LEVELS[m["version"]]
+    clean = {} if version == mqtt.MQTTv5 else {"clean_session": m["clean"]}
+    client = mqtt.Client(
+        CallbackAPIVersion.VERSION2, m["client_id"], protocol=version, reconnect_on_failure=False, **clean
+    )
+    client.on_connect = lambda *_: say({"event": "connected"})
+    client.on_disconnect = lambda *_: say({"event": "disconnected"})
+    client.on_message = lambda _client, _data, message: say({"event": "message", "text": message.topic})
+    if m.get("username") is not None or m.get("password") is not None:
+        password = m.get("password")
+        client.username_pw_set(m.get("username"), password and bytes.fromhex(password))
+    if will := m.get("will"):
+        wills = properties(PacketTypes.WILLMESSAGE, will.get("properties"))
+        client.will_set(will["topic"], bytes.fromhex(will["payload"]), will["qos"], will["retain"], wills)
+    more = {}
+    if version == mqtt.MQTTv5:
+        more = {"clean_start": m["clean"], "properties": properties(PacketTypes.CONNECT, m.get("properties"))}
+    client.connect(*address, keepalive=m["keep_alive"], **more)
+    client.loop_start()
+
+
+def reconnect(_):
+    client.loop_stop()
+    client.reconnect()
+    client.loop_start()
+
+
+def publish(m):
+    sent = properties(PacketTypes.PUBLISH, m.get("properties"))
+    client.publish(m["topic"], bytes.fromhex(m["payload"]), m["qos"], m["retain"], sent)
+
+
+def subscribe(m):
+    if client.protocol == mqtt.MQTTv5:
+        filters = [
+            (
+                one["filter"],
+                SubscribeOptions(one["qos"], one["no_local"], one["retain_as_published"], one["retain_handling"]),
+            )
+            for one in m["filters"]
+        ]
+        client.subscribe(filters, properties=properties(PacketTypes.SUBSCRIBE, m.get("properties")))
+    else:
+        client.subscribe([(one["filter"], one["qos"]) for one in m["filters"]])
+
+
+def unsubscribe(m):
+    client.unsubscribe(m["filters"], properties(PacketTypes.UNSUBSCRIBE, m.get("properties")))
+
+
+def disconnect(m):
+    if client.protocol == mqtt.MQTTv5:
+        code = ReasonCode(PacketTypes.DISCONNECT, identifier=m["reason_code"])
+        client.disconnect(code, properties(PacketTypes.DISCONNECT, m.get("properties")))
+    else:
+        client.disconnect()
+
+
+def end(_):
+    global client
+    if client is not None:
+        client.disconnect()
+        client.loop_stop()
+        client = None
+
+
+COMMANDS = {f.__name__: f for f in (connect, publish, subscribe, unsubscribe, reconnect, disconnect, end)}
+
+say(
+    {
+        "event": "ready",
+        "contract": 1,
+        "name": "paho-mqtt",
+        "version": paho.mqtt.__version__,
+        "versions": list(LEVELS),
+        "commands": list(COMMANDS),
+    }
+)
+for line in sys.stdin:
+    message = json.loads(line)
+    command = COMMANDS.get(message["do"])
+    if command is None:
+        say({"id": message["id"], "unsupported": message["do"]})
+        continue
+    try:
+        command(message)
+        say({"id": message["id"]})
+    except Exception as error:  # whatever the library says no with
+        say({"id": message["id"], "refused": f"{type(error).__name__}: {error}"})
+end(None)

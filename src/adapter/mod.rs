@@ -1,0 +1,29 @@
+//! The contract between mqttspec and an adapter: the small program through which a client library is told what to do.
+//!
+//! It is JSON, one object a line. mqttspec writes [`Request`]s to the adapter's standard input; the adapter writes
+//! [`Message`]s to its standard output. Both directions are here, since the reference client is an adapter too.
+//! `docs/adapters.md` is the contract in words.
+
+mod json;
+mod message;
+mod request;
+
+pub use message::{Abilities, Message, Nonsense};
+pub use request::{Command, Endpoint, Request};
+
+/// The version of the contract that this mqttspec speaks.
+pub const CONTRACT: u64 = 1;
+
+/// The commands of the contract that an adapter must have: without them no case can be played.
+pub const REQUIRED: [&str; 2] = ["connect", "end"];
+
+/// Every command of the contract.
+pub const COMMANDS: [&str; 7] = [
+    "connect",
+    "publish",
+    "subscribe",
+    "unsubscribe",
+    "reconnect",
+    "disconnect",
+    "end",
+];

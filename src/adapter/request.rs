@@ -1,0 +1,320 @@
+//! What an adapter is told.
+
+use serde_json::{Value, json};
+
+use super::Nonsense;
+use super::json::{binary, given, needed, number, properties, read_properties, string, text};
+use crate::wire::{Connect, Disconnect, Packet, Payload, Publish, Subscribe, Subscription, Unsubscribe, Version, Will};
+
+/// One line to an adapter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Counts the requests of an adapter's life, from 1. The answer has the same number.
+    pub id: u32,
+    pub command: Command,
+}
+
+/// What the application of a client is told to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// A new client object, connected to this server with these options.
+    Connect(Endpoint, Box<Connect>),
+    /// `dup` and the packet identifier are the library's choice.
+    Publish(Publish),
+    Subscribe(Subscribe),
+    Unsubscribe(Unsubscribe),
+    /// Connect again with the same client object, which keeps its session.
+    Reconnect,
+    Disconnect(Disconnect),
+    /// Drop everything of this case: connection, client object, session.
+    End,
+}
+
+/// Where the server listens, and what it speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub host: String,
+    pub port: u16,
+    pub version: Version,
+}
+
+impl Command {
+    /// The word for `do`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Connect(..) => "connect",
+            Command::Publish(_) => "publish",
+            Command::Subscribe(_) => "subscribe",
+            Command::Unsubscribe(_) => "unsubscribe",
+            Command::Reconnect => "reconnect",
+            Command::Disconnect(_) => "disconnect",
+            Command::End => "end",
+        }
+    }
+
+    /// The command that makes a client send `packet`; `None` if an application does not cause such packets.
+    pub fn of(packet: Packet, endpoint: &Endpoint) -> Option<Command> {
+        Some(match packet {
+            Packet::Connect(connect) => Command::Connect(endpoint.clone(), connect),
+            Packet::Publish(publish) => Command::Publish(publish),
+            Packet::Subscribe(subscribe) => Command::Subscribe(subscribe),
+            Packet::Unsubscribe(unsubscribe) => Command::Unsubscribe(unsubscribe),
+            Packet::Disconnect(disconnect) => Command::Disconnect(disconnect),
+            _ => return None,
+        })
+    }
+}
+
+impl Request {
+    /// The line, without its end.
+    pub fn line(&self) -> String {
+        let mut object = match &self.command {
+            Command::Connect(endpoint, connect) => json!({
+                "host": endpoint.host,
+                "port": endpoint.port,
+                "version": endpoint.version.name(),
+                "client_id": text(&connect.client_id),
+                "clean": connect.clean_start,
+                "keep_alive": connect.keep_alive,
+                "username": connect.username.as_ref().map(text),
+                "password": connect.password.as_ref().map(hex::encode),
+                "will": connect.will.as_ref().map(will),
+                "properties": properties(&connect.properties),
+            }),
+            Command::Publish(publish) => json!({
+                "topic": text(&publish.topic),
+                "payload": hex::encode(payload(&publish.payload)),
+                "qos": publish.qos,
+                "retain": publish.retain,
+                "properties": properties(&publish.properties),
+            }),
+            Command::Subscribe(subscribe) => json!({
+                "filters": subscribe.subscriptions.iter().map(subscription).collect::<Vec<_>>(),
+                "properties": properties(&subscribe.properties),
+            }),
+            Command::Unsubscribe(unsubscribe) => json!({
+                "filters": unsubscribe.filters.iter().map(text).collect::<Vec<_>>(),
+                "properties": properties(&unsubscribe.properties),
+            }),
+            Command::Disconnect(disconnect) => json!({
+                "reason_code": disconnect.reason_code,
+                "properties": properties(&disconnect.properties),
+            }),
+            Command::Reconnect | Command::End => json!({}),
+        };
+        object["id"] = json!(self.id);
+        object["do"] = json!(self.command.name());
+        object.to_string()
+    }
+
+    /// Reads a line, as an adapter does.
+    ///
+    /// # Errors
+    /// It is no request. If its number could be read, that comes too, so that it can be answered.
+    pub fn read(line: &str) -> Result<Request, (Option<u32>, Nonsense)> {
+        let object: Value = serde_json::from_str(line).map_err(|e| (None, Nonsense(e.to_string())))?;
+        let id = needed(&object, "id", number).map_err(|e| (None, e))?;
+        let command = command(&object).map_err(|e| (Some(id), e))?;
+        Ok(Request { id, command })
+    }
+}
+
+/// The bytes of a payload. One that is only known by its digest came from a peer, and no application sends it.
+fn payload(payload: &Payload) -> Vec<u8> {
+    match payload {
+        Payload::Bytes(bytes) => bytes.to_vec(),
+        Payload::Fill { len, byte } => vec![*byte; usize::try_from(*len).unwrap_or_default()],
+        Payload::Long { .. } => Vec::new(),
+    }
+}
+
+fn command(object: &Value) -> Result<Command, Nonsense> {
+    let word = needed(object, "do", |value| value.as_str().map(str::to_owned))?;
+    Ok(match word.as_str() {
+        "connect" => {
+            let version = needed(object, "version", |value| value.as_str()?.parse().ok())?;
+            let endpoint = Endpoint {
+                host: needed(object, "host", |value| value.as_str().map(str::to_owned))?,
+                port: needed(object, "port", number)?,
+                version,
+            };
+            let mut connect = Connect::new(version, needed(object, "client_id", string)?);
+            connect.clean_start = given(object, "clean", Value::as_bool)?.unwrap_or(true);
+            connect.keep_alive = given(object, "keep_alive", number)?.unwrap_or(60);
+            connect.username = given(object, "username", string)?;
+            connect.password = given(object, "password", binary)?;
+            connect.will = object
+                .get("will")
+                .filter(|will| !will.is_null())
+                .map(read_will)
+                .transpose()?;
+            connect.properties = read_properties(object)?;
+            Command::Connect(endpoint, Box::new(connect))
+        }
+        "publish" => Command::Publish(Publish {
+            topic: needed(object, "topic", string)?,
+            payload: needed(object, "payload", binary)?.into(),
+            qos: given(object, "qos", number)?.unwrap_or(0),
+            retain: given(object, "retain", Value::as_bool)?.unwrap_or(false),
+            properties: read_properties(object)?,
+            ..Publish::default()
+        }),
+        "subscribe" => Command::Subscribe(Subscribe {
+            subscriptions: list(object, read_subscription)?,
+            properties: read_properties(object)?,
+            ..Subscribe::default()
+        }),
+        "unsubscribe" => Command::Unsubscribe(Unsubscribe {
+            filters: list(object, |one| {
+                string(one).ok_or_else(|| Nonsense("a filter is no text".to_owned()))
+            })?,
+            properties: read_properties(object)?,
+            ..Unsubscribe::default()
+        }),
+        "reconnect" => Command::Reconnect,
+        "disconnect" => Command::Disconnect(Disconnect {
+            reason_code: given(object, "reason_code", number)?.unwrap_or(0),
+            properties: read_properties(object)?,
+        }),
+        "end" => Command::End,
+        other => return Err(Nonsense(format!("no command `{other}`"))),
+    })
+}
+
+fn list<T>(object: &Value, read: impl Fn(&Value) -> Result<T, Nonsense>) -> Result<Vec<T>, Nonsense> {
+    let items = needed(object, "filters", |value| value.as_array().cloned())?;
+    items.iter().map(read).collect()
+}
+
+fn subscription(one: &Subscription) -> Value {
+    json!({
+        "filter": text(&one.filter),
+        "qos": one.qos(),
+        "no_local": one.no_local(),
+        "retain_as_published": one.retain_as_published(),
+        "retain_handling": one.retain_handling(),
+    })
+}
+
+fn read_subscription(one: &Value) -> Result<Subscription, Nonsense> {
+    let flag = |key| given(one, key, Value::as_bool).map(|flag| u8::from(flag.unwrap_or(false)));
+    let qos: u8 = given(one, "qos", number)?.unwrap_or(0);
+    let handling: u8 = given(one, "retain_handling", number)?.unwrap_or(0);
+    Ok(Subscription {
+        filter: needed(one, "filter", string)?,
+        options: (qos & 0b11) | flag("no_local")? << 2 | flag("retain_as_published")? << 3 | (handling & 0b11) << 4,
+    })
+}
+
+fn will(will: &Will) -> Value {
+    json!({
+        "topic": text(&will.topic),
+        "payload": hex::encode(&will.payload),
+        "qos": will.qos,
+        "retain": will.retain,
+        "properties": properties(&will.properties),
+    })
+}
+
+fn read_will(value: &Value) -> Result<Will, Nonsense> {
+    Ok(Will {
+        topic: needed(value, "topic", string)?,
+        payload: needed(value, "payload", binary)?,
+        qos: given(value, "qos", number)?.unwrap_or(0),
+        retain: given(value, "retain", Value::as_bool)?.unwrap_or(false),
+        properties: read_properties(value)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::PropertyValue;
+    use crate::wire::property::id;
+
+    fn endpoint() -> Endpoint {
+        Endpoint {
+            host: "127.0.0.1".to_owned(),
+            port: 1883,
+            version: Version::V5,
+        }
+    }
+
+    fn full_connect() -> Connect {
+        let mut connect = Connect::new(Version::V5, "me");
+        connect.clean_start = false;
+        connect.keep_alive = 2;
+        connect.username = Some("u".into());
+        connect.password = Some(vec![0xff, 0].into());
+        let mut will = Will {
+            topic: "w".into(),
+            payload: vec![1, 2].into(),
+            qos: 2,
+            retain: true,
+            ..Will::default()
+        };
+        will.properties.push(id::WILL_DELAY_INTERVAL, PropertyValue::U32(5));
+        connect.will = Some(will);
+        connect.properties.push(id::RECEIVE_MAXIMUM, PropertyValue::U16(1));
+        connect
+            .properties
+            .push(id::USER_PROPERTY, PropertyValue::Pair("a".into(), "1".into()));
+        connect
+            .properties
+            .push(id::USER_PROPERTY, PropertyValue::Pair("a".into(), "2".into()));
+        connect
+    }
+
+    #[test]
+    fn every_command_is_read_as_it_is_written() {
+        let publish = Publish {
+            topic: "a\u{0}".into(),
+            payload: Payload::Fill { len: 3, byte: b'x' },
+            qos: 3,
+            retain: true,
+            ..Publish::default()
+        };
+        let subscribe = Subscribe {
+            subscriptions: vec![Subscription {
+                filter: "f".into(),
+                options: 0b0010_1101,
+            }],
+            ..Subscribe::default()
+        };
+        let unsubscribe = Unsubscribe {
+            filters: vec!["f".into(), "g".into()],
+            ..Unsubscribe::default()
+        };
+        let disconnect = Disconnect {
+            reason_code: 4,
+            ..Disconnect::default()
+        };
+        let commands = [
+            Command::Connect(endpoint(), Box::new(full_connect())),
+            Command::Publish(publish),
+            Command::Subscribe(subscribe),
+            Command::Unsubscribe(unsubscribe),
+            Command::Reconnect,
+            Command::Disconnect(disconnect),
+            Command::End,
+        ];
+        assert_eq!(commands.each_ref().map(Command::name), super::super::COMMANDS);
+        for (id, command) in (1..).zip(commands) {
+            let request = Request { id, command };
+            assert_eq!(Request::read(&request.line()).unwrap(), request);
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_none_says_why() {
+        let why = |line: &str| {
+            let (id, why) = Request::read(line).unwrap_err();
+            (id, why.to_string())
+        };
+        assert_eq!(why(r#"{"do":"end"}"#), (None, "no `id`".to_owned()));
+        let unknown = why(r#"{"id":7,"do":"dance"}"#);
+        assert_eq!(unknown, (Some(7), "no command `dance`".to_owned()));
+        let wrong = why(r#"{"id":7,"do":"publish","topic":"a","payload":"xy"}"#);
+        assert_eq!(wrong, (Some(7), "`payload` has no such value: \"xy\"".to_owned()));
+    }
+}

@@ -1,0 +1,30 @@
+//! `mqttspec client`
+
+use crate::client::{self, Disobey};
+use crate::statements::catalogue;
+
+use super::Exit;
+use super::args::ClientArgs;
+use super::out::{fail, print};
+
+/// Runs the reference client as an adapter, until its input ends.
+pub fn client(args: &ClientArgs) -> Exit {
+    if args.list_faults {
+        let says = |id| catalogue().get(id).map(|s| s.says.as_str()).unwrap_or_default();
+        let lines = client::statements().into_iter();
+        print(
+            &lines
+                .map(|id| format!("{:<32} {}\n", id.to_string(), says(id)))
+                .collect::<String>(),
+        );
+        return Exit::Ok;
+    }
+    let disobey = match Disobey::parse(&args.fault) {
+        Ok(disobey) => disobey,
+        Err(error) => return fail(Exit::Usage, error),
+    };
+    match client::run(disobey) {
+        Ok(()) => Exit::Ok,
+        Err(error) => fail(Exit::Unreachable, format!("cannot start: {error}")),
+    }
+}

@@ -1,0 +1,17 @@
+//! The reference client: the standard's client as code, as the reference broker is its server.
+//!
+//! It is an adapter: it is told what to do in lines of the contract ([`crate::adapter`]), in this process or as
+//! `mqttspec client` on standard input. Its core is pure: `(state, input, time) → effects`. Each statement that it knows
+//! can be broken on purpose ([`Disobey`]): this is how it is shown that the tests of clients can fail.
+
+mod core;
+mod duty;
+mod received;
+mod run;
+mod session;
+
+pub use duty::{Disobey, Unknown, statements};
+pub use run::{run, start};
+
+#[cfg(test)]
+mod tests;

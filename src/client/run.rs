@@ -1,0 +1,193 @@
+//! Lines, a socket and a clock around the core.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::core::{Core, Effect, Input};
+use super::duty::Disobey;
+use crate::adapter::{Abilities, COMMANDS, Endpoint, Message, Request};
+use crate::statements::Version;
+
+/// One read takes at most so much.
+const READ: usize = 16 * 1024;
+
+/// How many reads may wait to be looked at.
+const QUEUE: usize = 16;
+
+/// Starts a client inside the current runtime. It takes the lines of requests and says lines, the first of which is that
+/// it is ready. It ends when the requests do.
+pub fn start(disobey: Disobey) -> (mpsc::UnboundedSender<String>, mpsc::UnboundedReceiver<String>) {
+    let (requests, inbox) = mpsc::unbounded_channel();
+    let (outbox, lines) = mpsc::unbounded_channel();
+    tokio::spawn(serve(disobey, inbox, outbox));
+    (requests, lines)
+}
+
+/// Runs a client on standard input and output until the input ends, for the command line.
+///
+/// # Errors
+/// No runtime can be made.
+pub fn run(disobey: Disobey) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (requests, mut lines) = start(disobey);
+        // A thread of its own: standard input cannot be waited for together with sockets.
+        std::thread::spawn(move || {
+            for line in std::io::stdin().lines() {
+                let Ok(line) = line else { return };
+                if requests.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        while let Some(line) = lines.recv().await {
+            use std::io::Write as _;
+            let mut out = std::io::stdout().lock();
+            if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What the reader of a connection says.
+enum Wire {
+    Opened(OwnedWriteHalf),
+    Failed(String),
+    Bytes(Bytes),
+    Closed,
+}
+
+/// The present connection. Dropping it closes it.
+struct Connection {
+    writer: Option<OwnedWriteHalf>,
+    reader: JoinHandle<()>,
+    wire: mpsc::Receiver<Wire>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+impl Connection {
+    fn open(endpoint: Endpoint) -> Connection {
+        let (sender, wire) = mpsc::channel(QUEUE);
+        Connection {
+            writer: None,
+            reader: tokio::spawn(read(endpoint, sender)),
+            wire,
+        }
+    }
+}
+
+async fn serve(disobey: Disobey, mut inbox: mpsc::UnboundedReceiver<String>, outbox: mpsc::UnboundedSender<String>) {
+    let ready = Message::Ready(Abilities {
+        name: "mqttspec-client".to_owned(),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        versions: Version::ALL.to_vec(),
+        commands: COMMANDS.map(str::to_owned).to_vec(),
+    });
+    if outbox.send(ready.line()).is_err() {
+        return;
+    }
+    let began = Instant::now();
+    let mut core = Core::new(disobey);
+    let mut connection: Option<Connection> = None;
+    loop {
+        let deadline = core.next_deadline();
+        let wait = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until((began + at).into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let wire = async {
+            match &mut connection {
+                Some(connection) => connection.wire.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        let input = tokio::select! {
+            biased;
+            said = wire => match said {
+                Some(Wire::Opened(writer)) => {
+                    if let Some(connection) = &mut connection {
+                        connection.writer = Some(writer);
+                    }
+                    Input::Opened
+                }
+                Some(Wire::Failed(why)) => Input::Failed(why),
+                Some(Wire::Bytes(bytes)) => Input::Received(bytes),
+                Some(Wire::Closed) | None => Input::Closed,
+            },
+            line = inbox.recv() => match line.as_deref().map(Request::read) {
+                None => return,
+                Some(Ok(request)) => Input::Told(request),
+                Some(Err((Some(id), why))) => {
+                    let _ = outbox.send(Message::Unsupported(id, why.to_string()).line());
+                    continue;
+                }
+                Some(Err((None, why))) => {
+                    let _ = outbox.send(Message::Event("error".to_owned(), why.to_string()).line());
+                    continue;
+                }
+            },
+            () = wait => Input::Tick,
+        };
+        for effect in core.handle(input, began.elapsed()) {
+            match effect {
+                Effect::Open(endpoint) => connection = Some(Connection::open(endpoint)),
+                Effect::Close => connection = None,
+                Effect::Send(bytes) => {
+                    if let Some(writer) = connection.as_mut().and_then(|c| c.writer.as_mut()) {
+                        // A server that has gone is noticed by the reader.
+                        let _ = writer.write_all(&bytes).await;
+                    }
+                }
+                Effect::Say(message) => {
+                    if outbox.send(message.line()).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Opens a connection and reads it until it ends.
+async fn read(endpoint: Endpoint, wire: mpsc::Sender<Wire>) {
+    let mut reader = match TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await {
+        Ok(stream) => {
+            let _ = stream.set_nodelay(true);
+            let (reader, writer) = stream.into_split();
+            if wire.send(Wire::Opened(writer)).await.is_err() {
+                return;
+            }
+            reader
+        }
+        Err(error) => {
+            let _ = wire.send(Wire::Failed(error.to_string())).await;
+            return;
+        }
+    };
+    let mut buffer = vec![0; READ];
+    loop {
+        let said = match reader.read(&mut buffer).await {
+            Ok(0) | Err(_) => Wire::Closed,
+            Ok(read) => Wire::Bytes(Bytes::copy_from_slice(&buffer[..read])),
+        };
+        let is_over = matches!(said, Wire::Closed);
+        if wire.send(said).await.is_err() || is_over {
+            return;
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! A client under test: the listener that it connects to, and the adapter through which its application is told what to
+//! do. Each exchange has a listener of its own, so that nothing that an earlier case left behind connects to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+
+use super::driver::Driver;
+use super::matcher::Input;
+use crate::adapter::{Command, Endpoint, Message};
+use crate::conversation::{Dialogue, Line, Listener as _};
+use crate::scenario::{Case, StepKind, Verb, every};
+use crate::sut::{Adapter, Said};
+use crate::transcript::{Application, Author, ClientName, Event, Happened, StepId, Stop, What};
+use crate::transport::Link;
+use crate::wire::Packet;
+
+/// How long a listener that cannot accept waits before it tries again.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// The client under test of one exchange.
+pub(super) struct Serving {
+    adapter: Adapter,
+    listener: TcpListener,
+    endpoint: Endpoint,
+    client: ClientName,
+    /// The matcher's number of each command, by the number of the request.
+    calls: BTreeMap<u32, u32>,
+    /// The request that ends the case, and whether it is answered.
+    end: Option<u32>,
+    is_ended: bool,
+    /// The adapter has ended.
+    is_gone: bool,
+}
+
+/// What happens at the client under test, beside what arrives on its connections.
+pub(super) enum Served {
+    Connected(TcpStream),
+    Said(Said),
+}
+
+impl Serving {
+    /// A listener for the client of `case` on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// Why the case cannot be played with this adapter, which comes back unused.
+    pub(super) async fn new(adapter: Adapter, case: &Case) -> Result<Serving, (Stop, Adapter)> {
+        if let Some(why) = cannot_play(&adapter, case) {
+            return Err((Stop::Skipped(why), adapter));
+        }
+        let listened = TcpListener::bind(("127.0.0.1", 0)).await;
+        let listened = listened.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (address, listener) = match listened {
+            Ok(listened) => listened,
+            Err(error) => return Err((Stop::Error(format!("cannot listen: {error}")), adapter)),
+        };
+        let Some(client) = case.script.clients.first() else {
+            return Err((Stop::Error("the case has no client".to_owned()), adapter));
+        };
+        Ok(Serving {
+            adapter,
+            listener,
+            endpoint: Endpoint {
+                host: address.ip().to_string(),
+                port: address.port(),
+                version: case.version,
+            },
+            client: Arc::clone(&client.name),
+            calls: BTreeMap::new(),
+            end: None,
+            is_ended: false,
+            is_gone: false,
+        })
+    }
+
+    /// What happens next; never, if no client is under test. One that says too much is not listened to any more.
+    pub(super) async fn next(serving: Option<&mut Serving>, is_deaf: bool) -> Served {
+        let Some(serving) = serving else {
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::select! {
+                biased;
+                accepted = serving.listener.accept() => match accepted {
+                    Ok((stream, _)) => return Served::Connected(stream),
+                    // Out of descriptors, or a client that was gone at once.
+                    Err(_) => tokio::time::sleep(AGAIN).await,
+                },
+                said = serving.adapter.next(), if !serving.is_gone && !is_deaf => {
+                    serving.is_gone = matches!(said, Said::Ended(_));
+                    return Served::Said(said);
+                }
+            }
+        }
+    }
+
+    /// The adapter, if it has answered the end of its case.
+    pub(super) fn into_adapter(self) -> Option<Adapter> {
+        // A case that has told it nothing has nothing to end.
+        let is_idle = self.is_ended || self.calls.is_empty();
+        (is_idle && !self.is_gone).then_some(self.adapter)
+    }
+}
+
+/// Why a case is skipped with this adapter.
+fn cannot_play(adapter: &Adapter, case: &Case) -> Option<String> {
+    let abilities = adapter.abilities();
+    if !abilities.versions.contains(&case.version) {
+        return Some(format!("the client does not speak {}", case.version));
+    }
+    let told = case.script.exchanges().flat_map(|steps| every(steps));
+    let mut verbs = told.filter_map(|step| match &step.what {
+        StepKind::Does { what, .. } => Some(what.verb.name()),
+        _ => None,
+    });
+    let lacks = |verb: &&str| !abilities.commands.iter().any(|known| known == verb);
+    verbs
+        .find(lacks)
+        .map(|verb| format!("the client cannot `{verb}`: its adapter has no such command"))
+}
+
+impl Driver<'_> {
+    /// Turns what happens at the client under test into events.
+    pub(super) fn served(&mut self, served: Served) {
+        let Some(serving) = &mut self.serving else { return };
+        let client = Arc::clone(&serving.client);
+        let said = match served {
+            Served::Connected(stream) => return self.connected(client, stream),
+            Served::Said(said) => said,
+        };
+        let answer = |serving: &Serving, id: u32| serving.calls.get(&id).copied();
+        let what = match said {
+            Said::Ended(how) => {
+                let stopped = Stop::BrokerGone(format!("the adapter is gone: {how}"));
+                let at = self.now();
+                let stopped = Happened::Stopped(Box::new(stopped));
+                return self.pending.push_back(Input::Local(at, stopped));
+            }
+            Said::Noise(line) => Application::Said(line),
+            Said::Message(message) => {
+                let id = match &message {
+                    Message::Taken(id) | Message::Refused(id, _) | Message::Unsupported(id, _) => Some(*id),
+                    Message::Ready(_) | Message::Event(..) => None,
+                };
+                if id.is_some() && id == serving.end {
+                    serving.is_ended = true;
+                    return;
+                }
+                match (message, id.and_then(|id| answer(serving, id))) {
+                    (Message::Taken(_), Some(id)) => Application::Took(id),
+                    (Message::Refused(_, why), Some(id)) => Application::Refused(id, why),
+                    (Message::Unsupported(_, why), Some(id)) => Application::Cannot(id, why),
+                    (Message::Event(name, text), _) if text.is_empty() => Application::Said(name),
+                    (Message::Event(name, text), _) => Application::Said(format!("{name} {text}")),
+                    // An answer to nothing of this case.
+                    (other, _) => Application::Said(other.line()),
+                }
+            }
+        };
+        self.packets += 1;
+        let at = self.now();
+        self.pending.push_back(Input::Event(Event {
+            at,
+            client,
+            connection: 0,
+            step: None,
+            author: Author::Peer,
+            what: What::Application(what),
+        }));
+        if self.packets > self.packets_max() {
+            self.pending.push_back(Input::Local(at, Happened::Flood));
+            self.deaf = true;
+            self.lines
+                .values()
+                .chain(&self.left)
+                .for_each(|line| line.set_reading(false));
+        }
+    }
+
+    /// A client under test has opened a connection.
+    fn connected(&mut self, client: ClientName, stream: TcpStream) {
+        // What is small goes out at once. If that cannot be set, it goes out later.
+        let _ = stream.set_nodelay(true);
+        self.opened += 1;
+        let number = self.opened;
+        let line = Line::over(Link::tcp(stream), Arc::clone(&client), number, self.sender.clone());
+        self.dialogues.insert(number, Dialogue::new(self.version));
+        self.left.extend(self.lines.insert(Arc::clone(&client), line));
+        let at = self.now();
+        self.pending.push_back(Input::Event(Event {
+            at,
+            client,
+            connection: number,
+            step: None,
+            author: Author::Peer,
+            what: What::Open,
+        }));
+    }
+
+    /// Tells the application of the client under test something.
+    pub(super) fn tell(
+        &mut self,
+        client: ClientName,
+        step: Option<StepId>,
+        id: u32,
+        verb: Verb,
+        packet: Option<Packet>,
+        shown: String,
+    ) {
+        let author = match &step {
+            Some(step) if step.number > 0 => Author::Script,
+            _ => Author::Setup,
+        };
+        let told = What::Application(Application::Told { id, command: shown });
+        self.note_at(client, 0, step, author, told);
+        let Some(serving) = &mut self.serving else { return };
+        let command = match packet {
+            Some(packet) => Command::of(packet, &serving.endpoint),
+            None => (verb == Verb::Reconnect).then_some(Command::Reconnect),
+        };
+        match command {
+            Some(command) => {
+                let request = serving.adapter.tell(command);
+                serving.calls.insert(request, id);
+            }
+            None => self.stop(Stop::Error(format!("`{}` is no command of the contract", verb.name()))),
+        }
+    }
+
+    /// Tells the adapter that the case is over, and waits until it has dropped everything of it.
+    pub(super) async fn end_case(&mut self, _client: ClientName) {
+        let Some(serving) = &mut self.serving else { return };
+        serving.end = Some(serving.adapter.tell(Command::End));
+        while self
+            .serving
+            .as_ref()
+            .is_some_and(|serving| !serving.is_ended && !serving.is_gone)
+            && !self.deaf
+        {
+            tokio::select! {
+                Some(arrival) = self.arrivals.recv() => self.arrived(arrival),
+                served = Serving::next(self.serving.as_mut(), self.deaf) => self.served(served),
+            }
+        }
+    }
+}

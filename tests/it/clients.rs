@@ -1,0 +1,322 @@
+//! Tests of clients, tested: the reference client passes every case, each claim fails when it breaks the statement, and
+//! clients that do next to nothing pass no case. Adapters that misbehave get a verdict and leave nothing behind.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mqttspec::adapter::{Abilities, COMMANDS, Command, Message, Request};
+use mqttspec::client::{self, Disobey};
+use mqttspec::harness::{check_adapter, reference_client};
+use mqttspec::play::{Player, Settings};
+use mqttspec::scenario::{Case, Files};
+use mqttspec::statements::Version;
+use mqttspec::suite::{self, RunOptions, RunResult, Target, Verdict};
+use mqttspec::sut::{Adapter, AdapterSource, BoxFuture, Clients, Process, StartError, live_groups};
+use mqttspec::wire::{Packet, Side, encode_bytes};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use crate::support::program::run as mqttspec;
+
+fn cases() -> Vec<Arc<Case>> {
+    let scenarios = Files::embedded_for(Side::Client)
+        .load_all()
+        .expect("they are well-formed");
+    scenarios.into_iter().flat_map(|s| s.cases).map(Arc::new).collect()
+}
+
+/// Plays cases with a response timeout. One within which a busy machine gets nothing done is void, and the case is an error.
+async fn play(cases: &[Arc<Case>], target: &Target, response_timeout: Duration) -> Arc<RunResult> {
+    play_by(&player(response_timeout), cases, target).await
+}
+
+fn player(response_timeout: Duration) -> Player {
+    let settings = Settings {
+        patience: response_timeout,
+        ..Settings::default()
+    };
+    Player::new(settings, 1)
+}
+
+async fn play_by(player: &Player, cases: &[Arc<Case>], target: &Target) -> Arc<RunResult> {
+    let (events, _) = mpsc::unbounded_channel();
+    let (_stop, stopped) = tokio::sync::watch::channel(false);
+    let options = RunOptions::default();
+    let result = suite::run(cases, target, player, &options, events, stopped).await;
+    result.expect("the target can be started")
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Runtime::new().expect("a runtime can be made")
+}
+
+fn unlike(result: &RunResult, wanted: &[Verdict]) -> Vec<String> {
+    let others = result.cases.iter().filter(|case| !wanted.contains(&case.verdict));
+    let shown = others.map(|case| format!("{} {}: {:?}", case.id, case.verdict.name(), case.reason));
+    shown.collect()
+}
+
+#[test]
+fn the_reference_client_passes_every_case() {
+    let cases = cases();
+    assert!(cases.len() >= 70, "{}", cases.len());
+    let result = runtime().block_on(play(
+        &cases,
+        &reference_client(Disobey::default()),
+        Duration::from_secs(5),
+    ));
+    let others = unlike(&result, &[Verdict::Pass]);
+    assert!(others.is_empty(), "{}", others.join("\n"));
+}
+
+/// Every statement that the reference client can break is claimed, and every claim notices that it is broken.
+#[test]
+fn every_claim_fails_if_the_statement_is_broken() {
+    let cases = cases();
+    let claimed: BTreeSet<_> = cases.iter().flat_map(|case| &case.proves).copied().collect();
+    assert_eq!(
+        claimed,
+        client::statements(),
+        "what cases claim, and what the reference client can break"
+    );
+    let unnoticed = runtime().block_on(async {
+        let player = player(Duration::from_secs(2));
+        let mut walk = tokio::task::JoinSet::new();
+        for statement in claimed {
+            let claim: Vec<Arc<Case>> = cases
+                .iter()
+                .filter(|c| c.proves.contains(&statement))
+                .cloned()
+                .collect();
+            let player = player.clone();
+            walk.spawn(async move {
+                let target = reference_client(Disobey::statement(statement));
+                let result = play_by(&player, &claim, &target).await;
+                let missed = unlike(&result, &[Verdict::Fail]).into_iter();
+                missed.map(|case| format!("{statement}: {case}")).collect::<Vec<_>>()
+            });
+        }
+        walk.join_all().await.concat()
+    });
+    assert!(unnoticed.is_empty(), "{}", unnoticed.join("\n"));
+}
+
+/// What a dull client does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dull {
+    /// Says yes to everything, and opens no connection.
+    SaysYes,
+    /// Sends its CONNECT, reads what comes, and says nothing more.
+    ConnectsOnly,
+    /// Sends its CONNECT, and reads nothing.
+    Mute,
+    /// Sends its CONNECT, and closes when anything comes.
+    ClosesAtOnce,
+}
+
+impl AdapterSource for Dull {
+    fn start(&self) -> BoxFuture<'_, Result<Adapter, StartError>> {
+        let (requests, mut inbox) = mpsc::unbounded_channel::<String>();
+        let (outbox, lines) = mpsc::unbounded_channel();
+        let dull = *self;
+        tokio::spawn(async move {
+            let ready = Message::Ready(Abilities {
+                name: "dull".to_owned(),
+                version: None,
+                versions: Version::ALL.to_vec(),
+                commands: COMMANDS.map(str::to_owned).to_vec(),
+            });
+            let _ = outbox.send(ready.line());
+            let mut connection = None;
+            let mut last = None;
+            while let Some(line) = inbox.recv().await {
+                let request = Request::read(&line).expect("requests are right");
+                match request.command {
+                    Command::Connect(endpoint, connect) => last = Some((endpoint, connect)),
+                    Command::End => (last, connection) = (None, None),
+                    Command::Reconnect => {}
+                    _ => {
+                        let _ = outbox.send(Message::Taken(request.id).line());
+                        continue;
+                    }
+                }
+                if let (Some((endpoint, connect)), true) = (&last, dull != Dull::SaysYes) {
+                    let mut stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
+                        .await
+                        .unwrap();
+                    let bytes = encode_bytes(&Packet::Connect(connect.clone()), endpoint.version);
+                    stream.write_all(&bytes).await.unwrap();
+                    connection = Some(tokio::spawn(async move {
+                        let mut buffer = [0; 1024];
+                        match dull {
+                            Dull::ClosesAtOnce => drop(stream.read(&mut buffer).await),
+                            Dull::Mute => std::future::pending().await,
+                            _ => while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {},
+                        }
+                    }));
+                }
+                let _ = outbox.send(Message::Taken(request.id).line());
+            }
+            drop(connection);
+        });
+        Box::pin(async move {
+            let started = Adapter::within_process(requests, lines).await;
+            started.map_err(|error| StartError::Own {
+                broker: "a dull client",
+                error: error.into(),
+            })
+        })
+    }
+
+    fn log_tail(&self, _limit: usize) -> Option<String> {
+        None
+    }
+}
+
+fn target(source: Arc<dyn AdapterSource>) -> Target {
+    Target {
+        launcher: Arc::new(Clients::new(source)),
+        ..reference_client(Disobey::default())
+    }
+}
+
+#[test]
+fn clients_that_do_next_to_nothing_pass_no_case() {
+    let cases = cases();
+    for dull in [Dull::SaysYes, Dull::ConnectsOnly, Dull::Mute, Dull::ClosesAtOnce] {
+        let result = runtime().block_on(play(&cases, &target(Arc::new(dull)), Duration::from_secs(2)));
+        let passed: Vec<&str> = result
+            .cases
+            .iter()
+            .filter(|c| c.verdict == Verdict::Pass)
+            .map(|c| c.id.as_str())
+            .collect();
+        assert!(passed.is_empty(), "{dull:?} passes {}", passed.join(", "));
+        if dull == Dull::SaysYes {
+            // It violates nothing, and shows nothing.
+            let others = unlike(&result, &[Verdict::Skip]);
+            assert!(others.is_empty(), "{}", others.join("\n"));
+        }
+    }
+}
+
+/// A client behind a shell script.
+fn script(text: &str) -> Target {
+    let command = ["/bin/sh", "-c", text].map(str::to_owned).to_vec();
+    let process = Process::of_command(command, Duration::from_secs(10));
+    target(process.adapters(Path::new("/")).expect("a folder can be made"))
+}
+
+const READY: &str =
+    r#"echo '{"event":"ready","contract":1,"name":"x","versions":["v5"],"commands":["connect","publish","end"]}'"#;
+
+#[test]
+fn an_adapter_that_misbehaves_gets_a_verdict_and_leaves_nothing() {
+    let all = cases();
+    let one: Vec<Arc<Case>> = all
+        .iter()
+        .filter(|case| case.id == "clients/connect/basic@v5")
+        .cloned()
+        .collect();
+    let verdict = |text: String| {
+        let result = runtime().block_on(play(&one, &script(&text), Duration::from_secs(2)));
+        (
+            result.cases[0].verdict,
+            result.cases[0].reason.clone().unwrap_or_default(),
+        )
+    };
+    let (crash, why) = verdict(format!("{READY}; read -r line; exit 3"));
+    assert_eq!(crash, Verdict::Crash, "{why}");
+    let (hang, why) = verdict(format!("{READY}; sleep 1000 & sleep 1000"));
+    assert_eq!(
+        (hang, why.as_str()),
+        (Verdict::Fail, "the application did not answer `connect` within 2 s")
+    );
+    let (flood, why) = verdict(format!("{READY}; read -r line; while :; do echo rubbish; done"));
+    assert_eq!(flood, Verdict::Fail, "{why}");
+    assert!(why.starts_with("the client does not stop sending"), "{why}");
+    let (none, why) = verdict("echo hello; exit 1".to_owned());
+    assert_eq!(none, Verdict::Error, "{why}");
+    assert!(why.contains("it wrote: \"hello\""), "{why}");
+    assert_eq!(live_groups(), 0);
+}
+
+#[test]
+fn a_profile_with_an_adapter_is_a_target() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_mqttspec");
+    let profile = format!("name: own\nclient: {{ adapter: [{program}, client] }}\n");
+    std::fs::write(folder.path().join("own.yaml"), profile).unwrap();
+    let ended = mqttspec(folder.path(), &["run", "own.yaml", "-e", "clients/qos1/"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.text);
+    assert!(ended.text.contains("own mqttspec-client"), "{}", ended.text);
+    let ended = mqttspec(
+        folder.path(),
+        &[
+            "run",
+            "--tests",
+            "client",
+            "--fault",
+            "v5:MQTT-4.3.2-4",
+            "-e",
+            "clients/qos1/received@v5",
+        ],
+    );
+    assert_eq!(ended.code, Some(1), "{}", ended.text);
+    assert!(
+        ended
+            .text
+            .contains("c -> PUBACK: { packet_id: 7 }: no PUBACK came within"),
+        "{}",
+        ended.text
+    );
+    // A profile of a client plays no case of a broker, and a broker none of a client.
+    let ended = mqttspec(folder.path(), &["run", "own.yaml", "-e", "qos2/dup-before-pubrel"]);
+    assert!(ended.text.contains("no case"), "{}", ended.text);
+    let ended = mqttspec(folder.path(), &["run", "-e", "clients/qos1/received"]);
+    assert!(ended.text.contains("no case"), "{}", ended.text);
+}
+
+#[test]
+fn an_adapter_is_tried_against_the_contract() {
+    let report = |command: Vec<String>| {
+        runtime()
+            .block_on(check_adapter(command, Path::new("/"), Duration::from_secs(10)))
+            .expect("it starts")
+    };
+    let own = report([env!("CARGO_BIN_EXE_mqttspec"), "client"].map(str::to_owned).to_vec());
+    assert!(own.is_good, "{:#?}", own.lines);
+    assert_eq!(
+        own.lines,
+        [
+            &format!("ok    ready: mqttspec-client ({})", env!("CARGO_PKG_VERSION")),
+            "ok    versions: v3.1, v3.1.1, v5",
+            "ok    `connect`",
+            "ok    `publish`",
+            "ok    `subscribe` (refused without a connection: it is not connected)",
+            "ok    `unsubscribe` (refused without a connection: it is not connected)",
+            "ok    `reconnect`",
+            "ok    `disconnect` (refused without a connection: it is not connected)",
+            "ok    `end`",
+            "ok    it ended when its input ended",
+        ]
+    );
+    let deaf = ["/bin/sh", "-c", &format!("{READY}; echo hm; exec sleep 1000")]
+        .map(str::to_owned)
+        .to_vec();
+    let deaf = report(deaf);
+    assert!(!deaf.is_good);
+    assert!(
+        deaf.lines[2].starts_with("wrong a line that is no message: \"hm\""),
+        "{:#?}",
+        deaf.lines
+    );
+    assert!(
+        deaf.lines[3].starts_with("wrong `connect` was not answered within 2 s"),
+        "{:#?}",
+        deaf.lines
+    );
+}
