@@ -17,6 +17,7 @@ use crate::scenario::{Case, aliases};
 use crate::suite::{self, CaseResult, LookLimit, RunOptions, RunResult, Target, Verdict, nearest};
 use crate::sut::Instance;
 use crate::transport::Transport;
+use crate::wire::Side;
 
 use super::args::ReproArgs;
 use super::files::write;
@@ -85,8 +86,14 @@ impl Played {
 
 async fn play(args: &ReproArgs, case: &Arc<Case>) -> Result<Exit, Exit> {
     let stopped = interrupt::watch();
-    let (mut target, mut settings) =
-        target::target(args.target.as_deref(), &args.fault, &args.free, &args.reach).await?;
+    let (mut target, mut settings) = target::target(
+        args.target.as_deref(),
+        Side::Server,
+        &args.fault,
+        &args.free,
+        &args.reach,
+    )
+    .await?;
     // What is expected to fail is a failure here.
     target.known = Vec::new();
     settings.patience = args.response_timeout.unwrap_or(settings.patience);

@@ -190,7 +190,7 @@ impl Display for Failure {
 
 impl FailureKind {
     /// The words, if this side is under test.
-    pub(super) fn told(&self, tests: Side) -> String {
+    pub fn told(&self, tests: Side) -> String {
         self.words(&seconds, name_of(tests))
     }
 

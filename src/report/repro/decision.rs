@@ -9,7 +9,7 @@ use super::pieces::Pieces;
 use crate::play::{Failure, FailureKind, Stage};
 use crate::scenario::{Acks, ClientSpec, Expect, PacketPattern, Step, StepKind, Take, Within};
 use crate::transcript::{Transcript, What};
-use crate::wire::{PacketType, Version};
+use crate::wire::{PacketType, Side, Version};
 
 /// How long a script waits at least for what must come.
 const LEAST: Duration = Duration::from_secs(3);
@@ -321,7 +321,7 @@ impl Question<'_> {
                     lines: vec!["list(until(1))".to_owned(), format!("right() if {c}.open else fault()")],
                 })
             }
-            other => Err(Obstacle::Expectation(other.to_string())),
+            other => Err(Obstacle::Expectation(other.told(Side::Server))),
         }
     }
 

@@ -183,6 +183,7 @@ impl Walk<'_> {
             (What::Lifecycle(_), _) => return Err(Obstacle::Lifecycle),
             (What::WebSocket(_), _) => return Err(Obstacle::WebSocket),
             (What::Gap(_), _) => return Err(Obstacle::Damaged),
+            (What::Application(_), _) => return Err(Obstacle::Client),
             (What::Open, _) => {
                 self.before(event.step.as_ref());
                 self.out.connected.retain(|name| *name != client);

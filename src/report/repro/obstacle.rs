@@ -7,6 +7,8 @@ use std::fmt::{self, Display, Formatter};
 pub enum Obstacle {
     /// The broker is restarted or killed.
     Lifecycle,
+    /// A client is under test.
+    Client,
     /// The case is about WebSocket.
     WebSocket,
     /// A client stops reading for a while.
@@ -35,6 +37,7 @@ impl Display for Obstacle {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Obstacle::Lifecycle => f.write_str("the case restarts or kills the broker"),
+            Obstacle::Client => f.write_str("the case tests a client, and a script is a client itself"),
             Obstacle::WebSocket => f.write_str("the case is about WebSocket, and a script speaks plain TCP"),
             Obstacle::StopsReading => f.write_str("a client of the case stops reading"),
             Obstacle::Split => f.write_str("the case sends bytes in several writes, and where they end matters"),

@@ -47,7 +47,7 @@ impl Page<'_> {
             for (at, awaited) in failure.awaited.iter().enumerate() {
                 let label = if at == 0 { "expected" } else { "or      " };
                 let _ = writeln!(out, "{label}  {}", self.steady(&awaited.what));
-                let _ = writeln!(out, "          {}", self.steady(&awaited.why.to_string()));
+                let _ = writeln!(out, "          {}", self.steady(&awaited.why()));
             }
             if failure.awaited.is_empty() {
                 let _ = writeln!(out, "{}", self.steady(&failure.to_string()));
@@ -119,7 +119,7 @@ impl Page<'_> {
                 }
                 What::End(End::HalfClose) => writeln!(out, "{} {arrow} half-closes", event.client),
                 What::End(end) => writeln!(out, "{} {arrow} closes the connection ({end})", event.client),
-                What::WebSocket(_) | What::Gap(_) | What::Lifecycle(_) => Ok(()),
+                What::WebSocket(_) | What::Gap(_) | What::Lifecycle(_) | What::Application(_) => Ok(()),
             };
         }
         out
