@@ -223,13 +223,14 @@ async fn checked<'s>(
         match tell_apart(&repro.script, faulty, sound, case).await? {
             Ran::Tells => {
                 let checked = "It was run: 1 at this broker, 0 at the reference broker of mqttspec.";
-                return Ok((repro, checked.to_owned()));
+                return Ok((repro, format!("{checked}{}", left_out(case, &repro))));
             }
             Ran::NoPython => {
                 print_error(&format!(
                     "note: the script was not run, because there is no {PYTHON} here\n"
                 ));
-                return Ok((repro, "It was not run.".to_owned()));
+                let checked = format!("It was not run.{}", left_out(case, &repro));
+                return Ok((repro, checked));
             }
             Ran::DoesNot(at_faulty, at_sound) => codes = (at_faulty, at_sound),
         }
@@ -241,6 +242,15 @@ async fn checked<'s>(
         code(codes.1)
     );
     Err(none(&why))
+}
+
+/// What is said of a script that leaves out the control of the case: it is too long with it, or does not tell the brokers apart.
+fn left_out(case: &Case, repro: &Repro<'_>) -> &'static str {
+    if case.script.control.is_some() && !repro.has_control {
+        " It leaves out the control of the case."
+    } else {
+        ""
+    }
 }
 
 /// Runs a script against both brokers.
