@@ -119,6 +119,15 @@ function chapterOrder(a, b) {
   return 0;
 }
 
+/** The cause of a deviation of one broker, the chosen one or the first; `null` if there is none. */
+function cause(c) {
+  const broker = Number(asked.broker || 0);
+  const found = data.brokers[broker].causes[c.cells[broker]?.k];
+  if (!found) return null;
+  const [verdict, scenario, text] = found;
+  return `${verdicts[verdict]} · ${scenario ? `${scenario}: ` : ""}${text}`;
+}
+
 /** The rows to show, in groups: each row has cases, and, if it is a statement, the statement. Otherwise its cases are one at each
     version. */
 function groups() {
@@ -134,16 +143,15 @@ function groups() {
       const some = of.get(statement.index);
       if (some && (!wanted || fits(statement.token.toLowerCase(), wanted))) add(chapter(statement), { statement, cases: some });
     }
-  } else if (asked.rows === "causes") {
-    // Of one broker: the chosen one, or the first.
-    const broker = Number(asked.broker || 0);
-    for (const c of taken) {
-      const cause = data.brokers[broker].causes[c.cells[broker]?.k];
-      if (cause) add(`${verdicts[cause[0]]} · ${cause[1] ? `${cause[1]}: ` : ""}${cause[2]}`, { cases: [c] });
-    }
   } else {
+    const names = {
+      topic: (c) => c.topic,
+      section: (c) => (c.statements.length ? chapter(statements[c.statements[0]]) : "no statement"),
+      causes: cause,
+    };
     for (const c of taken) {
-      const name = asked.rows === "section" ? (c.statements.length ? chapter(statements[c.statements[0]]) : "no statement") : c.topic;
+      const name = names[asked.rows](c);
+      if (name === null) continue;
       const key = `${name} ${stem(c)}`;
       if (joined.has(key)) joined.get(key).cases.push(c);
       else {
@@ -154,7 +162,7 @@ function groups() {
     }
   }
   let all = [...found].map(([name, rows]) => ({ name, rows, cases: [...new Set(rows.flatMap((r) => r.cases))] }));
-  if (asked.rows === "causes") all.sort((a, b) => b.rows.length - a.rows.length);
+  if (asked.rows === "causes") all.sort((a, b) => b.cases.length - a.cases.length);
   else if (asked.rows !== "topic") all = all.sort((a, b) => chapterOrder(a.name, b.name));
   for (const group of all) if (asked.rows === "statements") {
     const key = (row) => row.statement.token.replace(/\d+/g, (n) => n.padStart(4, "0"));
