@@ -143,7 +143,7 @@ class Book:
             "| | |",
             "| --- | --- |",
             f"| level | {statement['level']} |",
-            f"| section | {statement['section']}, {statement['title']} |",
+            f"| section | [{statement['section']}]({statement['link']}), {statement['title']} |",
             f"| binds | {binds} |",
             f"| a violation shows | {SEEN[statement['observe']]} |",
             f"| caught | {statement['caught']}{': ' + statement['reason'] if statement['reason'] else ''} |",
