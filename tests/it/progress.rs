@@ -7,7 +7,7 @@ fn on_terminal(columns: u16, term: &str, more: &str) -> String {
     let dir = tempfile::tempdir().expect("a folder");
     let program = assert_cmd::cargo::cargo_bin("mqttspec");
     let run = format!(
-        "stty cols {columns}; {} run -e qos2/ -e properties/ {more}",
+        "stty rows 24 cols {columns}; {} run -e qos2/ -e properties/ {more}",
         program.display()
     );
     let output = Command::new("script")
