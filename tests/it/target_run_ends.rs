@@ -121,6 +121,15 @@ fn wait_until_gone(ids: [u32; 2]) {
     }
 }
 
+/// The watchdog removes the folder when the broker is gone.
+fn wait_until_removed(folder: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while folder.exists() {
+        assert!(Instant::now() < deadline, "{} is still there", folder.display());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn brokers_end_when_a_run_is_killed() {
     let mut run = run("wait");
@@ -128,8 +137,7 @@ fn brokers_end_when_a_run_is_killed() {
     run.process.kill().unwrap();
     run.process.wait().unwrap();
     wait_until_gone(run.ids);
-    // After SIGKILL no process is left to remove it.
-    std::fs::remove_dir_all(run.folder).unwrap();
+    wait_until_removed(&run.folder);
 }
 
 #[test]
@@ -138,7 +146,7 @@ fn brokers_end_when_a_run_exits_or_aborts() {
         let mut run = run(end);
         run.process.wait().unwrap();
         wait_until_gone(run.ids);
-        std::fs::remove_dir_all(run.folder).unwrap();
+        wait_until_removed(&run.folder);
     }
 }
 

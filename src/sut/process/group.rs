@@ -1,15 +1,15 @@
 //! The process groups that this run has started, and the guarantee that none outlives it.
 //!
 //! Three things end a group: its owner (a `Spawned` that is dropped), [`kill_all`] (for Ctrl-C), and, when this process
-//! is itself killed and can do nothing more, a small watchdog: one `sh` per run that learns of every group over a pipe
-//! and kills what is left when the pipe closes. The kernel closes it however the run ends. `PR_SET_PDEATHSIG` would
+//! is itself killed and can do nothing more, a small watchdog: one `sh` per run that learns of every group over a pipe,
+//! and when the pipe closes kills what is left and removes its folders. The kernel closes it however the run ends. `PR_SET_PDEATHSIG` would
 //! reach only the first process of a group, is bound to the thread that started it, and needs unsafe code; the watchdog
 //! needs none.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,18 +45,28 @@ fn groups() -> MutexGuard<'static, Groups> {
     GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the watchdog runs: it keeps the list of groups, and kills them once its input ends. It ignores the signals that
-/// a terminal sends to everybody.
+/// What the watchdog runs: it keeps the list of groups, and once its input ends it kills them and removes their folders. It
+/// ignores the signals that a terminal sends to everybody. A folder in which a killed process was still writing is removed at
+/// the second attempt.
 const WATCHDOG: &str = r#"
 trap '' HUP INT TERM QUIT
 live=' '
-while read -r what group; do
+folders=
+while read -r what group folder; do
   case $what in
-    start) live="$live$group " ;;
+    start)
+      live="$live$group "
+      [ -z "$folder" ] || folders="$folders$group $folder
+" ;;
     end) case $live in *" $group "*) live="${live%% $group *} ${live#* $group }" ;; esac ;;
   esac
 done
 for group in $live; do kill -s KILL -- "-$group" 2>/dev/null; done
+printf %s "$folders" | while read -r group folder; do
+  case $live in
+    *" $group "*) rm -rf -- "$folder" || { sleep 1; rm -rf -- "$folder"; } ;;
+  esac
+done
 "#;
 
 /// Notes a group that has just been started.
@@ -65,18 +75,28 @@ for group in $live; do kill -s KILL -- "-$group" 2>/dev/null; done
 /// The watchdog could not be started. The group is noted all the same, and has to be ended by its owner.
 pub(super) fn enter(group: GroupId, folder: Option<PathBuf>) -> std::io::Result<()> {
     let mut groups = groups();
+    let line = started(group, folder.as_ref());
     groups.live.insert(group, folder);
     if let Some((_, pipe)) = &mut groups.watchdog
-        && writeln!(pipe, "start {group}").is_ok()
+        && pipe.write_all(line.as_bytes()).is_ok()
     {
         return Ok(());
     }
-    groups.watchdog = Some(start_watchdog(groups.live.keys())?);
+    groups.watchdog = Some(start_watchdog(&groups.live)?);
     Ok(())
 }
 
+/// What the watchdog is told of a group. A folder that does not fit on a line is left out, and stays.
+fn started(group: GroupId, folder: Option<&PathBuf>) -> String {
+    let folder = folder.and_then(|folder| folder.to_str());
+    match folder.filter(|folder| Path::new(folder).is_absolute() && !folder.contains('\n')) {
+        Some(folder) => format!("start {group} {folder}\n"),
+        None => format!("start {group}\n"),
+    }
+}
+
 /// Starts a watchdog over these groups.
-fn start_watchdog<'a>(live: impl Iterator<Item = &'a GroupId>) -> std::io::Result<(Child, ChildStdin)> {
+fn start_watchdog(live: &BTreeMap<GroupId, Option<PathBuf>>) -> std::io::Result<(Child, ChildStdin)> {
     let mut shell = Command::new("/bin/sh");
     shell
         .args(["-c", WATCHDOG])
@@ -87,8 +107,8 @@ fn start_watchdog<'a>(live: impl Iterator<Item = &'a GroupId>) -> std::io::Resul
         .process_group(0);
     let mut child = ports::while_none_is_looked_at(|| shell.spawn())?;
     let mut pipe = child.stdin.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
-    for group in live {
-        writeln!(pipe, "start {group}")?;
+    for (group, folder) in live {
+        pipe.write_all(started(*group, folder.as_ref()).as_bytes())?;
     }
     Ok((child, pipe))
 }
