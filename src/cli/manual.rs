@@ -1,5 +1,8 @@
 //! `mqttspec man` and `mqttspec completions`: what is made of the command line's definition.
 
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::Path;
 
 use super::out::{fail, print};
@@ -22,10 +25,13 @@ pub fn man(dir: Option<&Path>) -> Exit {
             if let Err(error) = clap_mangen::Man::new(command).render(&mut page) {
                 return fail(Exit::Unreachable, format!("the manual page cannot be made: {error}"));
             }
-            print(&String::from_utf8_lossy(&page));
+            print(&(String::from_utf8_lossy(&page).into_owned() + &more()));
         }
         Some(dir) => {
-            let written = std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(command, dir));
+            let written = std::fs::create_dir_all(dir)
+                .and_then(|()| clap_mangen::generate_to(command, dir))
+                .and_then(|()| OpenOptions::new().append(true).open(dir.join("mqttspec.1")))
+                .and_then(|mut page| page.write_all(more().as_bytes()));
             if let Err(error) = written {
                 return fail(
                     Exit::Unreachable,
@@ -35,6 +41,20 @@ pub fn man(dir: Option<&Path>) -> Exit {
         }
     }
     Exit::Ok
+}
+
+/// What the page of the program has beyond the definition of the command line.
+fn more() -> String {
+    let mut text = ".SH \"EXIT STATUS\"\n".to_owned();
+    for exit in Exit::ALL {
+        let _ = writeln!(text, ".TP\n\\fB{}\\fR\n{}", exit.code(), exit.meaning());
+    }
+    let command = help::command();
+    let pages = command
+        .get_subcommands()
+        .map(|sub| format!("mqttspec\\-{}(1)", sub.get_name()));
+    let _ = writeln!(text, ".SH \"SEE ALSO\"\n{}", pages.collect::<Vec<_>>().join(", "));
+    text
 }
 
 #[cfg(test)]
@@ -50,5 +70,11 @@ mod tests {
             let text = std::fs::read_to_string(&page).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
             assert!(text.contains(".SH SYNOPSIS"), "{name}");
         }
+        let page = std::fs::read_to_string(dir.path().join("man1/mqttspec.1")).unwrap();
+        assert!(
+            page.contains(".SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\nEverything is as expected.\n"),
+            "{page}"
+        );
+        assert!(page.contains("mqttspec\\-run(1)"), "{page}");
     }
 }
