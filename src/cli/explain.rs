@@ -1,10 +1,11 @@
 //! `mqttspec explain`
 
 use crate::reference::{Disobey, honoured_at};
-use crate::scenario::Case;
+use crate::scenario::{Case, Scenario};
 use crate::statements::{
-    Binds, Freedom, Observe, Statement, StatementId, SwitchLevel, catalogue, freedoms, section_url,
+    Binds, Freedom, Observe, Statement, StatementId, SwitchLevel, Version, catalogue, freedoms, section_url,
 };
+use crate::sut::Glob;
 
 use super::args::ExplainArgs;
 use super::out::{fail, print};
@@ -15,14 +16,51 @@ pub fn explain(args: &ExplainArgs) -> Exit {
     if let Some(freedom) = freedoms().iter().find(|f| f.name == args.statement) {
         return explain_freedom(freedom, args);
     }
-    let statement = match catalogue().resolve(&args.statement) {
-        Ok(statement) => statement,
-        Err(message) => return fail(Exit::Usage, message),
+    let found = meant(&args.statement);
+    let Some(first) = found.first() else {
+        return fail(Exit::Usage, set::no_statement(&args.statement));
     };
+    // The same id at several versions is explained at each, other statements are listed.
+    if found.iter().any(|statement| statement.id.id != first.id.id) {
+        print(&found.iter().map(|statement| line(statement)).collect::<String>());
+        return Exit::Ok;
+    }
     let scenarios = match set::scenarios(&args.set) {
         Ok(scenarios) => scenarios,
         Err(exit) => return exit,
     };
+    let texts: Vec<String> = found.iter().map(|statement| whole(statement, &scenarios)).collect();
+    print(&texts.join("\n"));
+    Exit::Ok
+}
+
+/// The statements that a word means: a token or an id, in letters of either case and with or without brackets; a pattern over
+/// ids; the end of an id, such as `4.3.3-2`; or a section, such as `4.3.3`.
+fn meant(word: &str) -> Vec<&'static Statement> {
+    let word = word.trim_matches(['[', ']']).to_ascii_lowercase();
+    let (version, bare) = match word.split_once(':') {
+        Some((version, bare)) => match version.parse::<Version>() {
+            Ok(version) => (Some(version), bare),
+            Err(_) => return Vec::new(),
+        },
+        None => (None, word.as_str()),
+    };
+    let (glob, behind) = (Glob::new(bare), format!("mqtt-{bare}"));
+    let fits = |statement: &&Statement| {
+        let id = statement.id.id.to_ascii_lowercase();
+        glob.matches(&id) || id == behind || statement.section == bare
+    };
+    let of_version = |statement: &&Statement| version.is_none_or(|version| statement.id.version == version);
+    catalogue().iter().filter(of_version).filter(fits).collect()
+}
+
+/// A statement among others.
+fn line(statement: &Statement) -> String {
+    format!("{}  {}  {}\n", statement.id, statement.level.keyword(), statement.says)
+}
+
+/// All that is known of a statement.
+fn whole(statement: &Statement, scenarios: &[Scenario]) -> String {
     let mut out = text(statement);
     let cases: Vec<&Case> = scenarios
         .iter()
@@ -65,8 +103,7 @@ pub fn explain(args: &ExplainArgs) -> Exit {
         out.push_str("\nWhat its section leaves open:\n");
         out.extend(left_open);
     }
-    print(&out);
-    Exit::Ok
+    out
 }
 
 /// What is said of a statement that binds a server only so far as it detects an error.

@@ -159,8 +159,8 @@ fn check_filters(select: &SelectArgs, all: &[impl AsRef<Outline>]) -> Result<(),
     Ok(())
 }
 
-/// Why no case proves what `--statement` asks for.
-fn no_statement(glob: &str) -> String {
+/// Why no case proves what `--statement` asks for, or why there is no statement of this name.
+pub fn no_statement(glob: &str) -> String {
     let plain = glob.trim_matches(['[', ']']).to_ascii_lowercase();
     let pattern = Glob::new(plain.as_str());
     let there = |text: &str| pattern.matches(&text.to_ascii_lowercase());
@@ -168,10 +168,13 @@ fn no_statement(glob: &str) -> String {
         return format!("no case proves `{glob}`; `mqttspec coverage` lists what each statement has");
     }
     let ids: Vec<String> = catalogue().iter().map(|s| s.id.to_string()).collect();
-    let bare = ids
-        .iter()
-        .map(|id| id.split_once(':').map_or(id.as_str(), |(_, bare)| bare));
-    let near = nearest(&plain.to_ascii_uppercase(), bare).or_else(|| nearest(glob, ids.iter().map(String::as_str)));
+    let tokens = || ids.iter().map(String::as_str);
+    let bare = tokens().map(|id| id.split_once(':').map_or(id, |(_, bare)| bare));
+    let near = if plain.contains(':') {
+        nearest(&plain, tokens())
+    } else {
+        nearest(&plain, bare)
+    };
     match near {
         Some(near) => format!("no statement fits `{glob}`; did you mean `{near}`?"),
         None => format!("no statement fits `{glob}`; `mqttspec coverage` lists them"),

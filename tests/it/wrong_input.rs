@@ -81,6 +81,38 @@ fn a_statement_is_found_in_any_letters_and_in_its_brackets() {
 }
 
 #[test]
+fn explain_takes_what_is_written_in_other_ways() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let explain = |word: &str| {
+        let output = mqttspec_in(dir.path(), &["explain", word]).assert().code(0);
+        String::from_utf8_lossy(&output.get_output().stdout).into_owned()
+    };
+    let one = explain("v5:MQTT-4.3.3-10");
+    assert!(one.starts_with("v5:MQTT-4.3.3-10\n"), "{one}");
+    for other in ["v5:mqtt-4.3.3-10", "[v5:MQTT-4.3.3-10]", "v5:4.3.3-10"] {
+        assert_eq!(explain(other), one, "{other}");
+    }
+    // Without a version: at each that has it.
+    let both = explain("mqtt-4.3.3-2");
+    assert!(
+        both.starts_with("v3.1.1:MQTT-4.3.3-2\n") && both.contains("\nv5:MQTT-4.3.3-2\n"),
+        "{both}"
+    );
+    // A section, and a pattern: a list.
+    let section = explain("v5:4.3.3");
+    assert!(
+        section.lines().any(|line| line.starts_with("v5:MQTT-4.3.3-10  MUST")),
+        "{section}"
+    );
+    assert!(explain("v5:MQTT-4.3.3-*").lines().all(|line| section.contains(line)));
+    refused(
+        &["explain", "v5:MQTT-4.3.3-99"],
+        2,
+        "no statement fits `v5:MQTT-4.3.3-99`; did you mean `v5:MQTT-4.3.3-9`?",
+    );
+}
+
+#[test]
 fn numbers_and_times_that_cannot_be() {
     let dir = tempfile::tempdir().expect("a folder");
     for (arguments, says) in [
