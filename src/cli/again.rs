@@ -23,6 +23,7 @@ enum Affects {
 const OPTIONS: &[(&str, Affects)] = &[
     ("scenarios", Affects::Play),
     ("also", Affects::Play),
+    ("tests", Affects::Play),
     ("transport", Affects::Play),
     ("ca", Affects::Play),
     ("cert", Affects::Play),
@@ -107,6 +108,7 @@ mod tests {
     const VALUES: &[(&str, &str)] = &[
         ("scenarios", "my scenarios"),
         ("also", "mine"),
+        ("tests", "client"),
         ("transport", "wss"),
         ("ca", "ca.pem"),
         ("cert", "c.pem"),

@@ -14,6 +14,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Snapshots", &["review", "accept", "reject"]),
     ("Captures", &["record", "audit", "replay", "import"]),
     ("The embedded broker", &["broker"]),
+    ("Clients under test", &["client", "adapter"]),
     ("The program", &["completions", "man", "help"]),
 ];
 
@@ -111,6 +112,20 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ),
             ("broker --fault v3.1.1:MQTT-4.3.3-2", "with a fault"),
         ],
+    ),
+    (
+        "client",
+        &[
+            ("client", "as an adapter on standard input and output"),
+            ("client --list-faults", "the statements that it can break"),
+        ],
+    ),
+    (
+        "adapter",
+        &[(
+            "adapter check -- python3 my_adapter.py",
+            "what it lacks, and what violates the contract",
+        )],
     ),
     (
         "record",

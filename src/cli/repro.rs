@@ -223,7 +223,8 @@ async fn checked<'s>(
         match tell_apart(&repro.script, faulty, sound, case).await? {
             Ran::Tells => {
                 let checked = "It was run: 1 at this broker, 0 at the reference broker of mqttspec.";
-                return Ok((repro, format!("{checked}{}", left_out(case, &repro))));
+                let checked = format!("{checked}{}", left_out(case, &repro));
+                return Ok((repro, checked));
             }
             Ran::NoPython => {
                 print_error(&format!(
