@@ -272,7 +272,7 @@ pub struct RunArgs {
     /// Write the results as JSON; `-` is standard output
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub json: Option<PathBuf>,
-    /// Which exchanges the JSON holds: those of cases that deviate or have a warning, or all
+    /// Which exchanges the JSON holds: those of cases that deviate and one for each warning, or all
     #[arg(long, value_name = "WHICH", default_value = "deviating", help_heading = "Reports")]
     pub exchanges: Exchanges,
     /// Write the results as JUnit XML

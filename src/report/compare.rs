@@ -553,6 +553,13 @@ mod tests {
             "{text}"
         );
         assert!(changes(&old, &old.clone().with_few_exchanges()).changes.is_empty());
+        // Of cases with the same warning the first shows it.
+        let mut twice = old.clone();
+        let mut again = old.cases[0].clone();
+        again.id = "qos2/passes-again@v3.1.1".to_owned();
+        twice.cases.push(again);
+        let twice = twice.with_few_exchanges();
+        assert!(!twice.cases[0].omitted && twice.cases[twice.cases.len() - 1].omitted);
     }
 
     #[test]

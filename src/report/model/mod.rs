@@ -383,13 +383,17 @@ impl Run {
         self
     }
 
-    /// The same without the exchanges of cases that need no one's attention: those that pass without a warning.
+    /// The same without the exchanges of cases that pass, but for the first with each warning: hundreds may have the same.
     #[must_use]
     pub fn with_few_exchanges(mut self) -> Run {
-        let passes = |case: &&mut Case| case.verdict == Verdict::Pass && case.advice.is_empty();
-        for case in self.cases.iter_mut().filter(passes) {
-            let kept = case.exchange.take();
-            case.omitted |= kept.is_some() || !case.transcript.is_empty();
+        let mut shown: BTreeSet<String> = BTreeSet::new();
+        for case in self.cases.iter_mut().filter(|case| case.verdict == Verdict::Pass) {
+            let before = shown.len();
+            shown.extend(case.advice.iter().map(|advice| advice.text.clone()));
+            if shown.len() > before {
+                continue;
+            }
+            case.omitted |= case.exchange.take().is_some() || !case.transcript.is_empty();
             (case.transcript, case.control) = (Vec::new(), Vec::new());
             (case.namespace, case.control_namespace) = (None, None);
         }
