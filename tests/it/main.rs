@@ -17,6 +17,7 @@ mod capture_speech;
 mod cargo_insta;
 mod claims;
 mod clients;
+mod committed_profiles;
 mod compare;
 mod coverage;
 mod crash;
