@@ -118,7 +118,7 @@ def filters(browser, file):
     expect(again.locator("#count")).to_have_text(count.inner_text())
     expect(again.locator("#statement")).to_have_value("v3.1.1:MQTT-4.3.3-2")
     page.click("#reset")
-    for rows in ["section", "statements", "topic"]:
+    for rows in ["section", "statements", "causes", "topic"]:
         page.select_option("#rows", rows)
         page.click("#expand")
         expect(page.locator("#table .rows [role=row]").first).to_be_visible()
@@ -158,7 +158,7 @@ def reading(browser, file):
     dialog.get_by_text("as a table").click()
     expect(dialog.locator(".events tbody tr").first).to_be_visible()
     assert dialog.locator(".events tbody tr").count() >= shown
-    expect(dialog.locator(".command code")).to_contain_text("mqttspec run -e qos2/dup-before-pubrel@v3.1.1 --trace always")
+    expect(dialog.locator(".command code")).to_contain_text("mqttspec run --fault v3.1.1:MQTT-4.3.3-2 -e qos2/dup-before-pubrel@v3.1.1 --trace always")
     browser.shot(page, "exchange")
     # The address opens the same result.
     again = browser.open(file, hash=page.evaluate("location.hash"))

@@ -119,9 +119,15 @@ function chapterOrder(a, b) {
   return 0;
 }
 
-/** The cause of a deviation of one broker, the chosen one or the first; `null` if there is none. */
+/** The broker whose deviations are shown by cause: the chosen one, or the first that deviates. */
+function culprit() {
+  const first = data.brokers.findIndex((b) => b.causes.length);
+  return asked.broker === "" ? Math.max(0, first) : Number(asked.broker);
+}
+
+/** The cause of a deviation of that broker; `null` if there is none. */
 function cause(c) {
-  const broker = Number(asked.broker || 0);
+  const broker = culprit();
   const found = data.brokers[broker].causes[c.cells[broker]?.k];
   if (!found) return null;
   const [verdict, scenario, text] = found;
@@ -168,7 +174,7 @@ function groups() {
     const key = (row) => row.statement.token.replace(/\d+/g, (n) => n.padStart(4, "0"));
     group.rows.sort((a, b) => (key(a) < key(b) ? -1 : 1));
   }
-  return { groups: all, count: taken.length };
+  return { groups: all, count: asked.rows === "causes" ? all.reduce((n, group) => n + group.cases.length, 0) : taken.length };
 }
 
 // --- Exchanges -----------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ function table() {
   if (!parts.length) parts.push(h("p", { class: "empty" }, asked.rows === "causes" ? "No case that matches the filter deviates." : "No case matches the filter."));
   grid.replaceChildren(head, ...parts);
   const what = asked.rows === "statements" ? `, ${plural(view.groups.reduce((n, g) => n + g.rows.length, 0), "statement")}` : "";
-  const causes = asked.rows === "causes" ? `, ${plural(view.groups.length, "cause")} of ${data.brokers[Number(asked.broker || 0)].label}` : "";
+  const causes = asked.rows === "causes" ? `, ${plural(view.groups.length, "cause")} of ${data.brokers[culprit()].label}` : "";
   $("count").textContent = `${plural(view.count, "case")}${what}${causes}`;
   $("expand").textContent = view.groups.every((g) => isOpen(g)) ? "Fold all" : "Expand all";
 }
