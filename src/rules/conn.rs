@@ -31,6 +31,8 @@ pub struct Conn {
     pub unknown_level: bool,
     pub connect: Option<Connect>,
     pub connects: u32,
+    /// When its last CONNECT was sent.
+    pub asked_at: Option<std::time::Duration>,
     /// How many packets of the client came after its CONNECT.
     pub said_since_connect: u64,
     /// The key of its client id in [`History`](super::history::History).

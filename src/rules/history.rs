@@ -232,7 +232,7 @@ impl History {
         };
         let after_goodbye = conn.client_left;
         if let Some(Packet::Connect(connect)) = &decoded.packet {
-            self.connects(number, connect);
+            self.connects(number, connect, event.at);
         }
         let version = self.conn(number).version.unwrap_or(self.version);
         let not_ours = decoded.packet_type.is_none_or(|t| !t.from_client(version));
@@ -300,9 +300,10 @@ impl History {
         }
     }
 
-    fn connects(&mut self, number: u32, connect: &Connect) {
+    fn connects(&mut self, number: u32, connect: &Connect, at: Duration) {
         let conn = self.conn(number);
         conn.connects += 1;
+        conn.asked_at = Some(at);
         conn.version = version_of(connect);
         conn.unknown_level = conn.version.is_none();
         conn.connect = Some(connect.clone());

@@ -87,8 +87,9 @@ fn stored(m: &Moment, earlier: &Conn, terms: SessionTerms) -> Option<bool> {
     }
     match (terms.expiry, earlier.broker_end) {
         (u32::MAX, _) => Some(true),
-        // The session ends with the connection, and that the broker has closed it is all that tells when this was.
-        (0, end) => end.map(|_| false),
+        // The session ends with the connection, and that the broker has closed it is all that tells when this was. If the
+        // new CONNECT came first, it may have continued the session.
+        (0, end) => (end? < m.conn.asked_at?).then_some(false),
         // It cannot have closed the connection before it last said something there.
         (seconds, _) => {
             let gone = m.event.at.saturating_sub(earlier.heard?);
@@ -147,9 +148,20 @@ mod tests {
         };
         assert_eq!(kept(60, false).breaches(), ["MQTT-3.2.2-3"]);
         assert!(kept(60, true).breaches().is_empty());
-        // It may have expired, or its connection has not ended.
+        // It may have expired, or its connection has not ended, or ended because of the CONNECT.
         assert!(kept(1, false).breaches().is_empty());
         assert!(kept(0, true).breaches().is_empty());
+        let taken_over = Talk::new(Version::V5)
+            .connected(1, "c")
+            .open(2)
+            .to(2, {
+                let mut second = connect(Version::V5, "c");
+                second.clean_start = false;
+                second.into()
+            })
+            .broker_closes(1)
+            .from(2, connack(0, true));
+        assert!(taken_over.breaches().is_empty());
     }
 
     #[test]
