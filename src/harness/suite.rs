@@ -244,6 +244,8 @@ impl Suite {
         self.options.strict
     }
 
+    /// What a failure is that rests on the rigour clause alone.
+    #[cfg(feature = "harness")]
     pub(super) fn weighs_rigour(&self) -> Rigour {
         self.options.rigour
     }
