@@ -87,39 +87,11 @@ impl Player {
 
     /// Plays a case once.
     pub async fn play(&self, case: &Case, instance: &dyn Instance) -> Played {
+        let mut played = self.with_control(case, instance).await;
         if case.header.tests == Side::Client {
-            return self.play_client(case, instance).await;
+            // What a client holds ends with the case, so there is nothing to clean up.
+            return played;
         }
-        let began = Instant::now();
-        let (transcript, mut end, advice) = self.exchange(case, Which::Case, instance).await;
-        let mut control = None;
-        let mut control_advice = Vec::new();
-        let mut missed = None;
-        // What only should be may be missing, and then too the control says whether this is a broker at all.
-        let met = matches!(end, PlayEnd::Met);
-        let is_should = case.level() == ScenarioLevel::Should && matches!(end, PlayEnd::Failed(_));
-        if (met || is_should) && case.script.control.is_some() {
-            let (transcript, control_end, advice) = self.exchange(case, Which::Control, instance).await;
-            control = Some(transcript);
-            control_advice = advice;
-            if met || !matches!(control_end, PlayEnd::Met) {
-                missed = match std::mem::replace(&mut end, control_end) {
-                    PlayEnd::Failed(failure) => Some(failure),
-                    _ => None,
-                };
-            }
-        }
-        if let Some(late) = self.void(case, &end, began) {
-            end = PlayEnd::Late(late);
-        }
-        let mut played = Played {
-            transcript,
-            control,
-            end,
-            advice,
-            control_advice,
-            missed,
-        };
         let namespace = self.namespaces.next();
         let cleaned = clean_up(&played, instance, &self.settings, &namespace).await;
         if let (Ok(_), Some(diary)) = (&cleaned, &self.settings.diary) {
@@ -144,17 +116,18 @@ impl Player {
         played
     }
 
-    /// Plays a case once against a client. No clean-up is needed: what the client holds ends with the case.
-    async fn play_client(&self, case: &Case, instance: &dyn Instance) -> Played {
+    /// The case, and its control if that has something to say.
+    async fn with_control(&self, case: &Case, instance: &dyn Instance) -> Played {
         let began = Instant::now();
-        let (transcript, mut end, advice) = self.serve(case, Which::Case, instance).await;
+        let (transcript, mut end, advice) = self.one(case, Which::Case, instance).await;
         let mut control = None;
         let mut control_advice = Vec::new();
         let mut missed = None;
+        // What only should be may be missing, and then too the control says whether this is a broker at all.
         let met = matches!(end, PlayEnd::Met);
         let is_should = case.level() == ScenarioLevel::Should && matches!(end, PlayEnd::Failed(_));
         if (met || is_should) && case.script.control.is_some() {
-            let (transcript, control_end, advice) = self.serve(case, Which::Control, instance).await;
+            let (transcript, control_end, advice) = self.one(case, Which::Control, instance).await;
             control = Some(transcript);
             control_advice = advice;
             if met || !matches!(control_end, PlayEnd::Met) {
@@ -174,6 +147,19 @@ impl Player {
             advice,
             control_advice,
             missed,
+        }
+    }
+
+    /// One exchange, with the side under test.
+    async fn one(
+        &self,
+        case: &Case,
+        which: Which,
+        instance: &dyn Instance,
+    ) -> (crate::transcript::Transcript, PlayEnd, Vec<super::Advice>) {
+        match case.header.tests {
+            Side::Client => self.serve(case, which, instance).await,
+            Side::Server => self.exchange(case, which, instance).await,
         }
     }
 
