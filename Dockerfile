@@ -7,12 +7,15 @@
 FROM rust:1-bookworm AS build
 WORKDIR /src
 # The dependencies, as a layer that changes with Cargo.lock alone: built for a package with nothing in it.
-COPY Cargo.toml Cargo.lock build.rs ./
-RUN mkdir -p src scenarios tests/long \
+COPY Cargo.toml Cargo.lock ./
+COPY crates/protocol/Cargo.toml crates/protocol/
+COPY crates/reference/Cargo.toml crates/reference/
+COPY crates/player/Cargo.toml crates/player/build.rs crates/player/
+RUN mkdir -p src scenarios tests/long crates/protocol/src crates/reference/src crates/player/src \
     && echo 'fn main() {}' | tee src/main.rs tests/conformance.rs tests/hostile.rs tests/long/main.rs >/dev/null \
-    && touch src/lib.rs \
+    && touch src/lib.rs crates/protocol/src/lib.rs crates/reference/src/lib.rs crates/player/src/lib.rs \
     && cargo build --profile dist --locked --bin mqttspec \
-    && rm -rf src tests target/dist/.fingerprint/mqttspec-*
+    && rm -rf src tests crates target/dist/.fingerprint/mqttspec*
 COPY . .
 RUN cargo build --profile dist --locked --bin mqttspec
 

@@ -7,8 +7,7 @@ use std::net::SocketAddr;
 
 use mqttspec::harness::{Home, Running};
 use mqttspec::reference::{Config, Server};
-use mqttspec::suite::RunResult;
-use mqttspec::{Suite, Target};
+use mqttspec::{Conformance, Suite, Target};
 
 /// Your broker, with the methods that the harness needs.
 struct Broker(Server);
@@ -38,7 +37,7 @@ async fn start(home: Home) -> std::io::Result<Broker> {
 }
 
 /// Plays the cases about retained messages and sessions. Some of them restart the broker.
-pub fn run() -> Result<RunResult, Box<dyn std::error::Error>> {
+pub fn run() -> Result<Conformance, Box<dyn std::error::Error>> {
     let broker = Target::restarting(start)
         .name("in-process")
         .supports(&["persistence", "durable"]);
@@ -47,7 +46,7 @@ pub fn run() -> Result<RunResult, Box<dyn std::error::Error>> {
         .select("session/*[restart]*")?
         .select("qos2/dup-before-pubrel")?
         .run(broker)?;
-    Ok(RunResult::clone(&result))
+    Ok(result)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

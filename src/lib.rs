@@ -16,7 +16,7 @@
 //! # }
 //! ```
 //!
-//! [`Target`] has the constructors of targets, [`Suite`] what is played, [`harness`](mod@harness) the rest of that door.
+//! [`Target`] describes what is under test, [`Suite`] what is played, [`harness`](mod@harness) has the rest of that door.
 //! `docs/embedding.md` shows more of it. The types behind it serve the program first, and change with it.
 //!
 //! # Modules
@@ -26,6 +26,9 @@
 //! `reference` → `client` → `scenario` → `sut` → `play` → `suite` → `tap` → `replay` → `report` → `coverage` → `harness` → `cli`. Not each
 //! knows all of those: `source` and `transport` know none, and `reference` (the embedded broker) only `statements`, `wire` and
 //! `transport`. `docs/design.md` says what each is.
+//!
+//! They are in four packages, so that they build side by side: `mqttspec-protocol` up to `rules`, `mqttspec-reference` with
+//! `reference` and `client`, `mqttspec-player` from `scenario` to `suite`, and this one, which has all of them under one name.
 //!
 //! # Features
 //!
@@ -37,34 +40,24 @@
 #[cfg(not(unix))]
 compile_error!("mqttspec needs a Unix system: process groups, signals and Unix sockets. On Windows, build it in WSL.");
 
-pub mod adapter;
 pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;
-pub mod client;
-pub mod conversation;
 pub mod coverage;
 pub mod harness;
-pub mod play;
-pub mod reference;
 pub mod replay;
 pub mod report;
-pub mod rules;
-pub mod scenario;
-pub mod secret;
-pub mod source;
-pub mod statements;
-pub mod suite;
-pub mod sut;
 pub mod tap;
-pub mod transcript;
-pub mod transport;
-pub mod wire;
 
 #[doc(inline)]
-pub use harness::{Suite, TargetBuilder};
+pub use mqttspec_player::{play, scenario, suite, sut};
 #[doc(inline)]
-pub use suite::Target;
+pub use mqttspec_protocol::{adapter, conversation, rules, secret, source, statements, transcript, transport, wire};
+#[doc(inline)]
+pub use mqttspec_reference::{client, reference};
+
+#[doc(inline)]
+pub use harness::{Conformance, Suite, Target};
 
 /// The code of `docs/embedding.md`, which runs as tests.
 #[cfg(all(doctest, feature = "harness"))]

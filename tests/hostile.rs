@@ -13,7 +13,7 @@ use mqttspec::harness::{Ready, reference};
 use mqttspec::play::{Player, Settings};
 use mqttspec::scenario::{Case, Files};
 use mqttspec::statements::Version;
-use mqttspec::suite::{CaseResult, Session, Verdict};
+use mqttspec::suite::{self, CaseResult, Session, Verdict};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -46,7 +46,7 @@ fn cases() -> Vec<Arc<Case>> {
     cases
 }
 
-async fn target(peer: &Peer) -> Target {
+async fn target(peer: &Peer) -> suite::Target {
     let described = Target::at(peer.url())
         .name("hostile")
         .versions(Version::ALL)
@@ -57,7 +57,7 @@ async fn target(peer: &Peer) -> Target {
 }
 
 /// Plays the cases in parallel.
-async fn play(target: &Target, cases: &[Arc<Case>], patience: Duration) -> Vec<CaseResult> {
+async fn play(target: &suite::Target, cases: &[Arc<Case>], patience: Duration) -> Vec<CaseResult> {
     let settings = Settings {
         patience,
         ..Settings::default()

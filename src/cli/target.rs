@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::harness::{Ready, TargetBuilder, TargetError, Warning};
+use crate::harness::{Ready, Target, TargetError, Warning};
 use crate::play::Settings;
 use crate::reference::{Disobey, Free};
-use crate::suite::Target;
+use crate::suite;
 use crate::sut::Address;
 use crate::wire::Side;
 
@@ -23,7 +23,7 @@ pub async fn target(
     disobey: &[String],
     free: &[String],
     reach: &ReachArgs,
-) -> Result<(Target, Settings), Exit> {
+) -> Result<(suite::Target, Settings), Exit> {
     if tests == Side::Client && argument.is_none() {
         let disobey = crate::client::Disobey::parse(disobey).map_err(|e| fail(Exit::Usage, e))?;
         let ready = Target::reference_client(disobey).ready(warn).await;
@@ -51,7 +51,7 @@ pub async fn target(
     Ok((target, settings))
 }
 
-fn describe(argument: Option<&str>) -> TargetBuilder {
+fn describe(argument: Option<&str>) -> Target {
     match argument {
         None => Target::reference(),
         Some(argument) if Address::is_address(argument) => Target::at(argument),

@@ -2,7 +2,7 @@
 //! run and judged from Rust; and what is done around a run: diaries, clean-up after aborted runs, trials of
 //! libtest-mimic.
 //!
-//! In: a [`TargetBuilder`](target::TargetBuilder) and a [`Suite`]. Out: a [`RunResult`](crate::suite::RunResult).
+//! In: a [`Target`](target::Target) and a [`Suite`]. Out: a [`Conformance`](verdict::Conformance).
 //! Prints nothing, reads no environment variables, picks no exit codes.
 
 mod adapter;
@@ -34,9 +34,10 @@ pub use profile::is_installed;
 pub use proxied::{disobeying, through_proxy};
 pub use reference::{Embedded, reference, reference_as, reference_free, reference_over, reference_that};
 pub use suite::{Suite, check_known, check_pattern};
-pub use target::{Ready, TargetBuilder};
+pub use target::{Ready, Target};
 #[cfg(feature = "harness")]
 pub use trials::{main, trials};
+pub use verdict::Conformance;
 
 /// Where a run's namespaces begin: two runs on one broker at one time must not meet, so no two calls give the same.
 pub fn seed() -> u64 {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::play::{Player, Settings};
 use crate::scenario::{Case, Files, Outline};
 use crate::statements::Version;
-use crate::suite::{self, LookLimit, Rigour, RunOptions, RunResult, Selection, Target, nearest};
+use crate::suite::{self, LookLimit, Rigour, RunOptions, Selection, nearest};
 use crate::sut::{Known, ProfileError};
 use crate::wire::Side;
 
-use super::{Broom, Diaries, RunError, SuiteError, TargetBuilder, seed};
+use super::{Broom, Conformance, Diaries, RunError, SuiteError, Target, seed};
 
 /// Cases to play, and how they are judged.
 #[derive(Debug, Clone)]
@@ -190,7 +190,7 @@ impl Suite {
     ///
     /// # Errors
     /// The selection holds no case, or the target cannot be used. A case that fails is no error.
-    pub fn run(&self, target: TargetBuilder) -> Result<Arc<RunResult>, RunError> {
+    pub fn run(&self, target: Target) -> Result<Conformance, RunError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let result = runtime.block_on(self.run_async(target));
         // What removes folders of brokers may end; nothing else is waited for.
@@ -202,7 +202,7 @@ impl Suite {
     ///
     /// # Errors
     /// As [`Suite::run`].
-    pub async fn run_async(&self, target: TargetBuilder) -> Result<Arc<RunResult>, RunError> {
+    pub async fn run_async(&self, target: Target) -> Result<Conformance, RunError> {
         let cases = self.cases()?;
         let options = RunOptions {
             asks_first: self.options.asks_first && !target.is_changed(),
@@ -225,11 +225,11 @@ impl Suite {
             // What cannot be removed is in no other test's way: each run has names of its own.
             Broom::after_run(&target, &player.settings, open).await;
         }
-        result.map_err(RunError::Start)
+        result.map(Conformance).map_err(RunError::Start)
     }
 
     /// The target with what this suite knows of it, and who plays against it.
-    pub(super) async fn prepare(&self, target: TargetBuilder) -> Result<(Target, Player), RunError> {
+    pub(super) async fn prepare(&self, target: Target) -> Result<(suite::Target, Player), RunError> {
         let mut ready = target.ready(|_| ()).await?;
         let transport = ready.target.info.transport;
         let shown = self.known.iter().filter(|known| known.shows_over(transport));

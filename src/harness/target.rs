@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::play::{Limits, Settings};
 use crate::reference::{Disobey, Free};
 use crate::statements::Version;
-use crate::suite::{Setup, Target, TargetInfo};
+use crate::suite::{self, Setup, TargetInfo};
 use crate::sut::{self, Address, Answer, Dialer, Fixed, Instance, Kept, Launcher, Supports};
 use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
@@ -34,11 +34,10 @@ const PROBE: Duration = Duration::from_secs(5);
 /// Looks a secret of a profile up by the name of its environment variable.
 type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// A description of a broker to test. [`Target`] has the constructors; nothing is opened, read or started before
-/// [`TargetBuilder::ready`].
+/// A description of what is to be tested. Nothing is opened, read or started before [`Target::ready`].
 #[derive(Clone)]
 #[must_use = "a description does nothing by itself"]
-pub struct TargetBuilder {
+pub struct Target {
     source: Source,
     name: Option<String>,
     transport: Option<Transport>,
@@ -64,18 +63,18 @@ enum Source {
 /// A target that cases can be played against, and how they are played.
 #[derive(Clone)]
 pub struct Ready {
-    pub target: Target,
+    pub target: suite::Target,
     pub settings: Settings,
 }
 
-/// Constructors of descriptions.
+/// Constructors.
 impl Target {
     /// The broker at an address: a [`SocketAddr`](std::net::SocketAddr), `host:port`, or a URL (`mqtt:`, `mqtts:`,
     /// `ws:`, `wss:`, `unix:`). Others may use it: cases that touch the whole broker are skipped unless it is
-    /// [exclusive](TargetBuilder::exclusive). It is neither restarted nor killed.
-    pub fn at(address: impl Display) -> TargetBuilder {
+    /// [exclusive](Target::exclusive). It is neither restarted nor killed.
+    pub fn at(address: impl Display) -> Target {
         let text = address.to_string();
-        TargetBuilder::of(Source::At(if Address::is_address(&text) {
+        Target::of(Source::At(if Address::is_address(&text) {
             text
         } else {
             format!("mqtt://{text}")
@@ -83,49 +82,49 @@ impl Target {
     }
 
     /// The target that a profile describes (`docs/profiles.md`).
-    pub fn of_profile(file: impl Into<PathBuf>) -> TargetBuilder {
-        TargetBuilder::of(Source::Profile(file.into()))
+    pub fn of_profile(file: impl Into<PathBuf>) -> Target {
+        Target::of(Source::Profile(file.into()))
     }
 
     /// The reference broker inside this process.
-    pub fn reference() -> TargetBuilder {
-        TargetBuilder::of(Source::Reference)
+    pub fn reference() -> Target {
+        Target::of(Source::Reference)
     }
 
     /// The reference client inside this process, breaking these statements on purpose.
-    pub fn reference_client(disobey: crate::client::Disobey) -> TargetBuilder {
-        TargetBuilder::of(Source::ReferenceClient(disobey))
+    pub fn reference_client(disobey: crate::client::Disobey) -> Target {
+        Target::of(Source::ReferenceClient(disobey))
     }
 
     /// A broker of the caller's own. `start` starts a fresh one at each call and gives its address, or a
     /// [`Running`] that ends it. Cases that restart the broker are skipped; see [`Target::restarting`].
-    pub fn launching<F, Fut, B, E>(start: F) -> TargetBuilder
+    pub fn launching<F, Fut, B, E>(start: F) -> Target
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<B, E>> + Send + 'static,
         B: Running,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        TargetBuilder::of(Source::Own(Arc::new(Own::new(move |_| start()))))
+        Target::of(Source::Own(Arc::new(Own::new(move |_| start()))))
     }
 
     /// A broker of the caller's own that can be restarted. `start` has to listen at [`Home::address`], and may keep its
     /// state in [`Home::folder`]: a restart is [`Running::stop`], then `start` with the same home. Say with
-    /// [`TargetBuilder::supports`] whether its state survives: `persistence` a stop, `durable` a kill.
-    pub fn restarting<F, Fut, B, E>(start: F) -> TargetBuilder
+    /// [`Target::supports`] whether its state survives: `persistence` a stop, `durable` a kill.
+    pub fn restarting<F, Fut, B, E>(start: F) -> Target
     where
         F: Fn(Home) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<B, E>> + Send + 'static,
         B: Running,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        TargetBuilder::of(Source::Own(Arc::new(Own::new(start)))).supports(&["restart"])
+        Target::of(Source::Own(Arc::new(Own::new(start)))).supports(&["restart"])
     }
 }
 
-impl TargetBuilder {
-    fn of(source: Source) -> TargetBuilder {
-        TargetBuilder {
+impl Target {
+    fn of(source: Source) -> Target {
+        Target {
             source,
             name: None,
             transport: None,
@@ -256,7 +255,7 @@ impl TargetBuilder {
 
     /// What is known of the target before anything is opened or started; `None` if that is nothing.
     #[cfg(feature = "harness")]
-    pub(super) fn foreseen(&self) -> Option<Target> {
+    pub(super) fn foreseen(&self) -> Option<suite::Target> {
         let mut target = match &self.source {
             Source::Reference => self.of_reference().ok()?.target,
             Source::Own(launcher) => own(launcher, BTreeMap::new()),
@@ -267,7 +266,7 @@ impl TargetBuilder {
     }
 
     /// Everything that the caller says of the target itself.
-    fn adapt(&self, target: &mut Target) {
+    fn adapt(&self, target: &mut suite::Target) {
         if let Some(name) = &self.name {
             target.info.name.clone_from(name);
         }
@@ -319,7 +318,7 @@ impl TargetBuilder {
             not_offered,
             connack,
         } = self.ask(&dialer, &address).await?;
-        let target = Target {
+        let target = suite::Target {
             info: TargetInfo {
                 name: address.to_string(),
                 version: None,
@@ -427,8 +426,8 @@ fn told_by(supports: Supports, connack: Option<&ConnAck>) -> Supports {
 }
 
 /// A broker of the caller's own.
-fn own(launcher: &Arc<dyn Launcher>, not_offered: BTreeMap<Version, String>) -> Target {
-    Target {
+fn own(launcher: &Arc<dyn Launcher>, not_offered: BTreeMap<Version, String>) -> suite::Target {
+    suite::Target {
         info: TargetInfo {
             name: "broker".to_owned(),
             version: None,

@@ -9,9 +9,9 @@ use tokio::runtime::Runtime;
 
 use crate::report::failure;
 use crate::scenario::{Case, Outline};
-use crate::suite::{CaseResult, Session, Target};
+use crate::suite::{self, CaseResult, Session};
 
-use super::{Suite, TargetBuilder};
+use super::{Suite, Target};
 
 /// The number of cases in parallel, unless the command line says otherwise. It is high because cases mostly wait.
 const THREADS: usize = 64;
@@ -24,7 +24,7 @@ type Loaded = LazyLock<BTreeMap<String, Arc<Case>>, Box<dyn FnOnce() -> BTreeMap
 
 /// Plays each case of a suite against a target as a test of its own, as the command line asks: the `main` of a test
 /// with `harness = false`. [`mqttspec::harness!`](crate::harness!) writes it.
-pub fn main(suite: &Suite, target: &TargetBuilder) -> ExitCode {
+pub fn main(suite: &Suite, target: &Target) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
     let trials = trials(&arguments, "", suite, target);
@@ -37,7 +37,7 @@ pub fn main(suite: &Suite, target: &TargetBuilder) -> ExitCode {
 /// its scenario's file alone is read. The target is made ready by the first trial that is played.
 ///
 /// What is foreseen to be skipped is ignored; a case that is skipped while it is played passes.
-pub fn trials(arguments: &Arguments, prefix: &str, suite: &Suite, target: &TargetBuilder) -> Vec<Trial> {
+pub fn trials(arguments: &Arguments, prefix: &str, suite: &Suite, target: &Target) -> Vec<Trial> {
     let exact = arguments.filter.clone().filter(|_| arguments.exact);
     let (outlines, loaded): (Vec<Outline>, Loaded) = match exact {
         None => match suite.list() {
@@ -91,10 +91,10 @@ fn broken(prefix: &str, why: String) -> Trial {
 
 struct Opened {
     session: Session,
-    target: Target,
+    target: suite::Target,
 }
 
-fn open(suite: &Suite, target: TargetBuilder) -> Result<Opened, String> {
+fn open(suite: &Suite, target: Target) -> Result<Opened, String> {
     RUNTIME.block_on(async {
         let (target, player) = suite
             .prepare(target)
@@ -105,7 +105,7 @@ fn open(suite: &Suite, target: TargetBuilder) -> Result<Opened, String> {
     })
 }
 
-fn judge(result: &CaseResult, target: &Target) -> Result<(), Failed> {
+fn judge(result: &CaseResult, target: &suite::Target) -> Result<(), Failed> {
     if result.is_bad() {
         return Err(failure::report(result, &target.info, failure::Options::default()).into());
     }
@@ -113,7 +113,7 @@ fn judge(result: &CaseResult, target: &Target) -> Result<(), Failed> {
 }
 
 /// Writes the `main` of a test with `harness = false` that plays each case as a test of its own, for `cargo test` and
-/// `cargo nextest`. Takes a [`TargetBuilder`](crate::harness::TargetBuilder), and a [`Suite`](crate::Suite) if it is
+/// `cargo nextest`. Takes a [`Target`](crate::harness::Target), and a [`Suite`](crate::Suite) if it is
 /// not the whole embedded one.
 ///
 /// ```no_run

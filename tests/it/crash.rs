@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use mqttspec::Target;
 use mqttspec::play::{Player, Settings};
 use mqttspec::scenario::{Case, Files};
 use mqttspec::suite::{self, RunOptions, RunResult, Verdict};
-use mqttspec::{Target, TargetBuilder};
 
 use crate::support::peers::{Kind, Peer};
 
@@ -23,7 +23,7 @@ fn as_a_broker() {
     }
 }
 
-fn dying(folder: &Path) -> TargetBuilder {
+fn dying(folder: &Path) -> Target {
     let exe = serde_json::to_string(&std::env::current_exe().expect("this program")).expect("a path");
     let profile = format!(
         "name: dying\nmqtt: mqtt://127.0.0.1:$port\nprocess:\n  command: [{exe}, --exact, 'crash::as_a_broker', --ignored]\n  \
@@ -56,7 +56,7 @@ fn cases(folder: &Path) -> Vec<Arc<Case>> {
     scenarios.into_iter().flat_map(|s| s.cases).map(Arc::new).collect()
 }
 
-async fn play(cases: &[Arc<Case>], target: &Target) -> Arc<RunResult> {
+async fn play(cases: &[Arc<Case>], target: &suite::Target) -> Arc<RunResult> {
     let player = Player::new(Settings::default(), 7);
     let (events, _) = tokio::sync::mpsc::unbounded_channel();
     let (_stop, stopped) = tokio::sync::watch::channel(false);

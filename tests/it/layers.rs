@@ -218,33 +218,51 @@ fn roots_used(code: &str, depth: usize) -> BTreeSet<String> {
     used.into_iter().map(str::to_owned).collect()
 }
 
-/// For each module of the root, the other modules of the root that it uses, and a file that uses them.
-fn arrows() -> BTreeMap<String, BTreeMap<String, PathBuf>> {
-    let src = root().join("src");
-    let names: Vec<String> = fs::read_dir(&src)
+/// The sources of the packages that the program consists of.
+const SOURCES: [&str; 4] = [
+    "crates/protocol/src",
+    "crates/reference/src",
+    "crates/player/src",
+    "src",
+];
+
+/// The modules at the root of a package.
+fn modules(src: &Path) -> Vec<String> {
+    fs::read_dir(src)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_dir() || path.extension().is_some_and(|e| e == "rs"))
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .filter(|name| name != "lib" && name != "main")
-        .collect();
+        .collect()
+}
+
+/// For each module at the root of a package, the other such modules that it uses, and a file that uses them. A package has
+/// those of the packages below it under the same names.
+fn arrows() -> BTreeMap<String, BTreeMap<String, PathBuf>> {
+    let sources = SOURCES.map(|src| root().join(src));
+    let names: Vec<String> = sources.iter().flat_map(|src| modules(src)).collect();
     let mut arrows = BTreeMap::new();
-    for module in &names {
+    for (src, module) in sources
+        .iter()
+        .flat_map(|src| modules(src).into_iter().map(move |m| (src, m)))
+    {
         let mut files = Vec::new();
-        for path in [src.join(module), src.join(format!("{module}.rs"))] {
+        for path in [src.join(&module), src.join(format!("{module}.rs"))] {
             if path.exists() {
                 rust_files(&path, &mut files);
             }
         }
         let used: &mut BTreeMap<String, PathBuf> = arrows.entry(module.clone()).or_default();
         for file in files {
-            let within = file.strip_prefix(&src).unwrap();
+            let within = file.strip_prefix(src).unwrap();
             // `a/mod.rs` is the module `a`, `a/b.rs` the module `a::b`.
             let depth = within.components().count() - usize::from(within.ends_with("mod.rs"));
             let text = fs::read_to_string(&file).unwrap();
             for name in roots_used(&code(&text), depth) {
-                if name != *module && names.contains(&name) {
-                    used.entry(name).or_insert_with(|| within.to_owned());
+                if name != module && names.contains(&name) {
+                    used.entry(name)
+                        .or_insert_with(|| file.strip_prefix(root()).unwrap().to_owned());
                 }
             }
         }
@@ -263,7 +281,7 @@ fn each_module_uses_what_is_listed_and_nothing_else() {
         let used = &arrows[*module];
         for (name, file) in used.iter().filter(|(name, _)| !may.contains(&name.as_str())) {
             wrong.push(format!(
-                "{module} uses {name} (src/{}), which is not listed",
+                "{module} uses {name} ({}), which is not listed",
                 file.display()
             ));
         }

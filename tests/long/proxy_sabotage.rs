@@ -7,13 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::support::lists;
+use mqttspec::Target;
 use mqttspec::coverage::{Walker, walk_with, ways};
 use mqttspec::harness::{Ready, disobeying};
 use mqttspec::play::{Player, Settings};
 use mqttspec::reference::{Disobedience, Disobey};
 use mqttspec::scenario::{Case, Files};
 use mqttspec::statements::catalogue;
-use mqttspec::suite::{CaseResult, Session, Target, Verdict};
+use mqttspec::suite::{self, CaseResult, Session, Verdict};
 use tokio::task::JoinSet;
 
 const PROFILE: &str = "ci/brokers/mosquitto.yaml";
@@ -35,7 +36,7 @@ fn the_suite_notices_faults_in_front_of_mosquitto() {
         let ready = Target::of_profile(&profile).ready(|_| ()).await;
         let Ready { target, settings } = ready.expect("the profile names a target");
         let front = Front {
-            target: Target { jobs: JOBS, ..target },
+            target: suite::Target { jobs: JOBS, ..target },
             settings,
             cases: cases(),
         };
@@ -75,7 +76,7 @@ fn cases() -> Vec<Arc<Case>> {
 
 /// mosquitto behind a proxy.
 struct Front {
-    target: Target,
+    target: suite::Target,
     settings: Settings,
     cases: Vec<Arc<Case>>,
 }
