@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Installs client libraries under test into target/clients, each in the version that is pinned here.
+# Installs client libraries under test into target/clients, each in the version that is pinned here or in the lock file of its
+# adapter (clients/NAME). Python needs venv, Go its toolchain, JavaScript
+# Node.js with npm, Java a JDK with Maven, and C Debian with root for its packages.
 #
 # Usage: ci/install-clients.sh NAME...
 set -euo pipefail
@@ -8,11 +10,40 @@ cd "$(dirname "$0")/.."
 PAHO_PYTHON=2.1.0
 MAVEN_DEPENDENCY_PLUGIN=3.6.1
 
-paho_python() {
-  local folder=target/clients/paho-python
+# Each function install_NAME has the name of its client, with `_` for `-`.
+
+install_paho_python() {
+  python_package paho-python "paho-mqtt==$PAHO_PYTHON"
+  target/clients/paho-python/bin/python -c 'import paho.mqtt; print("paho-mqtt", paho.mqtt.__version__)'
+}
+
+# The package and its dependencies are in clients/mqttjs/package-lock.json.
+install_mqttjs() {
+  local folder=target/clients/mqttjs
+  mkdir -p "$folder"
+  cp clients/mqttjs/package.json clients/mqttjs/package-lock.json "$folder"
+  npm ci --silent --no-audit --no-fund --prefix "$folder"
+  node -p '"MQTT.js " + require("./target/clients/mqttjs/node_modules/mqtt/package.json").version'
+}
+
+install_paho_mqtt_golang() { go_program paho-mqtt-golang; }
+install_hivemq() { java_client hivemq; }
+install_paho_java() { java_client paho-java; }
+install_libmosquitto() { c_client libmosquitto libmosquitto-dev 2.0.11 mosquitto; }
+install_paho_c() { c_client paho-c libpaho-mqtt-dev 1.3.12 paho-mqtt3a; }
+
+# A Python package in an environment of its own.
+python_package() {
+  local folder=target/clients/$1
   [ -x "$folder/bin/python" ] || python3 -m venv "$folder"
-  "$folder/bin/pip" install --quiet --disable-pip-version-check "paho-mqtt==$PAHO_PYTHON"
-  "$folder/bin/python" -c 'import paho.mqtt; print("paho-mqtt", paho.mqtt.__version__)'
+  "$folder/bin/pip" install --quiet --disable-pip-version-check "$2"
+}
+
+# An adapter in Go. Its library and the dependencies are in clients/NAME/go.mod and go.sum.
+go_program() {
+  mkdir -p "target/clients/$1"
+  go build -C "clients/$1" -mod=readonly -trimpath -o "$PWD/target/clients/$1/adapter" .
+  go version -m "target/clients/$1/adapter" | awk '$1 == "dep" && $2 ~ "eclipse/paho" { print $2, $3 }'
 }
 
 # A library for Java, and its adapter: needs a JDK of 17 or later, and Maven. The versions are in clients/NAME/pom.xml.
@@ -43,19 +74,10 @@ c_client() {
   echo "$package $installed"
 }
 
-libmosquitto() { c_client libmosquitto libmosquitto-dev 2.0.11 mosquitto; }
-paho_c() { c_client paho-c libpaho-mqtt-dev 1.3.12 paho-mqtt3a; }
-hivemq() { java_client hivemq; }
-paho_java() { java_client paho-java; }
-
-[ $# -gt 0 ] || { echo "usage: $0 NAME...   (paho-python, hivemq, paho-java, libmosquitto, paho-c)" >&2; exit 2; }
+known=$(compgen -A function install_ | sed 's/^install_//; s/_/-/g' | paste -sd ' ')
+[ $# -gt 0 ] || { echo "usage: $0 NAME...   ($known)" >&2; exit 2; }
 for name in "$@"; do
-  case $name in
-    paho-python) paho_python ;;
-    hivemq) hivemq ;;
-    paho-java) paho_java ;;
-    libmosquitto) libmosquitto ;;
-    paho-c) paho_c ;;
-    *) echo "$0: no client \`$name\`" >&2; exit 2 ;;
-  esac
+  function=install_${name//-/_}
+  declare -F "$function" >/dev/null || { echo "$0: no client \`$name\`; there are: $known" >&2; exit 2; }
+  "$function"
 done
