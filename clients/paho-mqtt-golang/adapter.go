@@ -1,0 +1,200 @@
+// An mqttspec adapter for Eclipse Paho for Go, MQTT 3.1 and 3.1.1 (docs/adapters.md): requests on standard input, answers and events
+// on standard output.
+package main
+
+import (
+	"bufio"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+)
+
+var levels = map[string]uint{"v3.1": 3, "v3.1.1": 4}
+
+type binary []byte
+
+func (b *binary) UnmarshalJSON(text []byte) (err error) {
+	var digits string
+	if err = json.Unmarshal(text, &digits); err == nil {
+		*b, err = hex.DecodeString(digits)
+	}
+	return err
+}
+
+type request struct {
+	ID        int
+	Do        string
+	Host      string
+	Port      int
+	Version   string
+	ClientID  string `json:"client_id"`
+	Clean     bool
+	KeepAlive int `json:"keep_alive"`
+	Username  *string
+	Password  *binary
+	Will      *struct {
+		Topic   string
+		Payload binary
+		QoS     byte
+		Retain  bool
+	}
+	Topic   string
+	Payload binary
+	QoS     byte
+	Retain  bool
+	Filters json.RawMessage
+}
+
+var output sync.Mutex
+
+func say(message any) {
+	output.Lock()
+	defer output.Unlock()
+	_ = json.NewEncoder(os.Stdout).Encode(message)
+}
+
+func event(name string, text any) {
+	say(map[string]string{"event": name, "text": fmt.Sprint(text)})
+}
+
+// The client of the present case, and a channel that is closed when its connection has ended.
+var (
+	client mqtt.Client
+	lost   chan struct{}
+)
+
+func connect(r request) mqtt.Token {
+	options := mqtt.NewClientOptions().
+		AddBroker(fmt.Sprintf("tcp://%s:%d", r.Host, r.Port)).
+		SetProtocolVersion(levels[r.Version]). // without it the library falls back to 3.1
+		SetClientID(r.ClientID).
+		SetCleanSession(r.Clean).
+		SetKeepAlive(time.Duration(r.KeepAlive) * time.Second).
+		SetAutoReconnect(false).
+		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { event("message", m.Topic()) }).
+		SetOnConnectHandler(func(mqtt.Client) { event("connected", "") }).
+		SetConnectionLostHandler(func(_ mqtt.Client, err error) {
+			event("connection lost", err)
+			close(lost)
+		})
+	if r.Username != nil {
+		options.SetUsername(*r.Username)
+	}
+	if r.Password != nil {
+		options.SetPassword(string(*r.Password))
+	}
+	if r.Will != nil {
+		options.SetBinaryWill(r.Will.Topic, r.Will.Payload, r.Will.QoS, r.Will.Retain)
+	}
+	client = mqtt.NewClient(options)
+	lost = make(chan struct{})
+	return client.Connect()
+}
+
+// Connects the same object again. It has to know first that its connection has ended.
+func reconnect() (mqtt.Token, error) {
+	select {
+	case <-lost:
+	case <-time.After(time.Second):
+		return nil, fmt.Errorf("the client is still connected")
+	}
+	lost = make(chan struct{})
+	return client.Connect(), nil
+}
+
+// Subscribes with one SUBSCRIBE.
+func subscribe(r request) (mqtt.Token, error) {
+	var filters []struct {
+		Filter string
+		QoS    byte
+	}
+	if err := json.Unmarshal(r.Filters, &filters); err != nil {
+		return nil, err
+	}
+	byName := map[string]byte{} // the order of several filters is lost
+	for _, one := range filters {
+		byName[one.Filter] = one.QoS
+	}
+	return client.SubscribeMultiple(byName, nil), nil
+}
+
+func unsubscribe(r request) (mqtt.Token, error) {
+	var filters []string
+	if err := json.Unmarshal(r.Filters, &filters); err != nil {
+		return nil, err
+	}
+	return client.Unsubscribe(filters...), nil
+}
+
+func perform(r request) (token mqtt.Token, err error) {
+	switch r.Do {
+	case "connect":
+		return connect(r), nil
+	case "publish":
+		return client.Publish(r.Topic, r.QoS, r.Retain, []byte(r.Payload)), nil
+	case "subscribe":
+		return subscribe(r)
+	case "unsubscribe":
+		return unsubscribe(r)
+	case "reconnect":
+		return reconnect()
+	case "disconnect":
+		client.Disconnect(250)
+	case "end":
+		if client != nil {
+			client.Disconnect(50)
+			client = nil
+		}
+	}
+	return nil, nil
+}
+
+// An answer. A call that the library refuses has its token completed, with an error, when it returns.
+func answer(r request) map[string]any {
+	token, err := perform(r)
+	if err == nil && token != nil && r.Do != "connect" && r.Do != "reconnect" {
+		select {
+		case <-token.Done():
+			err = token.Error()
+		default:
+		}
+	}
+	if err != nil {
+		return map[string]any{"id": r.ID, "refused": err.Error()}
+	}
+	return map[string]any{"id": r.ID}
+}
+
+func main() {
+	say(map[string]any{
+		"event": "ready", "contract": 1, "name": "paho.mqtt.golang", "version": version(),
+		"versions": []string{"v3.1", "v3.1.1"},
+		"commands": []string{"connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "end"},
+	})
+	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, 64<<20)
+	for lines.Scan() {
+		var r request
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			continue
+		}
+		say(answer(r))
+	}
+}
+
+func version() string {
+	info, _ := debug.ReadBuildInfo()
+	for _, module := range info.Deps {
+		if module.Path == "github.com/eclipse/paho.mqtt.golang" {
+			return module.Version
+		}
+	}
+	return ""
+}
