@@ -27,6 +27,7 @@ install_mqttjs() {
 }
 
 install_paho_mqtt_golang() { go_program paho-mqtt-golang; }
+install_paho_golang() { go_program paho-golang; }
 install_hivemq() { java_client hivemq; }
 install_paho_java() { java_client paho-java; }
 install_libmosquitto() { c_client libmosquitto libmosquitto-dev 2.0.11 mosquitto; }
