@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+GMQTT=0.8.0
 PAHO_PYTHON=2.1.0
 MAVEN_DEPENDENCY_PLUGIN=3.6.1
 
@@ -15,6 +16,11 @@ MAVEN_DEPENDENCY_PLUGIN=3.6.1
 install_paho_python() {
   python_package paho-python "paho-mqtt==$PAHO_PYTHON"
   target/clients/paho-python/bin/python -c 'import paho.mqtt; print("paho-mqtt", paho.mqtt.__version__)'
+}
+
+install_gmqtt() {
+  python_package gmqtt "gmqtt==$GMQTT"
+  target/clients/gmqtt/bin/python -c 'from importlib.metadata import version; print("gmqtt", version("gmqtt"))'
 }
 
 # The package and its dependencies are in clients/mqttjs/package-lock.json.
