@@ -14,6 +14,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 LEVELS = {"v3.1": mqtt.MQTTv31, "v3.1.1": mqtt.MQTTv311, "v5": mqtt.MQTTv5}
 BINARY = {"CorrelationData", "AuthenticationData"}
+NAMES = {"user_properties": "UserProperty", "subscription_ids": "SubscriptionIdentifier"}
 lines = threading.Lock()
 client = address = None
 
@@ -29,11 +30,12 @@ def properties(packet, given):
         return None
     made = Properties(packet)
     for name, value in (given or {}).items():
-        if name == "user_properties":
-            made.UserProperty = [tuple(pair) for pair in value]
-            continue
-        title = "".join(word.capitalize() for word in name.split("_"))
-        setattr(made, title, bytes.fromhex(value) if title in BINARY else value)
+        title = NAMES.get(name) or "".join(word.capitalize() for word in name.split("_"))
+        if title in BINARY:
+            value = bytes.fromhex(value)
+        elif title == "UserProperty":
+            value = [tuple(pair) for pair in value]
+        setattr(made, title, value)
     return made
 
 
