@@ -147,6 +147,9 @@ func (a *application) perform(r request, done chan<- error) {
 }
 
 func (a *application) answer(r request) map[string]any {
+	if r.willIsCut() {
+		return map[string]any{"id": r.ID, "unsupported": "the library leaves this property of the will out"}
+	}
 	done := make(chan error, 1)
 	if a.connection == nil && r.Do != "connect" && r.Do != "end" {
 		done <- errors.New("there is no client")

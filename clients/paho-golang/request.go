@@ -73,6 +73,15 @@ func (p properties) user() (user paho.UserProperties) {
 	return user
 }
 
+// Whether the will has properties that the library accepts and does not send. It sends those that CONNECT can have.
+func (r request) willIsCut() bool {
+	if r.Will == nil {
+		return false
+	}
+	p := r.Will.Properties
+	return p.PayloadFormat != nil || p.MessageExpiry != nil || p.ContentType != "" || p.ResponseTopic != "" || p.Correlation != nil
+}
+
 func (r request) connect() *paho.Connect {
 	p := r.Properties
 	packet := &paho.Connect{
