@@ -12,6 +12,8 @@ pub const NS: &str = "mqs0k3f9";
 /// A transcript in the making, of 3.1.1 unless said otherwise, one event every 3 ms.
 pub struct Talk {
     version: V,
+    /// The side that the script plays.
+    scripted: Side,
     events: Vec<Event>,
 }
 
@@ -29,7 +31,16 @@ impl Talk {
     pub fn at(version: V) -> Talk {
         Talk {
             version,
+            scripted: Side::Client,
             events: Vec::new(),
+        }
+    }
+
+    /// Of a test of a client.
+    pub fn with_client(version: V) -> Talk {
+        Talk {
+            scripted: Side::Server,
+            ..Talk::at(version)
         }
     }
 
@@ -59,10 +70,9 @@ impl Talk {
     }
 
     pub fn bytes(self, client: &str, step: Option<u32>, author: Author, bytes: &[u8]) -> Talk {
-        let side = if author == Author::Peer {
-            Side::Server
-        } else {
-            Side::Client
+        let side = match (author == Author::Peer, self.scripted) {
+            (true, Side::Client) | (false, Side::Server) => Side::Server,
+            (true, Side::Server) | (false, Side::Client) => Side::Client,
         };
         let frame = Frame::loose(bytes.to_vec()).expect("a packet has bytes");
         let decoded = Arc::new(decode(&frame, self.version, side));
@@ -76,7 +86,7 @@ impl Talk {
 
     pub fn transcript(self) -> Transcript {
         Transcript {
-            scripted: Side::Client,
+            scripted: self.scripted,
             version: self.version,
             namespace: NS.to_owned(),
             events: self.events,

@@ -100,7 +100,7 @@ pub struct Notation<'t> {
     /// The version of each event's connection.
     versions: Vec<Version>,
     taken: Vec<bool>,
-    /// Packet identifiers that the broker chose and that are in use, by client.
+    /// Packet identifiers that the peer under test chose and that are in use, by client.
     ids: BTreeMap<(ClientName, u16), String>,
     /// Texts that the broker chose and that may come back in other packets, such as the client identifier that it
     /// assigned.
@@ -287,18 +287,24 @@ impl<'t> Notation<'t> {
         parts.join("  ")
     }
 
-    /// The name of the packet identifier, if the broker chose it.
+    /// The name of the packet identifier, if the peer under test chose it.
     fn chosen_id(&mut self, client: &ClientName, from: Side, packet: &Packet) -> Option<String> {
         let id = packet.packet_id()?;
         let key = (client.clone(), id);
-        match (packet, from) {
-            (Packet::Publish(p), Side::Server) if !p.dup || !self.ids.contains_key(&key) => {
+        let by_peer = from != self.transcript.scripted;
+        let of_client = self.transcript.scripted == Side::Server;
+        match packet {
+            Packet::Publish(p) if by_peer && p.dup && self.ids.contains_key(&key) => self.ids.get(&key).cloned(),
+            Packet::Publish(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_)
+                if by_peer && (of_client || matches!(packet, Packet::Publish(_))) =>
+            {
                 let name = self.bind(&id.to_string()).unwrap_or("<packet_id>".to_owned());
                 self.ids.insert(key, name.clone());
                 Some(name)
             }
-            (Packet::Publish(_) | Packet::PubRel(_), Side::Server) => self.ids.get(&key).cloned(),
-            (Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_), Side::Client) => self.ids.get(&key).cloned(),
+            Packet::PubRel(_) if by_peer => self.ids.get(&key).cloned(),
+            Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_) if !by_peer => self.ids.get(&key).cloned(),
+            Packet::SubAck(_) | Packet::UnsubAck(_) if !by_peer && of_client => self.ids.get(&key).cloned(),
             _ => None,
         }
     }

@@ -224,3 +224,38 @@ fn the_namespace_is_written_as_in_the_language() {
     );
     assert_eq!(without_namespace("", "a"), "a");
 }
+
+#[test]
+fn identifiers_that_a_client_chose_are_not_in_the_snapshot() {
+    let exchange = |id| {
+        let publish = |dup| {
+            Packet::Publish(Publish {
+                dup,
+                packet_id: Some(id),
+                ..message(Version::V5)
+            })
+        };
+        let subscribe = Packet::Subscribe(Subscribe {
+            packet_id: id + 1,
+            ..subscribe()
+        });
+        let suback = Packet::SubAck(SubAck {
+            packet_id: id + 1,
+            reason_codes: vec![1, 2],
+            ..SubAck::default()
+        });
+        Talk::with_client(Version::V5)
+            .packet("c", Some(1), Author::Peer, subscribe)
+            .packet("c", Some(2), Author::Script, suback)
+            .packet("c", Some(3), Author::Peer, publish(false))
+            .packet("c", Some(4), Author::Peer, publish(true))
+            .packet("c", Some(5), Author::Script, Packet::PubAck(Ack::new(id)))
+            .packet("c", Some(6), Author::Script, Packet::Publish(message(Version::V5)))
+            .packet("c", Some(7), Author::Peer, Packet::PubAck(Ack::new(7)))
+            .normalised()
+    };
+    let text = exchange(40_000);
+    assert_eq!(text, exchange(7), "the script's own identifier is 7 in both");
+    assert!(text.contains("c <- SUBACK: { packet_id: <packet_id>,"), "{text}");
+    assert!(text.contains("c -> PUBACK: { packet_id: 7 }"), "{text}");
+}
