@@ -11,7 +11,8 @@ use crate::source::{Diagnostic, Look, Place};
 use crate::statements::{RIGOUR_CLAUSE, StatementId, catalogue};
 use crate::suite::{CaseResult, SecondLook, TargetInfo, Verdict};
 use crate::transcript::{
-    Event, HexLine, Transcript, What, line, name, printable, seconds, secrets, shown, trace, value,
+    Event, HexLine, Transcript, What, codes, line, name, precise_seconds, printable, seconds, secrets, shown, trace,
+    value,
 };
 
 /// How much of the packet that came is shown, in bytes.
@@ -187,7 +188,7 @@ fn packet(transcript: &Transcript, event: &Event, spans: &[Range<usize>], mismat
         return format!("{}\n", line(event, transcript.scripted, 0).trim_start());
     };
     let arrow = if transcript.is_from_broker(event) { '←' } else { '→' };
-    let mut out = format!("{} {arrow} {} at {}\n", event.client, name(decoded), seconds(event.at));
+    let mut out = format!("{} {arrow} {} at {}\n", event.client, name(decoded), precise_seconds(event.at));
     let hex = HexLine::new(raw, &secrets(decoded), spans, HEX);
     let _ = writeln!(out, "{INDENT}{}", hex.text());
     let underline = hex.underline(spans);
@@ -196,7 +197,10 @@ fn packet(transcript: &Transcript, event: &Event, spans: &[Range<usize>], mismat
     }
     let shown: Vec<(String, String)> = shown(decoded)
         .iter()
-        .map(|f| (f.name.to_string(), value(&f.name, &f.value)))
+        .map(|f| {
+            let value = codes(decoded, f).unwrap_or_else(|| value(&f.name, &f.value));
+            (f.name.to_string(), value)
+        })
         .collect();
     out.push_str(&fields(&shown, mismatches));
     out

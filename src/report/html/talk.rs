@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::pool::Pool;
 use crate::report::model::Event;
+use crate::wire::{PacketType, Version, reason_is_success, reason_text};
 
 /// The placeholder for the namespace in text; a private-use character.
 const MARK: char = '\u{e000}';
@@ -126,9 +127,13 @@ impl Tables {
     }
 
     fn packet(&mut self, event: &Event, namespace: &str) -> u32 {
+        let name = event.packet.as_ref().map(|p| p.name.as_str()).unwrap_or_default();
         let fields = event.packet.iter().flat_map(|p| &p.fields);
         let fields = fields
-            .map(|f| (self.words.number(f.name.clone()), value(&f.value, namespace)))
+            .map(|f| {
+                let value = codes(name, &f.name, &f.value).unwrap_or_else(|| value(&f.value, namespace));
+                (self.words.number(f.name.clone()), value)
+            })
             .collect();
         let hex = event.bytes.as_deref().unwrap_or_default();
         let packet = Packet {
@@ -189,6 +194,27 @@ pub fn text(text: &str, namespace: &str) -> String {
     }
 }
 
+/// The value of a field of reason or return codes in which those that do not report success have their names, as
+/// `{"code"}`. `None` for other fields.
+fn codes(packet: &str, field: &str, value: &Json) -> Option<Json> {
+    let version = match field {
+        "reason_code" | "reason_codes" => Version::V5,
+        "return_code" | "return_codes" => Version::V3_1_1,
+        _ => return None,
+    };
+    let packet_type = PacketType::from_name(packet)?;
+    let named = |code: &Json| match code.as_u64().and_then(|code| u8::try_from(code).ok()) {
+        Some(code) if !reason_is_success(code, packet_type, version) => {
+            json!({ "code": reason_text(code, packet_type, version) })
+        }
+        _ => code.clone(),
+    };
+    Some(match value {
+        Json::Array(codes) => codes.iter().map(named).collect(),
+        code => named(code),
+    })
+}
+
 /// A field's value. What is cut says so itself.
 fn value(of: &Json, namespace: &str) -> Json {
     match of {
@@ -216,8 +242,6 @@ fn value(of: &Json, namespace: &str) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::report::model::{self, EventKind, Field};
     use crate::transcript::{Author, Direction};
@@ -264,6 +288,21 @@ mod tests {
         assert_eq!(without("6161", "a"), "~~");
         assert_eq!(without("61", ""), "61");
         assert_eq!(without("616", "a"), "~6");
+    }
+
+    #[test]
+    fn codes_that_report_no_success_have_their_names() {
+        let named = |packet, field, value| codes(packet, field, &value).unwrap();
+        assert_eq!(
+            named("SUBACK", "reason_codes", json!([1, 143])),
+            json!([1, { "code": "0x8f (Topic Filter invalid)" }])
+        );
+        assert_eq!(
+            named("CONNACK", "return_code", json!(5)),
+            json!({ "code": "0x05 (not authorized)" })
+        );
+        assert_eq!(named("DISCONNECT", "reason_code", json!(0)), json!(0));
+        assert_eq!(codes("PUBLISH", "packet_id", &json!(143)), None);
     }
 
     #[test]

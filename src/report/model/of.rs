@@ -196,7 +196,7 @@ impl Event {
             direction: transcript.direction(event),
             author: event.author,
             step: event.step.as_ref().map(|s| s.number),
-            at: seconds(event.at),
+            at: precise_seconds(event.at),
             kind: EventKind::from(&event.what),
             bytes,
             length,
@@ -257,6 +257,11 @@ fn typed(name: &str, value: &Value) -> Json {
             .collect(),
         Value::List(items) => items.iter().map(|item| typed("", item)).collect(),
     }
+}
+
+/// Seconds, to the microsecond: packets over loopback are often less than a millisecond apart.
+fn precise_seconds(duration: std::time::Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e6
 }
 
 /// Seconds, to the millisecond.

@@ -9,6 +9,9 @@ use super::{BytePart, ByteTemplate, Expr, PacketPattern, Pattern};
 use super::{fields, print};
 use crate::wire::{Decoded, FieldSpec, Packet, PacketType, Payload, Text, Value, Version, field, reason_is_success};
 
+/// The fields that hold reason or return codes.
+const CODES: [&str; 4] = ["reason_code", "reason_codes", "return_code", "return_codes"];
+
 /// A field that is not what the script names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
@@ -81,10 +84,22 @@ impl PacketPattern {
                 pattern => pattern.meets(found.as_ref(), spec, &mut trial),
             };
             if !holds {
+                let is_code = CODES.contains(&wire_name);
+                let shown = |value: &Value| {
+                    if is_code {
+                        print::named_codes(value, self.packet_type, version)
+                    } else {
+                        print::value(value)
+                    }
+                };
                 mismatches.push(Mismatch {
                     field: name.to_owned(),
-                    expected: print::pattern(&wanted.pattern, scope),
-                    found: found.map_or_else(|| "absent".to_owned(), |value| print::value(&value)),
+                    expected: if is_code {
+                        print::code_pattern(&wanted.pattern, scope)
+                    } else {
+                        print::pattern(&wanted.pattern, scope)
+                    },
+                    found: found.as_ref().map_or_else(|| "absent".to_owned(), shown),
                     span,
                 });
             }
@@ -123,10 +138,11 @@ impl PacketPattern {
         if is_named || codes.iter().all(success) {
             return None;
         }
-        let found = match codes.as_slice() {
-            [code] if names[0] == "reason_code" => format!("0x{code:02x}"),
-            codes => print::codes(codes.iter().map(|c| u64::from(*c))),
+        let value = match codes.as_slice() {
+            [code] if names[0] == "reason_code" => Value::Int(u64::from(*code)),
+            codes => Value::Ints(codes.iter().map(|c| u64::from(*c)).collect()),
         };
+        let found = print::named_codes(&value, packet.packet_type(), version);
         Some(Mismatch {
             field: names[usize::from(!v5)].to_owned(),
             expected: expected.to_owned(),

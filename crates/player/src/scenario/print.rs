@@ -7,7 +7,7 @@ use super::{
     BytePart, ByteTemplate, Does, Expect, Expr, PacketPattern, PacketTemplate, Part, Pattern, Send, Split, Step,
     StepKind, Take, TextPart, TextTemplate, Var, Within, Write,
 };
-use crate::wire::{Text, Value};
+use crate::wire::{PacketType, Text, Value, Version, reason_text};
 
 /// A step of one client, such as `pub <- PUBREC: { packet_id: 7 }`; a step of another kind by its key.
 pub fn step(step: &Step, scope: &Scope) -> String {
@@ -292,12 +292,6 @@ fn number(n: u64, code: bool) -> String {
     if code { format!("0x{n:02x}") } else { n.to_string() }
 }
 
-/// Reason codes as the language writes them.
-pub(super) fn codes(codes: impl Iterator<Item = u64>) -> String {
-    let codes: Vec<String> = codes.map(|c| number(c, true)).collect();
-    format!("[{}]", codes.join(", "))
-}
-
 fn template_text(text: &TextTemplate, scope: &Scope) -> String {
     text.0
         .iter()
@@ -341,6 +335,19 @@ pub fn value(value: &Value) -> String {
             None => payload.to_string(),
         },
         other => other.to_string(),
+    }
+}
+
+/// Reason or return codes as they are named in a mismatch: in hex, each with the name that it has in this packet.
+pub fn named_codes(value: &Value, packet_type: PacketType, version: Version) -> String {
+    let name = |code: &u64| match u8::try_from(*code) {
+        Ok(code) => reason_text(code, packet_type, version),
+        Err(_) => code.to_string(),
+    };
+    match value {
+        Value::Int(code) => name(code),
+        Value::Ints(codes) => format!("[{}]", codes.iter().map(name).collect::<Vec<_>>().join(", ")),
+        other => self::value(other),
     }
 }
 

@@ -25,5 +25,5 @@ pub use hex::{HexLine, Mark, printable, secrets};
 pub use local::{Happened, Local, Stop};
 pub use normalise::{connacks, normalise, normalise_sent};
 pub use notation::without_namespace;
-pub use text::{fields, line, name, seconds, shown, trace, value};
+pub use text::{codes, fields, line, name, precise_seconds, seconds, shown, trace, value};
 pub use usual::Usual;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::hex::{HexLine, Mark, printable, secrets};
 use super::{Author, End, Event, Transcript, What};
 use crate::secret::{PASSWORD, is_password, is_secret, part_of_connect};
-use crate::wire::{Decoded, Field, Side, Value};
+use crate::wire::{Decoded, Field, PacketType, Side, Value, Version, reason_text};
 
 /// How much of a packet's hex a line of the trace holds, in bytes.
 const HEX: usize = 24;
@@ -15,7 +15,7 @@ const ALL_HEX: usize = 4096;
 /// How much of a text, in bytes; twice as much of a list, in characters.
 const VALUE: usize = 40;
 
-/// The trace: one line an event, such as `  0.012s  pub → PUBLISH      34 0c 00 … topic="a" qos=2`. More than `limit`
+/// The trace: one line an event, such as `  0.012345s  pub → PUBLISH      34 0c 00 … topic="a" qos=2`. More than `limit`
 /// events are cut in the middle. Without a limit (`usize::MAX`) a line has up to [`ALL_HEX`] bytes.
 pub fn trace(transcript: &Transcript, limit: usize) -> String {
     let hex = if limit == usize::MAX { ALL_HEX } else { HEX };
@@ -46,7 +46,7 @@ fn line_of(event: &Event, scripted: Side, width: usize, bytes: usize) -> String 
         Side::Client => '→',
         Side::Server => '←',
     };
-    let mut out = format!("{:>8}  {:<width$} ", seconds(event.at), event.client);
+    let mut out = format!("{:>11}  {:<width$} ", precise_seconds(event.at), event.client);
     let by = match event.author {
         Author::Setup => "  (setup)",
         Author::Fence => "  (fence)",
@@ -119,6 +119,11 @@ pub fn seconds(at: Duration) -> String {
     format!("{:.3}s", at.as_secs_f64())
 }
 
+/// Seconds with six places, such as `0.012345s`: packets over loopback are often less than a millisecond apart.
+pub fn precise_seconds(at: Duration) -> String {
+    format!("{:.6}s", at.as_secs_f64())
+}
+
 /// The packet's name; its number if it has none.
 pub fn name(decoded: &Decoded) -> &'static str {
     decoded.packet_type.map_or("reserved 0", |t| t.name())
@@ -129,9 +134,37 @@ pub fn fields(decoded: &Decoded) -> String {
     let shown: Vec<String> = shown(decoded)
         .iter()
         .filter(|f| f.value != Value::Bool(false))
-        .map(|f| format!("{}={}", f.name, short(&f.name, &f.value)))
+        .map(|f| {
+            let value = codes(decoded, f).unwrap_or_else(|| short(&f.name, &f.value));
+            format!("{}={value}", f.name)
+        })
         .collect();
     shown.join(" ")
+}
+
+/// The value of a field of reason or return codes, each that needs explaining in hex with its name, such as
+/// `0x82 (Protocol Error)`. `None` for other fields.
+pub fn codes(decoded: &Decoded, field: &Field) -> Option<String> {
+    let version = match field.name.as_ref() {
+        "reason_code" | "reason_codes" => Version::V5,
+        "return_code" | "return_codes" => Version::V3_1_1,
+        _ => return None,
+    };
+    let packet_type = decoded.packet_type?;
+    // 0 is success everywhere, and a SUBACK grants QoS 0 to 2: these are understood as numbers.
+    let is_plain = |code: u64| code == 0 || (packet_type == PacketType::SubAck && code <= 2);
+    let text = |code: &u64| match u8::try_from(*code) {
+        Ok(byte) if !is_plain(*code) => reason_text(byte, packet_type, version),
+        _ => code.to_string(),
+    };
+    match &field.value {
+        Value::Int(code) => Some(text(code)),
+        Value::Ints(list) => {
+            let list: Vec<String> = list.iter().map(text).collect();
+            Some(format!("[{}]", list.join(", ")))
+        }
+        _ => None,
+    }
 }
 
 /// The fields that say something to a person: flags one by one, lengths left out.
@@ -213,7 +246,7 @@ mod tests {
     use super::super::testing::Talk;
     use super::super::{Author, End, Lifecycle, What};
     use super::*;
-    use crate::wire::{ConnAck, Connect, Packet, Publish, Version};
+    use crate::wire::{ConnAck, Connect, Packet, Publish, decode_bytes};
 
     fn talk() -> Talk {
         let mut login = Connect::new(Version::V3_1_1, "c");
@@ -245,17 +278,17 @@ mod tests {
     }
 
     const TRACE: &str = r#"  0.000s  publisher   connection opened  (setup)
-  0.003s  publisher → CONNECT      10 17 00 04 4d 51 54 54 04 c2 00 3c 00 01 63 00 02 6d 65 <password>  protocol_name="MQTT" protocol_level=4 clean=true keep_alive=60 client_id="c" username="me" password=<4 bytes>  (setup)
-  0.006s  publisher ← CONNACK      20 02 00 00  return_code=0
-  0.009s  sub       ← PUBLISH      3a 10 00 06 61 2f 1b 5b 32 4a 00 07 73 68 6f 72 74 0a  dup=true qos=1 topic="a/\u{1b}[2J" packet_id=7 payload="short\u{a}"
-  0.012s  sub       ← PUBLISH      3a 84 02 00 06 61 2f 1b 5b 32 4a 00 07 6c 6f 6e …(243 bytes) 6f 6e 67 20  dup=true qos=1 topic="a/\u{1b}[2J" packet_id=7 payload="long long long long long long long long "… (250 bytes)
-  0.015s  sub       ← PINGRESP     d1 00  ! the flags of PINGRESP are 0001, not 0000
-  0.018s  publisher → PINGREQ      c0 00  (fence)
-  0.021s  sub       ← fragment     30 ff
-  0.024s  sub         12 bytes are missing here
-  0.027s  publisher → half closed
-  0.030s  sub       ← closed (RST)
-  0.033s              the broker was killed and started again
+  0.003000s  publisher → CONNECT      10 17 00 04 4d 51 54 54 04 c2 00 3c 00 01 63 00 02 6d 65 <password>  protocol_name="MQTT" protocol_level=4 clean=true keep_alive=60 client_id="c" username="me" password=<4 bytes>  (setup)
+  0.006000s  publisher ← CONNACK      20 02 00 00  return_code=0
+  0.009000s  sub       ← PUBLISH      3a 10 00 06 61 2f 1b 5b 32 4a 00 07 73 68 6f 72 74 0a  dup=true qos=1 topic="a/\u{1b}[2J" packet_id=7 payload="short\u{a}"
+  0.012000s  sub       ← PUBLISH      3a 84 02 00 06 61 2f 1b 5b 32 4a 00 07 6c 6f 6e …(243 bytes) 6f 6e 67 20  dup=true qos=1 topic="a/\u{1b}[2J" packet_id=7 payload="long long long long long long long long "… (250 bytes)
+  0.015000s  sub       ← PINGRESP     d1 00  ! the flags of PINGRESP are 0001, not 0000
+  0.018000s  publisher → PINGREQ      c0 00  (fence)
+  0.021000s  sub       ← fragment     30 ff
+  0.024000s  sub         12 bytes are missing here
+  0.027000s  publisher → half closed
+  0.030000s  sub       ← closed (RST)
+  0.033000s              the broker was killed and started again
 "#;
 
     #[test]
@@ -270,5 +303,26 @@ mod tests {
         assert_eq!(lines.len(), 4);
         assert_eq!(lines[1], "  … 9 events are left out …");
         assert!(lines[0].contains("opened") && lines[3].contains("killed"));
+    }
+
+    #[test]
+    fn codes_have_their_names() {
+        let shown =
+            |bytes: &[u8], version: Version| fields(&decode_bytes(&bytes.to_vec().into(), version, Side::Server));
+        assert_eq!(
+            shown(&[0x90, 6, 0, 1, 0, 1, 0x8f, 0x80], Version::V5),
+            "packet_id=1 reason_codes=[1, 0x8f (Topic Filter invalid), 0x80 (Unspecified error)]"
+        );
+        assert_eq!(
+            shown(&[0xe0, 1, 0x82], Version::V5),
+            "reason_code=0x82 (Protocol Error)"
+        );
+        assert_eq!(
+            shown(&[0x20, 2, 0, 5], Version::V3_1_1),
+            "return_code=0x05 (not authorized)"
+        );
+        assert_eq!(shown(&[0x20, 2, 0, 0], Version::V3_1_1), "return_code=0");
+        // A code that the packet may not carry has no name.
+        assert_eq!(shown(&[0xe0, 1, 0x03], Version::V5), "reason_code=0x03");
     }
 }

@@ -36,7 +36,7 @@ pub use packet::{
     Ack, Auth, ConnAck, Connect, Disconnect, Packet, PacketType, Properties, Property, PropertyValue, Publish, SubAck,
     Subscribe, Subscription, UnsubAck, Unsubscribe, Will,
 };
-pub use reason::{reason_allowed, reason_codes, reason_is_success, reason_name, reason_sender};
+pub use reason::{reason_allowed, reason_codes, reason_is_success, reason_name, reason_sender, reason_text};
 pub use side::Side;
 pub use text::{Payload, Text};
 pub use value::Value;

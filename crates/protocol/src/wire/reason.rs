@@ -138,6 +138,14 @@ pub fn reason_name(code: u8, packet: PacketType, version: Version) -> Option<&'s
     row_of(code, packet, version).map(|r| r.name)
 }
 
+/// `code` in hex with its name in this packet, such as `0x82 (Protocol Error)`; in hex alone if the packet may not carry it.
+pub fn reason_text(code: u8, packet: PacketType, version: Version) -> String {
+    match reason_name(code, packet, version) {
+        Some(name) => format!("0x{code:02x} ({name})"),
+        None => format!("0x{code:02x}"),
+    }
+}
+
 /// Whether the packet may carry `code`, from either side.
 pub fn reason_allowed(code: u8, packet: PacketType, version: Version) -> bool {
     reason_senders(code, packet, version) != Senders::Nobody

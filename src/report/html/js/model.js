@@ -237,6 +237,7 @@ function shown(value) {
   if (typeof value === "string") return JSON.stringify(withNamespace(printable(value))).replace(/\\\\u\{/g, "\\u{");
   if (Array.isArray(value)) return "[" + value.map(shown).join(", ") + "]";
   if (value && typeof value === "object") {
+    if ("code" in value) return value.code;
     if ("hex" in value) return `${value.hex} (${plural(value.length, "byte")})`;
     if ("length" in value) return `<${plural(value.length, "byte")}>`;
     return Object.entries(value).map(([k, v]) => `${k} ${shown(v)}`).join(", ");
