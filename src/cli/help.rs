@@ -4,7 +4,13 @@ use std::fmt::Write as _;
 
 use clap::{Command, CommandFactory};
 
+use crate::report::wrapped;
+
 use super::args::Cli;
+use super::out;
+
+/// Lines are not longer than this, however wide the terminal is.
+const WIDEST: usize = 100;
 
 /// The commands by what they are for.
 const GROUPS: &[(&str, &[&str])] = &[
@@ -249,11 +255,15 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
-/// The definition of the command line with its groups and examples.
+/// The definition of the command line with its groups and examples, in lines of the terminal's width.
 pub fn command() -> Command {
+    of_width(out::width().min(WIDEST))
+}
+
+fn of_width(width: usize) -> Command {
     let mut command = Cli::command();
     for (name, examples) in EXAMPLES {
-        command = command.mut_subcommand(*name, |sub| sub.after_help(shown(examples)));
+        command = command.mut_subcommand(*name, |sub| sub.after_help(shown(examples, width)));
     }
     let few = [
         EXAMPLES[0].1[0],
@@ -264,13 +274,13 @@ pub fn command() -> Command {
     ];
     let template = format!(
         "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{}Options:\n{{options}}\n\n{}\n",
-        grouped(&command),
-        shown(&few)
+        grouped(&command, width),
+        shown(&few, width)
     );
     command.help_template(template)
 }
 
-fn grouped(command: &Command) -> String {
+fn grouped(command: &Command, width: usize) -> String {
     let mut text = String::new();
     for (group, names) in GROUPS {
         let _ = writeln!(text, "{group}:");
@@ -280,19 +290,33 @@ fn grouped(command: &Command) -> String {
                 "Print this message, or the help of a command".to_owned(),
                 ToString::to_string,
             );
-            let _ = writeln!(text, "  {name:<13}{about}");
+            let _ = writeln!(text, "{}", wrapped(&format!("  {name:<13}{about}"), width, 15));
         }
         text.push('\n');
     }
     text
 }
 
-fn shown(examples: &[(&str, &str)]) -> String {
-    let width = examples.iter().map(|(line, _)| line.len()).max().unwrap_or(0);
-    let lines = examples
+/// Examples, each on one line; if the terminal is too narrow for one of them, each with its meaning below it.
+fn shown(examples: &[(&str, &str)], width: usize) -> String {
+    let longest = examples.iter().map(|(line, _)| line.len()).max().unwrap_or(0);
+    let on_one_line = |(line, what): &(&str, &str)| format!("  mqttspec {line:<longest$}   {what}");
+    let on_two_lines = |(line, what): &(&str, &str)| {
+        let what = wrapped(&format!("      {what}"), width, 6);
+        format!("  mqttspec {line}\n{what}")
+    };
+    let fits = examples.iter().all(|example| on_one_line(example).len() <= width);
+    let lines: Vec<String> = examples
         .iter()
-        .map(|(line, what)| format!("  mqttspec {line:<width$}   {what}"));
-    format!("Examples:\n{}", lines.collect::<Vec<_>>().join("\n"))
+        .map(|example| {
+            if fits {
+                on_one_line(example)
+            } else {
+                on_two_lines(example)
+            }
+        })
+        .collect();
+    format!("Examples:\n{}", lines.join("\n"))
 }
 
 #[cfg(test)]
@@ -337,14 +361,18 @@ mod tests {
     }
 
     #[test]
-    fn help_fits_on_lines_of_a_hundred_characters() {
-        let mut root = command().term_width(100);
-        let mut pages = vec![root.render_help().to_string()];
-        for sub in root.get_subcommands_mut() {
-            pages.push(sub.clone().term_width(100).render_help().to_string());
-        }
-        for line in pages.iter().flat_map(|page| page.lines()) {
-            assert!(line.chars().count() <= 110, "{line}");
+    fn help_fits_the_terminal() {
+        for width in [60, 80, 100] {
+            let mut root = of_width(width).term_width(width);
+            let mut pages = vec![root.render_help().to_string()];
+            for sub in root.get_subcommands_mut() {
+                pages.push(sub.clone().term_width(width).render_help().to_string());
+            }
+            for line in pages.iter().flat_map(|page| page.lines()) {
+                // clap does not wrap the usage.
+                let fits = line.chars().count() <= width || line.starts_with("Usage:");
+                assert!(fits, "{width}: {line}");
+            }
         }
     }
 }

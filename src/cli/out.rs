@@ -74,6 +74,17 @@ pub fn width() -> usize {
     columns(terminal_size::terminal_size_of(std::io::stdout()))
 }
 
+/// Columns in which sentences on standard output are wrapped: those of the terminal. In a file or a pipe a sentence stays on one
+/// line, unless `COLUMNS` is set.
+pub fn wrap_width() -> usize {
+    let is_set = std::env::var_os("COLUMNS").is_some();
+    if is_set || std::io::stdout().is_terminal() {
+        width()
+    } else {
+        usize::MAX
+    }
+}
+
 fn columns(size: Option<(terminal_size::Width, terminal_size::Height)>) -> usize {
     let stated = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
     chosen(stated, size.map(|(width, _)| usize::from(width.0)))

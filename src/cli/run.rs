@@ -19,7 +19,7 @@ use crate::suite::{self, About, LookLimit, Rigour, RunEvent, RunOptions, RunResu
 use super::args::{Exchanges, Failures, RigourWeight, RunArgs, Trace};
 use super::exit::{verdict_of, worse};
 use super::files::{self, job_summary, write};
-use super::out::{fail, print, print_error, start_tracing, width};
+use super::out::{fail, print, print_error, start_tracing, width, wrap_width};
 use super::progress::Progress;
 use super::set::Chosen;
 use super::{Ended, Exit, clock, interrupt, known, last, set, snapshots, state, target};
@@ -215,6 +215,7 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, all: 
     let options = failure::Options {
         trace: trace != Trace::Never,
         width: width(),
+        wrap: wrap_width(),
     };
     let mut shown = terminal::Live::new(all, verbose || trace == Trace::Always);
     let mut progress = Progress::begin(0);
@@ -245,9 +246,9 @@ async fn tell(mut events: mpsc::UnboundedReceiver<RunEvent>, trace: Trace, all: 
                 progress.end();
                 print(&shown.failures(&result, options));
                 if advice {
-                    print(&terminal::advice(&result));
+                    print(&terminal::advice(&result, options.wrap));
                 }
-                print(&terminal::summary(&result, verbose));
+                print(&terminal::summary(&result, verbose, options.wrap));
             }
         }
     }

@@ -22,7 +22,7 @@ impl Conformance {
     /// The reports on bad cases and the summary, as the terminal shows them.
     pub fn report(&self) -> String {
         let failures = terminal::Live::default().failures(self, failure::Options::default());
-        failures + &terminal::summary(self, false)
+        failures + &terminal::summary(self, false, usize::MAX)
     }
 
     /// Holds a test to the run.

@@ -265,6 +265,7 @@ mod tests {
         let options = failure::Options {
             trace: false,
             width: 80,
+            wrap: usize::MAX,
         };
         let mut model: serde_json::Value = serde_json::from_str(&json::run(run)).unwrap();
         let model = model["cases"][0].take();
@@ -336,7 +337,7 @@ mod tests {
         assert!(run.cases[0].rigour);
         assert_eq!(run.cases[0].verdict, Verdict::Fail);
         assert_eq!(Counts::of(&run).rigour_fail, 1);
-        testing::golden!("rigour", &(reports(&run) + &terminal::summary(&run, false)));
+        testing::golden!("rigour", &(reports(&run) + &terminal::summary(&run, false, usize::MAX)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::case::{self, transcript_of};
-use super::style::{self, BOLD, CYAN, DIM, RED, paint};
+use super::style::{self, BOLD, CYAN, DIM, RED, paint, wrapped};
 use crate::play::{Failure, Mismatch, Stage};
 use crate::source::{Diagnostic, Look, Place};
 use crate::statements::{RIGOUR_CLAUSE, StatementId, catalogue};
@@ -27,8 +27,10 @@ const LOG_LINES: usize = 40;
 pub struct Options {
     /// Whether the trace is part of it.
     pub trace: bool,
-    /// Columns of the terminal.
+    /// Columns of the terminal, for the excerpt of the scenario.
     pub width: usize,
+    /// Columns in which sentences are wrapped; `usize::MAX` for a file or a pipe.
+    pub wrap: usize,
 }
 
 impl Default for Options {
@@ -36,6 +38,7 @@ impl Default for Options {
         Options {
             trace: true,
             width: 120,
+            wrap: usize::MAX,
         }
     }
 }
@@ -45,16 +48,16 @@ pub fn report(case: &CaseResult, target: &TargetInfo, options: Options) -> Strin
     if let Some(written) = &case.report {
         return written.clone();
     }
-    let mut out = headline(case, target);
+    let mut out = headline(case, target, options);
     out.push('\n');
     if let Some(failure) = &case.failure {
         out.push_str(&excerpt(case, failure, options));
-        out.push_str(&expected(failure));
+        out.push_str(&expected(failure, options));
         out.push_str(&came(case, failure));
     } else if let Some(reason) = &case.reason {
-        let _ = writeln!(out, "{}", printable(reason));
+        let _ = writeln!(out, "{}", options.wrapped(&printable(reason), 0));
     }
-    out.push_str(&statements(case));
+    out.push_str(&statements(case, options));
     out.push_str(&rigour(case));
     out.push_str(&log(case));
     if options.trace {
@@ -85,7 +88,14 @@ fn quoted(word: &str) -> String {
     }
 }
 
-fn headline(case: &CaseResult, target: &TargetInfo) -> String {
+impl Options {
+    /// A sentence in the columns of the terminal.
+    fn wrapped(&self, text: &str, indent: usize) -> String {
+        wrapped(text, self.wrap, indent)
+    }
+}
+
+fn headline(case: &CaseResult, target: &TargetInfo, options: Options) -> String {
     let verdict = paint(style::of(case.verdict), case::marked_verdict(case).to_uppercase());
     let mut out = format!(
         "{verdict}  {}  {}  {}\n",
@@ -93,10 +103,10 @@ fn headline(case: &CaseResult, target: &TargetInfo) -> String {
         case::target(target),
         seconds(case.duration)
     );
-    let _ = writeln!(out, "{}", printable(&case.title));
+    let _ = writeln!(out, "{}", options.wrapped(&printable(&case.title), 0));
     match (case.second_look, &case.reason) {
         (Some(SecondLook::Alone | SecondLook::Late), Some(reason)) => {
-            let _ = writeln!(out, "{}", printable(reason));
+            let _ = writeln!(out, "{}", options.wrapped(&printable(reason), 0));
         }
         (Some(_), _) => {
             let _ = writeln!(
@@ -150,12 +160,14 @@ fn fits(place: &Place, text: &str) -> bool {
         && text.is_char_boundary(place.span.end)
 }
 
-fn expected(failure: &Failure) -> String {
+fn expected(failure: &Failure, options: Options) -> String {
     let mut out = String::new();
     for (i, awaited) in failure.awaited.iter().enumerate() {
         let label = label(if i == 0 { "expected" } else { "or" });
-        let _ = writeln!(out, "{label}{}", printable(&awaited.what));
-        let _ = writeln!(out, "{INDENT}{}", paint(DIM, printable(&awaited.why())));
+        let what = format!("{label}{}", printable(&awaited.what));
+        let _ = writeln!(out, "{}", options.wrapped(&what, INDENT.len()));
+        let why = format!("{INDENT}{}", paint(DIM, printable(&awaited.why())));
+        let _ = writeln!(out, "{}", options.wrapped(&why, INDENT.len()));
     }
     out
 }
@@ -188,7 +200,12 @@ fn packet(transcript: &Transcript, event: &Event, spans: &[Range<usize>], mismat
         return format!("{}\n", line(event, transcript.scripted, 0).trim_start());
     };
     let arrow = if transcript.is_from_broker(event) { '←' } else { '→' };
-    let mut out = format!("{} {arrow} {} at {}\n", event.client, name(decoded), precise_seconds(event.at));
+    let mut out = format!(
+        "{} {arrow} {} at {}\n",
+        event.client,
+        name(decoded),
+        precise_seconds(event.at)
+    );
     let hex = HexLine::new(raw, &secrets(decoded), spans, HEX);
     let _ = writeln!(out, "{INDENT}{}", hex.text());
     let underline = hex.underline(spans);
@@ -238,20 +255,20 @@ fn wrong(out: &mut String, m: &Mismatch, width: usize) {
 }
 
 /// The statements violated, with level and text: what rules found, and if the script failed, what the case proves.
-fn statements(case: &CaseResult) -> String {
+fn statements(case: &CaseResult, options: Options) -> String {
     let mut out = String::new();
     for finding in case.breaches() {
         let control = finding.in_control();
         let found = event_of(case, control, finding.event);
         let first = if out.is_empty() { "violated" } else { "" };
-        out.extend(finding.statement.map(|id| statement(id, first)));
+        out.extend(finding.statement.map(|id| statement(id, first, options)));
         let whose = if control { " in the control" } else { "" };
-        let _ = writeln!(
-            out,
+        let rule = format!(
             "{INDENT}rule {}{whose}: {}",
             paint(CYAN, finding.rule.unwrap_or_default()),
             printable(&finding.text)
         );
+        let _ = writeln!(out, "{}", options.wrapped(&rule, INDENT.len()));
         // What came was shown above already.
         let shown_before = case
             .failure
@@ -272,7 +289,7 @@ fn statements(case: &CaseResult) -> String {
         .is_some_and(|f| matches!(f.stage, Stage::Script | Stage::Account));
     if (script_failed && !case::is_excused(case)) || case.verdict == Verdict::Crash {
         for (i, id) in case.proves.iter().enumerate() {
-            out.push_str(&statement(*id, if i == 0 { "at stake" } else { "" }));
+            out.push_str(&statement(*id, if i == 0 { "at stake" } else { "" }, options));
         }
     }
     out
@@ -290,15 +307,15 @@ fn rigour(case: &CaseResult) -> String {
     )
 }
 
-fn statement(id: StatementId, first: &str) -> String {
+fn statement(id: StatementId, first: &str, options: Options) -> String {
     match catalogue().get(id) {
         Some(s) => {
             format!(
-                "{}{} {}\n{INDENT}{}\n{INDENT}{}\n",
+                "{}{} {}\n{}\n{INDENT}{}\n",
                 label(first),
                 paint(BOLD, id),
                 paint(RED, s.level.keyword()),
-                s.says,
+                options.wrapped(&format!("{INDENT}{}", s.says), INDENT.len()),
                 paint(DIM, s.url())
             )
         }
@@ -357,7 +374,8 @@ mod tests {
                 &target(),
                 Options {
                     trace: false,
-                    width: 80
+                    width: 80,
+                    wrap: 80,
                 }
             )
         );

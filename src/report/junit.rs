@@ -82,6 +82,7 @@ fn test_case(case: &CaseResult, target: &TargetInfo) -> TestCase {
                 case,
                 target,
                 Options {
+                    wrap: usize::MAX,
                     trace: true,
                     width: 120,
                 },

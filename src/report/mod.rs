@@ -32,4 +32,4 @@ mod verdicts;
 
 pub use case::{Counts, plural};
 pub use score::{Score, scores};
-pub use style::plain;
+pub use style::{plain, wrapped};

@@ -28,6 +28,24 @@ pub fn of(verdict: Verdict) -> Style {
     }
 }
 
+/// Text in lines of at most `width` columns, of which those after the first begin with `indent` blanks. A word that is longer
+/// stays whole, so that an ID or a link can be copied. `usize::MAX` leaves the text as it is.
+pub fn wrapped(text: &str, width: usize, indent: usize) -> String {
+    if width == usize::MAX {
+        return text.to_owned();
+    }
+    let begin = text.len() - text.trim_start_matches(' ').len();
+    let (first, rest) = (" ".repeat(begin), " ".repeat(indent));
+    let options = textwrap::Options::new(width)
+        .initial_indent(&first)
+        .subsequent_indent(&rest)
+        .break_words(false)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+    textwrap::wrap(&text[begin..], options).join("\n")
+}
+
 /// `text` without styles. These are the only escapes in a report: what a broker sends is printed without any.
 pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -42,6 +60,20 @@ pub fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_text_is_wrapped_between_words() {
+        let text = format!("   2 {}  a word and/another-word", paint(RED, "fail"));
+        assert_eq!(
+            plain(&wrapped(&text, 20, 6)),
+            "   2 fail  a word\n      and/another-word"
+        );
+        assert_eq!(
+            plain(&wrapped(&text, 8, 2)),
+            "   2\n  fail\n  a word\n  and/another-word"
+        );
+        assert_eq!(plain(&wrapped(&text, usize::MAX, 6)), plain(&text));
+    }
 
     #[test]
     fn styles_go() {

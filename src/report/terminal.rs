@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::case::{self, Counts, plural};
 use super::groups::{Cause, groups};
-use super::style::{self, BOLD, DIM, YELLOW, paint};
+use super::style::{self, BOLD, DIM, YELLOW, paint, wrapped};
 use super::{failure, scores};
 use crate::suite::{CaseResult, RunResult, SecondLook, TargetInfo, Verdict};
 use crate::sut::Known;
@@ -16,8 +16,8 @@ use crate::transport::Transport;
 const FEW: usize = 10;
 /// How many lines of reports are printed while a run lasts. With those of [`GROUPS`] at its end a run prints at most 200.
 const LIVE: usize = 60;
-/// How many groups are listed at the end, two lines each.
-const GROUPS: usize = 40;
+/// How many lines of groups are listed at the end; a group has two if the terminal is wide enough.
+const GROUPS: usize = 80;
 
 /// The first line of a run.
 pub fn began(target: &TargetInfo, cases: usize) -> String {
@@ -124,7 +124,7 @@ impl Live {
         let bad: Vec<&CaseResult> = run.cases.iter().filter(|c| c.is_bad()).collect();
         let mut out = String::new();
         if bad.len() > FEW && !self.all {
-            out.push_str(&grouped(run, &bad));
+            out.push_str(&grouped(run, &bad, options.wrap));
         } else {
             let is_missing = |case: &&&CaseResult| !self.shown.contains(&case.id) && !case::is_excused(case);
             for case in bad.iter().filter(is_missing) {
@@ -140,8 +140,8 @@ impl Live {
     }
 }
 
-/// The bad cases by cause, most frequent first.
-fn grouped(run: &RunResult, bad: &[&CaseResult]) -> String {
+/// The bad cases by cause, most frequent first, in lines of at most `width` columns.
+fn grouped(run: &RunResult, bad: &[&CaseResult], width: usize) -> String {
     let groups = groups(bad.iter().copied());
     let mut out = format!(
         "{} in {} (--failures all shows each in full):\n",
@@ -149,25 +149,35 @@ fn grouped(run: &RunResult, bad: &[&CaseResult]) -> String {
         plural(groups.len(), "group")
     );
     let ids = run.cases.iter().map(|case| case.id.as_str());
-    for group in groups.iter().take(GROUPS) {
+    let mut lines = 0;
+    let mut listed = 0;
+    for group in &groups {
+        if lines >= GROUPS {
+            break;
+        }
         let verdict = paint(style::of(group.verdict), group.verdict.name());
         let statement = group.cases[0]
             .proves
             .first()
             .map(|statement| format!("  {}", statement.id));
-        let _ = writeln!(
-            out,
+        let head = format!(
             "{:>6} {verdict}  {}{}",
             group.cases.len(),
             group.label(ids.clone(), 2),
             paint(DIM, statement.unwrap_or_default())
         );
+        let mut text = wrapped(&head, width, 10);
         let reason = group.reason();
         if !reason.is_empty() {
-            let _ = writeln!(out, "        {}", paint(DIM, one_line(&reason)));
+            text.push('\n');
+            text += &wrapped(&format!("        {}", paint(DIM, one_line(&reason))), width, 10);
         }
+        text.push('\n');
+        lines += text.lines().count();
+        listed += 1;
+        out.push_str(&text);
     }
-    if let Some(rest) = groups.get(GROUPS..).filter(|rest| !rest.is_empty()) {
+    if let Some(rest) = groups.get(listed..).filter(|rest| !rest.is_empty()) {
         let cases: usize = rest.iter().map(|group| group.cases.len()).sum();
         let _ = writeln!(
             out,
@@ -180,15 +190,16 @@ fn grouped(run: &RunResult, bad: &[&CaseResult]) -> String {
 }
 
 /// The last lines of a run, behind [`Live::failures`]: counts, the score of each version, and why cases were skipped. With
-/// `verbose` every cause of known deviations too, with its number of cases.
-pub fn summary(run: &RunResult, verbose: bool) -> String {
-    let mut out = skips(run);
+/// `verbose` every cause of known deviations too, with its number of cases. Sentences are wrapped in `width` columns.
+pub fn summary(run: &RunResult, verbose: bool, width: usize) -> String {
+    let mut out = skips(run, width);
     let causes = case::causes(run);
     if verbose {
-        out.push_str(&known(&causes));
+        out.push_str(&known(&causes, width));
     }
     for note in &run.notes {
-        let _ = writeln!(out, "{} {}", paint(YELLOW, "note:"), printable(note));
+        let note = format!("{} {}", paint(YELLOW, "note:"), printable(note));
+        let _ = writeln!(out, "{}", wrapped(&note, width, 2));
     }
     if !run.crashes_under_load.is_empty() {
         let what = paint(style::of(Verdict::Crash), "crash under load");
@@ -214,9 +225,9 @@ pub fn summary(run: &RunResult, verbose: bool) -> String {
         let _ = writeln!(out, "{line}");
     }
     for score in scores(run) {
-        let _ = writeln!(out, "{score}");
+        let _ = writeln!(out, "{}", wrapped(&score.to_string(), width, 2));
     }
-    out.push_str(&last_line(run));
+    let _ = writeln!(out, "{}", wrapped(last_line(run).trim_end(), width, 2));
     out
 }
 
@@ -281,20 +292,22 @@ fn excused(verdict: Verdict, run: &RunResult) -> String {
 }
 
 /// The causes of known deviations, most frequent first.
-fn known(causes: &[(&Known, usize)]) -> String {
+fn known(causes: &[(&Known, usize)], width: usize) -> String {
     let mut out = String::new();
     if !causes.is_empty() {
         let _ = writeln!(out, "{}", paint(DIM, "known:"));
     }
     for (cause, count) in causes {
         let text = format!("{}{}", cause.because, case::details(cause));
-        let _ = writeln!(out, "{}", paint(DIM, format!("  {count:>4}  {}", one_line(&text))));
+        let line = wrapped(&format!("  {count:>4}  {}", one_line(&text)), width, 8);
+        let _ = writeln!(out, "{}", paint(DIM, line));
     }
     out
 }
 
-/// The warnings of a run by their text, most frequent first, each with its number and a case that has it.
-pub fn advice(run: &RunResult) -> String {
+/// The warnings of a run by their text, most frequent first, each with its number and a case that has it. Sentences are wrapped
+/// in `width` columns.
+pub fn advice(run: &RunResult, width: usize) -> String {
     let mut texts: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for case in &run.cases {
         for advice in case.advice() {
@@ -314,9 +327,8 @@ pub fn advice(run: &RunResult) -> String {
     for (text, ids) in texts {
         let _ = writeln!(
             out,
-            "  {:>4}  {}\n        {}",
-            ids.len(),
-            one_line(&text),
+            "{}\n        {}",
+            wrapped(&format!("  {:>4}  {}", ids.len(), one_line(&text)), width, 8),
             paint(DIM, ids[0])
         );
     }
@@ -324,7 +336,7 @@ pub fn advice(run: &RunResult) -> String {
 }
 
 /// The reasons of the skips, most frequent first.
-fn skips(run: &RunResult) -> String {
+fn skips(run: &RunResult, width: usize) -> String {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for case in run.cases.iter().filter(|c| c.verdict == Verdict::Skip) {
         *reasons
@@ -338,7 +350,8 @@ fn skips(run: &RunResult) -> String {
         let _ = writeln!(out, "{}", paint(DIM, "skipped:"));
     }
     for (reason, count) in reasons {
-        let _ = writeln!(out, "{}", paint(DIM, format!("  {count:>4}  {}", one_line(reason))));
+        let line = wrapped(&format!("  {count:>4}  {}", one_line(reason)), width, 8);
+        let _ = writeln!(out, "{}", paint(DIM, line));
     }
     out
 }
@@ -363,15 +376,16 @@ mod tests {
         }
         golden!(
             "summary",
-            &(began(&run.target, run.cases.len()) + &failures(&live) + &summary(&run, false))
+            &(began(&run.target, run.cases.len()) + &failures(&live) + &summary(&run, false, usize::MAX))
         );
-        golden!("summary-verbose", &(failures(&live) + &summary(&run, true)));
+        golden!("summary-verbose", &(failures(&live) + &summary(&run, true, usize::MAX)));
     }
 
     fn options() -> failure::Options {
         failure::Options {
             trace: false,
             width: 80,
+            wrap: usize::MAX,
         }
     }
 
@@ -399,6 +413,8 @@ mod tests {
             .collect();
         assert_eq!(reports.len(), 3, "one a cause");
         golden!("groups", &live.failures(&run, options()));
+        let narrow = failure::Options { wrap: 40, ..options() };
+        golden!("groups-narrow", &live.failures(&run, narrow));
         // A few are all shown in full.
         run.cases.truncate(FEW);
         let rest = live.failures(&run, options());
@@ -414,6 +430,7 @@ mod tests {
         let options = failure::Options {
             trace: false,
             width: 80,
+            wrap: usize::MAX,
         };
         assert_eq!(ended(&run.cases[0], &run.target, false, options), "");
         let verbose = ended(&run.cases[0], &run.target, true, options);
@@ -436,12 +453,12 @@ mod tests {
                 case
             })
             .collect();
-        let text = anstream::adapter::strip_str(&advice(&run)).to_string();
+        let text = anstream::adapter::strip_str(&advice(&run, usize::MAX)).to_string();
         assert_eq!(
             text,
             "advice:\n     3  the code is 0x80, the standard names 0x87\n        a/b[0]@v5\n"
         );
         run.cases.clear();
-        assert_eq!(advice(&run), "");
+        assert_eq!(advice(&run, usize::MAX), "");
     }
 }
