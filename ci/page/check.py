@@ -28,6 +28,15 @@ steps:
   - pub -> PUBLISH: {{ topic: '$ns/{EVIL.replace("'", "''")}', payload: '{EVIL.replace("'", "''")}' }}
   - sub <- PUBLISH: {{ topic: another, payload: one }}
 """
+NEVER = """format: 1
+title: A message that was not sent is delivered
+versions: [v5]
+proves: [MQTT-3.3.1-4]
+clients: { sub: { subscribe: { $ns/a: 0 } }, pub: { subscribe: { $ns/b: 0 } } }
+steps:
+  - pub -> PUBLISH: { topic: $ns/b, payload: sent }
+  - sub <- PUBLISH: { topic: $ns/a, payload: never }
+"""
 
 
 def mqttspec(folder, *arguments, code):
@@ -234,6 +243,16 @@ def untrusted(browser, file):
     assert page.locator("script").count() == 2
 
 
+def missing(browser, file):
+    page = browser.open(file)
+    page.click("#expand")
+    page.locator("#table .rows button.fail").first.click()
+    rows = "rows => rows.map((row) => row.classList.contains('missing') ? 'never' : row.querySelector('.name').textContent)"
+    order = page.eval_on_selector_all("#detail .ladder .event:has(.name), #detail .ladder .missing", rows)
+    # The row is at the time at which the step gave up: behind what came while it waited.
+    assert order[-3:] == ["PUBLISH", "PUBLISH", "never"], order
+
+
 def narrow(browser, file):
     page = browser.open(file, 390, 844, device_scale_factor=2, is_mobile=True, has_touch=True)
     wide = "document.documentElement.scrollWidth - innerWidth"
@@ -289,12 +308,17 @@ def main():
         (folder / "own").mkdir()
         (folder / "own" / "evil.yaml").write_text(SCENARIO)
         mqttspec(folder, "run", "--scenarios", "own", "--html", "evil.html", code=1)
+        (folder / "never").mkdir()
+        (folder / "never" / "never.yaml").write_text(NEVER)
+        wait = ["--response-timeout", "300ms", "--second-look", "0s"]
+        mqttspec(folder, "run", "--scenarios", "never", *wait, "--html", "never.html", code=1)
         browser = Browser(playwright)
         two = folder / "two.html"
         check("filters", filters, browser, two)
         check("reading", reading, browser, two)
         check("keyboard", keyboard, browser, two)
         check("untrusted text", untrusted, browser, folder / "evil.html")
+        check("missing packet", missing, browser, folder / "never.html")
         check("phone", narrow, browser, two)
         check("dark", dark, browser, two)
         check("print", paper, browser, two)

@@ -141,9 +141,9 @@ fn broker(column: &Column) -> Json {
         "name": printable(&record.target.name),
         "version": record.target.version.as_deref().map(printable),
         "address": printable(&record.target.address),
-        "argument": record.target.argument.as_deref().map(printable),
+        "argument": record.target.argument.as_deref().map(|word| printable(without_folders(word))),
         "causes": Causes::of(record).names,
-        "options": record.target.options.iter().map(|word| printable(word)).collect::<Vec<_>>(),
+        "options": record.target.options.iter().map(|word| printable(without_folders(word))).collect::<Vec<_>>(),
         "mqttspec": record.mqttspec,
         "started": record.started.as_deref().map(printable),
         "run": record.user_label.as_deref().map(printable),
@@ -154,6 +154,16 @@ fn broker(column: &Column) -> Json {
         "under_load": record.crashes_under_load,
         "scores": record.scores().iter().map(score_of).collect::<Vec<_>>(),
     })
+}
+
+/// A word of the command line as the page shows it: of an absolute path only the file name. A page is passed on, and the
+/// path of a file often names a home directory.
+fn without_folders(word: &str) -> &str {
+    let drive = |c: &[u8]| c[0].is_ascii_alphabetic() && c[1] == b':' && matches!(c[2], b'\\' | b'/');
+    let is_absolute = word.starts_with(['/', '~']) || word.as_bytes().first_chunk::<3>().is_some_and(|c| drive(c));
+    let is_path = is_absolute && !word.contains("://");
+    let name = word.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next();
+    name.filter(|name| is_path && !name.is_empty()).unwrap_or(word)
 }
 
 /// The deviations of a broker by cause: the unexpected ones as a program groups them, and the known ones as the profile does.
@@ -244,7 +254,7 @@ impl Build<'_> {
         let header = &script.header;
         self.used.push(json!([
             path,
-            header.source.file,
+            without_folders(&header.source.file),
             header.source.text,
             header.about,
             lines
@@ -283,7 +293,7 @@ impl Build<'_> {
             place: case
                 .place
                 .as_ref()
-                .map(|p| (p.file.clone(), p.line, p.column, p.text.clone())),
+                .map(|p| (without_folders(&p.file).to_owned(), p.line, p.column, p.text.clone())),
             found: case.found,
             expected: case.expected.iter().map(|e| (clean(&e.what), clean(&e.why))).collect(),
             wrong: case

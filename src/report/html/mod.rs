@@ -151,6 +151,30 @@ mod tests {
     }
 
     #[test]
+    fn no_folder_of_the_user_is_in_the_page() {
+        let of_target = |argument: &str, options: &[&str]| {
+            let mut run = testing::run();
+            run.target.argument = Some(argument.to_owned());
+            run.target.options = options.iter().map(|&word| word.to_owned()).collect();
+            let data = data_of(&of(vec![Run::from(&run)]));
+            let broker = &data["brokers"][0];
+            (broker["argument"].clone(), broker["options"].clone())
+        };
+        let (argument, options) = of_target("/home/me/broker.yaml", &["--also", "/home/me/mine/", "--strict"]);
+        assert_eq!(argument, "broker.yaml");
+        assert_eq!(options, serde_json::json!(["--also", "mine", "--strict"]));
+        assert_eq!(of_target(r"C:\Users\me\broker.yaml", &[]).0, "broker.yaml");
+        // What names no folder of a user stays as it was typed.
+        for kept in [
+            "ci/brokers/mosquitto.yaml",
+            "mqtt://127.0.0.1:1883",
+            "unix:/run/mqtt.sock",
+        ] {
+            assert_eq!(of_target(kept, &[]).0, kept);
+        }
+    }
+
+    #[test]
     fn no_password_is_in_the_page() {
         let text = data_of(&of(vec![Run::from(&testing::run())])).to_string();
         assert!(text.contains("CONNECT"));

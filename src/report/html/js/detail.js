@@ -232,11 +232,10 @@ function diagram(title, talk, cell, script, control) {
   ];
 }
 
-/** The packet that did not come. It is shown after the last event that a step caused or took. */
+/** The packet that did not come. It is shown when the step gave up: clean-up begins at once after that. */
 function missing(events, f) {
-  let behind = -1;
-  events.forEach((e, i) => { if (e.step !== null && e.author !== "cleanup") behind = i; });
-  if (behind < 0) behind = events.length - 1;
+  const cleanup = events.findIndex((e) => e.author === "cleanup");
+  const behind = (cleanup < 0 ? events.length : cleanup) - 1;
   const what = f.expected[0]?.[0] || "the expected packet";
   const client = what.match(/^(\S+) <-/)?.[1];
   return {
