@@ -1,15 +1,16 @@
 //! `mqttspec coverage`
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use crate::coverage::{self, Coverage, Evidence, Exceptions};
+use crate::coverage::{self, Caught, Coverage, Evidence, Exceptions, Row};
 use crate::harness;
 use crate::scenario::Case;
 
 use super::args::CoverageArgs;
 use super::out::{fail, print, print_error};
-use super::{Exit, set};
+use super::{Exit, explain, set};
 
 /// Prints which statements the cases prove, and which of their violations they notice.
 pub fn coverage(args: &CoverageArgs) -> Exit {
@@ -35,7 +36,21 @@ pub fn coverage(args: &CoverageArgs) -> Exit {
     } else {
         (Evidence::None, Vec::new())
     };
-    let coverage = Coverage::of(&cases, &evidence);
+    let mut coverage = Coverage::of(&cases, &evidence);
+    if !args.statement.is_empty() {
+        let mut wanted = BTreeSet::new();
+        for word in &args.statement {
+            let found = explain::meant(word);
+            if found.is_empty() {
+                return fail(Exit::Nothing, set::no_statement(word));
+            }
+            wanted.extend(found.into_iter().map(|statement| statement.id));
+        }
+        coverage.rows.retain(|row| wanted.contains(&row.statement.id));
+    }
+    if args.gaps {
+        coverage.rows.retain(is_gap);
+    }
     print(&match (args.json, args.markdown) {
         (true, _) => format!("{:#}\n", coverage::json(&coverage)),
         (_, true) => coverage::markdown(&coverage),
@@ -49,6 +64,12 @@ pub fn coverage(args: &CoverageArgs) -> Exit {
         "not noticed (a claim, or a fault that no scenario notices):\n{lines}"
     ));
     Exit::Bad
+}
+
+/// Whether an exchange with a server could show a violation of the statement, and no case does.
+fn is_gap(row: &Row) -> bool {
+    let is_missed = row.cases.is_empty() || matches!(row.caught, Caught::No(_) | Caught::Unknown);
+    row.statement.observe.is_observable() && is_missed
 }
 
 fn walk(cases: &[Arc<Case>]) -> Result<coverage::Walk, Exit> {

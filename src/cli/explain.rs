@@ -29,14 +29,17 @@ pub fn explain(args: &ExplainArgs) -> Exit {
         Ok(scenarios) => scenarios,
         Err(exit) => return exit,
     };
-    let texts: Vec<String> = found.iter().map(|statement| whole(statement, &scenarios)).collect();
+    let texts: Vec<String> = found
+        .iter()
+        .map(|statement| whole(statement, &scenarios, args.verbose))
+        .collect();
     print(&texts.join("\n"));
     Exit::Ok
 }
 
 /// The statements that a word means: a token or an id, in letters of either case and with or without brackets; a pattern over
 /// ids; the end of an id, such as `4.3.3-2`; or a section, such as `4.3.3`.
-fn meant(word: &str) -> Vec<&'static Statement> {
+pub fn meant(word: &str) -> Vec<&'static Statement> {
     let word = word.trim_matches(['[', ']']).to_ascii_lowercase();
     let (version, bare) = match word.split_once(':') {
         Some((version, bare)) => match version.parse::<Version>() {
@@ -59,8 +62,8 @@ fn line(statement: &Statement) -> String {
     format!("{}  {}  {}\n", statement.id, statement.level.keyword(), statement.says)
 }
 
-/// All that is known of a statement.
-fn whole(statement: &Statement, scenarios: &[Scenario]) -> String {
+/// All that is known of a statement; with `verbose` also its places in the source.
+fn whole(statement: &Statement, scenarios: &[Scenario], verbose: bool) -> String {
     let mut out = text(statement);
     let cases: Vec<&Case> = scenarios
         .iter()
@@ -81,7 +84,7 @@ fn whole(statement: &Statement, scenarios: &[Scenario]) -> String {
         .into_iter()
         .map(|place| format!("  {}:{}\n", place.file, place.line))
         .collect();
-    if !places.is_empty() {
+    if verbose && !places.is_empty() {
         out.push_str("\nWhere the reference broker implements it:\n");
         out.extend(places);
     }

@@ -104,6 +104,11 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         "coverage",
         &[
             ("coverage", "by section"),
+            ("coverage --gaps", "what no case shows"),
+            (
+                "coverage --statement 'v5:MQTT-3.1.*'",
+                "the statements of some sections",
+            ),
             ("coverage --markdown", "as in docs/coverage.md"),
             ("coverage --also mine --walk", "with scenarios of your own"),
         ],

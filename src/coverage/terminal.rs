@@ -46,6 +46,9 @@ fn line(out: &mut String, row: &Row) {
 }
 
 fn figures(out: &mut String, name: &str, t: Totals) {
+    if t.statements == 0 {
+        return;
+    }
     let _ = writeln!(
         out,
         "{name:<18} {:>10} {:>10} {:>11} {:>6} {:>19}",

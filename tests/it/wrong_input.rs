@@ -98,6 +98,13 @@ fn explain_takes_what_is_written_in_other_ways() {
         both.starts_with("v3.1.1:MQTT-4.3.3-2\n") && both.contains("\nv5:MQTT-4.3.3-2\n"),
         "{both}"
     );
+    // The source of the reference broker is of interest to few.
+    assert!(!one.contains("src/reference/"), "{one}");
+    let output = mqttspec_in(dir.path(), &["explain", "-v", "v5:MQTT-4.3.3-10"])
+        .assert()
+        .code(0);
+    let verbose = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+    assert!(verbose.contains("\n  src/reference/core/publish.rs:"), "{verbose}");
     // A section, and a pattern: a list.
     let section = explain("v5:4.3.3");
     assert!(
@@ -109,6 +116,54 @@ fn explain_takes_what_is_written_in_other_ways() {
         &["explain", "v5:MQTT-4.3.3-99"],
         2,
         "no statement fits `v5:MQTT-4.3.3-99`; did you mean `v5:MQTT-4.3.3-9`?",
+    );
+}
+
+#[test]
+fn coverage_can_be_narrowed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let coverage = |arguments: &[&str]| {
+        let output = mqttspec_in(dir.path(), &[&["coverage"], arguments].concat())
+            .assert()
+            .code(0);
+        String::from_utf8_lossy(&output.get_output().stdout).into_owned()
+    };
+    let statements = |text: &str| -> Vec<String> {
+        let rows = text.lines().take_while(|line| !line.is_empty());
+        rows.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+    };
+    let section = coverage(&["--statement", "v5:4.3.3", "--statement", "v3.1.1:MQTT-4.3.3-*"]);
+    let rows = statements(&section);
+    assert!(rows.contains(&"v5:MQTT-4.3.3-10".to_owned()), "{section}");
+    assert!(rows.contains(&"v3.1.1:MQTT-4.3.3-2".to_owned()), "{section}");
+    assert!(rows.iter().all(|row| row.contains("4.3.3")), "{section}");
+    // The figures are those of the rows, without the parts that have none.
+    let last = section.lines().last().unwrap();
+    assert_eq!(
+        last.split_whitespace().nth(1),
+        Some(&*rows.len().to_string()),
+        "{section}"
+    );
+    assert!(!section.contains("v3.1 unnumbered"), "{section}");
+    // A gap is a statement that an exchange could show.
+    let gaps = coverage(&["--gaps"]);
+    let all = coverage(&[]);
+    assert!(statements(&gaps).len() < statements(&all).len() / 4, "{gaps}");
+    assert!(
+        !gaps.contains(" caught\n") && !gaps.contains("only a client that meets"),
+        "{gaps}"
+    );
+    // A statement of which no case shows a violation is one: here there are no scenarios but one.
+    fs::create_dir(dir.path().join("own")).expect("a folder");
+    let one = "format: 1\ntitle: A PINGREQ is answered\nversions: [v5]\nproves: [MQTT-3.12.4-1]\nclients: { c: {} }\n\
+               steps:\n  - c -> PINGREQ\n  - c <- PINGRESP\n";
+    fs::write(dir.path().join("own/ping.yaml"), one).expect("a file");
+    let gaps = coverage(&["--scenarios", "own", "--gaps", "--statement", "v5:MQTT-4.3.3-10"]);
+    assert_eq!(statements(&gaps), ["v5:MQTT-4.3.3-10"]);
+    refused(
+        &["coverage", "--statement", "MQTT-4.3.3-99"],
+        4,
+        "no statement fits `MQTT-4.3.3-99`; did you mean `MQTT-4.3.3-9`?",
     );
 }
 
