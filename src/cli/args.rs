@@ -9,11 +9,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
 
 use crate::statements::Version;
 use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
 
+use super::complete;
 pub use clients::{AdapterCheckArgs, AdapterCommand, ClientArgs, Tested};
 pub use lookup::{CoverageArgs, ExplainArgs, ShowArgs};
 pub use reports::{
@@ -134,13 +136,13 @@ impl SetArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct SelectArgs {
     /// Only matching cases: a path, a folder with `/`, or a pattern with `*`; `!` excludes, `@FILE` reads patterns
-    #[arg(short = 'e', value_name = "GLOB", help_heading = "Selection")]
+    #[arg(short = 'e', value_name = "GLOB", help_heading = "Selection", add = ArgValueCompleter::new(complete::scenarios))]
     pub select: Vec<String>,
     /// Only this version of MQTT (v3.1, v3.1.1 or v5); may be repeated
     #[arg(long, value_name = "VERSION", help_heading = "Selection")]
     pub mqtt: Vec<Version>,
     /// Only cases that prove a statement, such as `MQTT-3.1.*` or `v5:MQTT-4.3.3-10`
-    #[arg(long, value_name = "ID", help_heading = "Selection")]
+    #[arg(long, value_name = "ID", help_heading = "Selection", add = ArgValueCompleter::new(complete::statements))]
     pub statement: Vec<String>,
     /// Only cases with this tag
     #[arg(long, help_heading = "Selection")]
@@ -355,7 +357,7 @@ pub struct NewArgs {
     /// The file to write, such as scenarios/qos1/my-case.yaml
     pub file: PathBuf,
     /// The statement to prove, such as v5:MQTT-3.12.4-1
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = ArgValueCompleter::new(complete::statements))]
     pub statement: Option<String>,
 }
 
@@ -509,6 +511,7 @@ pub struct SweepArgs {
 #[derive(Debug, Args)]
 pub struct ReproArgs {
     /// The case, such as qos2/dup-before-pubrel@v5
+    #[arg(add = ArgValueCompleter::new(complete::scenarios))]
     pub case: String,
     /// mqtt://HOST:PORT, or a profile (.yaml) [default: the embedded reference broker]
     pub target: Option<String>,

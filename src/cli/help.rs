@@ -252,7 +252,10 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "completions",
-        &[("completions bash", "into a file that the shell reads")],
+        &[(
+            "completions bash",
+            "a script for ~/.bashrc, which also completes scenarios and statements",
+        )],
     ),
     (
         "man",

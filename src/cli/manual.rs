@@ -5,15 +5,27 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::out::{fail, print};
-use super::{Exit, help};
+use clap_complete::env::Shells;
 
-/// Prints a completion script.
+use super::out::{fail, print};
+use super::{Exit, complete, help};
+
+/// Prints a completion script. It asks this program for candidates, so it also completes scenarios and statements.
 pub fn completions(shell: clap_complete::Shell) -> Exit {
+    let shells = Shells::builtins();
+    let name = shell.to_string();
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut help::command(), "mqttspec", &mut script);
-    print(&String::from_utf8_lossy(&script));
-    Exit::Ok
+    let written = shells
+        .completer(&name)
+        .map(|shell| shell.write_registration(complete::VARIABLE, "mqttspec", "mqttspec", "mqttspec", &mut script));
+    match written {
+        Some(Ok(())) => {
+            print(&String::from_utf8_lossy(&script));
+            Exit::Ok
+        }
+        Some(Err(error)) => fail(Exit::Unreachable, format!("the script cannot be made: {error}")),
+        None => fail(Exit::Usage, format!("there is no completion for {name}")),
+    }
 }
 
 /// Prints the manual page, or writes it and one page a subcommand into a folder, which is made if it is missing.
@@ -59,7 +71,17 @@ fn more() -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::*;
+
+    #[test]
+    fn every_shell_has_a_completion() {
+        let shells = Shells::builtins();
+        for shell in clap_complete::Shell::value_variants() {
+            assert!(shells.completer(&shell.to_string()).is_some(), "{shell}");
+        }
+    }
 
     #[test]
     fn every_subcommand_has_a_page() {

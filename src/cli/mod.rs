@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod clock;
 mod compare;
+mod complete;
 mod coverage;
 mod decode;
 mod exit;
@@ -76,6 +77,11 @@ impl From<Ended> for ExitCode {
 
 /// Reads the command line, and does what it says.
 pub fn main() -> Ended {
+    match complete::answered() {
+        Ok(false) => {}
+        Ok(true) => return Exit::Ok.into(),
+        Err(error) => return out::fail(Exit::Usage, error).into(),
+    }
     let read = help::command().try_get_matches();
     let (cli, matches) = match read.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches))) {
         Ok(read) => read,

@@ -167,6 +167,31 @@ fn coverage_can_be_narrowed() {
     );
 }
 
+/// A shell asks the program for the scenarios and statements.
+#[test]
+fn a_shell_completes_scenarios_and_statements() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let offered = |words: &[&str]| -> Vec<String> {
+        let output = mqttspec_in(dir.path(), &["--", "mqttspec"])
+            .args(words)
+            .env("MQTTSPEC_COMPLETE", "bash")
+            .env("_CLAP_COMPLETE_INDEX", words.len().to_string())
+            .env("_CLAP_IFS", "\n")
+            .assert()
+            .code(0);
+        let text = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+        text.lines().map(str::to_owned).collect()
+    };
+    assert_eq!(offered(&["run", "-e", "qos2/dup-before"]), ["qos2/dup-before-pubrel"]);
+    assert_eq!(offered(&["show", "ping/answ"]), ["ping/answered"]);
+    assert_eq!(offered(&["list", "--statement", "MQTT-3.12.4-"]), ["MQTT-3.12.4-1"]);
+    assert_eq!(offered(&["explain", "v5:MQTT-3.12.4"]), ["v5:MQTT-3.12.4-1"]);
+    assert_eq!(offered(&["cover"]), ["coverage"]);
+    let output = mqttspec_in(dir.path(), &["completions", "zsh"]).assert().code(0);
+    let script = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+    assert!(script.contains("MQTTSPEC_COMPLETE=\"zsh\""), "{script}");
+}
+
 #[test]
 fn numbers_and_times_that_cannot_be() {
     let dir = tempfile::tempdir().expect("a folder");

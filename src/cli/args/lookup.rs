@@ -1,13 +1,16 @@
 //! The commands that look up scenarios and statements.
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 
+use super::super::complete;
 use super::SetArgs;
 use super::values::shard;
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// A case or a scenario, such as qos2/dup-before-pubrel@v5
+    #[arg(add = ArgValueCompleter::new(complete::scenarios))]
     pub case: String,
     #[command(flatten)]
     pub set: SetArgs,
@@ -16,6 +19,7 @@ pub struct ShowArgs {
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// A statement, such as v5:MQTT-4.3.3-10, or a freedom, such as puback-late
+    #[arg(add = ArgValueCompleter::new(complete::statements))]
     pub statement: String,
     /// Also print where the source of the reference broker implements it
     #[arg(short, long)]
@@ -33,7 +37,7 @@ pub struct CoverageArgs {
     #[arg(long)]
     pub markdown: bool,
     /// Only statements that match: an ID, a pattern such as `MQTT-3.1.*`, or a section such as 4.3.3; may be repeated
-    #[arg(long, value_name = "ID", conflicts_with_all = ["markdown", "walk_free"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["markdown", "walk_free"], add = ArgValueCompleter::new(complete::statements))]
     pub statement: Vec<String>,
     /// Only statements that a test could show and none does: those without a case, and those whose faults no case notices
     #[arg(long, conflicts_with_all = ["markdown", "walk_free"])]
