@@ -164,7 +164,7 @@ fn explained(error: io::Error) -> io::Error {
 /// Whether dialling failed since the server answered the upgrade with HTTP, but not with a WebSocket.
 pub fn refused_upgrade(error: &io::Error) -> bool {
     let cause = error.get_ref().and_then(|e| e.downcast_ref::<UpgradeError>());
-    matches!(cause, Some(UpgradeError::Refused(_)))
+    matches!(cause, Some(UpgradeError::Refused(_) | UpgradeError::OtherHttp(_)))
 }
 
 /// Whether dialling failed for a reason that another try will not mend: no TLS, another certificate, no WebSocket.

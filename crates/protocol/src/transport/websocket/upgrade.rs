@@ -12,6 +12,8 @@ use tungstenite::http::{HeaderMap, StatusCode};
 
 /// How many bytes of HTTP are read at most.
 const LONGEST: usize = 16 * 1024;
+/// How many bytes of an answer that is not understood an error shows.
+const SHOWN: usize = 60;
 
 /// What an upgrade came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +31,9 @@ pub enum UpgradeError {
     Ended,
     #[error("it refuses the WebSocket upgrade with HTTP {0}")]
     Refused(StatusCode),
-    #[error("it does not answer a WebSocket upgrade with HTTP, but with the bytes {0}")]
+    #[error("it answers the WebSocket upgrade with `{0}`, not with HTTP/1.1")]
+    OtherHttp(String),
+    #[error("it does not answer a WebSocket upgrade with HTTP, but with {0}")]
     NotHttp(String),
     #[error("its answer to the WebSocket upgrade {0}")]
     Wrong(&'static str),
@@ -128,6 +132,22 @@ fn tokens<'h>(headers: &'h HeaderMap, name: &'static str) -> impl Iterator<Item 
         .filter(|token| !token.is_empty())
 }
 
+/// Why these bytes are not the head of a message of HTTP/1.1.
+fn not_understood(bytes: &[u8]) -> UpgradeError {
+    let start = &bytes[..bytes.len().min(SHOWN)];
+    let line = start
+        .split(|byte| matches!(byte, b'\r' | b'\n'))
+        .next()
+        .unwrap_or_default();
+    match std::str::from_utf8(line) {
+        Ok(line) if line.starts_with("HTTP/") => UpgradeError::OtherHttp(line.escape_debug().to_string()),
+        Ok(line) if line.chars().any(char::is_alphabetic) && !line.chars().any(char::is_control) => {
+            UpgradeError::NotHttp(format!("the text `{}`", line.escape_debug()))
+        }
+        _ => UpgradeError::NotHttp(format!("the bytes {}", hex::encode(&start[..start.len().min(16)]))),
+    }
+}
+
 /// Reads the head of a request or an answer, and gives what came behind it.
 async fn read_head<T: TryParse>(stream: &mut (impl AsyncRead + Unpin)) -> Result<(T, BytesMut), UpgradeError> {
     let mut buffer = BytesMut::new();
@@ -139,12 +159,33 @@ async fn read_head<T: TryParse>(stream: &mut (impl AsyncRead + Unpin)) -> Result
             }
             Ok(None) if buffer.len() < LONGEST => {}
             Ok(None) | Err(_) => {
-                let start = hex::encode(&buffer[..buffer.len().min(16)]);
-                return Err(UpgradeError::NotHttp(start));
+                return Err(not_understood(&buffer));
             }
         }
         if stream.read_buf(&mut buffer).await? == 0 {
             return Err(UpgradeError::Ended);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_not_understood_is_shown_as_text_if_it_is_text() {
+        let shown = |bytes: &[u8]| not_understood(bytes).to_string();
+        assert_eq!(
+            shown(b"HTTP/1.0 404 File not found\r\nServer: x\r\n"),
+            "it answers the WebSocket upgrade with `HTTP/1.0 404 File not found`, not with HTTP/1.1"
+        );
+        assert_eq!(
+            shown(b"SSH-2.0-OpenSSH_9.2\r\n"),
+            "it does not answer a WebSocket upgrade with HTTP, but with the text `SSH-2.0-OpenSSH_9.2`"
+        );
+        assert_eq!(
+            shown(&[0x20, 2, 0, 1]),
+            "it does not answer a WebSocket upgrade with HTTP, but with the bytes 20020001"
+        );
     }
 }
