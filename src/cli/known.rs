@@ -3,6 +3,7 @@
 //! In: the results of one run or of several. Out: YAML that a profile takes by `known_from`. Cases of a scenario that
 //! fail at the same step for the same reason are one cause, as far as a program can tell.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -57,7 +58,10 @@ impl Draft {
             return "known: []\n".to_owned();
         }
         let mut out = "known:\n".to_owned();
-        for (cause, cases) in &self.causes {
+        // As on the terminal, the causes with the most cases come first.
+        let mut causes: Vec<_> = self.causes.iter().collect();
+        causes.sort_by_key(|(_, cases)| Reverse(cases.len()));
+        for (cause, cases) in causes {
             let count = cases.len();
             let plural = if count == 1 { "" } else { "s" };
             let reason = cause.reason.chars().filter(|c| !c.is_control()).collect::<String>();
@@ -172,6 +176,8 @@ mod tests {
         }
         draft.failed("will/late@v5", cause("will/late", "other"), vec!["crash".to_owned()]);
         draft.played("will/late@v3.1.1", 0);
+        // The first by name, and the one with the fewest cases.
+        draft.failed("cut/grids@v5", cause("cut/a", "rare"), vec!["MQTT-3".to_owned()]);
         let text = draft.text(&ids());
         assert_eq!(
             text,
@@ -186,6 +192,10 @@ mod tests {
     cases:
       will/late@v3.1.1: { fails: MQTT-2, sometimes: true }
       will/late@v5: MQTT-2
+  # 1 case: rare
+  - because: untriaged
+    cases:
+      cut/grids@v5: MQTT-3
   # 1 case: other
   - because: untriaged
     cases:
