@@ -96,6 +96,40 @@ fn what_never_comes_fails_again() {
     panic!("this machine is too slow");
 }
 
+/// Cases that wait in vain are looked at a few at a time, once others of their kind have failed alone.
+#[test]
+fn many_that_wait_in_vain_are_looked_at_together() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let scenarios = folder.path().join("own");
+    std::fs::create_dir_all(&scenarios).expect("a folder");
+    let scenario = ONE.replace("  - WAIT\n", "");
+    // Each scenario is a cause of its own.
+    for n in 0..11 {
+        std::fs::write(scenarios.join(format!("asks-{n}.yaml")), &scenario).expect("a file");
+    }
+    let peer = Peer::start(Kind::Mute);
+    let arguments = ["--response-timeout", "500ms", "--trace", "never"];
+    for _ in 0..TRIES {
+        let (code, text, json) = run(folder.path(), &scenario, &peer.url(), &arguments);
+        let cases = json["cases"].as_array().expect("cases");
+        assert_eq!(cases.len(), 12);
+        // On a busy machine some are void.
+        if cases.iter().any(|case| case["second_look"] != "fails") {
+            continue;
+        }
+        assert_eq!(code, 1, "{text}");
+        assert!(
+            text.contains(
+                "12 of 12 failures were played once more, alone (10 of them up to 8 at a time) and with a response timeout of \
+                 1.5 s: 12 fail again"
+            ),
+            "{text}"
+        );
+        return;
+    }
+    panic!("this machine is too slow");
+}
+
 #[test]
 fn what_passes_alone_is_no_failure_and_no_pass() {
     let folder = tempfile::tempdir().expect("a folder");

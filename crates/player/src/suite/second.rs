@@ -3,8 +3,14 @@
 //!
 //! One failure of each group that fails in the same way speaks for the group, unless it passes, or the run has shown that
 //! its cases got in each other's way.
+//!
+//! A case that waits in vain for a packet or close takes the whole response timeout. At a shared broker such cases are played
+//! a few at a time once [`WITNESSES`] of each kind have failed alone too. A result counts only if the case fails as it did
+//! before; any other is played alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::play::{Failure, longest_wait, seconds};
+use crate::play::{Failure, FailureKind, longest_wait, seconds};
 use crate::scenario::Case;
 use crate::statements::Version;
 
@@ -23,6 +29,10 @@ use super::{CaseResult, Session, Verdict};
 const LONGER: u32 = 3;
 /// How many cases that wait for what does not come are looked at in parallel if each has a broker of its own.
 const BESIDE: usize = 4;
+/// How many of them are looked at in parallel on a shared broker: they are idle, and far fewer than in the run.
+const ABREAST: usize = 8;
+/// How many failures of a kind must fail alone too, before others of the kind are looked at in parallel.
+const WITNESSES: usize = 2;
 
 /// What a second look may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +77,8 @@ struct Looking<'a> {
     places: Arc<[Arc<Place>]>,
     deadline: Instant,
     left: usize,
+    /// How many cases were looked at beside others on their broker, and failed as before.
+    abreast: usize,
     stop: watch::Receiver<bool>,
     /// The second results, by the number of the case.
     again: BTreeMap<usize, CaseResult>,
@@ -106,6 +118,7 @@ impl Session {
                 .collect(),
             deadline: Instant::now() + limit.time,
             left: limit.cases,
+            abreast: 0,
             stop,
             again: BTreeMap::new(),
         };
@@ -113,7 +126,7 @@ impl Session {
         let mut by_size: Vec<&Vec<usize>> = groups.values().collect();
         by_size.sort_by_key(|group| (std::cmp::Reverse(group.len()), group[0]));
         let first = by_size.iter().map(|group| group[0]).collect();
-        looking.look_at(first, results).await;
+        looking.look_at(first, results, true).await;
         let is_disturbed = self.is_disturbed();
         let rest: Vec<usize> = by_size
             .iter()
@@ -121,7 +134,7 @@ impl Session {
             .flat_map(|group| &group[1..])
             .copied()
             .collect();
-        looking.look_at(rest, results).await;
+        looking.look_at(rest, results, false).await;
         // In a group that one case speaks for, the others are as good as looked at.
         let spoken_for: usize = groups
             .values()
@@ -132,6 +145,7 @@ impl Session {
         let timeout = self.response_timeout();
         let again = looking.again;
         let mut counts = Counts {
+            abreast: looking.abreast,
             failed,
             played: again.len(),
             unplayed: waiting - again.len(),
@@ -157,18 +171,32 @@ impl Session {
 }
 
 impl Looking<'_> {
-    /// Plays the cases once more: those that fail at once one after the other, those that wait in vain some at a time.
-    async fn look_at(&mut self, numbers: Vec<usize>, results: &[Option<CaseResult>]) {
+    /// Plays the cases once more: those that fail at once one after the other, those that wait in vain some at a time if each
+    /// has a broker of its own, or if `may_be_beside` and nothing speaks against it.
+    async fn look_at(&mut self, numbers: Vec<usize>, results: &[Option<CaseResult>], may_be_beside: bool) {
         let waits = |number: &usize| results[*number].as_ref().is_some_and(timed_out);
         let (slow, quick): (Vec<usize>, Vec<usize>) = numbers.into_iter().partition(waits);
-        let target = &self.session.target;
-        let beside = if target.launcher.starts_its_own() {
-            target.instances.clamp(1, BESIDE)
-        } else {
-            1
-        };
         self.round(quick, 1).await;
-        self.round(slow, beside).await;
+        let target = &self.session.target;
+        if target.launcher.starts_its_own() {
+            return self.round(slow, target.instances.clamp(1, BESIDE)).await;
+        }
+        let kind = |number: usize| results[number].as_ref().and_then(kind_of);
+        let (witnesses, mut rest) = witnesses(slow, kind);
+        self.round(witnesses.clone(), 1).await;
+        let fails_alone = |number: &usize| self.fails_as_before(*number, results);
+        if may_be_beside && !self.session.is_disturbed() && witnesses.iter().all(fails_alone) {
+            let (crowd, alone): (Vec<usize>, Vec<usize>) = rest
+                .into_iter()
+                .partition(|&number| !self.cases[number].conditions.serial && !self.cases[number].conditions.heavy);
+            self.round(crowd.clone(), ABREAST).await;
+            let (settled, open): (Vec<usize>, Vec<usize>) = crowd
+                .into_iter()
+                .partition(|&number| self.fails_as_before(number, results));
+            self.abreast += settled.len();
+            rest = open.into_iter().chain(alone).collect();
+        }
+        self.round(rest, 1).await;
     }
 
     async fn round(&mut self, numbers: Vec<usize>, beside: usize) {
@@ -199,6 +227,13 @@ impl Looking<'_> {
         tasks.shutdown().await;
     }
 
+    /// Whether the case failed again in the way in which it failed in the run.
+    fn fails_as_before(&self, number: usize, results: &[Option<CaseResult>]) -> bool {
+        let again = self.again.get(&number);
+        let is_same = |(again, before): (&CaseResult, &CaseResult)| alike(again) == alike(before);
+        self.fails_again(number) && again.zip(results[number].as_ref()).is_some_and(is_same)
+    }
+
     fn fails_again(&self, number: usize) -> bool {
         let again = self.again.get(&number);
         again.is_some_and(|result| matches!(result.verdict, Verdict::Fail | Verdict::Crash))
@@ -208,6 +243,22 @@ impl Looking<'_> {
 /// Whether a case failed because something did not come in time.
 fn timed_out(result: &CaseResult) -> bool {
     result.failure.iter().chain(&result.missed).any(Failure::timed_out)
+}
+
+/// In which way a case failed, whatever its scenario.
+fn kind_of(result: &CaseResult) -> Option<Discriminant<FailureKind>> {
+    let failure = result.failure.as_ref().or(result.missed.as_ref());
+    failure.map(|failure| discriminant(&failure.kind))
+}
+
+/// The first [`WITNESSES`] of each kind, and the others.
+fn witnesses<K: Eq + Hash>(numbers: Vec<usize>, kind: impl Fn(usize) -> K) -> (Vec<usize>, Vec<usize>) {
+    let mut seen: HashMap<K, usize> = HashMap::new();
+    numbers.into_iter().partition(|number| {
+        let count = seen.entry(kind(*number)).or_default();
+        *count += 1;
+        *count <= WITNESSES
+    })
 }
 
 fn alike(result: &CaseResult) -> Alike {
@@ -282,6 +333,7 @@ fn settled(first: CaseResult, second: CaseResult, case: &Case, timeout: Duration
 struct Counts {
     failed: usize,
     played: usize,
+    abreast: usize,
     unplayed: usize,
     spoken_for: usize,
     fails: usize,
@@ -320,8 +372,12 @@ impl Counts {
         if self.late > 0 {
             parts.push(format!("{} pass late", self.late));
         }
+        let alone = match self.abreast {
+            0 => String::new(),
+            n => format!(" ({n} of them up to {ABREAST} at a time)"),
+        };
         let mut text = format!(
-            "{} of {} failures were played once more, alone and with a response timeout of {}: {}",
+            "{} of {} failures were played once more, alone{alone} and with a response timeout of {}: {}",
             self.played,
             self.failed,
             seconds(timeout),
@@ -365,8 +421,12 @@ mod tests {
             "40 of 60 failures were played once more, alone and with a response timeout of 6 s: 30 fail again, 9 pass, so they fail \
              only beside other cases, 1 pass late"
         );
-        (counts.spoken_for, counts.unplayed, counts.lost) = (15, 5, 2);
+        (counts.spoken_for, counts.unplayed, counts.lost, counts.abreast) = (15, 5, 2, 18);
         let text = counts.text(timeout, LookLimit::default());
+        assert!(
+            text.contains("once more, alone (18 of them up to 8 at a time) and with a response timeout of 6 s"),
+            "{text}"
+        );
         assert!(
             text.contains(
                 "beside other cases (of 2 the broker closed a connection without a cause in the case), 1 pass late"
@@ -380,5 +440,13 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    #[test]
+    fn the_first_of_each_kind_are_witnesses() {
+        let kinds = [0, 0, 1, 0, 1, 1, 2, 0];
+        let (first, rest) = witnesses((0..8).collect(), |number| kinds[number]);
+        assert_eq!(first, [0, 1, 2, 4, 6]);
+        assert_eq!(rest, [3, 5, 7]);
     }
 }
