@@ -52,6 +52,33 @@ fn merged_shards_equal_a_single_run() {
     assert!(read("merged.md").contains("| qos1 |"));
     assert_eq!(read("summary.md"), read("merged.md"));
 
+    // The same reports of the whole run are made later.
+    mqttspec_in(dir.path(), &["report", "render", "merged.json"])
+        .args([
+            "--junit",
+            "rendered.xml",
+            "--html",
+            "rendered.html",
+            "--md",
+            "rendered.md",
+        ])
+        .assert()
+        .code(1);
+    assert_eq!(read("rendered.md"), read("merged.md"));
+    assert_eq!(read("rendered.html"), read("merged.html"));
+    let junit = read("rendered.xml");
+    let failed = whole["summary"]["fail"].as_u64().unwrap();
+    assert!(
+        failed > 0 && junit.contains(&format!("failures=\"{failed}\"")),
+        "{junit}"
+    );
+    assert_eq!(junit.matches("<testcase ").count(), ids(&whole).len());
+    let output = mqttspec_in(dir.path(), &["report", "render", "merged.json", "--github"])
+        .assert()
+        .code(1);
+    let text = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+    assert!(text.contains("::error title="), "{text}");
+
     // A shard knows that it is one, and of what.
     assert_eq!(json("2.json")["shard"], serde_json::json!({ "index": 2, "count": 3 }));
     assert_eq!(json("2.json")["selection"], whole["selection"]);
