@@ -277,7 +277,7 @@ mod tests {
             .event("", Some(2), Author::Script, What::Lifecycle(Lifecycle::Kill))
     }
 
-    const TRACE: &str = r#"  0.000s  publisher   connection opened  (setup)
+    const TRACE: &str = r#"  0.000000s  publisher   connection opened  (setup)
   0.003000s  publisher → CONNECT      10 17 00 04 4d 51 54 54 04 c2 00 3c 00 01 63 00 02 6d 65 <password>  protocol_name="MQTT" protocol_level=4 clean=true keep_alive=60 client_id="c" username="me" password=<4 bytes>  (setup)
   0.006000s  publisher ← CONNACK      20 02 00 00  return_code=0
   0.009000s  sub       ← PUBLISH      3a 10 00 06 61 2f 1b 5b 32 4a 00 07 73 68 6f 72 74 0a  dup=true qos=1 topic="a/\u{1b}[2J" packet_id=7 payload="short\u{a}"
