@@ -66,6 +66,9 @@ pub fn verdict(case: &CaseResult) -> String {
         Some(f) if f.control && case.verdict == Verdict::Fail => "fail (control)".to_owned(),
         _ if case.verdict == Verdict::Error && case.second_look == Some(SecondLook::Alone) => "error (load)".to_owned(),
         _ if case.verdict == Verdict::Error && case.second_look == Some(SecondLook::Late) => "error (late)".to_owned(),
+        _ if case.verdict == Verdict::Error && case.second_look == Some(SecondLook::Unconfirmed) => {
+            "error (unconfirmed)".to_owned()
+        }
         _ => case.verdict.name().to_owned(),
     }
 }
@@ -76,9 +79,13 @@ pub fn marked_verdict(case: &CaseResult) -> String {
     format!("{}{mark}", verdict(case))
 }
 
-/// Whether a second look has shown that a failure is not the broker's: the case passes alone, or late.
+/// Whether a failure is not the broker's as far as is known: the case passes alone or late, or was not played alone although
+/// cases disturbed each other.
 pub fn is_excused(case: &CaseResult) -> bool {
-    matches!(case.second_look, Some(SecondLook::Alone | SecondLook::Late))
+    matches!(
+        case.second_look,
+        Some(SecondLook::Alone | SecondLook::Late | SecondLook::Unconfirmed)
+    )
 }
 
 /// The target's name with its version.

@@ -105,7 +105,7 @@ fn headline(case: &CaseResult, target: &TargetInfo, options: Options) -> String 
     );
     let _ = writeln!(out, "{}", options.wrapped(&printable(&case.title), 0));
     match (case.second_look, &case.reason) {
-        (Some(SecondLook::Alone | SecondLook::Late), Some(reason)) => {
+        (Some(SecondLook::Alone | SecondLook::Late | SecondLook::Unconfirmed), Some(reason)) => {
             let _ = writeln!(out, "{}", options.wrapped(&printable(reason), 0));
         }
         (Some(_), _) => {

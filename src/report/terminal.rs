@@ -276,11 +276,15 @@ fn of_causes(verdict: Verdict, run: &RunResult) -> String {
     format!(" in {}{rulings}", plural(causes.len(), "cause"))
 }
 
-/// ` (220 only beside others, 3 late)`, behind the number of errors.
+/// ` (220 only beside others, 3 late, 40 unconfirmed)`, behind the number of errors.
 fn excused(verdict: Verdict, run: &RunResult) -> String {
     let count = |look| run.cases.iter().filter(|case| case.second_look == Some(look)).count();
-    let parts = [(SecondLook::Alone, "only beside others"), (SecondLook::Late, "late")]
-        .map(|(look, words)| (count(look), words));
+    let parts = [
+        (SecondLook::Alone, "only beside others"),
+        (SecondLook::Late, "late"),
+        (SecondLook::Unconfirmed, "unconfirmed"),
+    ]
+    .map(|(look, words)| (count(look), words));
     let parts: Vec<String> = (parts.into_iter().filter(|(n, _)| *n > 0 && verdict == Verdict::Error))
         .map(|(n, words)| format!("{n} {words}"))
         .collect();

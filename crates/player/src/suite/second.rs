@@ -8,6 +8,7 @@
 //! a few at a time once [`WITNESSES`] of each kind have failed alone too. A result counts only if the case fails as it did
 //! before; any other is played alone.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::mem::{Discriminant, discriminant};
@@ -62,6 +63,8 @@ pub enum SecondLook {
     Alone,
     /// It passes if the broker is given more time than the response timeout, and no statement gives a time.
     Late,
+    /// The limit left no time for it, and the run has shown that its cases get in each other's way.
+    Unconfirmed,
 }
 
 /// A case that failed, and where it stands in the suite.
@@ -122,19 +125,24 @@ impl Session {
             stop,
             again: BTreeMap::new(),
         };
-        // The limit may leave some out: the largest groups come first.
+        // The limit may leave some out: those that take little time come first, and of these the largest groups.
         let mut by_size: Vec<&Vec<usize>> = groups.values().collect();
-        by_size.sort_by_key(|group| (std::cmp::Reverse(group.len()), group[0]));
-        let first = by_size.iter().map(|group| group[0]).collect();
-        looking.look_at(first, results, true).await;
+        by_size.sort_by_key(|group| (Reverse(group.len()), group[0]));
+        let waits = |group: &&Vec<usize>| results[group[0]].as_ref().is_some_and(timed_out);
+        let (slow, quick): (Vec<_>, Vec<_>) = by_size.into_iter().partition(waits);
+        for groups in [quick, slow] {
+            let first = groups.iter().map(|group| group[0]).collect();
+            looking.look_at(first, results, true).await;
+            let is_disturbed = self.is_disturbed();
+            let rest: Vec<usize> = groups
+                .iter()
+                .filter(|group| is_disturbed || !looking.fails_again(group[0]))
+                .flat_map(|group| &group[1..])
+                .copied()
+                .collect();
+            looking.look_at(rest, results, false).await;
+        }
         let is_disturbed = self.is_disturbed();
-        let rest: Vec<usize> = by_size
-            .iter()
-            .filter(|group| is_disturbed || !looking.fails_again(group[0]))
-            .flat_map(|group| &group[1..])
-            .copied()
-            .collect();
-        looking.look_at(rest, results, false).await;
         // In a group that one case speaks for, the others are as good as looked at.
         let spoken_for: usize = groups
             .values()
@@ -143,6 +151,7 @@ impl Session {
             .sum();
         let waiting = groups.values().map(Vec::len).sum::<usize>() - spoken_for;
         let timeout = self.response_timeout();
+        let is_stopped = *looking.stop.borrow();
         let again = looking.again;
         let mut counts = Counts {
             abreast: looking.abreast,
@@ -158,6 +167,17 @@ impl Session {
                 let result = settled(first, second, &cases[number], timeout);
                 counts.add(result.second_look, lost);
                 results[number] = Some(result);
+            }
+        }
+        // Of what was not looked at, no one knows whether the broker or its load made it fail.
+        if is_disturbed && !is_stopped {
+            counts.is_disturbed = true;
+            for number in groups.into_values().flatten() {
+                let open = results[number].take();
+                results[number] = open.map(|result| match result.second_look {
+                    None if result.verdict == Verdict::Fail => unconfirmed(result),
+                    _ => result,
+                });
             }
         }
         self.note(counts.text(timeout * LONGER, limit)).await;
@@ -328,6 +348,21 @@ fn settled(first: CaseResult, second: CaseResult, case: &Case, timeout: Duration
     }
 }
 
+/// The result of a case that failed in a run whose cases disturb each other, and was not played alone.
+fn unconfirmed(first: CaseResult) -> CaseResult {
+    const NOTE: &str = "not confirmed: cases disturbed each other, and no time was left to play this one alone";
+    let why = first.reason.as_deref().unwrap_or_default();
+    let steady = first.steady_reason.as_deref().unwrap_or(why);
+    CaseResult {
+        verdict: Verdict::Error,
+        reason: Some(format!("{NOTE} ({why})")),
+        steady_reason: Some(format!("{NOTE} ({steady})")),
+        second_look: Some(SecondLook::Unconfirmed),
+        rigour: false,
+        ..first
+    }
+}
+
 /// What a second look came to.
 #[derive(Debug, Default)]
 struct Counts {
@@ -341,6 +376,8 @@ struct Counts {
     late: usize,
     /// Those that pass alone and lost a connection beside others.
     lost: usize,
+    /// Whether cases got in each other's way.
+    is_disturbed: bool,
 }
 
 impl Counts {
@@ -353,7 +390,7 @@ impl Counts {
                 self.lost += usize::from(lost);
             }
             Some(SecondLook::Late) => self.late += 1,
-            None => {}
+            Some(SecondLook::Unconfirmed) | None => {}
         }
     }
 
@@ -392,8 +429,13 @@ impl Counts {
             } else {
                 seconds(limit.time)
             };
+            let meaning = if self.is_disturbed {
+                "do not count as failures, because cases disturbed each other"
+            } else {
+                "may be due to the load"
+            };
             text += &format!(
-                "; {} were not played again within the limit of {limit} (--second-look TIME), and may be due to the load",
+                "; {} were not played again within the limit of {limit} (--second-look TIME), and {meaning}",
                 self.unplayed
             );
         }
@@ -438,6 +480,12 @@ mod tests {
                 "; 15 more fail in the same way as one of these; 5 were not played again within the limit of 60 s (--second-look \
                  TIME), and may be due to the load"
             ),
+            "{text}"
+        );
+        counts.is_disturbed = true;
+        let text = counts.text(timeout, LookLimit::default());
+        assert!(
+            text.ends_with("(--second-look TIME), and do not count as failures, because cases disturbed each other"),
             "{text}"
         );
     }
