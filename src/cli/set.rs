@@ -73,15 +73,34 @@ pub struct Chosen {
 
 /// Every case that is selected.
 pub fn chosen(set: &SetArgs, select: &SelectArgs, only: Option<Vec<String>>) -> Result<Chosen, Exit> {
-    let all: Vec<Case> = scenarios(set)?.into_iter().flat_map(|s| s.cases).collect();
     let failed = only.is_some().then(|| "--failed".to_owned());
-    let (cases, mut selected) = taken(all, select, only)?;
+    let is_embedded = set.scenarios.is_none() && set.also.is_empty();
+    let is_part = only.is_some() || select.shard.is_some() || !select.words().is_empty();
+    let (cases, mut selected) = if is_embedded && is_part {
+        // Most of the time goes into reading scripts, and the set inside the program is well-formed.
+        let all = files(set).outlines().map_err(|diagnostics| malformed(&diagnostics))?;
+        let (outlines, selected) = taken(all, select, only)?;
+        (with_scripts(set, &outlines)?, selected)
+    } else {
+        let all: Vec<Case> = scenarios(set)?.into_iter().flat_map(|s| s.cases).collect();
+        taken(all, select, only)?
+    };
     selected.arguments = [set.words(), select.words(), failed.into_iter().collect()].concat();
     Ok(Chosen {
         cases: cases.into_iter().map(Arc::new).collect(),
         selected,
         shard: select.shard.map(|(index, count)| Shard { index, count }),
     })
+}
+
+/// The cases that have these outlines, in the order of the set.
+fn with_scripts(set: &SetArgs, outlines: &[Outline]) -> Result<Vec<Case>, Exit> {
+    let paths: BTreeSet<&str> = outlines.iter().map(|case| case.header.path.as_str()).collect();
+    let ids: BTreeSet<&str> = outlines.iter().map(|case| case.id.as_str()).collect();
+    let scenarios = files(set).load(|path| paths.contains(path));
+    let cases = scenarios.map_err(|diagnostics| malformed(&diagnostics))?;
+    let cases = cases.into_iter().flat_map(|scenario| scenario.cases);
+    Ok(cases.filter(|case| ids.contains(case.id.as_str())).collect())
 }
 
 /// The outlines of every case that is selected, in the order of the set. The scripts of the set inside the binary are
