@@ -1,6 +1,6 @@
 //! `mqttspec client`
 
-use crate::client::{self, Disobey};
+use crate::client::{self, Disobey, Free, Freedom};
 use crate::statements::catalogue;
 
 use super::Exit;
@@ -19,11 +19,20 @@ pub fn client(args: &ClientArgs) -> Exit {
         );
         return Exit::Ok;
     }
+    if args.list_free {
+        let lines = Freedom::ALL.map(|freedom| format!("{:<20} {}\n", freedom.name(), freedom.about()));
+        print(&lines.concat());
+        return Exit::Ok;
+    }
+    let free = match Free::parse(&args.free.join(",")) {
+        Ok(free) => free,
+        Err(error) => return fail(Exit::Usage, error),
+    };
     let disobey = match Disobey::parse(&args.fault) {
         Ok(disobey) => disobey,
         Err(error) => return fail(Exit::Usage, error),
     };
-    match client::run(disobey) {
+    match client::run(disobey, free) {
         Ok(()) => Exit::Ok,
         Err(error) => fail(Exit::Unreachable, format!("cannot start: {error}")),
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::adapter::{COMMANDS, Command, Endpoint, Message, REQUIRED};
 use crate::statements::Version;
 use crate::sut::{Adapter, Process, Said, StartError};
-use crate::wire::{Connect, Disconnect, Publish, Subscribe, Unsubscribe};
+use crate::wire::property::id;
+use crate::wire::{Auth, Connect, Disconnect, PropertyValue, Publish, Subscribe, Unsubscribe};
 
 /// How long an adapter may take to answer a command: none waits for the network.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -119,12 +120,20 @@ fn commands(port: u16, version: Version) -> Vec<Command> {
         filters: vec!["mqttspec/check".into()],
         ..Unsubscribe::default()
     };
+    let mut auth = Auth {
+        // Continue authentication (5.0, 3.15.2.1).
+        reason_code: 0x18,
+        ..Auth::default()
+    };
+    auth.properties
+        .push(id::AUTHENTICATION_METHOD, PropertyValue::Text("mqttspec".into()));
     vec![
         Command::Connect(endpoint, Box::new(Connect::new(version, "mqttspeccheck"))),
         Command::Publish(publish),
         Command::Subscribe(subscribe),
         Command::Unsubscribe(unsubscribe),
         Command::Reconnect,
+        Command::Auth(auth),
         Command::Disconnect(Disconnect::default()),
         Command::End,
     ]

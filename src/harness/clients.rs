@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::client::{self, Disobey};
+use crate::client::{self, Disobey, Free};
 use crate::play::Settings;
 use crate::statements::Version;
 use crate::suite::{Target, TargetInfo};
@@ -32,11 +32,11 @@ pub fn side_of(profile: &Path) -> Result<Side, ProfileError> {
 }
 
 /// Reference clients inside this process.
-struct Embedded(Disobey);
+struct Embedded(Disobey, Free);
 
 impl AdapterSource for Embedded {
     fn start(&self) -> BoxFuture<'_, Result<Adapter, StartError>> {
-        let (requests, lines) = client::start(self.0.clone());
+        let (requests, lines) = client::start(self.0.clone(), self.1.clone());
         Box::pin(async move {
             let started = Adapter::within_process(requests, lines).await;
             started.map_err(|error| StartError::Own {
@@ -53,6 +53,15 @@ impl AdapterSource for Embedded {
 
 /// The reference client with these faults.
 pub fn reference_client(disobey: Disobey) -> Target {
+    of_reference(disobey, Free::default())
+}
+
+/// The reference client that uses these freedoms.
+pub fn free_client(free: Free) -> Target {
+    of_reference(Disobey::default(), free)
+}
+
+fn of_reference(disobey: Disobey, free: Free) -> Target {
     Target {
         info: TargetInfo {
             name: "reference-client".to_owned(),
@@ -65,7 +74,7 @@ pub fn reference_client(disobey: Disobey) -> Target {
         },
         jobs: EMBEDDED_JOBS,
         instances: EMBEDDED_INSTANCES,
-        ..of_source(Arc::new(Embedded(disobey)))
+        ..of_source(Arc::new(Embedded(disobey, free)))
     }
 }
 

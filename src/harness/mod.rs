@@ -25,7 +25,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use adapter::{AdapterReport, check_adapter};
 pub use broom::{Broom, BroomError, Swept, client_ids};
-pub use clients::{reference_client, side_of};
+pub use clients::{free_client, reference_client, side_of};
 pub use diaries::{Diaries, Old, Open};
 pub use equipped::dialer as reference_dialer;
 pub use error::{RunError, SuiteError, TargetError, Warning};

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod client_freedoms;
 mod disobedience;
 mod pcap_out;
 mod proxy_sabotage;

@@ -39,6 +39,12 @@ pub struct ClientArgs {
     /// Print the statements that it can break
     #[arg(long)]
     pub list_faults: bool,
+    /// Use what the standards leave to a client, such as `random-ids,pings`; may be repeated
+    #[arg(long, value_name = "LIST")]
+    pub free: Vec<String>,
+    /// Print the freedoms that it can use
+    #[arg(long)]
+    pub list_free: bool,
 }
 
 /// `mqttspec adapter`

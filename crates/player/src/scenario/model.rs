@@ -311,17 +311,20 @@ pub enum Verb {
     Unsubscribe,
     Reconnect,
     Disconnect,
+    /// At 5.0: goes on with the authentication, or authenticates again.
+    Auth,
 }
 
 impl Verb {
     /// Every verb, in the order of the documentation.
-    pub const ALL: [Verb; 6] = [
+    pub const ALL: [Verb; 7] = [
         Verb::Connect,
         Verb::Publish,
         Verb::Subscribe,
         Verb::Unsubscribe,
         Verb::Reconnect,
         Verb::Disconnect,
+        Verb::Auth,
     ];
 
     /// The word in scripts.
@@ -333,6 +336,7 @@ impl Verb {
             Verb::Unsubscribe => "unsubscribe",
             Verb::Reconnect => "reconnect",
             Verb::Disconnect => "disconnect",
+            Verb::Auth => "auth",
         }
     }
 
@@ -345,6 +349,7 @@ impl Verb {
             Verb::Unsubscribe => Some(PacketType::Unsubscribe),
             Verb::Reconnect => None,
             Verb::Disconnect => Some(PacketType::Disconnect),
+            Verb::Auth => Some(PacketType::Auth),
         }
     }
 }

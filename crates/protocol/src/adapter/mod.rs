@@ -18,12 +18,13 @@ pub const CONTRACT: u64 = 1;
 pub const REQUIRED: [&str; 2] = ["connect", "end"];
 
 /// Every command of the contract.
-pub const COMMANDS: [&str; 7] = [
+pub const COMMANDS: [&str; 8] = [
     "connect",
     "publish",
     "subscribe",
     "unsubscribe",
     "reconnect",
     "disconnect",
+    "auth",
     "end",
 ];

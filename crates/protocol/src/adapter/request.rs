@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::Nonsense;
 use super::json::{binary, given, needed, number, properties, read_properties, string, text};
-use crate::wire::{Connect, Disconnect, Packet, Payload, Publish, Subscribe, Subscription, Unsubscribe, Version, Will};
+use crate::wire::{
+    Auth, Connect, Disconnect, Packet, Payload, Publish, Subscribe, Subscription, Unsubscribe, Version, Will,
+};
 
 /// One line to an adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub enum Command {
     /// Connect again with the same client object, which keeps its session.
     Reconnect,
     Disconnect(Disconnect),
+    /// Go on with the authentication, or authenticate again (5.0, section 4.12).
+    Auth(Auth),
     /// Drop everything of this case: connection, client object, session.
     End,
 }
@@ -48,6 +52,7 @@ impl Command {
             Command::Unsubscribe(_) => "unsubscribe",
             Command::Reconnect => "reconnect",
             Command::Disconnect(_) => "disconnect",
+            Command::Auth(_) => "auth",
             Command::End => "end",
         }
     }
@@ -60,6 +65,7 @@ impl Command {
             Packet::Subscribe(subscribe) => Command::Subscribe(subscribe),
             Packet::Unsubscribe(unsubscribe) => Command::Unsubscribe(unsubscribe),
             Packet::Disconnect(disconnect) => Command::Disconnect(disconnect),
+            Packet::Auth(auth) => Command::Auth(auth),
             _ => return None,
         })
     }
@@ -99,6 +105,10 @@ impl Request {
             Command::Disconnect(disconnect) => json!({
                 "reason_code": disconnect.reason_code,
                 "properties": properties(&disconnect.properties),
+            }),
+            Command::Auth(auth) => json!({
+                "reason_code": auth.reason_code,
+                "properties": properties(&auth.properties),
             }),
             Command::Reconnect | Command::End => json!({}),
         };
@@ -173,6 +183,10 @@ fn command(object: &Value) -> Result<Command, Nonsense> {
         }),
         "reconnect" => Command::Reconnect,
         "disconnect" => Command::Disconnect(Disconnect {
+            reason_code: given(object, "reason_code", number)?.unwrap_or(0),
+            properties: read_properties(object)?,
+        }),
+        "auth" => Command::Auth(Auth {
             reason_code: given(object, "reason_code", number)?.unwrap_or(0),
             properties: read_properties(object)?,
         }),
@@ -289,6 +303,12 @@ mod tests {
             reason_code: 4,
             ..Disconnect::default()
         };
+        let mut auth = Auth {
+            reason_code: 0x18,
+            ..Auth::default()
+        };
+        auth.properties
+            .push(id::AUTHENTICATION_METHOD, PropertyValue::Text("m".into()));
         let commands = [
             Command::Connect(endpoint(), Box::new(full_connect())),
             Command::Publish(publish),
@@ -296,6 +316,7 @@ mod tests {
             Command::Unsubscribe(unsubscribe),
             Command::Reconnect,
             Command::Disconnect(disconnect),
+            Command::Auth(auth),
             Command::End,
         ];
         assert_eq!(commands.each_ref().map(Command::name), super::super::COMMANDS);

@@ -1,19 +1,19 @@
 //! The core: what the application is told to do, and what goes out. Pure: it sees inputs and the time, and asks for
 //! effects; it touches no socket and no clock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::duty::{self, Disobey};
+use super::freedom::{Free, Freedom};
+use super::sabotage;
 use super::session::{Outgoing, Session};
 use crate::adapter::{Command, Endpoint, Message, Request};
 use crate::statements::{PerVersion, Version};
 use crate::wire::property::id;
-use crate::wire::{
-    ConnAck, Connect, Disconnect, Packet, Publish, Splitter, Subscribe, Text, Unsubscribe, encode_bytes,
-};
+use crate::wire::{Auth, ConnAck, Connect, Disconnect, Packet, Publish, Splitter, Subscribe, Text, Unsubscribe};
 
 /// The input of the core.
 #[derive(Debug)]
@@ -28,6 +28,10 @@ pub(super) enum Input {
     Closed,
     Tick,
 }
+
+/// The reason codes of a client's AUTH (5.0, 3.15.2.1).
+pub(super) const CONTINUE: u8 = 0x18;
+const AGAIN: u8 = 0x19;
 
 /// What the core wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +56,8 @@ pub(super) enum Phase {
 
 /// The client.
 pub(super) struct Core {
-    disobey: Disobey,
+    pub(super) disobey: Disobey,
+    free: Free,
     pub(super) phase: Phase,
     /// Where and how the application connects.
     options: Option<(Endpoint, Connect)>,
@@ -60,30 +65,43 @@ pub(super) struct Core {
     /// The server has accepted a connection of this session, so that there is state to be resumed.
     pub(super) has_state: bool,
     /// Messages that wait for the connection, or for the server's Receive Maximum.
-    queue: VecDeque<Publish>,
+    pub(super) queue: VecDeque<Publish>,
+    /// What the application has subscribed to.
+    subscribed: Vec<Subscribe>,
     pub(super) connack: ConnAck,
     pub(super) splitter: Splitter,
     /// Topics of the server by their aliases.
     pub(super) aliases: BTreeMap<u16, Text>,
+    /// The client's own topics by their aliases.
+    pub(super) own_aliases: BTreeMap<u16, Text>,
+    /// Identifiers that the server has released, for a client that takes them for used up.
+    pub(super) released: BTreeSet<u16>,
+    /// When received QoS 2 messages expire, by their identifiers.
+    pub(super) expiring: BTreeMap<u16, Duration>,
     /// Acknowledgements that wait to be sent in the wrong order.
     pub(super) held: Vec<Packet>,
     last_sent: Duration,
-    now: Duration,
+    pub(super) now: Duration,
     pub(super) effects: Vec<Effect>,
 }
 
 impl Core {
-    pub(super) fn new(disobey: Disobey) -> Core {
+    pub(super) fn new(disobey: Disobey, free: Free) -> Core {
         Core {
             disobey,
+            free,
             phase: Phase::Idle,
             options: None,
             session: Session::default(),
             has_state: false,
             queue: VecDeque::new(),
+            subscribed: Vec::new(),
             connack: ConnAck::default(),
             splitter: Splitter::default(),
             aliases: BTreeMap::new(),
+            own_aliases: BTreeMap::new(),
+            released: BTreeSet::new(),
+            expiring: BTreeMap::new(),
             held: Vec::new(),
             last_sent: Duration::ZERO,
             now: Duration::ZERO,
@@ -147,17 +165,26 @@ impl Core {
         self.disobey.breaks(duty, self.version())
     }
 
+    pub(super) fn free(&self, freedom: Freedom) -> bool {
+        self.free.uses(freedom)
+    }
+
     pub(super) fn say(&mut self, event: &str, text: &str) {
         self.effects
             .push(Effect::Say(Message::Event(event.to_owned(), text.to_owned())));
     }
 
-    pub(super) fn send(&mut self, packet: Packet) {
+    pub(super) fn send(&mut self, mut packet: Packet) {
         if self.phase == Phase::Idle || self.phase == Phase::Opening {
             return;
         }
         self.last_sent = self.now;
-        self.effects.push(Effect::Send(encode_bytes(&packet, self.version())));
+        if self.version() == Version::V5 && self.free(Freedom::AckProperties) {
+            self.explain(&mut packet);
+        }
+        let is_long = self.version() == Version::V5 && self.free(Freedom::LongAcks);
+        let bytes = sabotage::encoded(packet, self.version(), is_long, |duty| self.breaks(duty));
+        self.effects.push(Effect::Send(bytes));
     }
 
     /// Closes the connection.
@@ -170,9 +197,14 @@ impl Core {
         let refused = match request.command {
             Command::Connect(endpoint, connect) => {
                 self.forget();
-                self.options = Some((endpoint.clone(), *connect));
-                self.open(endpoint);
-                None
+                let own = self.with_limits(&endpoint, (*connect).clone());
+                self.options = Some((endpoint.clone(), own));
+                let permitted = self.permits(Packet::Connect(connect));
+                match permitted {
+                    Ok(()) => self.open(endpoint),
+                    Err(_) => self.options = None,
+                }
+                permitted.err()
             }
             Command::Reconnect => match self.options.as_ref().map(|(endpoint, _)| endpoint.clone()) {
                 Some(endpoint) => {
@@ -188,15 +220,21 @@ impl Core {
             Command::Subscribe(subscribe) => self.subscribe(subscribe).err(),
             Command::Unsubscribe(unsubscribe) => self.unsubscribe(unsubscribe).err(),
             Command::Disconnect(disconnect) => self.disconnect(disconnect).err(),
+            Command::Auth(auth) => self.auth(auth).err(),
             Command::End => {
                 self.forget();
                 None
             }
         };
-        self.effects.push(Effect::Say(match refused {
+        let answer = match refused {
             None => Message::Taken(request.id),
+            Some(why) if self.free(Freedom::LateRefusals) => {
+                self.say("error", &why);
+                Message::Taken(request.id)
+            }
             Some(why) => Message::Refused(request.id, why),
-        }));
+        };
+        self.effects.push(Effect::Say(answer));
     }
 
     /// Drops everything of a client object.
@@ -208,6 +246,10 @@ impl Core {
         self.session = Session::default();
         self.has_state = false;
         self.queue.clear();
+        self.subscribed.clear();
+        self.own_aliases.clear();
+        self.released.clear();
+        self.expiring.clear();
         self.held.clear();
     }
 
@@ -225,10 +267,20 @@ impl Core {
         self.splitter.speaks(Some(self.version()));
         // Aliases and requests end with their connection (5.0, 3.3.2.3.4).
         self.aliases.clear();
+        if !self.breaks(duty::ALIASES_END) {
+            self.own_aliases.clear();
+        }
         self.session.requests.clear();
+        self.session.begin();
         self.held.clear();
+        if self.has_state && self.breaks(duty::KEEP_SESSION) {
+            self.session = Session::default();
+        }
         if self.breaks(duty::CONNECT_FIRST) {
             self.send(Packet::PingReq);
+        }
+        if self.has_state && self.breaks(duty::SAME_CLIENT_ID) {
+            connect.client_id = format!("{}x", connect.client_id).into();
         }
         if self.breaks(duty::WILL) {
             connect.will = None;
@@ -245,18 +297,24 @@ impl Core {
         self.send(Packet::from(connect));
     }
 
-    fn publish(&mut self, publish: Publish) -> Result<(), String> {
-        check_topic(&publish.topic, |duty| self.breaks(duty))?;
-        if publish.qos > 2 && !self.breaks(duty::NO_QOS_3) {
-            return Err(format!("QoS {} does not exist", publish.qos));
-        }
+    fn publish(&mut self, mut publish: Publish) -> Result<(), String> {
+        self.permits(Packet::Publish(publish.clone()))?;
         if self.phase == Phase::Connected {
+            if self.free(Freedom::Repairs) {
+                self.repair(&mut publish);
+            }
             self.within_limits(&publish)?;
         }
         if publish.qos == 0 {
             if self.phase == Phase::Connected {
+                self.note_alias(&publish);
                 self.send(Packet::Publish(publish));
             }
+            return Ok(());
+        }
+        let method = self.connect().and_then(|c| c.properties.get(id::AUTHENTICATION_METHOD));
+        if self.phase == Phase::Connecting && method.is_some() && self.breaks(duty::AUTH_BEFORE_CONNACK) {
+            self.start(publish);
             return Ok(());
         }
         self.queue.push_back(publish);
@@ -264,65 +322,61 @@ impl Core {
         Ok(())
     }
 
-    /// Whether the server accepts a message, by its CONNACK (5.0, 3.2.2.3).
-    fn within_limits(&self, publish: &Publish) -> Result<(), String> {
-        let limit = |property| self.connack.properties.number(property);
-        if limit(id::MAXIMUM_QOS).is_some_and(|most| u32::from(publish.qos) > most) && !self.breaks(duty::MAXIMUM_QOS) {
-            return Err("the server does not support this QoS".to_owned());
+    /// Remembers the topic that a message gives an alias.
+    fn note_alias(&mut self, publish: &Publish) {
+        if let Some(alias) = publish.properties.number(id::TOPIC_ALIAS)
+            && !publish.topic.is_empty()
+        {
+            self.own_aliases.insert(alias as u16, publish.topic.clone());
         }
-        if publish.retain && limit(id::RETAIN_AVAILABLE) == Some(0) && !self.breaks(duty::RETAIN_AVAILABLE) {
-            return Err("the server retains no messages".to_owned());
-        }
-        if let Some(alias) = publish.properties.number(id::TOPIC_ALIAS) {
-            let most = limit(id::TOPIC_ALIAS_MAXIMUM).unwrap_or(0);
-            let duty = if most == 0 {
-                duty::NO_TOPIC_ALIAS
-            } else {
-                duty::TOPIC_ALIAS_MAXIMUM
-            };
-            if alias > most && !self.breaks(duty) {
-                return Err(format!("the server accepts topic aliases up to {most}"));
-            }
-        }
-        let length = encode_bytes(&Packet::Publish(publish.clone()), self.version()).len();
-        // A packet identifier is not there yet.
-        let length = length
-            + if publish.qos > 0 && publish.packet_id.is_none() {
-                2
-            } else {
-                0
-            };
-        let most = limit(id::MAXIMUM_PACKET_SIZE);
-        if most.is_some_and(|most| length > most as usize) && !self.breaks(duty::MAXIMUM_PACKET_SIZE) {
-            return Err("the server does not accept packets of this size".to_owned());
-        }
-        Ok(())
     }
 
     /// Sends what waits, as far as the server's Receive Maximum goes.
     pub(super) fn send_queued(&mut self) {
-        if self.phase != Phase::Connected {
-            return;
-        }
-        let most = self.connack.properties.number(id::RECEIVE_MAXIMUM).unwrap_or(65_535) as usize;
-        while self.session.in_flight() < most || self.breaks(duty::RECEIVE_MAXIMUM) {
-            let Some(mut publish) = self.queue.pop_front() else {
+        while self.phase == Phase::Connected && (!self.is_full() || self.breaks(duty::RECEIVE_MAXIMUM)) {
+            let Some(publish) = self.queue.pop_front() else {
                 break;
             };
-            let id = if self.breaks(duty::NONZERO_IDS) {
-                0
-            } else {
-                self.session.take_id(self.breaks(duty::UNIQUE_IDS))
-            };
-            publish.packet_id = Some(id);
-            self.send(Packet::Publish(publish.clone()));
-            self.session.outgoing.push(Outgoing {
-                id,
-                publish,
-                released: false,
-                is_sent: true,
-            });
+            // What was published before the CONNACK may exceed its limits.
+            match self.within_limits(&publish) {
+                Ok(()) => self.start(publish),
+                Err(why) => self.say("error", &why),
+            }
         }
+    }
+
+    /// Sends a QoS 1 or QoS 2 message for the first time.
+    fn start(&mut self, mut publish: Publish) {
+        let repeats = self.breaks(duty::UNIQUE_IDS)
+            || publish.qos == 1 && self.breaks(duty::UNIQUE_IDS_QOS_1)
+            || publish.qos == 2 && self.breaks(duty::UNIQUE_IDS_QOS_2);
+        let id = if self.breaks(duty::NONZERO_IDS) {
+            0
+        } else {
+            self.take_id(repeats)
+        };
+        publish.packet_id = Some(id);
+        publish.dup =
+            publish.qos == 1 && self.breaks(duty::FIRST_QOS_1) || publish.qos == 2 && self.breaks(duty::FIRST_QOS_2);
+        self.note_alias(&publish);
+        self.send(Packet::Publish(publish.clone()));
+        // On another connection the alias means nothing (5.0, MQTT-3.3.2-7).
+        if let Some(alias) = publish.properties.number(id::TOPIC_ALIAS)
+            && !self.breaks(duty::ALIASES_END)
+        {
+            if let Some(topic) = self.own_aliases.get(&(alias as u16)) {
+                publish.topic = topic.clone();
+            }
+            publish.properties.0.retain(|one| one.id != id::TOPIC_ALIAS);
+        }
+        let sent_at = self.now;
+        self.session.start(Outgoing {
+            id,
+            publish,
+            released: false,
+            is_sent: true,
+            sent_at,
+        });
     }
 
     /// Sends again what a resumed session holds, in the order of its first sending (MQTT-4.4.0-1, MQTT-4.6.0-1).
@@ -357,47 +411,88 @@ impl Core {
     }
 
     fn subscribe(&mut self, mut subscribe: Subscribe) -> Result<(), String> {
-        if subscribe.subscriptions.is_empty() {
-            return Err("a SUBSCRIBE needs a filter".to_owned());
-        }
-        for one in &subscribe.subscriptions {
-            check_filter(&one.filter, |duty| self.breaks(duty))?;
-        }
+        self.permits(Packet::Subscribe(subscribe.clone()))?;
         self.connected()?;
+        self.fits(&Packet::Subscribe(subscribe.clone()))?;
         if self.breaks(duty::OTHERS_DO_NOT_WAIT) && self.is_full() {
             return Ok(());
         }
-        subscribe.packet_id = self.session.take_id(self.breaks(duty::UNIQUE_IDS));
-        self.session.requests.insert(subscribe.packet_id);
+        subscribe.packet_id = self.request_id();
+        self.subscribed.push(subscribe.clone());
         self.send(Packet::Subscribe(subscribe));
         Ok(())
     }
 
     fn unsubscribe(&mut self, mut unsubscribe: Unsubscribe) -> Result<(), String> {
-        if unsubscribe.filters.is_empty() {
-            return Err("an UNSUBSCRIBE needs a filter".to_owned());
-        }
-        for filter in &unsubscribe.filters {
-            check_filter(filter, |duty| self.breaks(duty))?;
-        }
+        self.permits(Packet::Unsubscribe(unsubscribe.clone()))?;
         self.connected()?;
-        unsubscribe.packet_id = self.session.take_id(self.breaks(duty::UNIQUE_IDS));
-        self.session.requests.insert(unsubscribe.packet_id);
+        self.fits(&Packet::Unsubscribe(unsubscribe.clone()))?;
+        unsubscribe.packet_id = self.request_id();
         self.send(Packet::Unsubscribe(unsubscribe));
         Ok(())
     }
 
+    /// Sends every SUBSCRIBE again, as some libraries do after a reconnect.
+    pub(super) fn resubscribe(&mut self) {
+        for mut subscribe in self.subscribed.clone() {
+            subscribe.packet_id = self.request_id();
+            self.send(Packet::Subscribe(subscribe));
+        }
+    }
+
+    /// An identifier for a SUBSCRIBE or UNSUBSCRIBE.
+    fn request_id(&mut self) -> u16 {
+        let id = self.take_id(self.breaks(duty::UNIQUE_IDS));
+        self.session.requests.insert(id);
+        id
+    }
+
+    fn take_id(&mut self, repeats: bool) -> u16 {
+        if self.free(Freedom::RandomIds) && !repeats {
+            return self.session.random_id();
+        }
+        self.session.take_id(repeats)
+    }
+
     fn disconnect(&mut self, disconnect: Disconnect) -> Result<(), String> {
+        self.permits(Packet::Disconnect(disconnect.clone()))?;
         self.connected()?;
+        self.expiry_may_change(&disconnect)?;
+        let disconnect = self.fitting(disconnect);
+        let is_error = disconnect.reason_code >= 0x80;
+        let method = self.connect().and_then(|c| c.properties.get(id::AUTHENTICATION_METHOD));
+        let is_failure = is_error && method.is_some();
         self.send(Packet::Disconnect(disconnect));
         if self.breaks(duty::SILENT_AFTER_DISCONNECT) {
             self.send(Packet::PingReq);
         }
-        if self.breaks(duty::CLOSE_AFTER_DISCONNECT) {
+        let stays = self.breaks(duty::CLOSE_AFTER_DISCONNECT)
+            || is_error && self.breaks(duty::CLOSE_AFTER_ERROR)
+            || is_failure && self.breaks(duty::AUTH_FAILURE_CLOSES);
+        if stays {
             self.phase = Phase::Left;
         } else {
             self.close();
         }
+        Ok(())
+    }
+
+    /// Continues the authentication, or authenticates again (5.0, 4.12).
+    fn auth(&mut self, mut auth: Auth) -> Result<(), String> {
+        self.permits(Packet::Auth(auth.clone()))?;
+        let is_open = matches!(self.phase, Phase::Connecting | Phase::Connected);
+        let method = self.connect().and_then(|c| c.properties.get(id::AUTHENTICATION_METHOD));
+        if !is_open || method.is_none() {
+            return Err("there is no authentication to go on with".to_owned());
+        }
+        if auth.properties.get(id::AUTHENTICATION_METHOD) != method && !self.breaks(duty::AUTH_METHOD) {
+            return Err("the Authentication Method is that of the CONNECT".to_owned());
+        }
+        if auth.reason_code == CONTINUE && self.breaks(duty::AUTH_CONTINUES) {
+            auth.reason_code = AGAIN;
+        }
+        let auth = self.fitting_auth(auth);
+        self.send(Packet::Auth(auth));
         Ok(())
     }
 
@@ -411,43 +506,12 @@ impl Core {
     /// Whether no further QoS 1 or 2 message may be sent now.
     pub(super) fn is_full(&self) -> bool {
         let most = self.connack.properties.number(id::RECEIVE_MAXIMUM).unwrap_or(65_535) as usize;
-        self.session.in_flight() >= most
+        let most = most + usize::from(self.breaks(duty::INITIAL_QUOTA));
+        let spent = if self.breaks(duty::SEND_QUOTA) {
+            self.session.started
+        } else {
+            self.session.in_flight()
+        };
+        spent >= most
     }
-}
-
-/// Whether a message may be published to a topic (3.1.1 and 5.0, section 4.7). `breaks` says which duties are not kept.
-fn check_topic(topic: &Text, breaks: impl Fn(PerVersion) -> bool) -> Result<(), String> {
-    let bytes = topic.as_bytes();
-    if bytes.is_empty() {
-        return Err("a topic has at least one character".to_owned());
-    }
-    if bytes.iter().any(|byte| b"+#".contains(byte)) && !breaks(duty::PLAIN_TOPICS) {
-        return Err("a topic has no wildcards".to_owned());
-    }
-    if bytes.contains(&0) && !breaks(duty::NO_NUL) {
-        return Err("a topic has no U+0000".to_owned());
-    }
-    Ok(())
-}
-
-/// Whether a filter is well-formed (3.1.1 and 5.0, section 4.7.1).
-fn check_filter(filter: &Text, breaks: impl Fn(PerVersion) -> bool) -> Result<(), String> {
-    let bytes = filter.as_bytes();
-    if bytes.is_empty() {
-        return Err("a filter has at least one character".to_owned());
-    }
-    if bytes.contains(&0) && !breaks(duty::NO_NUL) {
-        return Err("a filter has no U+0000".to_owned());
-    }
-    let levels: Vec<&[u8]> = bytes.split(|byte| *byte == b'/').collect();
-    for (at, level) in levels.iter().enumerate() {
-        let is_last = at + 1 == levels.len();
-        if level.contains(&b'#') && !(*level == b"#" && is_last) && !breaks(duty::MULTI_LEVEL) {
-            return Err("`#` is a whole level, and the last".to_owned());
-        }
-        if level.contains(&b'+') && *level != b"+" && !breaks(duty::SINGLE_LEVEL) {
-            return Err("`+` is a whole level".to_owned());
-        }
-    }
-    Ok(())
 }

@@ -1,10 +1,15 @@
 //! What the server sends: which packets are right, and what the client owes for them.
 
-use super::core::{Core, Phase};
+use std::time::Duration;
+
+use super::core::{CONTINUE, Core, Phase};
 use super::duty;
+use super::freedom::Freedom;
 use crate::statements::{PerVersion, StatementId, Version, catalogue};
 use crate::wire::property::id;
-use crate::wire::{Ack, Auth, ConnAck, Decoded, Disconnect, Frame, Packet, PacketType, Piece, Publish, Side, decode};
+use crate::wire::{
+    Ack, Auth, ConnAck, Decoded, Disconnect, Frame, Packet, PacketType, Piece, Properties, Publish, Side, decode,
+};
 
 /// The reason codes with which a client leaves (5.0, 4.13).
 const MALFORMED: u8 = 0x81;
@@ -20,7 +25,7 @@ impl Core {
             }
             match piece {
                 Piece::Frame(frame) => self.frame(&frame),
-                Piece::Broken { .. } => self.leave(MALFORMED),
+                Piece::Broken { .. } => self.violated_with(MALFORMED),
             }
         }
     }
@@ -58,12 +63,14 @@ impl Core {
         for breach in breaches {
             any = true;
             let is_disconnect = decoded.packet_type == Some(PacketType::Disconnect);
+            let is_auth = decoded.packet_type == Some(PacketType::Auth);
             // The reserved flags are in the first byte; each packet has a statement of its own about them.
             let is_of_flags = breach.span.end <= 1 && decoded.packet_type != Some(PacketType::Publish);
             let passes = is_of_flags && self.breaks(duty::CLOSE_ON_FLAGS)
                 || lenient.iter().any(|duty| tolerates(*duty, breach.statement))
                 || self.breaks(duty::CLOSE_ON_VIOLATION)
-                || is_disconnect && self.breaks(duty::CLOSE_ON_DISCONNECT_FLAGS);
+                || is_disconnect && self.breaks(duty::CLOSE_ON_DISCONNECT_FLAGS)
+                || is_auth && self.breaks(duty::CLOSE_ON_AUTH_FLAGS);
             if !passes {
                 return true;
             }
@@ -73,7 +80,8 @@ impl Core {
 
     /// Ends the connection because of an error; in 5.0 the server is told why.
     pub(super) fn leave(&mut self, reason_code: u8) {
-        if self.version() == Version::V5 && self.phase == Phase::Connected {
+        let tells = self.phase == Phase::Connected && !self.free(Freedom::BareClose);
+        if self.version() == Version::V5 && tells {
             self.send(Packet::Disconnect(Disconnect {
                 reason_code,
                 ..Disconnect::default()
@@ -84,8 +92,10 @@ impl Core {
     }
 
     fn packet(&mut self, packet: Packet) {
+        let pings = packet != Packet::PingResp && self.free(Freedom::Pings);
         match (packet, self.phase) {
             (Packet::ConnAck(connack), Phase::Connecting) => self.accepted(connack),
+            (Packet::Auth(auth), _) => self.authenticated(auth),
             // CONNACK comes first, once.
             (Packet::ConnAck(_), _) | (_, Phase::Connecting) => self.violated(),
             (Packet::Publish(publish), _) => self.delivered(publish),
@@ -110,16 +120,40 @@ impl Core {
             }
             (Packet::PingResp, _) => {}
             (Packet::Disconnect(_), _) if self.version() == Version::V5 => self.close(),
-            (Packet::Auth(Auth { .. }), _) => self.leave(PROTOCOL_ERROR),
             // What only a client sends, and in 3.x DISCONNECT.
             _ => self.violated(),
+        }
+        if pings && self.phase == Phase::Connected {
+            self.send(Packet::PingReq);
         }
     }
 
     /// The server has sent what it may not send here (3.1.1, 4.8; 5.0, 4.13).
     fn violated(&mut self) {
+        self.violated_with(PROTOCOL_ERROR);
+    }
+
+    fn violated_with(&mut self, reason_code: u8) {
         if !self.breaks(duty::CLOSE_ON_VIOLATION) {
-            self.leave(PROTOCOL_ERROR);
+            self.leave(reason_code);
+        }
+    }
+
+    /// AUTH (5.0, 4.12). The application is told, and says how to go on.
+    fn authenticated(&mut self, auth: Auth) {
+        let method = |properties: &Properties| properties.get(id::AUTHENTICATION_METHOD).cloned();
+        let own = self.connect().and_then(|connect| method(&connect.properties));
+        if own.is_some() && own == method(&auth.properties) {
+            return self.say("auth", &format!("0x{:02x}", auth.reason_code));
+        }
+        if own.is_none() && self.breaks(duty::NO_AUTH_UNASKED) {
+            return self.send(Packet::Auth(Auth {
+                reason_code: CONTINUE,
+                ..auth
+            }));
+        }
+        if !self.breaks(duty::CLOSE_ON_AUTH_FLAGS) {
+            self.violated();
         }
     }
 
@@ -138,14 +172,22 @@ impl Core {
         // 3.1.1 leaves it to the client whether it goes on with a session that the server has lost (3.2.2.2).
         let is_lost = version == Version::V5 && !connack.session_present && !self.breaks(duty::LOST_STATE_IS_DROPPED);
         let is_over = self.has_state && (is_clean || is_lost);
-        if is_over {
-            self.session.outgoing.clear();
+        if is_over && !(is_clean && self.breaks(duty::CLEAN_SESSION)) {
+            let old = std::mem::take(&mut self.session.outgoing);
+            if self.free(Freedom::Republish) {
+                for one in old.into_iter().rev().filter(|one| !one.released) {
+                    self.queue.push_front(one.publish);
+                }
+            }
             self.session.incoming.clear();
         }
+        let is_again = std::mem::replace(&mut self.has_state, true);
         self.phase = Phase::Connected;
-        self.has_state = true;
         self.connack = connack;
         self.say("connected", "");
+        if is_again && self.free(Freedom::Resubscribe) {
+            self.resubscribe();
+        }
         self.resume();
         self.send_queued();
     }
@@ -163,7 +205,11 @@ impl Core {
             };
             let alias = alias as u16;
             if publish.topic.is_empty() && !self.aliases.contains_key(&alias) || u32::from(alias) > most {
-                return self.leave(ALIAS_INVALID);
+                return if alias > 0 && u32::from(alias) <= own && !publish.topic.is_empty() {
+                    self.leave(ALIAS_INVALID)
+                } else {
+                    self.violated_with(ALIAS_INVALID)
+                };
             }
             if !publish.topic.is_empty() {
                 self.aliases.insert(alias, publish.topic.clone());
@@ -175,6 +221,13 @@ impl Core {
         let Some(id) = publish.packet_id.filter(|_| publish.qos > 0) else {
             return self.message(&publish);
         };
+        let is_known = self.session.incoming.contains(&id);
+        let is_ignored = self.breaks(duty::IDS_OF_A_DIRECTION) && self.session.find(id).is_some()
+            || self.breaks(duty::DUP_IS_A_HINT) && publish.dup && !is_known
+            || self.breaks(duty::NEW_AFTER_PUBCOMP) && self.released.contains(&id);
+        if is_ignored {
+            return;
+        }
         if publish.qos == 1 {
             self.message(&publish);
             let mut ack = Ack::new(id);
@@ -197,6 +250,10 @@ impl Core {
             return;
         }
         let is_new = self.session.incoming.insert(id);
+        if let Some(seconds) = publish.properties.number(id::MESSAGE_EXPIRY_INTERVAL) {
+            let expires = self.now + Duration::from_secs(seconds.into());
+            self.expiring.insert(id, expires);
+        }
         if is_new {
             self.message(&publish);
         }
@@ -233,10 +290,14 @@ impl Core {
             }
             return;
         }
+        let now = self.now;
+        let mut has_expired = false;
         if let Some(one) = self.session.find(ack.packet_id) {
             one.released = true;
+            let seconds = one.publish.properties.number(id::MESSAGE_EXPIRY_INTERVAL);
+            has_expired = seconds.is_some_and(|seconds| now >= one.sent_at + Duration::from_secs(seconds.into()));
         }
-        if self.breaks(duty::PUBREL) {
+        if self.breaks(duty::PUBREL) || has_expired && self.breaks(duty::SENT_DOES_NOT_EXPIRE) {
             return;
         }
         let mut pubrel = Ack::new(ack.packet_id);
@@ -258,8 +319,10 @@ impl Core {
 
     /// PUBREL (4.3.3).
     fn released(&mut self, id: u16) {
-        let was_open = self.session.incoming.remove(&id);
-        if self.breaks(duty::PUBCOMP) {
+        let was_open = self.session.incoming.remove(&id) && !self.breaks(duty::STATE_WHILE_CONNECTED);
+        self.released.insert(id);
+        let has_expired = self.expiring.remove(&id).is_some_and(|at| self.now >= at);
+        if self.breaks(duty::PUBCOMP) || has_expired && self.breaks(duty::RECEIVED_DOES_NOT_EXPIRE) {
             return;
         }
         let mut pubcomp = Ack::new(id);

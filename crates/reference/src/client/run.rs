@@ -1,6 +1,6 @@
 //! Lines, a socket and a clock around the core.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -11,21 +11,28 @@ use tokio::task::JoinHandle;
 
 use super::core::{Core, Effect, Input};
 use super::duty::Disobey;
+use super::freedom::{Free, Freedom};
 use crate::adapter::{Abilities, COMMANDS, Endpoint, Message, Request};
 use crate::statements::Version;
 
 /// One read takes at most so much.
 const READ: usize = 16 * 1024;
 
+/// How many bytes of a packet are written one by one.
+const SINGLY: usize = 64;
+
+/// How late slow packets leave.
+const LATE: Duration = Duration::from_millis(20);
+
 /// How many reads may wait to be looked at.
 const QUEUE: usize = 16;
 
 /// Starts a client inside the current runtime. It takes the lines of requests and says lines, the first of which is that
 /// it is ready. It ends when the requests do.
-pub fn start(disobey: Disobey) -> (mpsc::UnboundedSender<String>, mpsc::UnboundedReceiver<String>) {
+pub fn start(disobey: Disobey, free: Free) -> (mpsc::UnboundedSender<String>, mpsc::UnboundedReceiver<String>) {
     let (requests, inbox) = mpsc::unbounded_channel();
     let (outbox, lines) = mpsc::unbounded_channel();
-    tokio::spawn(serve(disobey, inbox, outbox));
+    tokio::spawn(serve(disobey, free, inbox, outbox));
     (requests, lines)
 }
 
@@ -33,10 +40,10 @@ pub fn start(disobey: Disobey) -> (mpsc::UnboundedSender<String>, mpsc::Unbounde
 ///
 /// # Errors
 /// No runtime can be made.
-pub fn run(disobey: Disobey) -> std::io::Result<()> {
+pub fn run(disobey: Disobey, free: Free) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let (requests, mut lines) = start(disobey);
+        let (requests, mut lines) = start(disobey, free);
         // A thread of its own: standard input cannot be waited for together with sockets.
         std::thread::spawn(move || {
             for line in std::io::stdin().lines() {
@@ -89,7 +96,12 @@ impl Connection {
     }
 }
 
-async fn serve(disobey: Disobey, mut inbox: mpsc::UnboundedReceiver<String>, outbox: mpsc::UnboundedSender<String>) {
+async fn serve(
+    disobey: Disobey,
+    free: Free,
+    mut inbox: mpsc::UnboundedReceiver<String>,
+    outbox: mpsc::UnboundedSender<String>,
+) {
     let ready = Message::Ready(Abilities {
         name: "mqttspec-client".to_owned(),
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
@@ -100,7 +112,7 @@ async fn serve(disobey: Disobey, mut inbox: mpsc::UnboundedReceiver<String>, out
         return;
     }
     let began = Instant::now();
-    let mut core = Core::new(disobey);
+    let mut core = Core::new(disobey, free.clone());
     let mut connection: Option<Connection> = None;
     loop {
         let deadline = core.next_deadline();
@@ -143,14 +155,18 @@ async fn serve(disobey: Disobey, mut inbox: mpsc::UnboundedReceiver<String>, out
             },
             () = wait => Input::Tick,
         };
-        for effect in core.handle(input, began.elapsed()) {
+        let mut effects = core.handle(input, began.elapsed());
+        if free.uses(Freedom::OneWrite) {
+            effects = joined(effects);
+        }
+        for effect in effects {
             match effect {
                 Effect::Open(endpoint) => connection = Some(Connection::open(endpoint)),
                 Effect::Close => connection = None,
                 Effect::Send(bytes) => {
                     if let Some(writer) = connection.as_mut().and_then(|c| c.writer.as_mut()) {
                         // A server that has gone is noticed by the reader.
-                        let _ = writer.write_all(&bytes).await;
+                        let _ = write(writer, &bytes, &free).await;
                     }
                 }
                 Effect::Say(message) => {
@@ -161,6 +177,34 @@ async fn serve(disobey: Disobey, mut inbox: mpsc::UnboundedReceiver<String>, out
             }
         }
     }
+}
+
+/// Writes a packet, in pieces or late if the client uses that freedom.
+async fn write(writer: &mut OwnedWriteHalf, bytes: &[u8], free: &Free) -> std::io::Result<()> {
+    if free.uses(Freedom::SlowWrites) {
+        tokio::time::sleep(LATE).await;
+    }
+    let (singly, rest) = bytes.split_at(bytes.len().min(SINGLY));
+    if free.uses(Freedom::SplitWrites) {
+        for byte in singly {
+            writer.write_all(std::slice::from_ref(byte)).await?;
+            tokio::task::yield_now().await;
+        }
+        return writer.write_all(rest).await;
+    }
+    writer.write_all(bytes).await
+}
+
+/// What is to be sent directly one after the other, in one piece.
+fn joined(effects: Vec<Effect>) -> Vec<Effect> {
+    let mut out: Vec<Effect> = Vec::new();
+    for effect in effects {
+        match (out.last_mut(), effect) {
+            (Some(Effect::Send(before)), Effect::Send(bytes)) => *before = [&before[..], &bytes[..]].concat().into(),
+            (_, effect) => out.push(effect),
+        }
+    }
+    out
 }
 
 /// Opens a connection and reads it until it ends.

@@ -1,6 +1,7 @@
 //! What a client holds of its session: the messages that are not acknowledged, and the identifiers in use.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::wire::Publish;
 
@@ -13,6 +14,8 @@ pub(super) struct Outgoing {
     pub released: bool,
     /// It was sent on some connection.
     pub is_sent: bool,
+    /// When it was sent first.
+    pub sent_at: Duration,
 }
 
 /// The session state of a client (3.1.1, 4.1; 5.0, 4.1).
@@ -24,6 +27,8 @@ pub(super) struct Session {
     pub incoming: BTreeSet<u16>,
     /// Identifiers of SUBSCRIBE and UNSUBSCRIBE packets without an answer.
     pub requests: BTreeSet<u16>,
+    /// How many messages were sent for the first time on the present connection.
+    pub started: usize,
     last_id: u16,
 }
 
@@ -40,6 +45,28 @@ impl Session {
         let id = all.find(|id| !self.uses(*id)).unwrap_or(1);
         self.last_id = id;
         id
+    }
+
+    /// A new connection: nothing was sent on it yet.
+    pub fn begin(&mut self) {
+        self.started = 0;
+    }
+
+    /// Takes a message whose PUBLISH is sent.
+    pub fn start(&mut self, outgoing: Outgoing) {
+        self.started += 1;
+        self.outgoing.push(outgoing);
+    }
+
+    /// An identifier that is not in use, in no order.
+    pub fn random_id(&mut self) -> u16 {
+        loop {
+            // A step of a full period over 16 bits.
+            self.last_id = self.last_id.wrapping_mul(25_173).wrapping_add(13_849);
+            if self.last_id != 0 && !self.uses(self.last_id) {
+                return self.last_id;
+            }
+        }
     }
 
     fn uses(&self, id: u16) -> bool {
@@ -75,5 +102,8 @@ mod tests {
         session.requests.insert(1);
         assert_eq!([(); 3].map(|()| session.take_id(false)), [u16::MAX, 2, 3]);
         assert_eq!(session.take_id(true), 3);
+        let random = [(); 3].map(|()| session.random_id());
+        assert!(random.iter().all(|id| *id > 3), "{random:?}");
+        assert!(random[0] != random[1] && random[1] != random[2]);
     }
 }

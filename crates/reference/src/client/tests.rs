@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::core::{Core, Effect, Input};
 use super::duty::Disobey;
+use super::freedom::Free;
 use crate::adapter::{Command, Endpoint, Message, Request};
 use crate::statements::{StatementId, Version};
 use crate::wire::property::id;
@@ -24,7 +25,7 @@ impl Talk {
             .map(|id| StatementId::new(version, id).to_string())
             .collect();
         Talk {
-            core: Core::new(Disobey::parse(&ids).unwrap()),
+            core: Core::new(Disobey::parse(&ids).unwrap(), Free::default()),
             version,
             last: 0,
         }

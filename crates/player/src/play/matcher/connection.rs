@@ -112,6 +112,12 @@ impl Connection {
         matches!(&self.ends, Ends::Open(talk) if talk.reading && !talk.incomplete) && self.phase == Phase::Connected
     }
 
+    /// Whether the script answers a PINGREQ of a client. A client may ping while it authenticates again, too.
+    pub fn answers_pings(&self) -> bool {
+        let is_open = matches!(&self.ends, Ends::Open(talk) if talk.reading && !talk.incomplete);
+        is_open && matches!(self.phase, Phase::Connected | Phase::Authenticating)
+    }
+
     /// Whether DISCONNECT can still be said.
     pub fn may_say_goodbye(&self) -> bool {
         let said = matches!(self.phase, Phase::SaidGoodbye { .. });

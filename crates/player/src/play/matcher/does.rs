@@ -155,7 +155,11 @@ fn is_caused_by_application(pattern: &PacketPattern) -> bool {
     let repeats = |field: &FieldPattern| field.name == "dup" && field.pattern == Pattern::Is(Expr::Bool(true));
     match pattern.packet_type {
         PacketType::Publish => !pattern.fields.iter().any(repeats),
-        PacketType::Connect | PacketType::Subscribe | PacketType::Unsubscribe | PacketType::Disconnect => true,
+        PacketType::Connect
+        | PacketType::Subscribe
+        | PacketType::Unsubscribe
+        | PacketType::Disconnect
+        | PacketType::Auth => true,
         _ => false,
     }
 }

@@ -282,8 +282,10 @@ impl Matcher {
                 }
             }
             // A client may ping at any time, and a step may ask for it (3.1.1, 3.12; 5.0, 3.12).
-            Packet::PingReq if !of_broker && client.may_ping() => {
-                self.answer(index, &Packet::PingResp, Author::Auto);
+            Packet::PingReq if !of_broker => {
+                if client.connection().is_some_and(Connection::answers_pings) {
+                    self.answer(index, &Packet::PingResp, Author::Auto);
+                }
                 Use::Optional
             }
             Packet::PingResp if of_broker => {
