@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::coverage::{self, Caught, Coverage, Evidence, Exceptions, Row};
 use crate::harness;
 use crate::scenario::Case;
+use crate::wire::Side;
 
 use super::args::CoverageArgs;
 use super::out::{fail, print, print_error};
@@ -14,18 +15,18 @@ use super::{Exit, explain, set};
 
 /// Prints which statements the cases prove, and which of their violations they notice.
 pub fn coverage(args: &CoverageArgs) -> Exit {
-    let scenarios = match set::scenarios(&args.set) {
+    let scenarios = match set::of_both_sides(&args.set) {
         Ok(scenarios) => scenarios,
         Err(exit) => return exit,
     };
     let cases: Vec<Arc<Case>> = scenarios.into_iter().flat_map(|s| s.cases).map(Arc::new).collect();
     if args.walk_free {
-        return super::freely::walk(args, cases);
+        return super::freely::walk(args, of_brokers(&cases));
     }
     let is_embedded = args.set.scenarios.is_none() && args.set.also.is_empty();
     let list = Exceptions::embedded();
     let (evidence, missed) = if args.walk {
-        let walk = match walk(&cases) {
+        let walk = match walk(&of_brokers(&cases)) {
             Ok(walk) => walk,
             Err(exit) => return exit,
         };
@@ -70,6 +71,12 @@ pub fn coverage(args: &CoverageArgs) -> Exit {
 fn is_gap(row: &Row) -> bool {
     let is_missed = row.cases.is_empty() || matches!(row.caught, Caught::No(_) | Caught::Unknown);
     row.statement.observe.is_observable() && is_missed
+}
+
+/// The cases that test brokers.
+fn of_brokers(cases: &[Arc<Case>]) -> Vec<Arc<Case>> {
+    let of_brokers = cases.iter().filter(|case| case.header.tests == Side::Server);
+    of_brokers.cloned().collect()
 }
 
 fn walk(cases: &[Arc<Case>]) -> Result<coverage::Walk, Exit> {

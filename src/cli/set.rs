@@ -26,6 +26,21 @@ pub fn scenarios(args: &SetArgs) -> Result<Vec<Scenario>, Exit> {
     Ok(all)
 }
 
+/// Reads every scenario that the arguments name, of both sides unless they name one.
+pub fn of_both_sides(args: &SetArgs) -> Result<Vec<Scenario>, Exit> {
+    if args.tests.is_some() {
+        return scenarios(args);
+    }
+    let mut all = Vec::new();
+    for tests in [Tested::Broker, Tested::Client] {
+        all.extend(scenarios(&SetArgs {
+            tests: Some(tests),
+            ..args.clone()
+        })?);
+    }
+    Ok(all)
+}
+
 /// The side under test: the broker, unless the arguments say otherwise.
 pub fn tested(args: &SetArgs) -> Side {
     args.tests.map_or(Side::Server, Side::from)

@@ -38,6 +38,12 @@ impl Exceptions {
             .unwrap_or_else(|line| panic!("too-strict.txt: `{line}` gives no reason"))
     }
 
+    /// The statements that bind the client and have no case that tests clients.
+    pub fn without_a_client_case() -> Exceptions {
+        Exceptions::read(include_str!("no-client-case.txt"))
+            .unwrap_or_else(|line| panic!("no-client-case.txt: `{line}` gives no reason"))
+    }
+
     /// Reads `what  # reason`, one per line. Lines that start with `#` are comments.
     ///
     /// # Errors
@@ -69,6 +75,11 @@ impl Exceptions {
     /// The reason why no scenario catches a fault, if it is on the list.
     pub fn way(&self, token: &str) -> Option<&str> {
         self.reason(&format!("{token} *"))
+    }
+
+    /// The reason of an entry that is this text, or whose `*` match it.
+    pub fn entry(&self, what: &str) -> Option<&str> {
+        self.reason(what)
     }
 
     fn reason(&self, what: &str) -> Option<&str> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Coverage, Part, Row, Totals, ways};
+use super::{ClientSide, ClientTotals, Coverage, Part, Row, Totals, ways};
 use crate::statements::{Binds, Observe};
 
 /// The whole coverage.
@@ -13,6 +13,7 @@ pub fn json(coverage: &Coverage) -> Value {
             let mut figures = totals(Totals::of(coverage, *part));
             figures["version"] = part.version.name().into();
             figures["numbered"] = (!part.own).into();
+            figures["client"] = client_totals(ClientTotals::of(coverage, *part));
             figures
         })
         .collect();
@@ -20,6 +21,7 @@ pub fn json(coverage: &Coverage) -> Value {
         "format": 2,
         "totals": totals(Totals::all(coverage)),
         "numbered": totals(Totals::numbered(coverage)),
+        "client": client_totals(ClientTotals::all(coverage)),
         "parts": parts,
         "statements": coverage.rows.iter().map(row).collect::<Vec<_>>(),
     })
@@ -32,6 +34,25 @@ fn totals(totals: Totals) -> Value {
         "with_a_case": totals.with_a_case,
         "caught": totals.caught,
         "not_possible": totals.not_possible,
+    })
+}
+
+fn client_totals(totals: ClientTotals) -> Value {
+    json!({
+        "binds_client": totals.client,
+        "binds_both": totals.both,
+        "observable": totals.observable,
+        "with_a_case": totals.with_a_case,
+        "caught": totals.caught,
+    })
+}
+
+fn client(side: &ClientSide) -> Value {
+    json!({
+        "observable": side.is_observable(),
+        "cases": side.cases,
+        "caught": side.caught.word(),
+        "reason": side.caught.reason(),
     })
 }
 
@@ -53,6 +74,7 @@ fn row(row: &Row) -> Value {
         "faults": ways(statement).iter().map(|way| way.token()).collect::<Vec<_>>(),
         "caught": row.caught.word(),
         "reason": row.caught.reason(),
+        "client": row.client.as_ref().map(client),
     })
 }
 
@@ -95,7 +117,16 @@ mod tests {
             "how": "C0 00 gives D0 00; n PINGREQs give n PINGRESPs.",
             "enforced_by": [], "level": "MUST", "binds": "server", "observe": "wire", "cases": [],
             "faults": ["v5:MQTT-3.12.4-1"], "caught": "no", "reason": "no case proves it",
+            "client": null,
         });
         assert_eq!(ping, Some(&expected));
+        let puback = statements
+            .iter()
+            .find(|s| s["version"] == "v5" && s["id"] == "MQTT-4.3.2-4");
+        let expected = json!({
+            "observable": true, "cases": [], "caught": "no", "reason": "no case proves it",
+        });
+        assert_eq!(puback.map(|s| &s["client"]), Some(&expected));
+        assert_eq!(json["client"]["observable"], 266);
     }
 }

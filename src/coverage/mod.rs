@@ -1,11 +1,12 @@
 //! Which statements the scenarios prove, and which violations they are known to catch.
 //!
-//! In: the catalogue, the cases, and the faults of the reference broker. Out: a [`Coverage`], and its text
+//! In: the catalogue, the cases of both sides, and the faults of the reference broker and the reference client. Out: a [`Coverage`], and its text
 //! for a terminal, for programs and for `docs/coverage.md`. A [`walk`](walk::walk) finds what is caught; what it
 //! finds missing is listed in `not-noticed.txt` with its reason, which a test keeps in step, so that the answer is
 //! available at once as well. The [walk of freedoms](walk_freely) is the counterpart: it finds cases that fail although the
 //! broker is correct.
 
+mod client_side;
 mod exceptions;
 mod freely;
 mod json;
@@ -16,6 +17,7 @@ mod totals;
 mod walk;
 mod ways;
 
+pub use client_side::{ClientSide, ClientTotals};
 pub use exceptions::{Exception, Exceptions};
 pub use freely::{FalseAlarm, FreeTrial, FreeWalker, walk_freely};
 pub use json::json;

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::client_side::{ClientSide, Proofs};
 use super::{Exceptions, Walk, ways};
 use crate::reference::UNBREAKABLE;
 use crate::scenario::Case;
 use crate::statements::{Observe, Statement, StatementId, catalogue};
+use crate::wire::Side;
 
 /// The evidence for what the scenarios catch.
 #[derive(Debug, Clone)]
@@ -59,6 +61,8 @@ pub struct Row {
     /// The scenarios that these belong to, by path.
     pub scenarios: BTreeSet<String>,
     pub caught: Caught,
+    /// What the tests of clients show of it; `None` if it binds the server alone.
+    pub client: Option<ClientSide>,
 }
 
 /// Every statement of the catalogue, by version and id.
@@ -68,10 +72,11 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// The coverage of these cases.
+    /// The coverage of these cases, whichever side they test.
     pub fn of(cases: &[Arc<Case>], evidence: &Evidence) -> Coverage {
         let mut proving: BTreeMap<StatementId, Vec<&Case>> = BTreeMap::new();
-        for case in cases {
+        let of_side = |side| cases.iter().filter(move |case| case.header.tests == side);
+        for case in of_side(Side::Server) {
             for statement in &case.proves {
                 proving.entry(*statement).or_default().push(case);
             }
@@ -80,6 +85,7 @@ impl Coverage {
             Evidence::Walked(walk, _) => walk.all.iter().filter(|n| n.noticed).map(|n| n.statement).collect(),
             _ => BTreeSet::new(),
         };
+        let clients = Proofs::of(of_side(Side::Client), evidence);
         let row = |statement: &'static Statement| {
             let cases = proving.get(&statement.id).map(Vec::as_slice).unwrap_or_default();
             let scenarios: BTreeSet<String> = cases.iter().map(|c| c.header.path.clone()).collect();
@@ -87,6 +93,7 @@ impl Coverage {
                 statement,
                 cases: cases.iter().map(|c| c.id.clone()).collect(),
                 caught: caught(statement, &scenarios, evidence, &noticed),
+                client: clients.side(statement),
                 scenarios,
             }
         };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Caught, Coverage, Part, Row, Totals};
+use super::{Caught, ClientTotals, Coverage, Part, Row, Totals};
 
 /// The whole coverage.
 pub fn terminal(coverage: &Coverage) -> String {
@@ -21,16 +21,46 @@ pub fn terminal(coverage: &Coverage) -> String {
     }
     figures(&mut out, "all numbered", Totals::numbered(coverage));
     figures(&mut out, "all", Totals::all(coverage));
+    clients(&mut out, coverage);
     out
 }
 
+/// The other side: what the tests of clients prove.
+fn clients(out: &mut String, coverage: &Coverage) {
+    out.push_str("\ntests of clients\n");
+    for row in &coverage.rows {
+        let Some(side) = &row.client else { continue };
+        statement_line(out, row, side.cases.len(), &side.caught);
+    }
+    let _ = writeln!(
+        out,
+        "\n{:<18} {:>12} {:>10} {:>10} {:>11} {:>6}",
+        "tests of clients", "binds client", "binds both", "observable", "with a case", "caught"
+    );
+    let mut figures = |name: &str, t: ClientTotals| {
+        let _ = writeln!(
+            out,
+            "{name:<18} {:>12} {:>10} {:>10} {:>11} {:>6}",
+            t.client, t.both, t.observable, t.with_a_case, t.caught
+        );
+    };
+    for part in Part::ALL {
+        figures(&part.name(), ClientTotals::of(coverage, part));
+    }
+    figures("all", ClientTotals::all(coverage));
+}
+
 fn line(out: &mut String, row: &Row) {
-    let cases = match row.cases.len() {
+    statement_line(out, row, row.cases.len(), &row.caught);
+}
+
+fn statement_line(out: &mut String, row: &Row, cases: usize, caught: &Caught) {
+    let cases = match cases {
         0 => "no case".to_owned(),
         1 => "1 case".to_owned(),
         n => format!("{n} cases"),
     };
-    let caught = match &row.caught {
+    let caught = match caught {
         Caught::Yes => "caught".to_owned(),
         Caught::No(reason) => format!("NOT CAUGHT: {reason}"),
         Caught::NotPossible(reason) => format!("n/a: {reason}"),
@@ -68,6 +98,13 @@ mod tests {
         let ping = text.lines().find(|l| l.starts_with("v5:MQTT-3.12.4-1 "));
         let expected = "v5:MQTT-3.12.4-1                     MUST       no case   NOT CAUGHT: no case proves it";
         assert_eq!(ping, Some(expected));
+        let (_, clients) = text.split_once("\ntests of clients\n").unwrap();
+        let expected = "v5:MQTT-4.3.2-4                      MUST       no case   NOT CAUGHT: no case proves it";
+        assert_eq!(
+            clients.lines().find(|l| l.starts_with("v5:MQTT-4.3.2-4 ")),
+            Some(expected)
+        );
+        assert!(clients.lines().all(|l| !l.starts_with("v5:MQTT-3.12.4-1 ")));
         assert!(text.lines().last().is_some_and(|l| l.starts_with("all ")));
     }
 }

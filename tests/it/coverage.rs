@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use mqttspec::coverage::{Coverage, Evidence, Exceptions, markdown};
 use mqttspec::scenario::{Case, Files};
+use mqttspec::wire::Side;
 
 fn coverage() -> Coverage {
-    let scenarios = Files::embedded()
-        .load_all()
-        .expect("the embedded scenarios are well-formed");
-    let cases: Vec<Arc<Case>> = scenarios.into_iter().flat_map(|s| s.cases).map(Arc::new).collect();
+    let scenarios = [Side::Server, Side::Client].into_iter().flat_map(|tests| {
+        let files = Files::embedded_for(tests);
+        files.load_all().expect("the embedded scenarios are well-formed")
+    });
+    let cases: Vec<Arc<Case>> = scenarios.flat_map(|s| s.cases).map(Arc::new).collect();
     Coverage::of(&cases, &Evidence::Listed(Exceptions::embedded()))
 }
 

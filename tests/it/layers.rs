@@ -89,7 +89,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "coverage",
-        &["statements", "reference", "scenario", "sut", "play", "suite"],
+        &[
+            "statements",
+            "wire",
+            "reference",
+            "client",
+            "scenario",
+            "sut",
+            "play",
+            "suite",
+        ],
     ),
     (
         "harness",

@@ -85,6 +85,8 @@ pub struct Statement {
     pub how: String,
     /// For a statement that binds the client: those that oblige the server to react to a violation.
     pub enforced_by: Vec<StatementId>,
+    /// For a statement that binds the client: why no exchange with a scripted server shows a violation by a client.
+    pub client_unobservable: Option<String>,
 }
 
 /// The statement of 5.0 that obliges a server to close the connection for an error that it detects. The text around it
@@ -215,6 +217,7 @@ struct Entry {
     how: String,
     #[serde(default)]
     enforced_by: Vec<String>,
+    client_unobservable: Option<String>,
 }
 
 impl Entry {
@@ -231,6 +234,7 @@ impl Entry {
             says: self.says,
             how: self.how,
             enforced_by: self.enforced_by.into_iter().map(id).collect(),
+            client_unobservable: self.client_unobservable,
         }
     }
 }
