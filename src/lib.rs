@@ -22,7 +22,7 @@
 //! # Modules
 //!
 //! They form a pipeline, and each knows only those before it, as `tests/it/layers.rs` checks:
-//! `source` → `statements` → `wire` → `adapter` → `transport` → `secret` → `transcript` → `conversation` → `rules` → `capture` →
+//! `source` → `statements` → `wire` → `adapter` → `transport` → `secret` → `transcript` → `conversation` → `rules` → `history` → `capture` →
 //! `reference` → `client` → `scenario` → `sut` → `play` → `suite` → `tap` → `replay` → `report` → `coverage` → `harness` → `cli`. Not each
 //! knows all of those: `source` and `transport` know none, and `reference` (the embedded broker) only `statements`, `wire` and
 //! `transport`. `docs/design.md` says what each is.
@@ -52,7 +52,9 @@ pub mod tap;
 #[doc(inline)]
 pub use mqttspec_player::{play, scenario, suite, sut};
 #[doc(inline)]
-pub use mqttspec_protocol::{adapter, conversation, rules, secret, source, statements, transcript, transport, wire};
+pub use mqttspec_protocol::{
+    adapter, conversation, history, rules, secret, source, statements, transcript, transport, wire,
+};
 #[doc(inline)]
 pub use mqttspec_reference::{client, reference};
 

@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("transcript", &["wire", "secret"]),
     ("conversation", &["wire", "transport", "transcript"]),
     ("rules", &["statements", "wire", "transcript"]),
+    ("history", &["statements", "wire", "transcript", "rules"]),
     (
         "capture",
         &["statements", "wire", "secret", "transcript", "conversation", "rules"],

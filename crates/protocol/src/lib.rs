@@ -5,6 +5,7 @@
 
 pub mod adapter;
 pub mod conversation;
+pub mod history;
 pub mod rules;
 pub mod secret;
 pub mod source;
