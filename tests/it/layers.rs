@@ -21,7 +21,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("history", &["statements", "wire", "transcript", "rules"]),
     (
         "capture",
-        &["statements", "wire", "secret", "transcript", "conversation", "rules"],
+        &[
+            "statements",
+            "wire",
+            "secret",
+            "transcript",
+            "conversation",
+            "rules",
+            "history",
+        ],
     ),
     ("reference", &["statements", "wire", "transport"]),
     ("client", &["statements", "wire", "adapter"]),

@@ -25,6 +25,7 @@ mod ctrl_c;
 mod field;
 mod freedoms;
 mod fuzz_corpus;
+mod history;
 mod html;
 mod import;
 mod in_process;

@@ -99,6 +99,8 @@ pub struct Entry<'a> {
     gaps: Both,
     replayable: bool,
     reason: Option<String>,
+    /// What of its session is not judged.
+    session: Option<&'static str>,
     violations: Vec<Violation<'a>>,
 }
 
@@ -144,6 +146,9 @@ struct Violation<'a> {
     last_packet: Option<u64>,
     event: usize,
     at: f64,
+    /// The packet that began it, if that is another connection's or was long before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    began: Option<Began>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mqtt: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -155,6 +160,12 @@ struct Violation<'a> {
     /// A whole packet inside: where, and its type.
     #[serde(skip_serializing_if = "Option::is_none")]
     inside: Option<Inside>,
+}
+
+#[derive(Serialize)]
+struct Began {
+    stream: u32,
+    packet: u64,
 }
 
 #[derive(Serialize)]
@@ -191,6 +202,7 @@ pub fn stream<'a>(report: &'a Report) -> Entry<'a> {
         },
         replayable: replayable.is_ok(),
         reason: replayable.err(),
+        session: report.session,
         violations: report.found.iter().map(violation).collect(),
     }
 }
@@ -219,6 +231,7 @@ fn violation(found: &Found) -> Violation<'_> {
         last_packet: (found.last_frame != found.frame).then_some(found.last_frame),
         event: finding.event,
         at: found.at.as_secs_f64(),
+        began: found.began.map(|(stream, packet)| Began { stream, packet }),
         mqtt: packet.map(|p| p.name),
         bytes: packet.map(|p| hex::encode(&p.bytes)),
         length: packet.map(|p| p.len),

@@ -2,6 +2,7 @@
 //!
 //! In: a capture. Out: a [`Report`] for each MQTT connection, as soon as it has ended. Nothing else of it is kept.
 
+mod histories;
 mod json;
 mod text;
 
@@ -14,9 +15,11 @@ use bytes::Bytes;
 pub use json::{Entry, Json, stream as stream_json};
 pub use text::{head as head_text, stream as stream_text, summary as summary_text};
 
+use self::histories::Histories;
 use self::json::type_name;
 use super::talk::{Shape, shape};
 use super::{Error, Seen, Settings, Stream, Summary, Watch, read};
+use crate::history;
 use crate::rules::{Finding, Judge, Outcome, Sight};
 use crate::secret::{Policy, shown};
 use crate::statements::{Level, catalogue};
@@ -34,6 +37,8 @@ pub struct Report<'a> {
     pub stream: &'a Stream,
     /// In the order of its events.
     pub found: &'a [Found],
+    /// What of its session is not judged, and why, as a clause.
+    pub session: Option<&'static str>,
 }
 
 /// What a rule found.
@@ -47,6 +52,8 @@ pub struct Found {
     pub last_frame: u64,
     /// Since the connection began.
     pub at: Duration,
+    /// The packet that began it, if it is another connection's or was long before: its stream, and the packet of the file.
+    pub began: Option<(u32, u64)>,
     /// Where it lies in a packet of MQTT.
     pub packet: Option<Offender>,
     /// A whole packet that begins at the violation: its first byte's place and its name. The one around it was perhaps
@@ -105,6 +112,7 @@ pub fn audit<R: Read>(reader: R, settings: &Settings, tell: impl FnMut(&Report))
 pub struct Auditor<F> {
     tell: F,
     open: HashMap<u32, Open>,
+    histories: Histories,
     /// What a gap leaves open counts as a violation.
     strict: bool,
     pub totals: Totals,
@@ -113,6 +121,9 @@ pub struct Auditor<F> {
 struct Open {
     judge: Judge,
     found: Vec<Found>,
+    started: Duration,
+    /// How many events it had.
+    events: usize,
     /// The last packet of the file that brought something.
     last_frame: u64,
 }
@@ -123,6 +134,7 @@ impl<F: FnMut(&Report)> Auditor<F> {
         Auditor {
             tell,
             open: HashMap::new(),
+            histories: Histories::default(),
             strict: false,
             totals: Totals::default(),
         }
@@ -134,6 +146,8 @@ impl<F: FnMut(&Report)> Watch for Auditor<F> {
         let open = self.open.entry(stream.id).or_insert_with(|| Open {
             judge: Judge::of_capture(stream.read_as),
             found: Vec::new(),
+            started: stream.started,
+            events: 0,
             last_frame: 0,
         });
         let sight = Sight {
@@ -145,22 +159,41 @@ impl<F: FnMut(&Report)> Watch for Auditor<F> {
         for finding in open.judge.take(&event, sight) {
             open.found.push(found(settled(finding, self.strict), &event, seen));
         }
+        let number = open.events;
+        open.events += 1;
+        for finding in self.histories.event(stream, seen, &event, number) {
+            let shown = finding.shown;
+            let Some(open) = self.open.get_mut(&shown.connection) else {
+                continue;
+            };
+            let mut found = if (shown.connection, shown.event) == (stream.id, number) {
+                found(finding.as_rule(), &event, seen)
+            } else {
+                found_before(&finding, open.started)
+            };
+            found.began = Some((finding.began.connection, finding.began.frame));
+            open.found.push(found);
+        }
     }
 
     fn ended(&mut self, stream: &Stream) {
         let mut found = Vec::new();
+        let (findings, session) = self.histories.ended(stream);
         if let Some(mut open) = self.open.remove(&stream.id) {
             let at_the_end = open.judge.finish(stream.duration).into_iter().map(|finding| Found {
                 level: catalogue().level(finding.statement),
                 frame: open.last_frame,
                 last_frame: open.last_frame,
                 at: stream.duration,
+                began: None,
                 packet: None,
                 inside: None,
                 finding: settled(finding, self.strict),
             });
             found = open.found;
             found.extend(at_the_end);
+            found.extend(findings.iter().map(|finding| found_before(finding, open.started)));
+            found.sort_by_key(|found| found.finding.event);
         }
         let totals = &mut self.totals;
         totals.streams += 1;
@@ -173,7 +206,11 @@ impl<F: FnMut(&Report)> Watch for Auditor<F> {
                 (Outcome::Breach, true, Side::Server) => &mut totals.by_brokers,
             } += 1;
         }
-        (self.tell)(&Report { stream, found: &found });
+        (self.tell)(&Report {
+            stream,
+            found: &found,
+            session,
+        });
     }
 }
 
@@ -229,8 +266,24 @@ fn found(finding: Finding, event: &Event, seen: Seen) -> Found {
         frame: seen.began,
         last_frame: seen.frame,
         at: event.at,
+        began: None,
         packet,
         inside: inside(&finding, event),
         finding,
+    }
+}
+
+/// What a history shows at a packet of a connection that is not at hand any more.
+fn found_before(finding: &history::Finding, started: Duration) -> Found {
+    let history::Place { frame, at, .. } = finding.shown;
+    Found {
+        level: catalogue().level(finding.statement),
+        frame,
+        last_frame: frame,
+        at: at.saturating_sub(started),
+        began: Some((finding.began.connection, finding.began.frame)),
+        packet: None,
+        inside: None,
+        finding: finding.as_rule(),
     }
 }

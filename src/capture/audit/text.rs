@@ -35,7 +35,7 @@ pub fn stream(report: &Report) -> String {
         stream.server.to_string(),
     );
     let _ = writeln!(out, "        {}", contents(stream));
-    for remark in remarks(stream) {
+    for remark in remarks(stream).into_iter().chain(report.session.map(str::to_owned)) {
         let _ = writeln!(out, "        {remark}");
     }
     let is_doubt = |found: &&Found| found.finding.outcome == Outcome::Unknown;
@@ -134,6 +134,9 @@ fn finding(found: &Found) -> String {
         if !packet.underline.is_empty() {
             let _ = write!(out, "\n        {}", packet.underline);
         }
+    }
+    if let Some((stream, frame)) = found.began {
+        let _ = write!(out, "\n        it began with packet {frame}, in stream {stream}");
     }
     if let Some((at, name)) = found.inside {
         let _ = write!(
