@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Case, Cause, Place, Run, Violation};
+use crate::history;
 use crate::play::{Failure, FailureKind, Stage};
 use crate::rules;
 use crate::scenario::{Header, SnapshotForm, Source, Which};
@@ -131,6 +132,7 @@ fn judged(violation: &Violation, weight: Weight) -> Judged {
         rules::all()
             .chain(rules::of_clients())
             .map(|rule| rule.name)
+            .chain(history::all().map(|invariant| invariant.name))
             .find(|rule| rule == name)
     };
     Judged {

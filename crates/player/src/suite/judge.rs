@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::history;
 use crate::play::{Advice, Failure, PlayEnd, Played, Stage};
 use crate::rules::{self, Finding, Outcome};
 use crate::scenario::{Case, Place, ScenarioLevel, Which};
@@ -114,7 +115,17 @@ impl Judge<'_> {
     fn found(&self, transcript: &Transcript, origin: Which) -> Vec<Judged> {
         let breaches = rules::check(transcript).into_iter();
         let breaches = breaches.filter(|finding| finding.outcome == Outcome::Breach);
-        breaches.map(|finding| self.weighed(finding, origin)).collect()
+        let mut judged: Vec<Judged> = breaches.map(|finding| self.weighed(finding, origin)).collect();
+        for found in history::check(transcript) {
+            let mut finding = found.as_rule();
+            // A rule that names the statement there has said it.
+            let is_said = |j: &Judged| j.event == Some(finding.event) && j.statement == Some(finding.statement);
+            if !judged.iter().any(is_said) {
+                finding.text = format!("{}; it began with event {}", finding.text, found.began.event);
+                judged.push(self.weighed(finding, origin));
+            }
+        }
+        judged
     }
 
     fn weighed(&self, finding: Finding, origin: Which) -> Judged {
