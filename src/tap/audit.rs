@@ -49,13 +49,18 @@ impl Audit {
         }
     }
 
+    /// Whether what one side sends now may have crossed with what the broker sent.
+    pub fn crosses(&self, at: Duration, from: Side) -> bool {
+        from == Side::Client && self.spoke.is_some_and(|spoke| at < spoke + CROSSING)
+    }
+
     /// Takes the next event in, and says what the rules find in it.
     pub fn happened(&mut self, at: Duration, from: Side, what: What) -> Vec<Finding> {
         let author = match from {
             Side::Client => Author::Script,
             Side::Server => Author::Peer,
         };
-        let crossed = from == Side::Client && self.spoke.is_some_and(|spoke| at < spoke + CROSSING);
+        let crossed = self.crosses(at, from);
         if from == Side::Server {
             self.spoke = Some(at);
         }

@@ -14,6 +14,7 @@ use super::told::{Counts, Recorded, Told};
 use super::{shown, tell};
 use crate::capture::write::{PcapngFile, Stream};
 use crate::conversation::version_of_level;
+use crate::history::{self, Checker, Place, Scope, Step};
 use crate::rules::{Finding, Outcome};
 use crate::secret::{Masker, has_a_name_in_place};
 use crate::statements::catalogue;
@@ -33,6 +34,8 @@ pub struct Recorder<W: Write> {
     /// How the two ends are reached, for a comment.
     route: String,
     open: BTreeMap<u32, Live>,
+    /// What all connections show together.
+    history: Checker,
     told: mpsc::UnboundedSender<Told>,
     recorded: Recorded,
 }
@@ -47,6 +50,8 @@ struct Live {
     audit: Audit,
     speaks: Speaks,
     counts: Counts,
+    /// How many events it had.
+    events: usize,
 }
 
 /// What is said on a connection, as far as its first bytes tell.
@@ -93,6 +98,7 @@ impl<W: Write> Recorder<W> {
             epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
             route,
             open: BTreeMap::new(),
+            history: Checker::new(Scope::Capture),
             told,
             recorded: Recorded::default(),
         })
@@ -145,10 +151,10 @@ impl<W: Write> Recorder<W> {
             audit: Audit::new(number),
             speaks: Speaks::Nothing,
             counts: Counts::default(),
+            events: 0,
         };
         let frames = live.stream.handshake();
         live.stream.acknowledge(Side::Client, live.stream.sent(Side::Server));
-        let found = live.audit.happened(at, Side::Client, What::Open);
         self.open.insert(number, live);
         self.recorded.connections += 1;
         self.tell(Told::Opened {
@@ -157,7 +163,7 @@ impl<W: Write> Recorder<W> {
         });
         let comment = format!("{client} {}", self.route);
         self.frames(at, &frames, &comment)?;
-        self.found(number, at, found);
+        self.happened(number, at, Side::Client, What::Open);
         Ok(())
     }
 
@@ -216,9 +222,9 @@ impl<W: Write> Recorder<W> {
         if matches!(live.speaks, Speaks::Tls | Speaks::WebSocket) {
             return;
         }
-        let mut found = Vec::new();
-        for what in live.audit.assemble(from, bytes) {
-            if let What::Packet { decoded, .. } = &what {
+        let events = live.audit.assemble(from, bytes);
+        for what in &events {
+            if let What::Packet { decoded, .. } = what {
                 live.counts.add(from, name(decoded));
                 if let (Some(Packet::Connect(connect)), Side::Client) = (&decoded.packet, from) {
                     let told = Told::Connect {
@@ -234,9 +240,41 @@ impl<W: Write> Recorder<W> {
                     tell(&self.told, told);
                 }
             }
-            found.extend(live.audit.happened(at, from, what));
         }
+        for what in events {
+            self.happened(number, at, from, what);
+        }
+    }
+
+    /// Tells what an event shows, on its connection and together with the others.
+    fn happened(&mut self, number: u32, at: Duration, from: Side, what: What) {
+        let Some(live) = self.open.get_mut(&number) else { return };
+        let step = Step {
+            place: Place {
+                connection: number,
+                event: live.events,
+                frame: 0,
+                at,
+            },
+            from,
+            what: &what,
+            crossed: live.audit.crosses(at, from),
+        };
+        live.events += 1;
+        let over_all = self.history.take(&step);
+        let found = live.audit.happened(at, from, what);
         self.found(number, at, found);
+        self.found_over_all(&over_all, at);
+    }
+
+    fn found_over_all(&mut self, findings: &[history::Finding], at: Duration) {
+        for found in findings {
+            let mut finding = found.as_rule();
+            if found.began.connection != found.shown.connection {
+                finding.text = format!("{}; it began on connection {}", finding.text, found.began.connection);
+            }
+            self.found(found.shown.connection, at, vec![finding]);
+        }
     }
 
     fn ended(&mut self, number: u32, at: Duration, from: Side, how: End) -> io::Result<()> {
@@ -253,16 +291,14 @@ impl<W: Write> Recorder<W> {
             End::Fin | End::HalfClose => live.stream.finish(from),
         });
         let rest = live.audit.rest(from).map(What::Fragment);
-        let mut found = Vec::new();
-        for what in rest.into_iter().chain([What::End(how)]) {
-            found.extend(live.audit.happened(at, from, what));
-        }
         let comment = match live.speaks {
             Speaks::WebSocket => "the bytes of HTTP or WebSocket are not kept: passwords in them cannot be masked",
             _ => "",
         };
         self.frames(at, &frames, comment)?;
-        self.found(number, at, found);
+        for what in rest.into_iter().chain([What::End(how)]) {
+            self.happened(number, at, from, what);
+        }
         Ok(())
     }
 
@@ -274,6 +310,8 @@ impl<W: Write> Recorder<W> {
         let held = live.masker.finish();
         let frames = live.stream.data(Side::Client, &held);
         self.frames(at, &frames, "")?;
+        let over_all = self.history.close(number);
+        self.found_over_all(&over_all, at);
         self.recorded.counts.take_in(&live.counts);
         self.tell(Told::Closed {
             connection: number,

@@ -75,6 +75,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "transcript",
             "conversation",
             "rules",
+            "history",
             "capture",
             "sut",
         ],

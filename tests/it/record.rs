@@ -11,7 +11,7 @@ use crate::support::talk::talk;
 use crate::support::tshark::tshark;
 use mqttspec::capture::{Recorded, Settings, read_streams};
 use mqttspec::transcript::What;
-use mqttspec::wire::{Connect, Packet, Version, encode_bytes};
+use mqttspec::wire::{Connect, Packet, Publish, Version, encode_bytes};
 
 fn recorded(file: &Path) -> Vec<Recorded> {
     let file = File::open(file).expect("the capture");
@@ -110,6 +110,38 @@ fn violations_are_reported_as_they_happen() {
     assert_eq!(ended.code, Some(1), "{}", ended.text);
     // The file has everything that was captured before the recorder ended.
     assert_eq!(recorded(&folder.path().join("out.pcapng")).len(), 1);
+}
+
+/// A QoS 2 exchange is open when the connection ends, and its identifier is used for another message on the next one.
+#[test]
+fn violations_over_two_connections_are_reported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let broker = Listening::start(folder.path(), &["broker", "--listen", "127.0.0.1:0"]);
+    let target = format!("mqtt://{}", broker.address);
+    let arguments = ["record", "--listen", "127.0.0.1:0", &target, "-o", "out.pcapng"];
+    let mut record = Listening::start(folder.path(), &arguments);
+    let mut connect = Connect::new(Version::V3_1_1, "meter-7");
+    connect.clean_start = false;
+    for payload in ["a", "b"] {
+        let mut stream = TcpStream::connect(&record.address).expect("it listens");
+        let publish = Packet::Publish(Publish {
+            qos: 2,
+            topic: "x/1".into(),
+            packet_id: Some(1),
+            payload: payload.into(),
+            ..Publish::default()
+        });
+        let mut answer = [0; 4];
+        for packet in [Packet::from(connect.clone()), publish] {
+            stream
+                .write_all(&encode_bytes(&packet, Version::V3_1_1))
+                .expect("it is sent");
+            stream.read_exact(&mut answer).expect("CONNACK, then PUBREC");
+        }
+    }
+    let told = record.until("it began on connection 1");
+    assert!(told.contains("v3.1.1:MQTT-2.3.1-2"), "{told}");
+    assert_eq!(record.end().code, Some(1));
 }
 
 #[test]
