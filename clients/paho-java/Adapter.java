@@ -103,6 +103,8 @@ class Adapter {
     }
 
     public static void main(String[] arguments) {
+        V3.loadClasses();
+        V5.loadClasses();
         String jar = V3.LIBRARY.getProtectionDomain().getCodeSource().getLocation().getPath();
         say(Map.of(
                 "event", "ready", "contract", 1,
