@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs client libraries under test into target/clients, each in the version that is pinned here or in the lock file of its
 # adapter (clients/NAME). Python needs venv, Go its toolchain, JavaScript
-# Node.js with npm, Java a JDK with Maven, and C Debian with root for its packages.
+# Node.js with npm, Java a JDK with Maven, Rust cargo, and C Debian with root for its packages.
 #
 # Usage: ci/install-clients.sh NAME...
 set -euo pipefail
@@ -38,6 +38,12 @@ install_hivemq() { java_client hivemq; }
 install_paho_java() { java_client paho-java; }
 install_libmosquitto() { c_client libmosquitto libmosquitto-dev 2.0.11 mosquitto; }
 install_paho_c() { c_client paho-c libpaho-mqtt-dev 1.3.12 paho-mqtt3a; }
+
+# The version is in clients/rumqttc/Cargo.toml, and those of its dependencies in Cargo.lock.
+install_rumqttc() {
+  cargo build --quiet --locked --manifest-path clients/rumqttc/Cargo.toml --target-dir target/clients/rumqttc
+  grep -A1 '^name = "rumqttc"$' clients/rumqttc/Cargo.lock | tr '\n' ' ' && echo
+}
 
 # A Python package in an environment of its own.
 python_package() {
