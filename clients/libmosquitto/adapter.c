@@ -7,6 +7,7 @@
 #include <mqtt_protocol.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct mosquitto *client;
 
@@ -145,17 +146,19 @@ int main(void) {
     ready("libmosquitto", version);
     char *line = NULL;
     size_t room = 0;
-    setvbuf(stdin, NULL, _IONBF, 0); /* so that poll() sees all that is unread */
+    /* mosquitto_new() closes descriptor 0 when it refuses an empty client identifier. */
+    FILE *requests = fdopen(dup(0), "r");
+    setvbuf(requests, NULL, _IONBF, 0); /* so that poll() sees all that is unread */
     for (;;) {
         int socket = client ? mosquitto_socket(client) : -1;
-        struct pollfd wait[2] = {{.fd = 0, .events = POLLIN}, {.fd = socket, .events = POLLIN}};
+        struct pollfd wait[2] = {{.fd = fileno(requests), .events = POLLIN}, {.fd = socket, .events = POLLIN}};
         if (socket >= 0 && mosquitto_want_write(client)) wait[1].events |= POLLOUT;
         poll(wait, 2, 100);
         if (socket >= 0 && wait[1].revents & (POLLIN | POLLERR | POLLHUP)) mosquitto_loop_read(client, 1);
         if (client && mosquitto_socket(client) >= 0 && wait[1].revents & POLLOUT) mosquitto_loop_write(client, 1);
         if (client) mosquitto_loop_misc(client);
         if (wait[0].revents & (POLLIN | POLLHUP)) {
-            if (getline(&line, &room, stdin) < 0) break;
+            if (getline(&line, &room, requests) < 0) break;
             carry_out(line);
         }
     }
