@@ -49,3 +49,9 @@ static int number(const cJSON *m, const char *key) {
 }
 
 static bool flag(const cJSON *m, const char *key) { return cJSON_IsTrue(cJSON_GetObjectItem(m, key)); }
+
+/* One byte of a text in hex. sscanf() would look at the whole rest of the text for each. */
+static unsigned char byte_of(const char *hex) {
+    const char both[3] = {hex[0], hex[1], 0};
+    return (unsigned char)strtoul(both, NULL, 16);
+}

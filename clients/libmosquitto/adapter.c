@@ -20,7 +20,7 @@ static void on_message(struct mosquitto *from, void *data, const struct mosquitt
 static char *bytes(const char *hex, int *count) {
     *count = hex ? (int)strlen(hex) / 2 : 0;
     char *made = calloc((size_t)*count + 1, 1);
-    for (int i = 0; i < *count; i++) sscanf(hex + 2 * i, "%2hhx", (unsigned char *)&made[i]);
+    for (int i = 0; i < *count; i++) made[i] = (char)byte_of(hex + 2 * i);
     return made;
 }
 
@@ -144,22 +144,27 @@ int main(void) {
     mosquitto_lib_version(&major, &minor, &patch);
     snprintf(version, sizeof version, "%d.%d.%d", major, minor, patch);
     ready("libmosquitto", version);
-    char *line = NULL;
-    size_t room = 0;
     /* mosquitto_new() closes descriptor 0 when it refuses an empty client identifier. */
-    FILE *requests = fdopen(dup(0), "r");
-    setvbuf(requests, NULL, _IONBF, 0); /* so that poll() sees all that is unread */
-    for (;;) {
+    const int requests = dup(0);
+    char *lines = malloc(1 << 20);
+    size_t have = 0, room = 1 << 20;
+    for (ssize_t came = 1; came > 0;) {
         int socket = client ? mosquitto_socket(client) : -1;
-        struct pollfd wait[2] = {{.fd = fileno(requests), .events = POLLIN}, {.fd = socket, .events = POLLIN}};
+        struct pollfd wait[2] = {{.fd = requests, .events = POLLIN}, {.fd = socket, .events = POLLIN}};
         if (socket >= 0 && mosquitto_want_write(client)) wait[1].events |= POLLOUT;
         poll(wait, 2, 100);
         if (socket >= 0 && wait[1].revents & (POLLIN | POLLERR | POLLHUP)) mosquitto_loop_read(client, 1);
         if (client && mosquitto_socket(client) >= 0 && wait[1].revents & POLLOUT) mosquitto_loop_write(client, 1);
         if (client) mosquitto_loop_misc(client);
-        if (wait[0].revents & (POLLIN | POLLHUP)) {
-            if (getline(&line, &room, requests) < 0) break;
-            carry_out(line);
+        if (!wait[0].revents) continue;
+        if (have == room) lines = realloc(lines, room *= 2);
+        came = read(requests, lines + have, room - have);
+        have += came > 0 ? (size_t)came : 0;
+        for (char *newline; (newline = memchr(lines, '\n', have));) {
+            *newline++ = 0;
+            carry_out(lines);
+            have -= (size_t)(newline - lines);
+            memmove(lines, newline, have);
         }
     }
     end();

@@ -34,7 +34,7 @@ static MQTTLenString string(const cJSON *one) {
 /* The bytes of a text in hex. They overwrite the text. */
 static MQTTLenString binary(char *hex) {
     const int count = (int)strlen(hex) / 2;
-    for (int i = 0; i < count; i++) sscanf(hex + 2 * i, "%2hhx", (unsigned char *)&hex[i]);
+    for (int i = 0; i < count; i++) hex[i] = (char)byte_of(hex + 2 * i);
     return (MQTTLenString){count, hex};
 }
 
