@@ -4,6 +4,7 @@
 #include "../contract.h"
 #include <MQTTAsync.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *const PROPERTIES[] = {
@@ -68,7 +69,14 @@ static MQTTProperties properties(const cJSON *m) {
 
 /* The library refuses calls before the CONNACK, and a reconnect before it has seen the end of the connection. */
 static void await(bool connected) {
-    for (int ms = 0; ms < 1000 && !MQTTAsync_isConnected(client) == connected; ms++) usleep(1000);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const struct timespec until = {now.tv_sec + 1, now.tv_nsec};
+    while (!MQTTAsync_isConnected(client) == connected) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (now.tv_sec > until.tv_sec || (now.tv_sec == until.tv_sec && now.tv_nsec > until.tv_nsec)) return;
+        usleep(1000);
+    }
 }
 
 static void end(void) {
