@@ -7,6 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# aiomqtt is a wrapper of paho-mqtt, which is pinned with it.
+AIOMQTT=2.5.1
 GMQTT=0.8.0
 PAHO_PYTHON=2.1.0
 MAVEN_DEPENDENCY_PLUGIN=3.6.1
@@ -14,12 +16,17 @@ MAVEN_DEPENDENCY_PLUGIN=3.6.1
 # Each function install_NAME has the name of its client, with `_` for `-`.
 
 install_paho_python() {
-  python_package paho-python "paho-mqtt==$PAHO_PYTHON"
+  python_packages paho-python "paho-mqtt==$PAHO_PYTHON"
   target/clients/paho-python/bin/python -c 'import paho.mqtt; print("paho-mqtt", paho.mqtt.__version__)'
 }
 
+install_aiomqtt() {
+  python_packages aiomqtt "aiomqtt==$AIOMQTT" "paho-mqtt==$PAHO_PYTHON"
+  target/clients/aiomqtt/bin/python -c 'from importlib.metadata import version; print("aiomqtt", version("aiomqtt"))'
+}
+
 install_gmqtt() {
-  python_package gmqtt "gmqtt==$GMQTT"
+  python_packages gmqtt "gmqtt==$GMQTT"
   target/clients/gmqtt/bin/python -c 'from importlib.metadata import version; print("gmqtt", version("gmqtt"))'
 }
 
@@ -39,6 +46,8 @@ install_paho_java() { java_client paho-java; }
 install_libmosquitto() { c_client libmosquitto libmosquitto-dev 2.0.11 mosquitto; }
 install_paho_c() { c_client paho-c libpaho-mqtt-dev 1.3.12 paho-mqtt3a; }
 
+# A Python environment of its own for the packages.
+python_packages() {
 # The version is in clients/rumqttc/Cargo.toml, and those of its dependencies in Cargo.lock.
 install_rumqttc() {
   cargo build --quiet --locked --manifest-path clients/rumqttc/Cargo.toml --target-dir target/clients/rumqttc
@@ -48,8 +57,9 @@ install_rumqttc() {
 # A Python package in an environment of its own.
 python_package() {
   local folder=target/clients/$1
+  shift
   [ -x "$folder/bin/python" ] || python3 -m venv "$folder"
-  "$folder/bin/pip" install --quiet --disable-pip-version-check "$2"
+  "$folder/bin/pip" install --quiet --disable-pip-version-check "$@"
 }
 
 # An adapter in Go. Its library and the dependencies are in clients/NAME/go.mod and go.sum.

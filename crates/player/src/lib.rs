@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use mqttspec_protocol::{adapter, conversation, rules, source, statements, transcript, transport, wire};
+use mqttspec_protocol::{adapter, conversation, history, rules, source, statements, transcript, transport, wire};
 
 pub mod play;
 pub mod scenario;
