@@ -55,6 +55,7 @@ function options(request) {
 }
 
 function connect(request) {
+  end()
   const mine = mqtt.connect(`mqtt://${request.host}:${request.port}`, options(request))
   client = mine
   open = true

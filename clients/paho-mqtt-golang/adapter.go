@@ -17,14 +17,9 @@ import (
 
 var levels = map[string]uint{"v3.1": 3, "v3.1.1": 4}
 
-type binary []byte
-
-func (b *binary) UnmarshalJSON(text []byte) (err error) {
-	var digits string
-	if err = json.Unmarshal(text, &digits); err == nil {
-		*b, err = hex.DecodeString(digits)
-	}
-	return err
+func unhex(digits string) []byte {
+	bytes, _ := hex.DecodeString(digits)
+	return bytes
 }
 
 type request struct {
@@ -37,15 +32,15 @@ type request struct {
 	Clean     bool
 	KeepAlive int `json:"keep_alive"`
 	Username  *string
-	Password  *binary
+	Password  *string
 	Will      *struct {
 		Topic   string
-		Payload binary
+		Payload string
 		QoS     byte
 		Retain  bool
 	}
 	Topic   string
-	Payload binary
+	Payload string
 	QoS     byte
 	Retain  bool
 	Filters json.RawMessage
@@ -63,13 +58,14 @@ func event(name string, text any) {
 	say(map[string]string{"event": name, "text": fmt.Sprint(text)})
 }
 
-// The client of the present case, and a channel that is closed when its connection has ended.
+// The present client, and a channel that is closed when its connection has ended.
 var (
 	client mqtt.Client
 	lost   chan struct{}
 )
 
 func connect(r request) mqtt.Token {
+	end()
 	options := mqtt.NewClientOptions().
 		AddBroker(fmt.Sprintf("tcp://%s:%d", r.Host, r.Port)).
 		SetProtocolVersion(levels[r.Version]). // without it the library falls back to 3.1
@@ -87,14 +83,21 @@ func connect(r request) mqtt.Token {
 		options.SetUsername(*r.Username)
 	}
 	if r.Password != nil {
-		options.SetPassword(string(*r.Password))
+		options.SetPassword(string(unhex(*r.Password)))
 	}
 	if r.Will != nil {
-		options.SetBinaryWill(r.Will.Topic, r.Will.Payload, r.Will.QoS, r.Will.Retain)
+		options.SetBinaryWill(r.Will.Topic, unhex(r.Will.Payload), r.Will.QoS, r.Will.Retain)
 	}
 	client = mqtt.NewClient(options)
 	lost = make(chan struct{})
 	return client.Connect()
+}
+
+func end() {
+	if client != nil {
+		client.Disconnect(50)
+	}
+	client = nil
 }
 
 // Connects the same object again. It has to know first that its connection has ended.
@@ -137,7 +140,7 @@ func perform(r request) (token mqtt.Token, err error) {
 	case "connect":
 		return connect(r), nil
 	case "publish":
-		return client.Publish(r.Topic, r.QoS, r.Retain, []byte(r.Payload)), nil
+		return client.Publish(r.Topic, r.QoS, r.Retain, unhex(r.Payload)), nil
 	case "subscribe":
 		return subscribe(r)
 	case "unsubscribe":
@@ -147,10 +150,7 @@ func perform(r request) (token mqtt.Token, err error) {
 	case "disconnect":
 		client.Disconnect(250)
 	case "end":
-		if client != nil {
-			client.Disconnect(50)
-			client = nil
-		}
+		end()
 	}
 	return nil, nil
 }
