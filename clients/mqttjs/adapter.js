@@ -102,8 +102,11 @@ function perform(request, done) {
       const { topic, payload, qos, retain } = request
       return client.publish(topic, bytes(payload), { qos, retain, ...extra }, done)
     }
-    case 'subscribe':
-      return client.subscribe(filters(request.filters), extra, done)
+    case 'subscribe': {
+      const map = filters(request.filters)
+      if (Object.keys(map).length < request.filters.length) return { unsupported: 'MQTT.js takes each filter once' }
+      return client.subscribe(map, extra, done)
+    }
     case 'unsubscribe':
       return client.unsubscribe(request.filters, extra, done)
     case 'reconnect':

@@ -4,11 +4,10 @@ package main
 
 import (
 	"bufio"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -16,35 +15,6 @@ import (
 )
 
 var levels = map[string]uint{"v3.1": 3, "v3.1.1": 4}
-
-func unhex(digits string) []byte {
-	bytes, _ := hex.DecodeString(digits)
-	return bytes
-}
-
-type request struct {
-	ID        int
-	Do        string
-	Host      string
-	Port      int
-	Version   string
-	ClientID  string `json:"client_id"`
-	Clean     bool
-	KeepAlive int `json:"keep_alive"`
-	Username  *string
-	Password  *string
-	Will      *struct {
-		Topic   string
-		Payload string
-		QoS     byte
-		Retain  bool
-	}
-	Topic   string
-	Payload string
-	QoS     byte
-	Retain  bool
-	Filters json.RawMessage
-}
 
 var output sync.Mutex
 
@@ -111,7 +81,8 @@ func reconnect() (mqtt.Token, error) {
 	return client.Connect(), nil
 }
 
-// Subscribes with one SUBSCRIBE.
+var errOrder = errors.New("several filters have no order in this library: it takes a map")
+
 func subscribe(r request) (mqtt.Token, error) {
 	var filters []struct {
 		Filter string
@@ -120,11 +91,13 @@ func subscribe(r request) (mqtt.Token, error) {
 	if err := json.Unmarshal(r.Filters, &filters); err != nil {
 		return nil, err
 	}
-	byName := map[string]byte{} // the order of several filters is lost
-	for _, one := range filters {
-		byName[one.Filter] = one.QoS
+	switch len(filters) {
+	case 0:
+		return client.SubscribeMultiple(nil, nil), nil
+	case 1:
+		return client.Subscribe(filters[0].Filter, filters[0].QoS, nil), nil
 	}
-	return client.SubscribeMultiple(byName, nil), nil
+	return nil, errOrder
 }
 
 func unsubscribe(r request) (mqtt.Token, error) {
@@ -165,7 +138,11 @@ func answer(r request) map[string]any {
 		default:
 		}
 	}
-	if err != nil {
+	switch err {
+	case nil:
+	case errOrder:
+		return map[string]any{"id": r.ID, "unsupported": err.Error()}
+	default:
 		return map[string]any{"id": r.ID, "refused": err.Error()}
 	}
 	return map[string]any{"id": r.ID}
@@ -187,14 +164,4 @@ func main() {
 		}
 		say(answer(r))
 	}
-}
-
-func version() string {
-	info, _ := debug.ReadBuildInfo()
-	for _, module := range info.Deps {
-		if module.Path == "github.com/eclipse/paho.mqtt.golang" {
-			return module.Version
-		}
-	}
-	return ""
 }
