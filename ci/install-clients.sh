@@ -46,16 +46,14 @@ install_paho_java() { java_client paho-java; }
 install_libmosquitto() { c_client libmosquitto libmosquitto-dev 2.0.11 mosquitto; }
 install_paho_c() { c_client paho-c libpaho-mqtt-dev 1.3.12 paho-mqtt3a; }
 
-# A Python environment of its own for the packages.
-python_packages() {
 # The version is in clients/rumqttc/Cargo.toml, and those of its dependencies in Cargo.lock.
 install_rumqttc() {
   cargo build --quiet --locked --manifest-path clients/rumqttc/Cargo.toml --target-dir target/clients/rumqttc
   grep -A1 '^name = "rumqttc"$' clients/rumqttc/Cargo.lock | tr '\n' ' ' && echo
 }
 
-# A Python package in an environment of its own.
-python_package() {
+# A Python environment of its own for the packages.
+python_packages() {
   local folder=target/clients/$1
   shift
   [ -x "$folder/bin/python" ] || python3 -m venv "$folder"
