@@ -350,11 +350,7 @@ fn a_will_comes() {
         let late = "wait 30\n1> ping\n1< pong\n1> bye";
         // Whether the broker saw the end, no capture shows.
         let expected = [format!("{id} broker unknown 5→9")];
-        if version == Version::V3_1 {
-            assert_eq!(then(late), expected);
-        } else {
-            assert_eq!(then(late), expected);
-        }
+        assert_eq!(then(late), expected);
         assert_eq!(then(&["1< pub w=gone\n", late].concat()), [""; 0]);
         assert_eq!(then(&late.replace("wait 30", "wait 3")), [""; 0]);
         let before = died.replace("2> rst", "1< pub w=gone\n2> rst");
