@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use crate::coverage::{self, Caught, Coverage, Evidence, Exceptions, Row};
+use crate::coverage::{self, Coverage, Evidence, Exceptions};
 use crate::harness;
 use crate::scenario::Case;
 use crate::wire::Side;
@@ -50,12 +50,15 @@ pub fn coverage(args: &CoverageArgs) -> Exit {
         coverage.rows.retain(|row| wanted.contains(&row.statement.id));
     }
     if args.gaps {
-        coverage.rows.retain(is_gap);
+        for row in &mut coverage.rows {
+            row.client.take_if(|side| !side.is_gap());
+        }
+        coverage.rows.retain(|row| row.is_gap() || row.client.is_some());
     }
     print(&match (args.json, args.markdown) {
         (true, _) => format!("{:#}\n", coverage::json(&coverage)),
         (_, true) => coverage::markdown(&coverage),
-        _ => coverage::terminal(&coverage),
+        _ => coverage::terminal(&coverage, args.gaps),
     });
     if missed.is_empty() {
         return Exit::Ok;
@@ -65,12 +68,6 @@ pub fn coverage(args: &CoverageArgs) -> Exit {
         "not noticed (a claim, or a fault that no scenario notices):\n{lines}"
     ));
     Exit::Bad
-}
-
-/// Whether an exchange with a server could show a violation of the statement, and no case does.
-fn is_gap(row: &Row) -> bool {
-    let is_missed = row.cases.is_empty() || matches!(row.caught, Caught::No(_) | Caught::Unknown);
-    row.statement.observe.is_observable() && is_missed
 }
 
 /// The cases that test brokers.

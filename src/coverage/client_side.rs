@@ -26,6 +26,11 @@ impl ClientSide {
     pub fn is_observable(&self) -> bool {
         !matches!(self.caught, Caught::NotPossible(_))
     }
+
+    /// Whether an exchange with a scripted server could show a violation, and no case does.
+    pub fn is_gap(&self) -> bool {
+        self.is_observable() && (self.cases.is_empty() || self.caught.is_missed())
+    }
 }
 
 /// The cases that test clients, by the statements that they prove.

@@ -33,6 +33,11 @@ pub enum Caught {
 }
 
 impl Caught {
+    /// Whether a case could fail, and none is known to.
+    pub(super) fn is_missed(&self) -> bool {
+        matches!(self, Caught::No(_) | Caught::Unknown)
+    }
+
     /// `yes`, `no`, `n/a` or `unknown`.
     pub fn word(&self) -> &'static str {
         match self {
@@ -63,6 +68,13 @@ pub struct Row {
     pub caught: Caught,
     /// What the tests of clients show of it; `None` if it binds the server alone.
     pub client: Option<ClientSide>,
+}
+
+impl Row {
+    /// Whether an exchange with a server could show a violation of the statement, and no case does.
+    pub fn is_gap(&self) -> bool {
+        self.statement.observe.is_observable() && (self.cases.is_empty() || self.caught.is_missed())
+    }
 }
 
 /// Every statement of the catalogue, by version and id.

@@ -4,11 +4,25 @@ use std::fmt::Write;
 
 use super::{Caught, ClientTotals, Coverage, Part, Row, Totals};
 
-/// The whole coverage.
-pub fn terminal(coverage: &Coverage) -> String {
+/// The whole coverage, or what is left of it: statements without rows have no figures. With `gaps` a statement is shown
+/// for the side on which it is one.
+pub fn terminal(coverage: &Coverage, gaps: bool) -> String {
+    let mut of_brokers = coverage.clone();
+    of_brokers.rows.retain(|row| !gaps || row.is_gap());
     let mut out = String::new();
+    if !of_brokers.rows.is_empty() {
+        brokers(&mut out, &of_brokers);
+    }
+    if coverage.rows.iter().any(|row| row.client.is_some()) {
+        clients(&mut out, coverage);
+    }
+    out
+}
+
+/// What the tests of brokers prove.
+fn brokers(out: &mut String, coverage: &Coverage) {
     for row in &coverage.rows {
-        line(&mut out, row);
+        line(out, row);
     }
     out.push('\n');
     let _ = writeln!(
@@ -17,12 +31,10 @@ pub fn terminal(coverage: &Coverage) -> String {
         "", "statements", "observable", "with a case", "caught", "no fault possible"
     );
     for part in Part::ALL {
-        figures(&mut out, &part.name(), Totals::of(coverage, part));
+        figures(out, &part.name(), Totals::of(coverage, part));
     }
-    figures(&mut out, "all numbered", Totals::numbered(coverage));
-    figures(&mut out, "all", Totals::all(coverage));
-    clients(&mut out, coverage);
-    out
+    figures(out, "all numbered", Totals::numbered(coverage));
+    figures(out, "all", Totals::all(coverage));
 }
 
 /// The other side: what the tests of clients prove.
@@ -38,6 +50,9 @@ fn clients(out: &mut String, coverage: &Coverage) {
         "tests of clients", "binds client", "binds both", "observable", "with a case", "caught"
     );
     let mut figures = |name: &str, t: ClientTotals| {
+        if t.client + t.both == 0 {
+            return;
+        }
         let _ = writeln!(
             out,
             "{name:<18} {:>12} {:>10} {:>10} {:>11} {:>6}",
@@ -94,7 +109,7 @@ mod tests {
     #[test]
     fn a_statement_takes_a_line_and_the_figures_come_last() {
         let coverage = Coverage::of(&[], &Evidence::None);
-        let text = terminal(&coverage);
+        let text = terminal(&coverage, false);
         let ping = text.lines().find(|l| l.starts_with("v5:MQTT-3.12.4-1 "));
         let expected = "v5:MQTT-3.12.4-1                     MUST       no case   NOT CAUGHT: no case proves it";
         assert_eq!(ping, Some(expected));
