@@ -39,7 +39,10 @@ fn brokers(out: &mut String, coverage: &Coverage) {
 
 /// The other side: what the tests of clients prove.
 fn clients(out: &mut String, coverage: &Coverage) {
-    out.push_str("\ntests of clients\n");
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    out.push_str("tests of clients\n");
     for row in &coverage.rows {
         let Some(side) = &row.client else { continue };
         statement_line(out, row, side.cases.len(), &side.caught);

@@ -104,7 +104,10 @@ fn explain_takes_what_is_written_in_other_ways() {
         .assert()
         .code(0);
     let verbose = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
-    assert!(verbose.contains("\n  src/reference/core/publish.rs:"), "{verbose}");
+    assert!(
+        verbose.contains("\n  crates/reference/src/reference/core/publish.rs:"),
+        "{verbose}"
+    );
     // A section, and a pattern: a list.
     let section = explain("v5:4.3.3");
     assert!(
