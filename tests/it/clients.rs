@@ -269,8 +269,8 @@ fn clients_that_do_next_to_nothing_pass_no_case() {
             .collect();
         assert!(passed.is_empty(), "{dull:?} passes {}", passed.join(", "));
         if dull == Dull::SaysYes {
-            // It violates nothing, and shows nothing.
-            let others = unlike(&result, &[Verdict::Skip]);
+            // It violates nothing, and shows nothing. A machine that is too slow gives no verdict, which is an error.
+            let others = unlike(&result, &[Verdict::Skip, Verdict::Error]);
             assert!(others.is_empty(), "{}", others.join("\n"));
         }
     }
