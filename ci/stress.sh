@@ -6,13 +6,14 @@
 #
 #   ci/stress.sh [N] [TARGET...]
 #
-# N is how often each target is played in each of the three ways (20). TARGET is what `mqttspec run` accepts, or `embedded` for
-# the embedded reference broker; without one: embedded and mosquitto. Only these two are played with the delay, as addresses:
-# cases that restart the broker are skipped there, and a known deviation is a failure. ARGUMENTS are passed to
+# N is how often each target is played in each of the three ways (20). TARGET is what `mqttspec run` accepts, profiles of clients
+# among it, or `embedded` for the embedded reference broker, or `embedded-client` for the reference client; without one: embedded and
+# mosquitto. Only these two are played with the delay, as addresses: cases that restart the broker are skipped there, and a known
+# deviation is a failure. No process may be left when a run has ended (on Linux). ARGUMENTS are passed to
 # every run, such as ARGUMENTS='--tag timing'; WAYS='quiet afar' leaves the busy runs out.
 # MQTTSPEC names the program (target/release/mqttspec). The logs and the report of each run stay in LOGS
 # (target/stress).
-# Exits 0 if nothing changed, 1 if a verdict changed, 2 if it could not play.
+# Exits 0 if nothing changed, 1 if a verdict changed, 2 if it could not play, 3 if a run has left a process behind.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=ci/common.sh
@@ -52,23 +53,45 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
+# The processes that a run has left behind: they have its environment. One that was killed may take a moment.
+left_behind() {
+  local file pids
+  for _ in 1 2 3 4 5; do
+    pids=()
+    for file in /proc/[0-9]*/environ; do
+      if tr '\0' '\n' 2>/dev/null <"$file" | grep -qx "MQTTSPEC_STRESS=$$" 2>/dev/null; then
+        file=${file%/environ}
+        pids+=("${file##*/}")
+      fi
+    done
+    [ ${#pids[@]} -gt 0 ] || return 1
+    sleep 1
+  done
+  echo "the run has left processes behind: ${pids[*]}" >&2
+}
+
 # Plays one target N times. Each run writes a report of its own, and all of them one log.
 play() {
   local target=$1 how=$2 results=$3
   # Words on purpose: several arguments.
   # shellcheck disable=SC2206
   local arguments=(run --trace never ${ARGUMENTS:-})
-  [ "$target" = embedded ] || arguments+=("$target")
+  case $target in
+    embedded) ;;
+    embedded-client) arguments+=(--tests client) ;;
+    *) arguments+=("$target") ;;
+  esac
   local began=$SECONDS code turn result
   local -A codes=()
   for turn in $(seq -w "$times"); do
     result=$results.$turn.json
-    "$program" "${arguments[@]}" --json "$result" >>"$results.log" 2>&1 &
+    MQTTSPEC_STRESS=$$ "$program" "${arguments[@]}" --json "$result" >>"$results.log" 2>&1 &
     run=$!
     wait "$run"
     code=$?
     run=
     codes[$code]=1
+    ! left_behind || exit 3
     # An unexpected verdict does not stop it: it compares the verdicts of the runs.
     [ -s "$result" ] || { tail -n 20 "$results.log" >&2; exit 2; }
   done
