@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::adapter::{COMMANDS, Command, Endpoint, Message, REQUIRED};
+use crate::adapter::{COMMANDS, Command, Endpoint, Message, PLAN, REQUIRED};
 use crate::statements::Version;
 use crate::sut::{Adapter, Process, Said, StartError};
 use crate::wire::property::id;
@@ -55,7 +55,8 @@ pub async fn check_adapter(command: Vec<String>, here: &Path, ready: Duration) -
         [] => report.wrong("`versions` names none of v3.1, v3.1.1 and v5"),
         spoken => report.good(format!("versions: {}", spoken.join(", "))),
     }
-    for unknown in abilities.commands.iter().filter(|c| !COMMANDS.contains(&c.as_str())) {
+    let is_known = |command: &str| COMMANDS.contains(&command) || command == PLAN;
+    for unknown in abilities.commands.iter().filter(|c| !is_known(c)) {
         report.wrong(format!(
             "`commands` names `{unknown}`, which the contract does not have"
         ));

@@ -9,7 +9,8 @@ use crate::play::Settings;
 use crate::statements::Version;
 use crate::suite::{Target, TargetInfo};
 use crate::sut::{
-    Adapter, AdapterSource, BoxFuture, BrokerVersion, Clients, Kept, Profile, ProfileError, StartError, Supports,
+    Adapter, AdapterSource, BoxFuture, BrokerVersion, Clients, CommandClients, Kept, Profile, ProfileError, StartError,
+    Supports, ask_version,
 };
 use crate::transport::Transport;
 use crate::wire::Side;
@@ -83,7 +84,16 @@ pub(super) async fn of_profile(profile: &Profile) -> Result<Ready, TargetError> 
     let Some(process) = &profile.client else {
         return Err(TargetError::Start(StartError::NotOurs));
     };
-    let source = process.adapters(&profile.here).map_err(TargetError::Start)?;
+    let source = match &profile.command_line {
+        None => process.adapters(&profile.here).map_err(TargetError::Start)?,
+        Some(line) => {
+            let version = ask_version(profile).await.map_err(TargetError::Start)?;
+            let version = version.map(|version| version.to_string());
+            let (process, line) = (process.clone(), line.clone());
+            let clients = CommandClients::new(process, line, &profile.here, &process_name(profile), version);
+            Arc::new(clients.map_err(TargetError::Start)?)
+        }
+    };
     let adapter = source.start().await.map_err(TargetError::Start)?;
     let abilities = adapter.abilities().clone();
     adapter.end().await;
@@ -130,8 +140,15 @@ pub(super) async fn of_profile(profile: &Profile) -> Result<Ready, TargetError> 
     Ok(Ready { target, settings })
 }
 
+/// The program of a command, without its folder.
+fn process_name(profile: &Profile) -> String {
+    let program = profile.client.as_ref().and_then(|process| process.command.first());
+    let program = program.map(Path::new).and_then(Path::file_name);
+    program.unwrap_or_default().to_string_lossy().into_owned()
+}
+
 /// A target of which nothing is known but how its adapters are had.
-fn of_source(source: Arc<dyn AdapterSource>) -> Target {
+pub(super) fn of_source(source: Arc<dyn AdapterSource>) -> Target {
     Target {
         info: TargetInfo {
             name: "client".to_owned(),

@@ -191,6 +191,6 @@ fn settings(profile: &Profile) -> Settings {
             ..limits(&profile.supports)
         },
         dialer: profile.dialer.clone(),
-        diary: None,
+        ..defaults
     }
 }

@@ -201,6 +201,7 @@ impl AdapterSource for Dull {
                 version: None,
                 versions: Version::ALL.to_vec(),
                 commands: COMMANDS.map(str::to_owned).to_vec(),
+                leaves: false,
             });
             let _ = outbox.send(ready.line());
             let mut connection = None;

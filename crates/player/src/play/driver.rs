@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::conversation::{Arrival, Arrived, Dialogue, Line, Listener, look, meanwhile, queue};
 use crate::scenario::{BrokerAction, Case, Step, Which, awaited, half_closes, stops_reading};
 use crate::statements::Version;
-use crate::sut::{Adapter, Address, Ask, Instance, refused_upgrade};
+use crate::sut::{Address, Ask, Instance, refused_upgrade};
 use crate::transcript::{
     Author, ClientName, End, Event, Happened, Lifecycle, StepId, Stop, Transcript, WebSocket, What,
 };
@@ -19,7 +19,7 @@ use crate::wire::{Blob, Chunk, Side};
 
 use super::matcher::{Input, Matcher, Poll};
 use super::serving::Serving;
-use super::{Action, Advice, PlayEnd, Played, Settings, cleanup};
+use super::{Action, Advice, PlayEnd, Played, Seen, Settings, cleanup};
 
 /// The most bytes of a broker's packets that are kept of one exchange. A script that awaits more cannot be judged.
 const KEPT_MAX: u64 = 24 * 1024 * 1024;
@@ -60,39 +60,6 @@ pub async fn play_exchange(
     };
     driver.run().await;
     driver.matcher.finish()
-}
-
-/// Plays one exchange of `case` against the client behind `adapter`, as the server that it connects to. Returns the
-/// adapter too if it can be used again.
-pub async fn serve_exchange(
-    case: &Case,
-    which: Which,
-    namespace: &str,
-    adapter: Adapter,
-    settings: &Arc<Settings>,
-) -> (Transcript, PlayEnd, Vec<Advice>, Option<Adapter>) {
-    let mut matcher = Matcher::new(case, which, Side::Server, namespace, settings);
-    let serving = match Serving::new(adapter, case).await {
-        Ok(serving) => serving,
-        Err((stop, adapter)) => {
-            matcher.input(Input::Local(Duration::ZERO, Happened::Stopped(Box::new(stop))));
-            let (transcript, end, advice) = matcher.finish();
-            return (transcript, end, advice, Some(adapter));
-        }
-    };
-    let mut driver = Driver {
-        serving: Some(serving),
-        ..Driver::new(matcher, case, which, namespace, settings)
-    };
-    driver.run().await;
-    let is_deaf = driver.deaf;
-    let adapter = driver
-        .serving
-        .take()
-        .and_then(Serving::into_adapter)
-        .filter(|_| !is_deaf);
-    let (transcript, end, advice) = driver.matcher.finish();
-    (transcript, end, advice, adapter)
 }
 
 /// Where `steps` of a case are played: an address for each version that is spoken in it.
@@ -142,7 +109,7 @@ struct Manner {
 }
 
 pub(super) struct Driver<'a> {
-    matcher: Matcher,
+    pub(super) matcher: Matcher,
     namespace: &'a str,
     /// The side that the script plays.
     scripted: Side,
@@ -184,7 +151,13 @@ pub(super) struct Driver<'a> {
 
 impl<'a> Driver<'a> {
     /// A driver with nobody under test.
-    fn new(matcher: Matcher, case: &Case, which: Which, namespace: &'a str, settings: &'a Arc<Settings>) -> Driver<'a> {
+    pub(super) fn new(
+        matcher: Matcher,
+        case: &Case,
+        which: Which,
+        namespace: &'a str,
+        settings: &'a Arc<Settings>,
+    ) -> Driver<'a> {
         let (sender, arrivals) = queue();
         let steps = case.script.exchange(which);
         Driver {
@@ -227,7 +200,7 @@ impl Driver<'_> {
         self.awaited.saturating_mul(OF_ONE).saturating_add(UNASKED_MAX)
     }
 
-    async fn run(&mut self) {
+    pub(super) async fn run(&mut self) {
         // One for the whole exchange: a wait is short, and to ask again costs more than the rest of it.
         let mut died = match self.instance {
             Some(instance) => instance.died(),
@@ -270,6 +243,10 @@ impl Driver<'_> {
     fn input(&mut self, input: Input) {
         if let (Some(diary), Input::Event(event)) = (&self.settings.diary, &input) {
             diary.note(self.namespace, self.version, event);
+        }
+        if let (Some(onlooker), Input::Event(event)) = (&self.settings.onlooker, &input) {
+            // It may have gone away.
+            let _ = onlooker.send(Seen::Event(event.clone()));
         }
         self.matcher.input(input);
     }

@@ -14,17 +14,36 @@ const STRIDE: u64 = 1_337_006_921;
 
 /// Gives a namespace to each exchange of a run.
 #[derive(Debug)]
-pub struct Namespaces(AtomicU64);
+pub struct Namespaces {
+    next: AtomicU64,
+    /// The same for every exchange.
+    fixed: Option<String>,
+}
 
 impl Namespaces {
     /// `seed` sets where this run begins: two runs on one broker must differ in it.
     pub fn new(seed: u64) -> Namespaces {
-        Namespaces(AtomicU64::new(seed % SPACE))
+        Namespaces {
+            next: AtomicU64::new(seed % SPACE),
+            fixed: None,
+        }
+    }
+
+    /// Gives every exchange the same name, for exchanges one after the other with a client that keeps nothing. Scripts
+    /// count on 8 characters of `[a-z0-9]`.
+    pub fn always(name: &str) -> Namespaces {
+        Namespaces {
+            next: AtomicU64::new(0),
+            fixed: Some(name.to_owned()),
+        }
     }
 
     /// The next one: 8 characters of `[a-z0-9]`.
     pub fn next(&self) -> String {
-        let mut number = self.0.fetch_add(STRIDE, Ordering::Relaxed) % SPACE;
+        if let Some(name) = &self.fixed {
+            return name.clone();
+        }
+        let mut number = self.next.fetch_add(STRIDE, Ordering::Relaxed) % SPACE;
         let mut digits = [b'0'; 6];
         for digit in digits.iter_mut().rev() {
             *digit = DIGITS[(number % 36) as usize];

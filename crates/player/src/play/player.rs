@@ -9,10 +9,11 @@ use crate::sut::{Address, Answer, Instance, ProbeError, ask};
 use crate::wire::Side;
 
 use super::cleanup::{Lost, greeting, look_in};
-use super::driver::{clean_up, play_exchange, serve_exchange};
+use super::driver::{clean_up, play_exchange};
 use super::namespace::Namespaces;
 use super::outcome::NOT_PROVOKED;
-use super::{Lateness, PlayEnd, Played, Settings};
+use super::serving::serve_exchange;
+use super::{Lateness, PlayEnd, Played, Seen, Settings};
 
 /// A timing experiment is void if the harness was later than this.
 const TIMED_LATENESS: Duration = Duration::from_millis(250);
@@ -190,6 +191,9 @@ impl Player {
             Ok(adapter) => adapter,
             Err(error) => return unplayed(PlayEnd::Error(error.to_string())),
         };
+        if let Some(onlooker) = &self.settings.onlooker {
+            let _ = onlooker.send(Seen::Began(which));
+        }
         let (transcript, end, advice, adapter) = serve_exchange(case, which, &namespace, adapter, &self.settings).await;
         match adapter {
             Some(adapter) => adapters.give_back(adapter),
@@ -236,6 +240,10 @@ impl Player {
 
     /// Why the experiment proves nothing: the harness itself was too late for its bounds.
     fn void(&self, case: &Case, end: &PlayEnd, began: Instant) -> Option<String> {
+        // It may take hours, in which the machine sleeps, and no one would want to do everything again.
+        if self.settings.by_hand {
+            return None;
+        }
         let late = self.lateness.since(began);
         let bound = match end {
             // A failure may be one of ours: an answer that was there, and that we saw too late.

@@ -8,14 +8,16 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::driver::Driver;
-use super::matcher::Input;
-use crate::adapter::{Command, Endpoint, Message};
+use super::matcher::{Input, Matcher};
+use super::plan::plan;
+use super::{Advice, PlayEnd, Settings};
+use crate::adapter::{Command, Endpoint, Message, PLAN};
 use crate::conversation::{Dialogue, Line, Listener as _};
-use crate::scenario::{Case, StepKind, Verb, every};
+use crate::scenario::{Case, StepKind, Verb, Which, every};
 use crate::sut::{Adapter, Said};
-use crate::transcript::{Application, Author, ClientName, Event, Happened, StepId, Stop, What};
+use crate::transcript::{Application, Author, ClientName, Event, Happened, StepId, Stop, Transcript, What};
 use crate::transport::Link;
-use crate::wire::Packet;
+use crate::wire::{Packet, Side};
 
 /// How long a listener that cannot accept waits before it tries again.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -23,7 +25,7 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// The client under test of one exchange.
 pub(super) struct Serving {
     adapter: Adapter,
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     endpoint: Endpoint,
     client: ClientName,
     /// The matcher's number of each command, by the number of the request.
@@ -41,16 +43,60 @@ pub(super) enum Served {
     Said(Said),
 }
 
+/// Plays one exchange of `case` against the client behind `adapter`, as the server that it connects to. Returns the
+/// adapter too if it can be used again.
+pub async fn serve_exchange(
+    case: &Case,
+    which: Which,
+    namespace: &str,
+    adapter: Adapter,
+    settings: &Arc<Settings>,
+) -> (Transcript, PlayEnd, Vec<Advice>, Option<Adapter>) {
+    let settings = &Arc::new(Settings {
+        may_leave: adapter.abilities().leaves,
+        ..Settings::clone(settings)
+    });
+    let mut matcher = Matcher::new(case, which, Side::Server, namespace, settings);
+    let serving = match Serving::new(adapter, case, which, namespace, settings).await {
+        Ok(serving) => serving,
+        Err((stop, adapter)) => {
+            matcher.input(Input::Local(Duration::ZERO, Happened::Stopped(Box::new(stop))));
+            let (transcript, end, advice) = matcher.finish();
+            return (transcript, end, advice, Some(adapter));
+        }
+    };
+    let mut driver = Driver::new(matcher, case, which, namespace, settings);
+    driver.serving = Some(serving);
+    driver.run().await;
+    let is_deaf = driver.deaf;
+    let adapter = driver
+        .serving
+        .take()
+        .and_then(Serving::into_adapter)
+        .filter(|_| !is_deaf);
+    let (transcript, end, advice) = driver.matcher.finish();
+    (transcript, end, advice, adapter)
+}
+
 impl Serving {
-    /// A listener for the client of `case` on a free port of 127.0.0.1.
+    /// The listener of the settings, or one on a free port of 127.0.0.1, for the client of `case`.
     ///
     /// # Errors
     /// Why the case cannot be played with this adapter, which comes back unused.
-    pub(super) async fn new(adapter: Adapter, case: &Case) -> Result<Serving, (Stop, Adapter)> {
+    pub(super) async fn new(
+        adapter: Adapter,
+        case: &Case,
+        which: Which,
+        namespace: &str,
+        settings: &Settings,
+    ) -> Result<Serving, (Stop, Adapter)> {
         if let Some(why) = cannot_play(&adapter, case) {
             return Err((Stop::Skipped(why), adapter));
         }
-        let listened = TcpListener::bind(("127.0.0.1", 0)).await;
+        let listened = match &settings.listener {
+            Some(listener) => Ok(Arc::clone(listener)),
+            None => TcpListener::bind(("127.0.0.1", 0)).await.map(Arc::new),
+        };
         let listened = listened.and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (address, listener) = match listened {
             Ok(listened) => listened,
@@ -59,14 +105,26 @@ impl Serving {
         let Some(client) = case.script.clients.first() else {
             return Err((Stop::Error("the case has no client".to_owned()), adapter));
         };
+        let endpoint = Endpoint {
+            host: address.ip().to_string(),
+            port: address.port(),
+            version: case.version,
+        };
+        let mut adapter = adapter;
+        if adapter.abilities().commands.iter().any(|command| command == PLAN) {
+            let planned = plan(case, which, namespace, &endpoint, settings);
+            let told = match planned {
+                Ok(planned) => tell_plan(&mut adapter, Command::Plan(planned), settings).await,
+                Err(why) => Err(Stop::Skipped(why)),
+            };
+            if let Err(stop) = told {
+                return Err((stop, adapter));
+            }
+        }
         Ok(Serving {
             adapter,
             listener,
-            endpoint: Endpoint {
-                host: address.ip().to_string(),
-                port: address.port(),
-                version: case.version,
-            },
+            endpoint,
             client: Arc::clone(&client.name),
             calls: BTreeMap::new(),
             end: None,
@@ -102,6 +160,31 @@ impl Serving {
         let is_idle = self.is_ended || self.calls.is_empty();
         (is_idle && !self.is_gone).then_some(self.adapter)
     }
+}
+
+/// Tells an adapter what is to come.
+///
+/// # Errors
+/// Why the exchange cannot be played.
+async fn tell_plan(adapter: &mut Adapter, plan: Command, settings: &Settings) -> Result<(), Stop> {
+    let id = adapter.tell(plan);
+    let answered = async {
+        loop {
+            match adapter.next().await {
+                Said::Message(Message::Taken(answered)) if answered == id => return Ok(()),
+                Said::Message(Message::Refused(answered, why) | Message::Unsupported(answered, why))
+                    if answered == id =>
+                {
+                    return Err(Stop::Skipped(format!("the client cannot play this case: {why}")));
+                }
+                Said::Ended(how) => return Err(Stop::BrokerGone(format!("the adapter is gone: {how}"))),
+                // It has nothing to do with the plan.
+                Said::Message(_) | Said::Noise(_) => {}
+            }
+        }
+    };
+    let answered = tokio::time::timeout(settings.patience, answered).await;
+    answered.unwrap_or_else(|_| Err(Stop::Error("the adapter did not answer `plan`".to_owned())))
 }
 
 /// Why a case is skipped with this adapter.

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
 use crate::scenario::{EnhancedAuth, Login};
 use crate::sut::Dialer;
 
-use super::Diary;
+use super::{Diary, Seen};
 
 /// How cases are played against this target.
 #[derive(Debug, Clone)]
@@ -26,6 +29,14 @@ pub struct Settings {
     pub dialer: Dialer,
     /// Where it is noted what may be left at the broker.
     pub diary: Option<Arc<Diary>>,
+    /// A person operates the client under test. What only the application causes then has no time limit.
+    pub by_hand: bool,
+    /// The client under test may disconnect by itself when the steps are done.
+    pub may_leave: bool,
+    /// Where clients under test connect to; `None` for a free port of 127.0.0.1 in each exchange.
+    pub listener: Option<Arc<TcpListener>>,
+    /// Who is shown the exchanges while they are played.
+    pub onlooker: Option<mpsc::UnboundedSender<Seen>>,
 }
 
 impl Default for Settings {
@@ -39,6 +50,10 @@ impl Default for Settings {
             limits: Limits::default(),
             dialer: Dialer::default(),
             diary: None,
+            by_hand: false,
+            may_leave: false,
+            listener: None,
+            onlooker: None,
         }
     }
 }

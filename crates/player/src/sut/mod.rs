@@ -19,10 +19,10 @@ pub use adapter::{Adapter, AdapterSource, Adapters, Clients, Said};
 pub use glob::Glob;
 pub use launch::{BoxFuture, Fixed, Instance, Launcher, ProcessLauncher};
 pub use probe::{Answer, ProbeError, Spoken, ask, probe};
-pub use process::{Broker, Exit, Port, StartError, ask_version, kill_all, live_groups};
+pub use process::{Broker, CommandClients, Exit, Port, StartError, ask_version, kill_all, live_groups};
 pub use profile::{
-    Auth, Endpoints, Fails, Kept, Known, Listed, Login, Process, Profile, ProfileError, Ruling, Severity, Supports,
-    Transports,
+    Auth, CommandLine, Endpoints, Fails, Kept, Known, Listed, Login, Process, Profile, ProfileError, Ruling, Severity,
+    Supports, Transports,
 };
 pub use template::Words;
 pub use version::{BrokerVersion, VersionCondition};

@@ -42,6 +42,14 @@ pub(super) fn properties(properties: &Properties) -> Value {
     Value::Object(object)
 }
 
+/// The properties of a packet by their names in the contract.
+pub fn named(all: &Properties) -> Map<String, Value> {
+    match properties(all) {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
+}
+
 /// A member of an object that has to be there, in the form that `read` accepts.
 pub(super) fn needed<T>(object: &Value, key: &str, read: impl Fn(&Value) -> Option<T>) -> Result<T, Nonsense> {
     let value = object.get(key).ok_or_else(|| Nonsense(format!("no `{key}`")))?;

@@ -32,6 +32,8 @@ pub struct Abilities {
     pub versions: Vec<Version>,
     /// The commands that it knows.
     pub commands: Vec<String>,
+    /// The client disconnects by itself when it has done what its application told it.
+    pub leaves: bool,
 }
 
 /// A line that the contract does not permit: why.
@@ -50,6 +52,7 @@ impl Message {
                 "version": abilities.version,
                 "versions": abilities.versions.iter().map(|v| v.name()).collect::<Vec<_>>(),
                 "commands": abilities.commands,
+                "leaves": abilities.leaves,
             }),
             Message::Taken(id) => json!({ "id": id }),
             Message::Refused(id, text) => json!({ "id": id, "refused": text }),
@@ -124,6 +127,7 @@ fn abilities(object: &Value) -> Result<Abilities, Nonsense> {
         version: given(object, "version", |value| value.as_str().map(str::to_owned))?,
         versions,
         commands: needed(object, "commands", texts)?,
+        leaves: given(object, "leaves", Value::as_bool)?.unwrap_or(false),
     })
 }
 
@@ -138,6 +142,7 @@ mod tests {
             version: Some("1.2".to_owned()),
             versions: vec![Version::V3_1_1, Version::V5],
             commands: vec!["connect".to_owned()],
+            leaves: true,
         };
         let messages = [
             Message::Ready(ready),

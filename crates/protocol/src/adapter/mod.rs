@@ -7,9 +7,11 @@
 mod json;
 mod message;
 mod request;
+mod words;
 
+pub use json::named;
 pub use message::{Abilities, Message, Nonsense};
-pub use request::{Command, Endpoint, Request};
+pub use request::{Command, Endpoint, Planned, Request};
 
 /// The version of the contract that this mqttspec speaks.
 pub const CONTRACT: u64 = 1;
@@ -17,7 +19,10 @@ pub const CONTRACT: u64 = 1;
 /// The commands of the contract that an adapter must have: without them no case can be played.
 pub const REQUIRED: [&str; 2] = ["connect", "end"];
 
-/// Every command of the contract.
+/// The command of the contract that only adapters get which name it: what the application will be told.
+pub const PLAN: &str = "plan";
+
+/// Every other command of the contract.
 pub const COMMANDS: [&str; 8] = [
     "connect",
     "publish",

@@ -32,6 +32,17 @@ pub enum Command {
     Auth(Auth),
     /// Drop everything of this case: connection, client object, session.
     End,
+    /// What the application will be told in this exchange, before it is told anything. Only for adapters that name it.
+    Plan(Vec<Planned>),
+}
+
+/// A command that is to come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    pub command: Command,
+    /// Between the command before it and this one, only the packets of that one and the answers to them are exchanged. A
+    /// client that does both at once does nothing too early.
+    pub at_once: bool,
 }
 
 /// Where the server listens, and what it speaks.
@@ -54,6 +65,7 @@ impl Command {
             Command::Disconnect(_) => "disconnect",
             Command::Auth(_) => "auth",
             Command::End => "end",
+            Command::Plan(_) => super::PLAN,
         }
     }
 
@@ -74,46 +86,8 @@ impl Command {
 impl Request {
     /// The line, without its end.
     pub fn line(&self) -> String {
-        let mut object = match &self.command {
-            Command::Connect(endpoint, connect) => json!({
-                "host": endpoint.host,
-                "port": endpoint.port,
-                "version": endpoint.version.name(),
-                "client_id": text(&connect.client_id),
-                "clean": connect.clean_start,
-                "keep_alive": connect.keep_alive,
-                "username": connect.username.as_ref().map(text),
-                "password": connect.password.as_ref().map(hex::encode),
-                "will": connect.will.as_ref().map(will),
-                "properties": properties(&connect.properties),
-            }),
-            Command::Publish(publish) => json!({
-                "topic": text(&publish.topic),
-                "payload": hex::encode(payload(&publish.payload)),
-                "qos": publish.qos,
-                "retain": publish.retain,
-                "properties": properties(&publish.properties),
-            }),
-            Command::Subscribe(subscribe) => json!({
-                "filters": subscribe.subscriptions.iter().map(subscription).collect::<Vec<_>>(),
-                "properties": properties(&subscribe.properties),
-            }),
-            Command::Unsubscribe(unsubscribe) => json!({
-                "filters": unsubscribe.filters.iter().map(text).collect::<Vec<_>>(),
-                "properties": properties(&unsubscribe.properties),
-            }),
-            Command::Disconnect(disconnect) => json!({
-                "reason_code": disconnect.reason_code,
-                "properties": properties(&disconnect.properties),
-            }),
-            Command::Auth(auth) => json!({
-                "reason_code": auth.reason_code,
-                "properties": properties(&auth.properties),
-            }),
-            Command::Reconnect | Command::End => json!({}),
-        };
+        let mut object = members(&self.command);
         object["id"] = json!(self.id);
-        object["do"] = json!(self.command.name());
         object.to_string()
     }
 
@@ -129,8 +103,66 @@ impl Request {
     }
 }
 
+/// The members of a command, the word for it among them.
+fn members(command: &Command) -> Value {
+    let mut object = match command {
+        Command::Connect(endpoint, connect) => json!({
+            "host": endpoint.host,
+            "port": endpoint.port,
+            "version": endpoint.version.name(),
+            "client_id": text(&connect.client_id),
+            "clean": connect.clean_start,
+            "keep_alive": connect.keep_alive,
+            "username": connect.username.as_ref().map(text),
+            "password": connect.password.as_ref().map(hex::encode),
+            "will": connect.will.as_ref().map(will),
+            "properties": properties(&connect.properties),
+        }),
+        Command::Publish(publish) => json!({
+            "topic": text(&publish.topic),
+            "payload": hex::encode(payload(&publish.payload)),
+            "qos": publish.qos,
+            "retain": publish.retain,
+            "properties": properties(&publish.properties),
+        }),
+        Command::Subscribe(subscribe) => json!({
+            "filters": subscribe.subscriptions.iter().map(subscription).collect::<Vec<_>>(),
+            "properties": properties(&subscribe.properties),
+        }),
+        Command::Unsubscribe(unsubscribe) => json!({
+            "filters": unsubscribe.filters.iter().map(text).collect::<Vec<_>>(),
+            "properties": properties(&unsubscribe.properties),
+        }),
+        Command::Disconnect(disconnect) => json!({
+            "reason_code": disconnect.reason_code,
+            "properties": properties(&disconnect.properties),
+        }),
+        Command::Auth(auth) => json!({
+            "reason_code": auth.reason_code,
+            "properties": properties(&auth.properties),
+        }),
+        Command::Reconnect | Command::End => json!({}),
+        Command::Plan(planned) => json!({ "commands": planned.iter().map(of_plan).collect::<Vec<_>>() }),
+    };
+    object["do"] = json!(command.name());
+    object
+}
+
+fn of_plan(planned: &Planned) -> Value {
+    let mut object = members(&planned.command);
+    object["at_once"] = json!(planned.at_once);
+    object
+}
+
+fn read_planned(object: &Value) -> Result<Planned, Nonsense> {
+    Ok(Planned {
+        command: command(object)?,
+        at_once: needed(object, "at_once", Value::as_bool)?,
+    })
+}
+
 /// The bytes of a payload. One that is only known by its digest came from a peer, and no application sends it.
-fn payload(payload: &Payload) -> Vec<u8> {
+pub(super) fn payload(payload: &Payload) -> Vec<u8> {
     match payload {
         Payload::Bytes(bytes) => bytes.to_vec(),
         Payload::Fill { len, byte } => vec![*byte; usize::try_from(*len).unwrap_or_default()],
@@ -170,12 +202,12 @@ fn command(object: &Value) -> Result<Command, Nonsense> {
             ..Publish::default()
         }),
         "subscribe" => Command::Subscribe(Subscribe {
-            subscriptions: list(object, read_subscription)?,
+            subscriptions: list(object, "filters", read_subscription)?,
             properties: read_properties(object)?,
             ..Subscribe::default()
         }),
         "unsubscribe" => Command::Unsubscribe(Unsubscribe {
-            filters: list(object, |one| {
+            filters: list(object, "filters", |one| {
                 string(one).ok_or_else(|| Nonsense("a filter is no text".to_owned()))
             })?,
             properties: read_properties(object)?,
@@ -191,12 +223,13 @@ fn command(object: &Value) -> Result<Command, Nonsense> {
             properties: read_properties(object)?,
         }),
         "end" => Command::End,
+        super::PLAN => Command::Plan(list(object, "commands", read_planned)?),
         other => return Err(Nonsense(format!("no command `{other}`"))),
     })
 }
 
-fn list<T>(object: &Value, read: impl Fn(&Value) -> Result<T, Nonsense>) -> Result<Vec<T>, Nonsense> {
-    let items = needed(object, "filters", |value| value.as_array().cloned())?;
+fn list<T>(object: &Value, key: &str, read: impl Fn(&Value) -> Result<T, Nonsense>) -> Result<Vec<T>, Nonsense> {
+    let items = needed(object, key, |value| value.as_array().cloned())?;
     items.iter().map(read).collect()
 }
 
@@ -320,6 +353,12 @@ mod tests {
             Command::End,
         ];
         assert_eq!(commands.each_ref().map(Command::name), super::super::COMMANDS);
+        let plan = (commands.iter().enumerate()).map(|(i, command)| Planned {
+            command: command.clone(),
+            at_once: i % 2 == 0,
+        });
+        let plan = Command::Plan(plan.collect());
+        let commands = commands.into_iter().chain([plan]);
         for (id, command) in (1..).zip(commands) {
             let request = Request { id, command };
             assert_eq!(Request::read(&request.line()).unwrap(), request);

@@ -221,6 +221,7 @@ impl Core {
             Command::Unsubscribe(unsubscribe) => self.unsubscribe(unsubscribe).err(),
             Command::Disconnect(disconnect) => self.disconnect(disconnect).err(),
             Command::Auth(auth) => self.auth(auth).err(),
+            Command::Plan(_) => Some("it needs no plan".to_owned()),
             Command::End => {
                 self.forget();
                 None

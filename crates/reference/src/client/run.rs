@@ -107,6 +107,7 @@ async fn serve(
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         versions: Version::ALL.to_vec(),
         commands: COMMANDS.map(str::to_owned).to_vec(),
+        leaves: false,
     });
     if outbox.send(ready.line()).is_err() {
         return;

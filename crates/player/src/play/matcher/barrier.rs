@@ -120,6 +120,20 @@ impl Matcher {
         let Waiting::Farewell(farewell) = &mut self.waiting else {
             return None;
         };
+        if self.settings.by_hand {
+            // A fence would be a message that the person's application takes for one of the case.
+            let until = *farewell
+                .until
+                .get_or_insert(self.clock + self.settings.patience / UNFENCED);
+            let is_open = self.clients[0].ended().is_none() && self.clients[0].connection().is_some();
+            if is_open && self.clock < until {
+                return Some(until);
+            }
+            if !self.account() {
+                self.end.get_or_insert(PlayEnd::Met);
+            }
+            return None;
+        }
         if let Some(id) = farewell.fence {
             match self.fenced(0, id) {
                 Fenced::Waiting(until) => return Some(until),

@@ -26,9 +26,11 @@ impl Matcher {
     /// Tells the application of a client what to do, once the client has read its CONNACK.
     pub(super) fn tell(&mut self, client: &str, does: &Does, step: &Step) {
         let index = self.client(client);
-        let is_new = self.clients[index]
-            .connection()
-            .is_some_and(|connection| connection.may_ping() && !connection.has_heard);
+        // A person is slower than any CONNACK.
+        let is_new = !self.settings.by_hand
+            && self.clients[index]
+                .connection()
+                .is_some_and(|connection| connection.may_ping() && !connection.has_heard);
         if is_new && let Some(id) = self.send_fence(index) {
             self.waiting = Waiting::Hearing { id };
             return;
@@ -61,6 +63,12 @@ impl Matcher {
             id,
             until: self.now.max(self.clock) + self.settings.patience,
         };
+    }
+
+    /// Whether the step at hand waits for what a person causes, which has no time limit.
+    pub(super) fn waits_for_a_person(&self) -> bool {
+        let causes = |step: &Step| caused_by_application(&step.what).is_some();
+        self.settings.by_hand && self.program.step().is_some_and(causes)
     }
 
     /// Takes note of what an application says.
@@ -165,7 +173,7 @@ fn is_caused_by_application(pattern: &PacketPattern) -> bool {
 }
 
 /// The steps that bring clients under test to where they begin.
-pub(super) fn setup(clients: &[ClientSpec]) -> Vec<Step> {
+pub(in crate::play) fn setup(clients: &[ClientSpec]) -> Vec<Step> {
     let mut steps = Vec::new();
     for client in clients.iter().filter(|client| client.start == Start::Connected) {
         let name = || Arc::clone(&client.name);

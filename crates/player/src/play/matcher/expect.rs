@@ -168,6 +168,7 @@ impl Matcher {
         // What comes restarts the response timeout, a packet that is still arriving too, unless the script names the time: a
         // broker that has much to say says it first.
         let until = match (what.within().to, self.clients[client].progress()) {
+            (None, _) if self.waits_for_a_person() => self.deadline,
             (None, progress) => until.max(progress.unwrap_or_default().max(self.heard) + self.settings.patience),
             _ => until,
         };
@@ -195,7 +196,11 @@ impl Matcher {
             .all(|e| e.within().to.is_none())
             .then_some(self.heard);
         let progress = self.clients.iter().filter_map(Client::progress).chain(renewed).max();
-        let until = progress.map_or(until, |at| until.max(at + self.settings.patience));
+        let until = if self.waits_for_a_person() {
+            self.deadline
+        } else {
+            progress.map_or(until, |at| until.max(at + self.settings.patience))
+        };
         if self.clock < until {
             return Some(until);
         }

@@ -17,6 +17,8 @@ pub struct Farewell {
     pub(super) rounds: u32,
     /// The fence of this round that a client under test has to acknowledge.
     pub(super) fence: Option<u16>,
+    /// Until when a client that a person operates may still send something.
+    pub(super) until: Option<Duration>,
 }
 
 pub(super) const ROUNDS: u32 = 2;
@@ -81,18 +83,26 @@ impl Matcher {
         }
     }
 
+    /// Whether this is a DISCONNECT by which a client leaves without an error (5.0, section 3.14.2.1).
+    fn is_farewell(&self, event: usize) -> bool {
+        let packet = self.events[event].packet().and_then(|decoded| decoded.packet.as_ref());
+        matches!(packet, Some(Packet::Disconnect(disconnect)) if matches!(disconnect.reason_code, 0x00 | 0x04))
+    }
+
     /// Fails the exchange if something is left, and says whether it did.
     pub(super) fn account(&mut self) -> bool {
         for index in 0..self.clients.len() {
             let left = self.all_leftovers(index, &self.scope);
             let client = &self.clients[index];
-            let found = left.events.first().copied();
+            let may_leave = self.settings.may_leave;
+            let mut found = left.events.iter().copied();
+            let found = found.find(|event| !(may_leave && self.is_farewell(*event)));
             let kind = match found {
                 Some(event) => FailureKind::Leftover {
                     client: client.name.clone(),
                     came: name_of(&self.events[event]),
                 },
-                None if client.unsettled_end().is_some() => FailureKind::LeftoverEnd {
+                None if client.unsettled_end().is_some() && !may_leave => FailureKind::LeftoverEnd {
                     client: client.name.clone(),
                 },
                 None => {

@@ -35,10 +35,14 @@ use super::{Action, Advice, Failure, FailureKind, PlayEnd, Settings, Stage};
 pub use client::Client;
 use copies::Copies;
 use does::Answer;
+pub(super) use does::setup;
 use farewell::Farewell;
 use fence::Fence;
 use parting::Parting;
 use program::Program;
+
+/// The deadline of an exchange that takes as long as it takes: a year.
+const NO_LIMIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The input of the matcher. Times count from the beginning of the exchange.
 #[derive(Debug, Clone)]
@@ -191,7 +195,7 @@ impl Matcher {
         let steps = script.exchange(which);
         let setup: Arc<[Step]> = match scripted {
             Side::Client => program::setup(&script.clients, &scope),
-            Side::Server => does::setup(&script.clients),
+            Side::Server => setup(&script.clients),
         }
         .into();
         Matcher {
@@ -212,7 +216,11 @@ impl Matcher {
             maybes: Vec::new(),
             clock: Duration::ZERO,
             ticked: None,
-            deadline: case.conditions.timeout + declared_waits(steps),
+            deadline: if settings.by_hand {
+                NO_LIMIT
+            } else {
+                case.conditions.timeout + declared_waits(steps)
+            },
             silence: silence(steps),
             now: Duration::ZERO,
             since: Duration::ZERO,

@@ -4,6 +4,7 @@
 //! process group never outlives the run (see `group`), and its folder goes with it.
 
 mod adapter;
+mod command;
 mod error;
 mod group;
 mod log;
@@ -33,6 +34,7 @@ use crate::transport::tls::Certificates;
 use log::Log;
 pub(super) use spawn::Spawned;
 
+pub use command::CommandClients;
 pub use error::StartError;
 pub use group::{kill_all, live_groups};
 pub use ports::Port;

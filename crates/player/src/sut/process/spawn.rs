@@ -129,12 +129,16 @@ impl Spawned {
         let _ = self.exit.wait_for(Option::is_some).await;
     }
 
-    /// Asks it to end (SIGTERM, to the first process only: a wrapper passes it on as it sees fit), waits, and kills the
-    /// group when it takes longer than `patience`. Says whether it ended by itself.
-    pub(super) async fn terminate(&mut self, patience: Duration) -> bool {
+    /// Asks it to end: SIGTERM, to the first process only. A wrapper passes it on as it sees fit.
+    pub(super) fn ask_to_end(&self) {
         if self.exit().is_none() {
             group::signal_leader(self.group, Signal::SIGTERM);
         }
+    }
+
+    /// Asks it to end, waits, and kills the group when it takes longer than `patience`. Says whether it ended by itself.
+    pub(super) async fn terminate(&mut self, patience: Duration) -> bool {
+        self.ask_to_end();
         let in_time = tokio::time::timeout(patience, self.wait()).await.is_ok();
         if !in_time {
             self.kill().await;

@@ -20,7 +20,12 @@ const PRINTED: usize = 64 * 1024;
 /// # Errors
 /// The program could not be started.
 pub async fn ask_version(profile: &Profile) -> Result<Option<BrokerVersion>, StartError> {
-    let Some((process, version)) = profile.process.as_ref().and_then(|p| Some((p, p.version.as_ref()?))) else {
+    let Some((process, version)) = profile
+        .process
+        .as_ref()
+        .or(profile.client.as_ref())
+        .and_then(|p| Some((p, p.version.as_ref()?)))
+    else {
         return Ok(None);
     };
     let folder = tempfile::tempdir().map_err(StartError::Folder)?;

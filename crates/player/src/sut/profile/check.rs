@@ -171,6 +171,7 @@ impl Check<'_> {
         let known = self.all_known(root);
 
         let (process, transports) = (process?, transports?);
+        let (client, command_line) = client?.unzip();
         let made = process.as_ref().is_some_and(|process| process.certificates.is_some());
         let mut supports = supports?.unwrap_or_default();
         let has = |any: [Transport; 2]| any.into_iter().any(|t| transports.has(t));
@@ -180,7 +181,8 @@ impl Check<'_> {
             name: name?,
             supports,
             process,
-            client: client?,
+            client,
+            command_line: command_line.flatten(),
             transports,
             dialer: Dialer::new(TlsOptions {
                 made,

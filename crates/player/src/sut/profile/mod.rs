@@ -6,6 +6,7 @@
 
 mod check;
 mod client;
+mod command_line;
 mod error;
 mod known;
 mod schema;
@@ -27,6 +28,7 @@ use crate::transport::Transport;
 use crate::transport::{Address, AddressError};
 use crate::wire::Side;
 
+pub use command_line::{CommandLine, HowToDisconnect};
 pub use error::ProfileError;
 pub use known::{Fails, Known, Listed, Ruling, Severity};
 pub use supports::Supports;
@@ -39,8 +41,10 @@ pub struct Profile {
     pub name: String,
     /// How to start the broker; `None` if it is not ours.
     pub process: Option<Process>,
-    /// How to start an adapter of the client library; `None` if the target is a broker.
+    /// How to start an adapter of the client library, or the client itself if it is a command; `None` if the target is a broker.
     pub client: Option<Process>,
+    /// What one process of it can do, if the client is a command and has no adapter.
+    pub command_line: Option<CommandLine>,
     /// Where each version is spoken, over which transports. Clients under test come to the script, over plain TCP.
     pub transports: Transports,
     /// Opens connections to them, with the certificates that the profile names.

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::known::{CASE_KEYS, CAUSE_KEYS, ENTRY_KEYS};
-use super::{Profile, Ruling, Severity, Supports, check, client, setups};
+use super::{HowToDisconnect, Profile, Ruling, Severity, Supports, check, client, command_line, setups};
 use crate::source::DURATION_PATTERN as DURATION;
 use crate::statements::Version;
 use crate::transport::Transport;
@@ -205,15 +205,42 @@ fn process() -> Value {
 }
 
 fn of_client() -> Value {
-    keyed(&client::CLIENT_KEYS, &["adapter"], |key| match key {
+    let mut schema = keyed(&client::CLIENT_KEYS, &[], |key| match key {
         "adapter" => ("The program of the adapter and its arguments.", reference("command")),
+        "command" => (
+            "A client that is a command: the program and its arguments, with $host, $port, $topic and the like.",
+            reference("command"),
+        ),
+        "version" => ("A command that prints the version of the client.", reference("command")),
+        "speaks" => (
+            "What $version is for each version of MQTT that the command speaks.",
+            keyed(&versions(), &[], |_| ("", reference("text"))),
+        ),
+        "options" => (
+            "Arguments that are added if a case asks for the option.",
+            keyed(&command_line::OPTIONS, &[], |_| ("", list(&reference("text")))),
+        ),
+        "input" => (
+            "What is written to the standard input for each message.",
+            reference("text"),
+        ),
+        "disconnect" => (
+            "How the command is told to disconnect.",
+            json!({ "enum": HowToDisconnect::ALL.map(|(name, _)| name) }),
+        ),
+        "leaves" => (
+            "Whether the command disconnects by itself when it is done.",
+            json!({ "type": "boolean" }),
+        ),
         "env" => ("Environment variables.", map(&reference("text"))),
         "install" => ("How to install the library.", reference("text")),
         _ => (
             "How long the adapter may take until it says that it is ready.",
             reference("duration"),
         ),
-    })
+    });
+    schema["oneOf"] = json!([{ "required": ["adapter"] }, { "required": ["command", "speaks"] }]);
+    schema
 }
 
 fn tls() -> Value {

@@ -12,6 +12,7 @@ use crate::transcript::{Author, End, Happened, Lifecycle, What};
 use crate::wire::{Ack, ConnAck, Disconnect, Packet, Publish, Side, SubAck, Version as V, encode_bytes};
 
 mod alternatives;
+mod by_hand;
 mod closing;
 mod fences;
 mod limits;
