@@ -16,7 +16,7 @@ use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
 
 use super::complete;
-pub use clients::{AdapterCheckArgs, AdapterCommand, ClientArgs, Tested};
+pub use clients::{AdapterCheckArgs, AdapterCommand, ClientArgs, ServeArgs, Tested};
 pub use lookup::{CoverageArgs, ExplainArgs, ShowArgs};
 pub use reports::{
     CompareArgs, MatrixArgs, MatrixFiles, MergeArgs, RenderArgs, RenderFiles, ReportCommand, SnapshotArgs,
@@ -55,6 +55,8 @@ pub enum Command {
     Broker(BrokerArgs),
     /// Run the reference client as an adapter on standard input and output
     Client(ClientArgs),
+    /// Play a client scenario as the server, for a client that you start by hand
+    Serve(ServeArgs),
     /// Work on the adapter of a client library
     #[command(subcommand)]
     Adapter(AdapterCommand),
@@ -359,6 +361,9 @@ pub struct NewArgs {
     /// The statement to prove, such as v5:MQTT-3.12.4-1
     #[arg(long, value_name = "ID", add = ArgValueCompleter::new(complete::statements))]
     pub statement: Option<String>,
+    /// The side to test [default: client below a folder `clients`, else broker]
+    #[arg(long, value_name = "SIDE")]
+    pub tests: Option<Tested>,
 }
 
 #[derive(Debug, Args)]

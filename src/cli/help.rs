@@ -20,7 +20,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Snapshots", &["review", "accept", "reject"]),
     ("Captures", &["record", "audit", "replay", "import"]),
     ("The embedded broker", &["broker"]),
-    ("Clients under test", &["client", "adapter"]),
+    ("Clients under test", &["serve", "client", "adapter"]),
     ("The program", &["completions", "man", "help"]),
 ];
 
@@ -83,10 +83,13 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "new",
-        &[(
-            "new scenarios/ping/mine.yaml --statement v5:MQTT-3.12.4-1",
-            "a file to start from",
-        )],
+        &[
+            (
+                "new scenarios/ping/mine.yaml --statement v5:MQTT-3.12.4-1",
+                "a file to start from",
+            ),
+            ("new mine.yaml --tests client", "one that tests clients"),
+        ],
     ),
     (
         "decode",
@@ -129,6 +132,17 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("client", "as an adapter on standard input and output"),
             ("client --list-faults", "the statements that it can break"),
+        ],
+    ),
+    (
+        "serve",
+        &[
+            ("serve mock.yaml", "a scenario of your own, at 127.0.0.1:1883"),
+            (
+                "serve mock.yaml --listen 127.0.0.1:2883 --forever",
+                "as a mock broker, until Ctrl-C",
+            ),
+            ("serve clients/resume/qos1 --mqtt v5", "a case of the suite"),
         ],
     ),
     (
@@ -273,12 +287,16 @@ fn of_width(width: usize) -> Command {
     for (name, examples) in EXAMPLES {
         command = command.mut_subcommand(*name, |sub| sub.after_help(shown(examples, width)));
     }
+    let first = |command: &str| {
+        let (_, examples) = EXAMPLES.iter().find(|(name, _)| *name == command).expect("a command");
+        examples[0]
+    };
     let few = [
         EXAMPLES[0].1[0],
         EXAMPLES[0].1[1],
         EXAMPLES[0].1[2],
-        EXAMPLES[6].1[0],
-        EXAMPLES[13].1[0],
+        first("decode"),
+        first("replay"),
     ];
     let template = format!(
         "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{}Options:\n{{options}}\n\n{}\n",

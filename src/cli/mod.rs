@@ -33,6 +33,7 @@ mod replay;
 mod report;
 mod repro;
 mod run;
+mod serve;
 mod set;
 mod show;
 mod snapshots;
@@ -107,6 +108,7 @@ pub fn main() -> Ended {
         Command::Coverage(args) => coverage::coverage(&args),
         Command::Broker(args) => broker::broker(&args),
         Command::Client(args) => client::client(&args),
+        Command::Serve(args) => serve::serve(&args),
         Command::Adapter(args::AdapterCommand::Check(args)) => adapter::check(&args),
         Command::Record(args) => record::record(&args),
         Command::Replay(args) => replay::replay(&args),

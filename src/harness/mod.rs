@@ -15,6 +15,7 @@ mod own;
 mod profile;
 mod proxied;
 mod reference;
+mod serve;
 mod suite;
 mod target;
 #[cfg(feature = "harness")]
@@ -33,6 +34,7 @@ pub use own::{Home, Running};
 pub use profile::is_installed;
 pub use proxied::{disobeying, through_proxy};
 pub use reference::{Embedded, reference, reference_as, reference_free, reference_over, reference_that};
+pub use serve::ByHand;
 pub use suite::{Suite, check_known, check_pattern};
 pub use target::{Ready, Target};
 #[cfg(feature = "harness")]

@@ -48,6 +48,13 @@ pub fn report(case: &CaseResult, target: &TargetInfo, options: Options) -> Strin
     if let Some(written) = &case.report {
         return written.clone();
     }
+    let mut out = account(case, target, options);
+    let _ = writeln!(out, "{}{}", label("again"), again(case, target));
+    out
+}
+
+/// The report without the command that plays the case again.
+pub fn account(case: &CaseResult, target: &TargetInfo, options: Options) -> String {
     let mut out = headline(case, target, options);
     out.push('\n');
     if let Some(failure) = &case.failure {
@@ -63,7 +70,6 @@ pub fn report(case: &CaseResult, target: &TargetInfo, options: Options) -> Strin
     if options.trace {
         out.push_str(&traces(case));
     }
-    let _ = writeln!(out, "{}{}", label("again"), again(case, target));
     out
 }
 

@@ -47,6 +47,7 @@ mod scenario_schema;
 mod second_look;
 mod secrets;
 mod selection;
+mod serve;
 mod shard;
 mod snapshots;
 mod target_mosquitto;

@@ -69,6 +69,17 @@ impl Listening {
         }
     }
 
+    /// Waits until it ends by itself.
+    pub fn wait(mut self) -> Ended {
+        let mut text = String::new();
+        self.out.read_to_string(&mut text).expect("its output");
+        let status = self.child.wait().expect("it ends");
+        Ended {
+            code: status.code(),
+            text,
+        }
+    }
+
     /// Ends it as Ctrl-C does.
     pub fn end(mut self) -> Ended {
         kill(Pid::from_raw(self.child.id() as i32), Signal::SIGINT).expect("it runs");

@@ -1,7 +1,12 @@
 //! The arguments that are about clients under test.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::values::timeout;
+use crate::statements::Version;
 use crate::wire::Side;
 
 /// The side under test.
@@ -45,6 +50,28 @@ pub struct ClientArgs {
     /// Print the freedoms that it can use
     #[arg(long)]
     pub list_free: bool,
+}
+
+/// `mqttspec serve`
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// A scenario file, or the name of a built-in client scenario or case
+    pub scenario: String,
+    /// Address that the client connects to
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
+    pub listen: SocketAddr,
+    /// The case, if the scenario has several: the name of its row
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+    /// The version of MQTT (v3.1, v3.1.1 or v5), if the scenario has several
+    #[arg(long, alias = "version", value_name = "VERSION")]
+    pub mqtt: Option<Version>,
+    /// Play the case again and again, until Ctrl-C
+    #[arg(long)]
+    pub forever: bool,
+    /// How long the client may take for what it does without its application, such as an acknowledgement [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = timeout)]
+    pub timeout: Option<Duration>,
 }
 
 /// `mqttspec adapter`
