@@ -27,7 +27,8 @@ const HEAD: usize = 160;
 const TAIL: usize = 60;
 const AROUND: usize = 8;
 
-/// Client, connection, author, step and one more (0 is none), kind, and the packet's number and one more or a count.
+/// Client, connection, author, step and one more (0 is none), kind, and the number and one more of the packet or of the words of
+/// an application, or a count.
 pub type Entry = [u64; 6];
 
 /// A packet or fragment.
@@ -112,9 +113,10 @@ impl Tables {
     }
 
     fn entry(&mut self, event: &Event, namespace: &str) -> Entry {
-        let what = match &event.bytes {
-            Some(_) => u64::from(self.packet(event, namespace)) + 1,
-            None => event.length.unwrap_or(0),
+        let what = match (&event.bytes, &event.text) {
+            (Some(_), _) => u64::from(self.packet(event, namespace)) + 1,
+            (None, Some(said)) => u64::from(self.words.number(text(said, namespace))) + 1,
+            (None, None) => event.length.unwrap_or(0),
         };
         [
             self.word(&event.client).into(),
@@ -264,7 +266,30 @@ mod tests {
                     value: json!(format!("{namespace}/t")),
                 }],
             }),
+            text: None,
         }
+    }
+
+    #[test]
+    fn what_an_application_is_told_is_shared_too() {
+        let mut tables = Tables::new();
+        let mut told = |namespace: &str| {
+            let told = Event {
+                kind: EventKind::Application,
+                bytes: None,
+                length: None,
+                packet: None,
+                text: Some(format!("does publish: {{ topic: {namespace}/a }}")),
+                ..event(0.001, namespace)
+            };
+            tables.talk(&[told], Some(namespace), &BTreeSet::new()).unwrap().t
+        };
+        assert_eq!(told("msaaaaaa"), told("msbbbbbb"));
+        let words = tables.words.into_items();
+        assert!(
+            words.contains(&format!("does publish: {{ topic: {MARK}/a }}")),
+            "{words:?}"
+        );
     }
 
     #[test]

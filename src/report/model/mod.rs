@@ -5,6 +5,7 @@
 //! mqttspec is read as long as its format has the same number.
 
 mod back;
+mod event;
 mod groups;
 mod lines;
 mod of;
@@ -24,8 +25,9 @@ use super::snapshot;
 use crate::play::Stage;
 use crate::statements::{Level, StatementId, Version, catalogue};
 use crate::suite::{SecondLook, Selected, Shard, Verdict};
-use crate::transcript::{Author, Direction};
 use crate::transport::Transport;
+
+pub use event::{Event, EventKind, Field, Packet};
 
 /// The number of the format.
 pub const FORMAT: u32 = 2;
@@ -221,81 +223,6 @@ pub struct Mismatch {
     pub found: String,
     #[serde(default)]
     pub span: Option<[usize; 2]>,
-}
-
-/// One event of an exchange.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Event {
-    pub client: String,
-    pub connection: u32,
-    pub direction: Direction,
-    pub author: Author,
-    /// The step that caused or took it: its number in the order of the file from 1; 0 is the set-up.
-    pub step: Option<u32>,
-    /// Seconds since the case began.
-    pub at: f64,
-    pub kind: EventKind,
-    /// In hex.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub length: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub packet: Option<Packet>,
-}
-
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EventKind {
-    Open,
-    Upgrade,
-    #[serde(rename = "text frame")]
-    TextFrame,
-    Packet,
-    Fragment,
-    Fin,
-    Reset,
-    #[serde(rename = "half close")]
-    HalfClose,
-    Application,
-    Gap,
-    Restart,
-    Kill,
-}
-
-impl EventKind {
-    /// The word in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            EventKind::Open => "open",
-            EventKind::Upgrade => "upgrade",
-            EventKind::TextFrame => "text frame",
-            EventKind::Packet => "packet",
-            EventKind::Fragment => "fragment",
-            EventKind::Fin => "fin",
-            EventKind::Reset => "reset",
-            EventKind::HalfClose => "half close",
-            EventKind::Application => "application",
-            EventKind::Gap => "gap",
-            EventKind::Restart => "restart",
-            EventKind::Kill => "kill",
-        }
-    }
-}
-
-/// A packet as it was decoded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Packet {
-    pub name: String,
-    pub fields: Vec<Field>,
-}
-
-/// A field of a packet. What its value may be, `docs/json.md` says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Field {
-    pub name: String,
-    pub value: Json,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

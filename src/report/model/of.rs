@@ -9,7 +9,7 @@ use crate::secret::{is_password, redacted};
 use crate::statements::{StatementId, catalogue};
 use crate::suite::{CaseResult, Judged, RunResult};
 use crate::sut::Known;
-use crate::transcript::{self, End, Lifecycle, Transcript, WebSocket, What, name, shown};
+use crate::transcript::{self, Application, End, Lifecycle, Transcript, WebSocket, What, name, printable, shown};
 use crate::wire::Value;
 
 /// How many bytes of a packet are kept at most.
@@ -201,6 +201,11 @@ impl Event {
             bytes,
             length,
             packet,
+            text: match &event.what {
+                What::Application(Application::Took(_)) => None,
+                What::Application(application) => Some(printable(&application.to_string())),
+                _ => None,
+            },
         }
     }
 }

@@ -54,7 +54,13 @@ function ladder(events, about) {
     } else {
       flush();
       const notes = about.notes.get(event.index) || [];
-      if (event.kind === "left out") {
+      if (event.kind === "application") {
+        // That the library takes a call says nothing about what it sends.
+        if (event.text) {
+          rows.push(band(y, width, cut(said(event), Math.floor((width - GUTTER) / 6.6))));
+          y += NOTE + 8;
+        }
+      } else if (event.kind === "left out") {
         rows.push(band(y, width, said(event)));
         y += NOTE + 8;
       } else {

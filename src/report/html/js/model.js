@@ -196,6 +196,7 @@ function exchange(talk) {
       to: words[author] !== "broker",
     };
     if (event.kind === "packet" || event.kind === "fragment") event.packet = packet(data.packets[what - 1], talk.n);
+    else if (event.kind === "application") event.text = what ? withNamespace(words[what - 1]) : "";
     else event.count = what;
     index += event.kind === "left out" ? what : 1;
     return event;
