@@ -22,7 +22,7 @@
 //! # Modules
 //!
 //! They form a pipeline, and each knows only those before it, as `tests/it/layers.rs` checks:
-//! `source` → `statements` → `wire` → `adapter` → `transport` → `secret` → `transcript` → `conversation` → `rules` → `history` → `capture` →
+//! `source` → `statements` → `wire` → `transport` → `adapter` → `secret` → `transcript` → `conversation` → `rules` → `history` → `capture` →
 //! `reference` → `client` → `scenario` → `sut` → `play` → `suite` → `tap` → `replay` → `report` → `coverage` → `harness` → `cli`. Not each
 //! knows all of those: `source` and `transport` know none, and `reference` (the embedded broker) only `statements`, `wire` and
 //! `transport`. `docs/design.md` says what each is.

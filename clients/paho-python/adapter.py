@@ -45,9 +45,19 @@ def connect(m):
     address = (m["host"], m["port"])
     version = LEVELS[m["version"]]
     clean = {} if version == mqtt.MQTTv5 else {"clean_session": m["clean"]}
+    transport = m.get("transport", "mqtt")
     client = mqtt.Client(
-        CallbackAPIVersion.VERSION2, m["client_id"], protocol=version, reconnect_on_failure=False, **clean
+        CallbackAPIVersion.VERSION2,
+        m["client_id"],
+        protocol=version,
+        transport="websockets" if transport in ("ws", "wss") else "tcp",
+        reconnect_on_failure=False,
+        **clean,
     )
+    if "path" in m:
+        client.ws_set_options(path=m["path"])
+    if "ca" in m:
+        client.tls_set(ca_certs=m["ca"])
     client.on_connect = lambda *_: say({"event": "connected"})
     client.on_disconnect = lambda *_: say({"event": "disconnected"})
     client.on_message = lambda _client, _data, message: say({"event": "message", "text": message.topic})
@@ -119,6 +129,7 @@ say(
         "version": paho.mqtt.__version__,
         "versions": list(LEVELS),
         "commands": list(COMMANDS),
+        "transports": ["mqtt", "mqtts", "ws", "wss"],
     }
 )
 for line in sys.stdin:

@@ -6,11 +6,12 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use crate::harness::ByHand;
-use crate::play::Seen;
+use crate::play::{Front, Seen};
 use crate::report::{failure, terminal};
 use crate::scenario::{Case, Files, Which};
 use crate::suite::{CaseResult, TargetInfo, nearest};
 use crate::transcript::{self, Application, What};
+use crate::transport::Transport;
 use crate::wire::Side;
 
 use super::args::ServeArgs;
@@ -39,12 +40,27 @@ async fn listen(args: &ServeArgs, case: &Case) -> Exit {
         Ok(listening) => listening,
         Err(error) => return fail(Exit::Unreachable, format!("cannot listen on {}: {error}", args.listen)),
     };
+    // A case about WebSocket is served over it.
+    let transport = match args.transport {
+        Transport::Mqtt if case.needs("websocket") => Transport::Ws,
+        Transport::Mqtts if case.needs("websocket") => Transport::Wss,
+        transport => transport,
+    };
+    let front = match Front::over(transport) {
+        Ok(front) => front,
+        Err(error) => return fail(Exit::Usage, error),
+    };
+    let ca = front
+        .ca()
+        .map(|file| format!("; the client has to trust {}", file.display()));
     let (onlooker, seen) = mpsc::unbounded_channel();
-    let server = match ByHand::new(listener, args.timeout, onlooker) {
+    let server = match ByHand::new(listener, front, args.timeout, onlooker) {
         Ok(server) => server,
         Err(error) => return fail(Exit::Unreachable, format!("cannot listen on {address}: {error}")),
     };
-    print(&format!("listening on mqtt://{address}\n"));
+    let path = if transport.is_websocket() { "/mqtt" } else { "" };
+    let ca = ca.unwrap_or_default();
+    print(&format!("listening on {}://{address}{path}{ca}\n", transport));
     play(args, case, &server, seen, stopped).await
 }
 

@@ -26,7 +26,10 @@ pub async fn target(
 ) -> Result<(suite::Target, Settings), Exit> {
     if tests == Side::Client && argument.is_none() {
         let disobey = crate::client::Disobey::parse(disobey).map_err(|e| fail(Exit::Usage, e))?;
-        let ready = Target::reference_client(disobey).ready(warn).await;
+        let ready = Target::reference_client(disobey)
+            .transport(reach.transport)
+            .ready(warn)
+            .await;
         let Ready { target, settings } = ready.map_err(|error| told(&error))?;
         return Ok((target, settings));
     }

@@ -55,6 +55,8 @@ pub async fn check_adapter(command: Vec<String>, here: &Path, ready: Duration) -
         [] => report.wrong("`versions` names none of v3.1, v3.1.1 and v5"),
         spoken => report.good(format!("versions: {}", spoken.join(", "))),
     }
+    let transports: Vec<&str> = abilities.transports.iter().map(|t| t.name()).collect();
+    report.good(format!("transports: {}", transports.join(", ")));
     let is_known = |command: &str| COMMANDS.contains(&command) || command == PLAN;
     for unknown in abilities.commands.iter().filter(|c| !is_known(c)) {
         report.wrong(format!(
@@ -102,11 +104,7 @@ pub async fn check_adapter(command: Vec<String>, here: &Path, ready: Duration) -
 
 /// One command of each kind, in an order in which each has a meaning.
 fn commands(port: u16, version: Version) -> Vec<Command> {
-    let endpoint = Endpoint {
-        host: "127.0.0.1".to_owned(),
-        port,
-        version,
-    };
+    let endpoint = Endpoint::tcp("127.0.0.1", port, version);
     let publish = Publish {
         topic: "mqttspec/check".into(),
         payload: "x".into(),

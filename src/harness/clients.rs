@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::client::{self, Disobey, Free};
-use crate::play::Settings;
+use crate::play::{Front, Settings};
 use crate::statements::Version;
 use crate::suite::{Target, TargetInfo};
 use crate::sut::{
@@ -15,6 +15,7 @@ use crate::sut::{
 use crate::transport::Transport;
 use crate::wire::Side;
 
+use super::profile::known_over;
 use super::target::EMBEDDED_INSTANCES;
 use super::{Ready, TargetError};
 
@@ -73,14 +74,21 @@ fn of_reference(disobey: Disobey, free: Free) -> Target {
             options: Vec::new(),
             snapshots: Kept::All,
         },
+        supports: with_websocket(),
         jobs: EMBEDDED_JOBS,
         instances: EMBEDDED_INSTANCES,
         ..of_source(Arc::new(Embedded(disobey, free)))
     }
 }
 
+fn with_websocket() -> Supports {
+    let mut supports = Supports::default();
+    supports.imply("websocket", true);
+    supports
+}
+
 /// The client of a profile. One adapter is started to see what the library is called and which versions it speaks.
-pub(super) async fn of_profile(profile: &Profile) -> Result<Ready, TargetError> {
+pub(super) async fn of_profile(profile: &Profile, transport: Transport) -> Result<Ready, TargetError> {
     let Some(process) = &profile.client else {
         return Err(TargetError::Start(StartError::NotOurs));
     };
@@ -97,6 +105,21 @@ pub(super) async fn of_profile(profile: &Profile) -> Result<Ready, TargetError> 
     let adapter = source.start().await.map_err(TargetError::Start)?;
     let abilities = adapter.abilities().clone();
     adapter.end().await;
+    if !abilities.transports.contains(&transport) {
+        let names: Vec<&str> = abilities.transports.iter().map(|transport| transport.name()).collect();
+        return Err(TargetError::NoTransport {
+            profile: profile.file().display().to_string(),
+            why: format!(
+                "the client does not connect over {transport}, but over {}",
+                names.join(", ")
+            ),
+        });
+    }
+    let mut supports = profile.supports.clone();
+    supports.imply(
+        "websocket",
+        abilities.transports.iter().any(|transport| transport.is_websocket()),
+    );
     let mut not_offered = BTreeMap::new();
     for version in Version::ALL {
         if !abilities.versions.contains(&version) {
@@ -119,13 +142,13 @@ pub(super) async fn of_profile(profile: &Profile) -> Result<Ready, TargetError> 
             name: profile.name.clone(),
             version: abilities.version.map(|version| format!("{} {version}", abilities.name)),
             address: process.command.join(" "),
-            transport: Transport::Mqtt,
+            transport,
             argument: Some(profile.file().display().to_string()),
             options: Vec::new(),
             snapshots: profile.snapshots,
         },
-        supports: profile.supports.clone(),
-        known: profile.known.clone(),
+        supports,
+        known: known_over(profile, transport),
         broker_version,
         not_offered,
         states_versions: true,
@@ -135,9 +158,15 @@ pub(super) async fn of_profile(profile: &Profile) -> Result<Ready, TargetError> 
     let settings = Settings {
         patience: profile.response_timeout.unwrap_or(defaults.patience),
         settle: profile.settle,
+        front: front(transport)?,
         ..defaults
     };
     Ok(Ready { target, settings })
+}
+
+/// What clients connect to over this transport.
+pub(super) fn front(transport: Transport) -> Result<Front, TargetError> {
+    Front::over(transport).map_err(|error| TargetError::Start(StartError::Folder(error)))
 }
 
 /// The program of a command, without its folder.

@@ -39,7 +39,7 @@ pub(super) async fn ready(
     let argument = file.display().to_string();
     let mut profile = Profile::read(file)?;
     if profile.client.is_some() {
-        return super::clients::of_profile(&profile).await;
+        return super::clients::of_profile(&profile, transport.unwrap_or_default()).await;
     }
     if let Some(transport) = transport {
         profile
@@ -101,7 +101,7 @@ pub(super) async fn ready(
         launcher,
         supports: profile.supports.clone(),
         setups: setups_of(&profile)?,
-        known: known_over(&profile),
+        known: known_over(&profile, profile.transports.chosen()),
         broker_version: version,
         not_offered,
         states_versions: profile.versions.is_some(),
@@ -115,8 +115,7 @@ pub(super) async fn ready(
 }
 
 /// The deviations that show over the transport of the run.
-fn known_over(profile: &Profile) -> Vec<Arc<Known>> {
-    let transport = profile.transports.chosen();
+pub(super) fn known_over(profile: &Profile, transport: Transport) -> Vec<Arc<Known>> {
     let shows = |known: &&Arc<Known>| known.shows_over(transport);
     profile.known.iter().filter(shows).cloned().collect()
 }

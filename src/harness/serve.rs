@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::adapter::{Abilities, COMMANDS, Command, Message, Request};
-use crate::play::{Namespaces, Player, Seen, Settings};
+use crate::play::{Front, Namespaces, Player, Seen, Settings};
 use crate::scenario::Case;
 use crate::statements::Version;
 use crate::suite::{CaseResult, Judge, Rigour, Target, TargetInfo, Verdict};
@@ -26,7 +26,7 @@ pub struct ByHand {
 }
 
 impl ByHand {
-    /// A server at an open listener. `response_timeout` is how long the client may take for what it does by itself, such as an
+    /// A server at an open listener, which speaks what `front` says. `response_timeout` is how long the client may take for what it does by itself, such as an
     /// acknowledgement; what its application causes has no time limit. `onlooker` gets everything that happens. Must be
     /// called inside a tokio runtime.
     ///
@@ -34,6 +34,7 @@ impl ByHand {
     /// The listener has no address.
     pub fn new(
         listener: TcpListener,
+        front: Front,
         response_timeout: Option<Duration>,
         onlooker: mpsc::UnboundedSender<Seen>,
     ) -> std::io::Result<ByHand> {
@@ -42,6 +43,7 @@ impl ByHand {
         let settings = Settings {
             patience: response_timeout.unwrap_or(defaults.patience),
             by_hand: true,
+            front: front.clone(),
             listener: Some(Arc::new(listener)),
             onlooker: Some(onlooker.clone()),
             ..defaults
@@ -50,8 +52,8 @@ impl ByHand {
             info: TargetInfo {
                 name: "by hand".to_owned(),
                 version: None,
-                address: format!("mqtt://{address}"),
-                transport: Transport::Mqtt,
+                address: format!("{}://{address}", front.transport()),
+                transport: front.transport(),
                 argument: None,
                 options: Vec::new(),
                 snapshots: Kept::All,
@@ -127,6 +129,8 @@ async fn prompt(
         versions: Version::ALL.to_vec(),
         commands: COMMANDS.map(str::to_owned).to_vec(),
         leaves: true,
+        subscribes: false,
+        transports: Transport::ALL.into_iter().filter(|t| *t != Transport::Unix).collect(),
     });
     // Whoever gave the commands may have gone: then there are no more.
     let _ = outbox.send(ready.line());

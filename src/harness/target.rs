@@ -19,6 +19,7 @@ use crate::transport::Transport;
 use crate::transport::tls::TlsOptions;
 use crate::wire::{ConnAck, Packet, Side, decode_bytes};
 
+use super::clients;
 use super::own::Own;
 use super::{Home, Running, TargetError, Warning, profile, reference_as, reference_client, through_proxy};
 
@@ -234,10 +235,16 @@ impl Target {
         }
         let mut ready = match &self.source {
             Source::Reference => self.of_reference()?,
-            Source::ReferenceClient(disobey) => Ready {
-                target: reference_client(disobey.clone()),
-                settings: Settings::default(),
-            },
+            Source::ReferenceClient(disobey) => {
+                let transport = self.transport.unwrap_or_default();
+                let mut target = reference_client(disobey.clone());
+                target.info.transport = transport;
+                let settings = Settings {
+                    front: clients::front(transport)?,
+                    ..Settings::default()
+                };
+                Ready { target, settings }
+            }
             Source::At(text) => self.of_address(text, &mut warn).await?,
             Source::Profile(file) => profile::ready(file, self.transport, &self.tls, &*self.lookup, &mut warn).await?,
             Source::Own(launcher) => self.of_own(launcher).await?,

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use mqttspec::adapter::{Abilities, COMMANDS, Command, Message, Request};
 use mqttspec::client::{self, Disobey, Free, Freedom};
-use mqttspec::harness::{check_adapter, free_client, reference_client};
+use mqttspec::harness::{self, Ready, check_adapter, free_client, reference_client};
 use mqttspec::play::{Player, Settings, Stage};
 use mqttspec::scenario::{Case, Files};
 use mqttspec::statements::Version;
 use mqttspec::suite::{self, CaseResult, RunOptions, RunResult, Target, Verdict};
 use mqttspec::sut::{Adapter, AdapterSource, BoxFuture, Clients, Process, StartError, live_groups};
+use mqttspec::transport::Transport;
 use mqttspec::wire::{Packet, Side, encode_bytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -198,10 +199,9 @@ impl AdapterSource for Dull {
         tokio::spawn(async move {
             let ready = Message::Ready(Abilities {
                 name: "dull".to_owned(),
-                version: None,
                 versions: Version::ALL.to_vec(),
                 commands: COMMANDS.map(str::to_owned).to_vec(),
-                leaves: false,
+                ..Abilities::default()
             });
             let _ = outbox.send(ready.line());
             let mut connection = None;
@@ -318,6 +318,61 @@ fn an_adapter_that_misbehaves_gets_a_verdict_and_leaves_nothing() {
     assert_eq!(live_groups(), 0);
 }
 
+/// Whether a process runs that was started with this argument.
+#[cfg(target_os = "linux")]
+fn runs_with(argument: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").expect("it is there").flatten();
+    processes
+        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
+        .any(|line| line.split(|byte| *byte == 0).any(|word| word == argument.as_bytes()))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_an_adapter_forks_ends_with_it() {
+    let one: Vec<Arc<Case>> = cases()
+        .into_iter()
+        .filter(|case| case.id == "clients/connect/basic@v5")
+        .collect();
+    // No other process sleeps for so long.
+    let seconds = format!("1000.{}", std::process::id());
+    let text = format!("sleep {seconds} & {READY}; read -r line; exit 3");
+    let result = runtime().block_on(play(&one, &script(&text), Duration::from_secs(2)));
+    assert_eq!(result.cases[0].verdict, Verdict::Crash);
+    assert!(!runs_with(&seconds));
+    let text = format!("sleep {seconds} & {READY}; while read -r line; do :; done");
+    let result = runtime().block_on(play(&one, &script(&text), Duration::from_secs(2)));
+    assert_eq!(result.cases[0].verdict, Verdict::Fail);
+    assert!(!runs_with(&seconds));
+}
+
+#[test]
+fn an_adapter_that_hangs_leaves_the_other_cases_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_mqttspec");
+    let ready = Message::Ready(Abilities {
+        name: "hangs".to_owned(),
+        versions: Version::ALL.to_vec(),
+        commands: COMMANDS.map(str::to_owned).to_vec(),
+        ..Abilities::default()
+    });
+    // The first process hangs; every other one is a good client.
+    let text = format!(
+        "if mkdir {}/first 2>/dev/null; then echo '{}'; exec sleep 1000; fi; exec {program} client",
+        folder.path().display(),
+        ready.line()
+    );
+    let some: Vec<Arc<Case>> = cases()
+        .into_iter()
+        .filter(|case| case.id.starts_with("clients/connect/") || case.id.starts_with("clients/qos1/"))
+        .collect();
+    let result = runtime().block_on(play(&some, &script(&text), Duration::from_secs(5)));
+    let others = unlike(&result, &[Verdict::Pass]);
+    assert_eq!(others.len(), 1, "{}", others.join("\n"));
+    assert!(others[0].contains("the application did not answer"), "{}", others[0]);
+    assert_eq!(live_groups(), 0);
+}
+
 #[test]
 fn a_profile_with_an_adapter_is_a_target() {
     let folder = tempfile::tempdir().unwrap();
@@ -355,6 +410,32 @@ fn a_profile_with_an_adapter_is_a_target() {
 }
 
 #[test]
+fn clients_are_served_over_tls_and_websocket() {
+    let some: Vec<Arc<Case>> = cases()
+        .into_iter()
+        .filter(|case| {
+            ["clients/connect/", "clients/qos1/", "clients/resume/"]
+                .iter()
+                .any(|folder| case.id.starts_with(folder))
+        })
+        .collect();
+    for transport in [Transport::Mqtts, Transport::Ws, Transport::Wss] {
+        let result = runtime().block_on(async {
+            let described = harness::Target::reference_client(Disobey::default()).transport(Some(transport));
+            let Ready { target, settings } = described.ready(|_| {}).await.expect("it can be made");
+            let settings = Settings {
+                patience: Duration::from_secs(5),
+                ..settings
+            };
+            play_by(&Player::new(settings, 1), &some, &target).await
+        });
+        assert_eq!(result.target.transport, transport);
+        let others = unlike(&result, &[Verdict::Pass]);
+        assert!(others.is_empty(), "{transport}: {}", others.join("\n"));
+    }
+}
+
+#[test]
 fn an_adapter_is_tried_against_the_contract() {
     let report = |command: Vec<String>| {
         runtime()
@@ -368,6 +449,7 @@ fn an_adapter_is_tried_against_the_contract() {
         [
             &format!("ok    ready: mqttspec-client ({})", env!("CARGO_PKG_VERSION")),
             "ok    versions: v3.1, v3.1.1, v5",
+            "ok    transports: mqtt, mqtts, ws, wss",
             "ok    `connect`",
             "ok    `publish`",
             "ok    `subscribe` (refused without a connection: it is not connected)",
@@ -385,12 +467,12 @@ fn an_adapter_is_tried_against_the_contract() {
     let deaf = report(deaf);
     assert!(!deaf.is_good);
     assert!(
-        deaf.lines[2].starts_with("wrong a line that is no message: \"hm\""),
+        deaf.lines[3].starts_with("wrong a line that is no message: \"hm\""),
         "{:#?}",
         deaf.lines
     );
     assert!(
-        deaf.lines[3].starts_with("wrong `connect` was not answered within 2 s"),
+        deaf.lines[4].starts_with("wrong `connect` was not answered within 2 s"),
         "{:#?}",
         deaf.lines
     );

@@ -12,8 +12,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("source", &[]),
     ("statements", &[]),
     ("wire", &["statements"]),
-    ("adapter", &["wire"]),
     ("transport", &[]),
+    ("adapter", &["wire", "transport"]),
     ("secret", &["wire"]),
     ("transcript", &["wire", "secret"]),
     ("conversation", &["wire", "transport", "transcript"]),
@@ -32,7 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("reference", &["statements", "wire", "transport"]),
-    ("client", &["statements", "wire", "adapter"]),
+    ("client", &["statements", "wire", "transport", "adapter"]),
     ("scenario", &["source", "statements", "wire"]),
     (
         "sut",

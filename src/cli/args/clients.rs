@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::values::timeout;
 use crate::statements::Version;
+use crate::transport::Transport;
 use crate::wire::Side;
 
 /// The side under test.
@@ -60,6 +61,9 @@ pub struct ServeArgs {
     /// Address that the client connects to
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
     pub listen: SocketAddr,
+    /// Transport to use: mqtt, mqtts, ws or wss
+    #[arg(long, value_name = "NAME", default_value = "mqtt")]
+    pub transport: Transport,
     /// The case, if the scenario has several: the name of its row
     #[arg(long, value_name = "NAME")]
     pub case: Option<String>,

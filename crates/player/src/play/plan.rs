@@ -102,11 +102,7 @@ mod tests {
             text,
         });
         let scenario = load(&source, "a").unwrap_or_else(|errors| panic!("{}", render_all(&errors, false)));
-        let endpoint = Endpoint {
-            host: "127.0.0.1".to_owned(),
-            port: 1,
-            version: Version::V3_1_1,
-        };
+        let endpoint = Endpoint::tcp("127.0.0.1", 1, Version::V3_1_1);
         let plan = plan(
             &scenario.cases[0],
             Which::Case,

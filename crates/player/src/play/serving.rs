@@ -5,18 +5,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use super::driver::Driver;
+use super::front::{Front, Opened, PATH};
 use super::matcher::{Input, Matcher};
 use super::plan::plan;
 use super::{Advice, PlayEnd, Settings};
 use crate::adapter::{Command, Endpoint, Message, PLAN};
 use crate::conversation::{Dialogue, Line, Listener as _};
-use crate::scenario::{Case, StepKind, Verb, Which, every};
+use crate::scenario::{Case, Step, StepKind, Verb, Which, every};
 use crate::sut::{Adapter, Said};
-use crate::transcript::{Application, Author, ClientName, Event, Happened, StepId, Stop, Transcript, What};
-use crate::transport::Link;
+use crate::transcript::{Application, Author, ClientName, End, Event, Happened, StepId, Stop, Transcript, What};
+use crate::transport::{Link, Transport};
 use crate::wire::{Packet, Side};
 
 /// How long a listener that cannot accept waits before it tries again.
@@ -26,6 +28,9 @@ const AGAIN: Duration = Duration::from_millis(10);
 pub(super) struct Serving {
     adapter: Adapter,
     listener: Arc<TcpListener>,
+    front: Front,
+    /// Connections on their way to MQTT.
+    opening: JoinSet<Opened>,
     endpoint: Endpoint,
     client: ClientName,
     /// The matcher's number of each command, by the number of the request.
@@ -39,7 +44,7 @@ pub(super) struct Serving {
 
 /// What happens at the client under test, beside what arrives on its connections.
 pub(super) enum Served {
-    Connected(TcpStream),
+    Connected(Opened),
     Said(Said),
 }
 
@@ -54,6 +59,7 @@ pub async fn serve_exchange(
 ) -> (Transcript, PlayEnd, Vec<Advice>, Option<Adapter>) {
     let settings = &Arc::new(Settings {
         may_leave: adapter.abilities().leaves,
+        subscribes: adapter.abilities().subscribes && !is_told_to_subscribe(case, which),
         ..Settings::clone(settings)
     });
     let mut matcher = Matcher::new(case, which, Side::Server, namespace, settings);
@@ -78,6 +84,13 @@ pub async fn serve_exchange(
     (transcript, end, advice, adapter)
 }
 
+/// Whether the application is told to subscribe in an exchange.
+fn is_told_to_subscribe(case: &Case, which: Which) -> bool {
+    let subscribes = |step: &Step| matches!(&step.what, StepKind::Does { what, .. } if what.verb == Verb::Subscribe);
+    let by_setup = case.script.clients.iter().any(|client| client.subscribe.is_some());
+    by_setup || every(case.script.exchange(which)).any(subscribes)
+}
+
 impl Serving {
     /// The listener of the settings, or one on a free port of 127.0.0.1, for the client of `case`.
     ///
@@ -90,7 +103,11 @@ impl Serving {
         namespace: &str,
         settings: &Settings,
     ) -> Result<Serving, (Stop, Adapter)> {
-        if let Some(why) = cannot_play(&adapter, case) {
+        let front = match case.needs("websocket") {
+            true => settings.front.with_websocket(),
+            false => settings.front.clone(),
+        };
+        if let Some(why) = cannot_play(&adapter, case, front.transport()) {
             return Err((Stop::Skipped(why), adapter));
         }
         let listened = match &settings.listener {
@@ -106,9 +123,10 @@ impl Serving {
             return Err((Stop::Error("the case has no client".to_owned()), adapter));
         };
         let endpoint = Endpoint {
-            host: address.ip().to_string(),
-            port: address.port(),
-            version: case.version,
+            transport: front.transport(),
+            path: if front.transport().is_websocket() { PATH } else { "" }.to_owned(),
+            ca: front.ca().map(|file| file.display().to_string()),
+            ..Endpoint::tcp(address.ip().to_string(), address.port(), case.version)
         };
         let mut adapter = adapter;
         if adapter.abilities().commands.iter().any(|command| command == PLAN) {
@@ -124,6 +142,8 @@ impl Serving {
         Ok(Serving {
             adapter,
             listener,
+            front,
+            opening: JoinSet::new(),
             endpoint,
             client: Arc::clone(&client.name),
             calls: BTreeMap::new(),
@@ -142,10 +162,18 @@ impl Serving {
             tokio::select! {
                 biased;
                 accepted = serving.listener.accept() => match accepted {
-                    Ok((stream, _)) => return Served::Connected(stream),
+                    Ok((stream, _)) => {
+                        // What is small goes out at once. If that cannot be set, it goes out later.
+                        let _ = stream.set_nodelay(true);
+                        if serving.front.transport() == Transport::Mqtt {
+                            return Served::Connected(Opened::Link(Box::new(Link::tcp(stream)), None));
+                        }
+                        serving.opening.spawn(serving.front.clone().open(stream));
+                    }
                     // Out of descriptors, or a client that was gone at once.
                     Err(_) => tokio::time::sleep(AGAIN).await,
                 },
+                Some(Ok(opened)) = serving.opening.join_next() => return Served::Connected(opened),
                 said = serving.adapter.next(), if !serving.is_gone && !is_deaf => {
                     serving.is_gone = matches!(said, Said::Ended(_));
                     return Served::Said(said);
@@ -188,10 +216,13 @@ async fn tell_plan(adapter: &mut Adapter, plan: Command, settings: &Settings) ->
 }
 
 /// Why a case is skipped with this adapter.
-fn cannot_play(adapter: &Adapter, case: &Case) -> Option<String> {
+fn cannot_play(adapter: &Adapter, case: &Case, transport: Transport) -> Option<String> {
     let abilities = adapter.abilities();
     if !abilities.versions.contains(&case.version) {
         return Some(format!("the client does not speak {}", case.version));
+    }
+    if !abilities.transports.contains(&transport) {
+        return Some(format!("the client does not connect over {transport}"));
     }
     let told = case.script.exchanges().flat_map(|steps| every(steps));
     let mut verbs = told.filter_map(|step| match &step.what {
@@ -210,7 +241,7 @@ impl Driver<'_> {
         let Some(serving) = &mut self.serving else { return };
         let client = Arc::clone(&serving.client);
         let said = match served {
-            Served::Connected(stream) => return self.connected(client, stream),
+            Served::Connected(opened) => return self.connected(client, opened),
             Served::Said(said) => said,
         };
         let answer = |serving: &Serving, id: u32| serving.calls.get(&id).copied();
@@ -243,16 +274,9 @@ impl Driver<'_> {
             }
         };
         self.packets += 1;
-        let at = self.now();
-        self.pending.push_back(Input::Event(Event {
-            at,
-            client,
-            connection: 0,
-            step: None,
-            author: Author::Peer,
-            what: What::Application(what),
-        }));
+        self.happens(client, 0, Author::Peer, What::Application(what));
         if self.packets > self.packets_max() {
+            let at = self.now();
             self.pending.push_back(Input::Local(at, Happened::Flood));
             self.deaf = true;
             self.lines
@@ -262,23 +286,42 @@ impl Driver<'_> {
         }
     }
 
-    /// A client under test has opened a connection.
-    fn connected(&mut self, client: ClientName, stream: TcpStream) {
-        // What is small goes out at once. If that cannot be set, it goes out later.
-        let _ = stream.set_nodelay(true);
+    /// A client under test has opened a connection, or has tried to.
+    fn connected(&mut self, client: ClientName, opened: Opened) {
+        if let Opened::Failed(why) = opened {
+            let said = Application::Said(format!("no connection: {why}"));
+            return self.happens(client, 0, Author::Peer, What::Application(said));
+        }
         self.opened += 1;
         let number = self.opened;
-        let line = Line::over(Link::tcp(stream), Arc::clone(&client), number, self.sender.clone());
-        self.dialogues.insert(number, Dialogue::new(self.version));
-        self.left.extend(self.lines.insert(Arc::clone(&client), line));
+        self.happens(Arc::clone(&client), number, Author::Peer, What::Open);
+        match opened {
+            Opened::Link(link, upgrade) => {
+                let line = Line::over(*link, Arc::clone(&client), number, self.sender.clone());
+                self.dialogues.insert(number, Dialogue::new(self.version));
+                self.left.extend(self.lines.insert(Arc::clone(&client), line));
+                if let Some(upgrade) = upgrade {
+                    self.happens(client, number, Author::Peer, What::WebSocket(upgrade));
+                }
+            }
+            Opened::Refused(upgrade) => {
+                self.happens(Arc::clone(&client), number, Author::Peer, What::WebSocket(upgrade));
+                self.happens(client, number, Author::Script, What::End(End::Fin));
+            }
+            Opened::Failed(_) => {}
+        }
+    }
+
+    /// Something happens now.
+    fn happens(&mut self, client: ClientName, connection: u32, author: Author, what: What) {
         let at = self.now();
         self.pending.push_back(Input::Event(Event {
             at,
             client,
-            connection: number,
+            connection,
             step: None,
-            author: Author::Peer,
-            what: What::Open,
+            author,
+            what,
         }));
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::scenario::{EnhancedAuth, Login};
 use crate::sut::Dialer;
 
-use super::{Diary, Seen};
+use super::{Diary, Front, Seen};
 
 /// How cases are played against this target.
 #[derive(Debug, Clone)]
@@ -33,7 +33,11 @@ pub struct Settings {
     pub by_hand: bool,
     /// The client under test may disconnect by itself when the steps are done.
     pub may_leave: bool,
-    /// Where clients under test connect to; `None` for a free port of 127.0.0.1 in each exchange.
+    /// The client under test subscribes without having been told to, and no step waits for that.
+    pub subscribes: bool,
+    /// What clients under test connect over.
+    pub front: Front,
+    /// Where they connect to; `None` for a free port of 127.0.0.1 in each exchange.
     pub listener: Option<Arc<TcpListener>>,
     /// Who is shown the exchanges while they are played.
     pub onlooker: Option<mpsc::UnboundedSender<Seen>>,
@@ -52,6 +56,8 @@ impl Default for Settings {
             diary: None,
             by_hand: false,
             may_leave: false,
+            subscribes: false,
+            front: Front::default(),
             listener: None,
             onlooker: None,
         }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::CONTRACT;
 use super::json::{given, needed, number};
+use crate::transport::Transport;
 use crate::wire::Version;
 
 /// One line of an adapter.
@@ -22,7 +23,7 @@ pub enum Message {
 }
 
 /// What an adapter says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Abilities {
     /// The library.
     pub name: String,
@@ -34,6 +35,25 @@ pub struct Abilities {
     pub commands: Vec<String>,
     /// The client disconnects by itself when it has done what its application told it.
     pub leaves: bool,
+    /// The client subscribes by itself when it is connected, unless its application is to subscribe.
+    pub subscribes: bool,
+    /// What it connects over; unless it says so, plain TCP alone.
+    pub transports: Vec<Transport>,
+}
+
+impl Default for Abilities {
+    /// A library that can do nothing, over plain TCP.
+    fn default() -> Abilities {
+        Abilities {
+            name: String::new(),
+            version: None,
+            versions: Vec::new(),
+            commands: Vec::new(),
+            leaves: false,
+            subscribes: false,
+            transports: vec![Transport::Mqtt],
+        }
+    }
 }
 
 /// A line that the contract does not permit: why.
@@ -53,6 +73,8 @@ impl Message {
                 "versions": abilities.versions.iter().map(|v| v.name()).collect::<Vec<_>>(),
                 "commands": abilities.commands,
                 "leaves": abilities.leaves,
+                "subscribes": abilities.subscribes,
+                "transports": abilities.transports.iter().map(|t| t.name()).collect::<Vec<_>>(),
             }),
             Message::Taken(id) => json!({ "id": id }),
             Message::Refused(id, text) => json!({ "id": id, "refused": text }),
@@ -128,6 +150,12 @@ fn abilities(object: &Value) -> Result<Abilities, Nonsense> {
         versions,
         commands: needed(object, "commands", texts)?,
         leaves: given(object, "leaves", Value::as_bool)?.unwrap_or(false),
+        subscribes: given(object, "subscribes", Value::as_bool)?.unwrap_or(false),
+        transports: given(object, "transports", |value| {
+            let items = value.as_array()?.iter();
+            items.map(|item| item.as_str()?.parse().ok()).collect()
+        })?
+        .unwrap_or_else(|| vec![Transport::Mqtt]),
     })
 }
 
@@ -143,6 +171,8 @@ mod tests {
             versions: vec![Version::V3_1_1, Version::V5],
             commands: vec!["connect".to_owned()],
             leaves: true,
+            subscribes: true,
+            transports: vec![Transport::Mqtt, Transport::Wss],
         };
         let messages = [
             Message::Ready(ready),

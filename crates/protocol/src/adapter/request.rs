@@ -1,9 +1,12 @@
 //! What an adapter is told.
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 use super::Nonsense;
 use super::json::{binary, given, needed, number, properties, read_properties, string, text};
+use crate::transport::Transport;
 use crate::wire::{
     Auth, Connect, Disconnect, Packet, Payload, Publish, Subscribe, Subscription, Unsubscribe, Version, Will,
 };
@@ -51,6 +54,35 @@ pub struct Endpoint {
     pub host: String,
     pub port: u16,
     pub version: Version,
+    pub transport: Transport,
+    /// The path of the WebSocket; empty without one.
+    pub path: String,
+    /// Over TLS, the file (PEM) with the certificate of the authority that the client has to trust.
+    pub ca: Option<String>,
+}
+
+impl Endpoint {
+    /// Where MQTT is spoken over plain TCP.
+    pub fn tcp(host: impl Into<String>, port: u16, version: Version) -> Endpoint {
+        Endpoint {
+            host: host.into(),
+            port,
+            version,
+            transport: Transport::Mqtt,
+            path: String::new(),
+            ca: None,
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    /// Such as `127.0.0.1:1883`, or `ws://127.0.0.1:8083/mqtt` if it is not plain TCP.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.transport != Transport::Mqtt {
+            write!(f, "{}://", self.transport)?;
+        }
+        write!(f, "{}:{}{}", self.host, self.port, self.path)
+    }
 }
 
 impl Command {
@@ -106,18 +138,30 @@ impl Request {
 /// The members of a command, the word for it among them.
 fn members(command: &Command) -> Value {
     let mut object = match command {
-        Command::Connect(endpoint, connect) => json!({
-            "host": endpoint.host,
-            "port": endpoint.port,
-            "version": endpoint.version.name(),
-            "client_id": text(&connect.client_id),
-            "clean": connect.clean_start,
-            "keep_alive": connect.keep_alive,
-            "username": connect.username.as_ref().map(text),
-            "password": connect.password.as_ref().map(hex::encode),
-            "will": connect.will.as_ref().map(will),
-            "properties": properties(&connect.properties),
-        }),
+        Command::Connect(endpoint, connect) => {
+            let mut object = json!({
+                "host": endpoint.host,
+                "port": endpoint.port,
+                "version": endpoint.version.name(),
+                "client_id": text(&connect.client_id),
+                "clean": connect.clean_start,
+                "keep_alive": connect.keep_alive,
+                "username": connect.username.as_ref().map(text),
+                "password": connect.password.as_ref().map(hex::encode),
+                "will": connect.will.as_ref().map(will),
+                "properties": properties(&connect.properties),
+            });
+            if endpoint.transport != Transport::Mqtt {
+                object["transport"] = json!(endpoint.transport.name());
+            }
+            if !endpoint.path.is_empty() {
+                object["path"] = json!(endpoint.path);
+            }
+            if let Some(ca) = &endpoint.ca {
+                object["ca"] = json!(ca);
+            }
+            object
+        }
         Command::Publish(publish) => json!({
             "topic": text(&publish.topic),
             "payload": hex::encode(payload(&publish.payload)),
@@ -179,6 +223,9 @@ fn command(object: &Value) -> Result<Command, Nonsense> {
                 host: needed(object, "host", |value| value.as_str().map(str::to_owned))?,
                 port: needed(object, "port", number)?,
                 version,
+                transport: given(object, "transport", |value| value.as_str()?.parse().ok())?.unwrap_or_default(),
+                path: given(object, "path", |value| value.as_str().map(str::to_owned))?.unwrap_or_default(),
+                ca: given(object, "ca", |value| value.as_str().map(str::to_owned))?,
             };
             let mut connect = Connect::new(version, needed(object, "client_id", string)?);
             connect.clean_start = given(object, "clean", Value::as_bool)?.unwrap_or(true);
@@ -281,9 +328,20 @@ mod tests {
 
     fn endpoint() -> Endpoint {
         Endpoint {
-            host: "127.0.0.1".to_owned(),
-            port: 1883,
-            version: Version::V5,
+            transport: Transport::Wss,
+            path: "/mqtt".to_owned(),
+            ca: Some("/tmp/ca.pem".to_owned()),
+            ..Endpoint::tcp("127.0.0.1", 1883, Version::V5)
+        }
+    }
+
+    #[test]
+    fn over_plain_tcp_an_adapter_is_told_what_it_always_was() {
+        let endpoint = Endpoint::tcp("127.0.0.1", 1883, Version::V5);
+        let command = Command::Connect(endpoint, Box::new(full_connect()));
+        let line = Request { id: 1, command }.line();
+        for key in ["transport", "path", "ca"] {
+            assert!(!line.contains(&format!("\"{key}\"")), "{line}");
         }
     }
 

@@ -13,9 +13,7 @@ impl fmt::Display for Command {
             Command::Connect(endpoint, connect) => {
                 write!(
                     f,
-                    "connect to {}:{} with {}, client ID {}, ",
-                    endpoint.host,
-                    endpoint.port,
+                    "connect to {endpoint} with {}, client ID {}, ",
                     endpoint.version,
                     Shown(connect.client_id.as_bytes())
                 )?;
@@ -143,11 +141,7 @@ mod tests {
 
     #[test]
     fn each_command_is_a_sentence() {
-        let endpoint = Endpoint {
-            host: "127.0.0.1".to_owned(),
-            port: 1883,
-            version: Version::V5,
-        };
+        let endpoint = Endpoint::tcp("127.0.0.1", 1883, Version::V5);
         let mut connect = Connect::new(Version::V5, "me");
         connect.clean_start = false;
         connect.username = Some("someone".into());

@@ -124,6 +124,11 @@ impl Talk {
         self.push(connection, Author::Peer, What::WebSocket(event))
     }
 
+    /// The client's side of WebSocket.
+    pub fn client_websocket(self, connection: u32, event: WebSocket) -> Talk {
+        self.push(connection, Author::Script, What::WebSocket(event))
+    }
+
     pub fn gap(self, connection: u32) -> Talk {
         self.push(connection, Author::Peer, What::Gap(0))
     }

@@ -163,6 +163,11 @@ duties! {
             "§3.14.2.1/sent-by",
         ],
     ];
+
+    // WebSocket.
+    BINARY_FRAMES = ids![v3_1_1: "MQTT-6.0.0-1", v5: "MQTT-6.0.0-1"];
+    PACKETS_OVER_FRAMES = ids![v3_1_1: "MQTT-6.0.0-2", v5: "MQTT-6.0.0-2"];
+    OFFER_MQTT = ids![v3_1_1: "MQTT-6.0.0-3", v5: "MQTT-6.0.0-3"];
 }
 
 /// Every statement that the reference client can break, in the order of the versions.

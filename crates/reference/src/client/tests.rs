@@ -67,11 +67,7 @@ impl Talk {
     }
 
     fn connect(&mut self, connack: ConnAck) -> Vec<Packet> {
-        let endpoint = Endpoint {
-            host: "h".to_owned(),
-            port: 1,
-            version: self.version,
-        };
+        let endpoint = Endpoint::tcp("h", 1, self.version);
         let mut connect = Connect::new(self.version, "me");
         connect.clean_start = false;
         self.told(Command::Connect(endpoint, Box::new(connect)));

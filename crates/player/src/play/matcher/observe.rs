@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::statements::Version;
 use crate::transcript::{Author, End, Event, Happened, Local, Stop, What};
-use crate::wire::{Ack, ConnAck, Packet, PacketType, Publish, Side};
+use crate::wire::{Ack, ConnAck, Packet, PacketType, Publish, Side, SubAck, Subscription};
 
 use super::client::{Arrived, Client, Incoming, is_fence_message};
 use super::connection::Connection;
@@ -280,6 +280,15 @@ impl Matcher {
                     (false, true) => Use::Optional,
                     (false, false) => Use::Step,
                 }
+            }
+            Packet::Subscribe(subscribe) if !of_broker && self.settings.subscribes => {
+                let granted = SubAck {
+                    packet_id: subscribe.packet_id,
+                    reason_codes: subscribe.subscriptions.iter().map(Subscription::qos).collect(),
+                    ..SubAck::default()
+                };
+                self.answer(index, &Packet::SubAck(granted), Author::Auto);
+                Use::Absorbed
             }
             // A client may ping at any time, and a step may ask for it (3.1.1, 3.12; 5.0, 3.12).
             Packet::PingReq if !of_broker => {

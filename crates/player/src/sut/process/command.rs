@@ -16,6 +16,7 @@ use crate::sut::adapter::{Adapter, AdapterSource};
 use crate::sut::launch::BoxFuture;
 use crate::sut::profile::{CommandLine, HowToDisconnect, Process};
 use crate::sut::template::Words;
+use crate::transport::Transport;
 
 /// How much of what a program prints is passed on, in bytes.
 const PRINTED: usize = 2_000;
@@ -64,6 +65,8 @@ impl CommandClients {
             versions: line.speaks.keys().copied().collect(),
             commands: commands.into_iter().map(str::to_owned).collect(),
             leaves: line.leaves,
+            subscribes: line.subscribes(&process.command),
+            transports: vec![Transport::Mqtt],
         };
         let here = here.to_owned();
         let shared = Shared {

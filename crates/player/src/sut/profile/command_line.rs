@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::adapter::{Command, Planned};
 use crate::statements::Version;
-use crate::wire::{Connect, Payload, Properties, Publish, Subscribe, Text};
+use crate::wire::{Connect, Payload, Properties, Publish, Subscribe, Subscription, Text};
 
 /// The names under `options` in a profile: each has arguments that are added if a case asks for it.
 pub(super) const OPTIONS: [&str; 12] = [
@@ -103,6 +103,12 @@ impl CommandLine {
         }
         let filled = template.iter().map(|part| fill(part, &made.values));
         Ok(filled.chain(made.added.iter().cloned()).collect())
+    }
+
+    /// Whether every process subscribes.
+    pub fn subscribes(&self, template: &[String]) -> bool {
+        let in_template = |word: &str| template.iter().any(|part| has(part, word));
+        in_template("filter") || in_template("url_filter") || self.options.contains_key("filter")
     }
 
     /// What is written to the standard input for a message.
@@ -248,9 +254,15 @@ impl Made<'_> {
             _ => None,
         });
         let in_template = self.uses("filter") || self.uses("url_filter");
-        let subscribes = in_template || self.line.options.contains_key("filter");
+        let subscribes = self.line.subscribes(self.template);
         match (all.next(), all.next()) {
-            (None, _) if subscribes => Err("it subscribes as soon as it is connected".to_owned()),
+            (None, _) if subscribes => {
+                let unused = Subscribe {
+                    subscriptions: vec![Subscription::new("unused", 0)],
+                    ..Subscribe::default()
+                };
+                self.subscribe(&unused, in_template)
+            }
             (None, _) => Ok(()),
             (Some(_), _) if !subscribes => Err("it does not subscribe".to_owned()),
             (Some(_), Some(_)) => Err("a process subscribes once".to_owned()),
@@ -365,7 +377,7 @@ fn fill(text: &str, values: &[(&'static str, String)]) -> String {
 mod tests {
     use super::*;
     use crate::adapter::Endpoint;
-    use crate::wire::{Disconnect, PropertyValue, Subscription, Will, property::id};
+    use crate::wire::{Disconnect, PropertyValue, Will, property::id};
 
     fn words_of(text: &str) -> Vec<String> {
         text.split(' ').map(str::to_owned).collect()
@@ -394,11 +406,7 @@ mod tests {
     }
 
     fn connect(change: impl FnOnce(&mut Connect)) -> Planned {
-        let endpoint = Endpoint {
-            host: "127.0.0.1".to_owned(),
-            port: 1883,
-            version: Version::V5,
-        };
+        let endpoint = Endpoint::tcp("127.0.0.1", 1883, Version::V5);
         let mut connect = Connect::new(Version::V5, "me");
         change(&mut connect);
         at_once(Command::Connect(endpoint, Box::new(connect)))
@@ -540,9 +548,10 @@ mod tests {
             made(&subscriber, &[connect(|_| {}), subscribe([1, 2])]).unwrap_err(),
             "all its filters have the same options"
         );
+        // One that subscribes in any case does so where no message comes.
         assert_eq!(
-            made(&subscriber, &[connect(|_| {})]).unwrap_err(),
-            "it subscribes as soon as it is connected"
+            made(&subscriber, &[connect(|_| {})]).unwrap(),
+            "sub -k 60 -q 0 -t unused"
         );
     }
 }

@@ -120,7 +120,7 @@ impl Supports {
     }
 
     /// States a feature that follows from something else in the profile, unless that is said already.
-    pub(super) fn imply(&mut self, name: &'static str, has: bool) {
+    pub fn imply(&mut self, name: &'static str, has: bool) {
         if has {
             self.said.entry(name).or_insert(1);
         }

@@ -8,6 +8,7 @@ mod exchange;
 mod limits;
 mod start;
 mod time;
+mod websocket;
 
 use super::history::Moment;
 use super::rule::RuleInfo;
@@ -15,9 +16,16 @@ use crate::wire::Packet;
 
 /// Every rule about the client, by topic.
 pub fn all() -> impl Iterator<Item = &'static RuleInfo> {
-    [start::RULES, exchange::RULES, limits::RULES, time::RULES, auth::RULES]
-        .into_iter()
-        .flatten()
+    [
+        start::RULES,
+        exchange::RULES,
+        limits::RULES,
+        time::RULES,
+        auth::RULES,
+        websocket::RULES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The packet, if the event is one from the client that could be read.

@@ -14,6 +14,10 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::Stream;
 
 pub use certificates::Certificates;
 pub use rustls::ServerConfig as TlsServer;
@@ -139,6 +143,15 @@ fn certificates_in(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError
     } else {
         Ok(found)
     }
+}
+
+/// Has a client that has connected go through with TLS.
+///
+/// # Errors
+/// It does not: it trusts another authority, or speaks no TLS.
+pub async fn accept(server: &Arc<TlsServer>, tcp: TcpStream) -> std::io::Result<Stream> {
+    let accepted = TlsAcceptor::from(Arc::clone(server)).accept(tcp).await?;
+    Ok(Stream::Tls(Box::new(accepted.into())))
 }
 
 /// The configuration of a server with the certificates made here. With `asks`, only clients with a certificate of
