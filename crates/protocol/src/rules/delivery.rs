@@ -225,6 +225,20 @@ mod tests {
     }
 
     #[test]
+    fn an_identifier_is_free_in_the_session_after_a_clean_one() {
+        // The clean session ended with its connection, so the second one begins a session, whatever its CONNECT asks for.
+        for version in Version::ALL {
+            let t = talk(version)
+                .from(1, message("t", 1, 1, "a"))
+                .broker_closes(1)
+                .resumed(2, "c", false)
+                .subscribed(2, "t", 1)
+                .from(2, message("t", 1, 1, "b"));
+            assert!(t.breaches().is_empty(), "{:?}", t.findings());
+        }
+    }
+
+    #[test]
     fn a_repeat_that_crossed_its_puback_does_not_hold_the_identifier() {
         for version in [Version::V3_1, Version::V3_1_1] {
             let t = talk(version)

@@ -382,13 +382,14 @@ impl History {
             return;
         }
         let version = conn.version.unwrap_or(self.version);
-        // 3.1 does not say in the CONNACK whether there is a session.
-        let resumed = match version {
-            Version::V3_1 => !connect.clean_start,
-            _ => connack.session_present,
-        };
         let key = self.assign(number, key, connack);
         let client = self.clients.entry(key).or_default();
+        // 3.1 does not say in the CONNACK whether there is a session. One that was clean ended with its connection (section 3.1).
+        let ended = |before: &SessionTerms| before.version != Version::V5 && before.clean;
+        let resumed = match version {
+            Version::V3_1 => !connect.clean_start && !client.session.as_ref().is_some_and(ended),
+            _ => connack.session_present,
+        };
         let earlier = client.newest.replace(number);
         client.session = Some(SessionTerms {
             version,
