@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::LazyLock;
 
+use super::combined::Combined;
 use super::duty::{DUTIES, Duty};
 use super::sabotage::{Act, acts};
 use super::tolerance;
@@ -22,6 +23,8 @@ pub struct Disobey {
     acts: Vec<&'static Act>,
     /// Seam 3.
     duties: BTreeSet<Duty>,
+    /// Wrong decisions where features meet.
+    combined: BTreeSet<Combined>,
 }
 
 /// At which seam a statement is broken.
@@ -62,12 +65,14 @@ pub enum ParseDisobeyError {
     /// The message of the catalogue.
     #[error("{0}")]
     NoStatement(String),
+    #[error("no fault is called `{0}`; `combined:` is followed by one of {names}", names = combined_names())]
+    NoCombined(String),
     #[error("no fault breaks {0}: no exchange with the broker would show it, or the broker has nothing to break")]
     NotPossible(String),
 }
 
 impl Disobey {
-    /// Reads one token.
+    /// Reads one token. `combined:NAME` is a fault that shows only in a combination ([`Combined`]).
     ///
     /// # Errors
     /// If the statement is not in the catalogue, or cannot be broken in that way.
@@ -137,6 +142,11 @@ impl Disobey {
         !self.duties.contains(&duty)
     }
 
+    /// Whether the broker takes this wrong decision.
+    pub fn has(&self, fault: Combined) -> bool {
+        self.combined.contains(&fault)
+    }
+
     /// Whether a client's violation of this statement is let through.
     pub fn lets_through(&self, statement: StatementId) -> bool {
         !self.tolerated.is_empty() && tolerance::covers(&self.tolerated, statement)
@@ -146,6 +156,9 @@ impl Disobey {
     /// break it. `None`: a [`Proxy`](super::Proxy) in front of any broker can do all of it.
     pub fn needs_the_core(&self) -> Option<&str> {
         let token = self.tokens.iter().find(|token| {
+            if token.starts_with(COMBINED) {
+                return true;
+            }
             let (id, variant) = split_variant(token);
             let is_meant = |d: &&Disobedience| d.statement.to_string() == id && d.variant == variant;
             let statement = catalogue().resolve(id).map(|s| s.id);
@@ -161,6 +174,12 @@ impl Disobey {
     }
 
     fn add(&mut self, token: &str) -> Result<(), ParseDisobeyError> {
+        if let Some(name) = token.strip_prefix(COMBINED) {
+            let fault = Combined::named(name).ok_or_else(|| ParseDisobeyError::NoCombined(name.to_owned()))?;
+            self.combined.insert(fault);
+            self.tokens.push(token.to_owned());
+            return Ok(());
+        }
         let (id, variant) = split_variant(token);
         let statement = catalogue().resolve(id).map_err(ParseDisobeyError::NoStatement)?.id;
         let is_named = |id: &str| split_variant(id) == (statement.id, variant);
@@ -202,6 +221,14 @@ pub const UNBREAKABLE: &[(Version, &str, &str)] = &[
 ];
 const NOT_CHECKED: &str = "a receiver may look into payloads, and the reference broker does not";
 const READ_AS_ABSENT: &str = "a field that is missing here is decoded as one that was never announced";
+
+/// What a token of a combined fault begins with.
+const COMBINED: &str = "combined:";
+
+fn combined_names() -> String {
+    let names: Vec<&str> = Combined::ALL.iter().map(|fault| fault.name()).collect();
+    names.join(", ")
+}
 
 /// `MQTT-1/b` is `MQTT-1` and `b`. Our own ids hold a slash too, but never a single letter behind it.
 fn split_variant(token: &str) -> (&str, Option<char>) {
@@ -258,6 +285,17 @@ mod tests {
                 has_reason(statement.id)
             );
         }
+    }
+
+    #[test]
+    fn a_combined_fault_is_named_by_a_token() {
+        for fault in Combined::ALL {
+            let disobey = Disobey::parse(&format!("combined:{}", fault.name())).expect("a combined fault");
+            assert!(disobey.has(*fault) && !disobey.is_empty());
+            assert!(disobey.needs_the_core().is_some());
+        }
+        let error = Disobey::parse("combined:nothing").expect_err("no such fault");
+        assert!(error.to_string().contains("takeover-drops-queue"), "{error}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! faults; `freedom` has the other choices that the standards leave to it ([`Free`]); `proxy` applies both in front of any
 //! other broker, as far as they change only packets and bytes.
 
+mod combined;
 mod config;
 pub mod core;
 mod disobey;
@@ -26,9 +27,12 @@ mod topic;
 #[cfg(test)]
 mod walk;
 
+pub use combined::Combined;
 pub use config::{AuthMethod, Config, Limits, Listen, User};
 pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam, UNBREAKABLE};
+pub use engine::{Engine, Output};
 pub use freedom::{Free, ParseFreeError, packs, random_set};
 pub use places::{SourceLine, honoured_at};
 pub use proxy::Proxy;
+pub use sabotage::Outgoing;
 pub use server::{Server, run};

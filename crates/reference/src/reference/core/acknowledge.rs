@@ -4,6 +4,7 @@ use super::offence::Fault;
 use super::reason::{self, is_failure};
 use super::state::Record;
 use super::{Broker, Cause, ConnectionId};
+use crate::reference::combined::Combined;
 use crate::reference::duty::Duty;
 use crate::reference::freedom::Choice;
 use crate::wire::{Ack, Packet, Text, Version};
@@ -67,7 +68,9 @@ impl Broker {
         let open = (self.state.sessions.get(&client)).and_then(|s| s.received.get(&packet_id).cloned());
         let is_open = open.is_some();
         let sender = client.clone();
-        if is_open && self.must(Duty::FreeQos2Id) {
+        let is_here = self.connections[&id].open.contains(&packet_id);
+        let keeps = !is_here && self.wrong(Combined::ResumeKeepsReceived);
+        if is_open && self.must(Duty::FreeQos2Id) && !keeps {
             self.record(Record::Forget { client, packet_id });
         }
         // This is the first of the two methods in figure 4.3: the message was kept until now.
@@ -139,6 +142,13 @@ impl Broker {
         let refused = is_failure(reason_code)
             .then(|| session?.in_flight.iter().find(|m| m.packet_id == packet_id).cloned())
             .flatten();
+        if refused.is_some()
+            && self.wrong(Combined::RefusalUsesWindow)
+            && let Some(id) = session.and_then(|s| s.connection)
+            && let Some(connection) = self.connections.get_mut(&id)
+        {
+            connection.receive_maximum = connection.receive_maximum.saturating_sub(1);
+        }
         let keeps = refused.is_some() && !self.must(Duty::RefusedIsAcknowledged);
         if !keeps && self.must(Duty::AcknowledgedIsDone) {
             self.record(Record::Finish {

@@ -6,6 +6,7 @@ use super::reason::{self, v3};
 use super::session::NEVER;
 use super::state::Record;
 use super::{Broker, Cause, ConnectionId, Effect, Received, encoded_len};
+use crate::reference::combined::Combined;
 use crate::reference::duty::Duty;
 use crate::reference::freedom::Choice;
 use crate::statements::StatementId;
@@ -321,7 +322,7 @@ impl Broker {
     }
 
     pub(super) fn accept(&mut self, id: ConnectionId, version: Version, client: Text, connect: Connect) {
-        self.take_session_over(&client);
+        let took_over = self.take_session_over(&client);
         let expiry = self.granted_expiry(version, &connect);
         // v3.1.1:MQTT-3.1.2-4, v5:MQTT-3.1.2-5.
         let goes_on = if connect.clean_start {
@@ -332,13 +333,16 @@ impl Broker {
         let resumed = goes_on && self.state.sessions.contains_key(&client);
         if resumed {
             // A new connection within the Will Delay cancels the will (v5:MQTT-3.1.3-9).
-            if self.must(Duty::CancelDelayedWill) {
+            let keeps_will = took_over && self.wrong(Combined::TakeoverKeepsDelayedWill);
+            if self.must(Duty::CancelDelayedWill) && !keeps_will {
                 self.set_pending_will(&client, None);
             }
         } else {
             // v3.1.1:MQTT-3.1.2-6, v5:MQTT-3.1.2-4, v5:MQTT-3.1.2-6.
+            let kept = self.kept_over_clean_start(&client);
             self.end_session(&client);
             self.record(Record::Begin { client: client.clone() });
+            kept.into_iter().for_each(|record| self.record(record));
         }
         self.record(Record::Expire {
             client: client.clone(),
@@ -354,6 +358,7 @@ impl Broker {
                 connection.keep_alive = seconds(keep_alive);
             }
         }
+        self.apply_older_limits(id, &client, resumed);
         if !self.must(Duty::KeepMaximumPacketSize)
             && let Some(connection) = self.connections.get_mut(&id)
         {
@@ -365,14 +370,15 @@ impl Broker {
                 message.sent = false;
             }
         }
+        self.disturb_resumed(&client, resumed);
         self.greet(id, version, &connect, resumed, expiry);
         if self.connections[&id].phase == Phase::Connected {
             self.resume(&client);
         }
     }
 
-    /// v3.1.1:MQTT-3.1.4-2, v5:MQTT-3.1.4-3: an older connection with this client id ends.
-    fn take_session_over(&mut self, client: &Text) {
+    /// v3.1.1:MQTT-3.1.4-2, v5:MQTT-3.1.4-3: an older connection with this client id ends. `false` if there is none.
+    fn take_session_over(&mut self, client: &Text) -> bool {
         if let Some(old) = self.state.sessions.get(client).and_then(|s| s.connection) {
             let fault = Fault {
                 statements: Vec::new(),
@@ -380,7 +386,10 @@ impl Broker {
                 text: "another connection uses this client id".to_owned(),
             };
             self.end(old, Cause::TakenOver, Some(&fault));
+            self.disturb_taken_over(client);
+            return true;
         }
+        false
     }
 
     /// The Session Expiry Interval in force. In 3.x it follows from Clean Session (3.1.1, section 3.1.2.4).

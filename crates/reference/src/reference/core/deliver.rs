@@ -9,13 +9,14 @@ use super::reason;
 use super::session::{Delivery, IdOrder, InFlight, Session};
 use super::state::Record;
 use super::{Broker, ConnectionId};
+use crate::reference::combined::Combined;
 use crate::reference::duty::Duty;
 use crate::reference::freedom::Choice;
 use crate::wire::{Ack, Packet, Properties, Publish, Text, Version};
 
 impl Broker {
     /// Delivers a message to a session (v3.1.1:MQTT-4.5.0-1, v5:MQTT-4.5.0-1).
-    pub(super) fn deliver(&mut self, client: &Text, delivery: Delivery) {
+    pub(super) fn deliver(&mut self, client: &Text, mut delivery: Delivery) {
         let Some(session) = self.state.sessions.get(client) else {
             return;
         };
@@ -33,6 +34,14 @@ impl Broker {
             }
             if self.config.free.value(Choice::Qos0Queued).is_none() {
                 return;
+            }
+        }
+        if connection.is_none() {
+            if delivery.qos == 2 && !session.queue.is_empty() && self.wrong(Combined::QueueLowersQos) {
+                delivery.qos = 1;
+            }
+            if self.wrong(Combined::QueueForgetsSubscriptionIds) {
+                delivery.subscription_ids.clear();
             }
         }
         // v3.1.1:MQTT-3.1.2-5.
@@ -53,7 +62,10 @@ impl Broker {
         let Some((id, session)) = self.connected_session(client) else {
             return;
         };
-        let released = session.released.clone();
+        let mut released = session.released.clone();
+        if !session.in_flight.is_empty() && self.wrong(Combined::ResumeForgetsReleased) {
+            released.clear();
+        }
         let version = self.connections[&id].version;
         if self.free(Choice::ResumePublishFirst, version) && self.must(Duty::RepeatOnResume) {
             self.pump(client);
@@ -84,6 +96,9 @@ impl Broker {
             if session.open_exchanges() >= limit && self.must(Duty::KeepReceiveMaximum) {
                 return;
             }
+            if self.is_blocked(id, session) && session.in_flight.iter().all(|m| m.sent) {
+                return;
+            }
             if let Some(message) = session.in_flight.iter().find(|m| !m.sent).cloned() {
                 self.repeat(id, client, &message);
             } else if let Some(delivery) = session.queue.front().cloned() {
@@ -91,7 +106,8 @@ impl Broker {
                     self.send_kept(id, client, &delivery);
                     continue;
                 }
-                let Some(packet_id) = session.free_packet_id(self.id_order()) else {
+                let free = || session.free_packet_id(self.id_order());
+                let Some(packet_id) = self.careless_id(session).or_else(free) else {
                     return;
                 };
                 self.send_first(id, client, delivery, packet_id);
@@ -165,7 +181,9 @@ impl Broker {
 
     /// v3.1.1:MQTT-3.3.1-1, v5:MQTT-3.3.1-1: DUP 1 and the identifier of the first sending.
     pub(super) fn repeat(&mut self, id: ConnectionId, client: &Text, message: &InFlight) {
-        let packet = self.publish_packet(id, &message.delivery, Some(message.packet_id), true);
+        // What was read from the store has no time at which it was sent.
+        let is_repeat = !message.sent_at.is_zero() || !self.wrong(Combined::RestartForgetsSending);
+        let packet = self.publish_packet(id, &message.delivery, Some(message.packet_id), is_repeat);
         let sent_before = |m: &&mut InFlight| m.packet_id == message.packet_id;
         if let Some(session) = self.state.sessions.get_mut(client)
             && let Some(message) = session.in_flight.iter_mut().find(sent_before)
@@ -212,7 +230,13 @@ impl Broker {
         self.send(id, packet);
     }
 
-    fn publish_packet(&self, id: ConnectionId, delivery: &Delivery, packet_id: Option<u16>, repeat: bool) -> Packet {
+    pub(super) fn publish_packet(
+        &self,
+        id: ConnectionId,
+        delivery: &Delivery,
+        packet_id: Option<u16>,
+        repeat: bool,
+    ) -> Packet {
         let message = &delivery.message;
         let properties = match self.connections[&id].version {
             Version::V5 => delivered_properties(message, &delivery.subscription_ids, self.now),

@@ -9,6 +9,7 @@ use super::reason;
 use super::session::PendingWill;
 use super::state::Record;
 use super::{Broker, Cause, ConnectionId, Effect};
+use crate::reference::combined::Combined;
 use crate::reference::duty::Duty;
 use crate::reference::freedom::Choice;
 use crate::wire::property::id;
@@ -114,7 +115,7 @@ impl Broker {
     }
 
     /// Publishes the will, now or after its delay.
-    fn leave_will(&mut self, client: &Text, will: Will) {
+    fn leave_will(&mut self, client: &Text, mut will: Will) {
         let delay = will.properties.number(id::WILL_DELAY_INTERVAL).unwrap_or(0);
         // Section 3.1.2.5 of both: a server that shuts down may publish wills when it has started again.
         let waits = self.stopping && self.config.free.value(Choice::WillsAfterRestart).is_some();
@@ -125,6 +126,7 @@ impl Broker {
         if delay == 0 || !self.must(Duty::WaitForWillDelay) {
             return self.publish_will(client, will);
         }
+        will.retain &= !self.wrong(Combined::DelayedWillIsNotRetained);
         let due = self.now + Duration::from_secs(delay.into()) + self.lateness(Choice::WillDelayLate);
         self.set_pending_will(client, Some(PendingWill { will, due }));
     }

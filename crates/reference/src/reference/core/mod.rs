@@ -8,6 +8,7 @@
 
 mod acknowledge;
 mod authenticate;
+mod combined;
 mod connect;
 mod connection;
 mod deliver;
@@ -27,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::combined::Combined;
 use super::config::Config;
 use super::duty::Duty;
 use super::freedom::Choice;
@@ -96,6 +98,9 @@ pub struct Broker {
     stopping: bool,
     /// The identifiers that each client has used for QoS 2, if a PUBREL for another may end its connection.
     used: BTreeSet<(Text, u16)>,
+    /// Empty, unless a fault makes the limits of a client's CONNECT outlive its connection: Receive Maximum and Maximum Packet
+    /// Size.
+    kept_limits: BTreeMap<Text, (u16, Option<u32>)>,
     /// Empty, unless a fault makes aliases outlive their connection (v5:MQTT-3.3.2-7).
     kept_aliases: BTreeMap<(Text, u16), Text>,
 }
@@ -113,6 +118,7 @@ impl Broker {
             turn: 0,
             stopping: false,
             used: BTreeSet::new(),
+            kept_limits: BTreeMap::new(),
             kept_aliases: BTreeMap::new(),
         };
         broker.restore();
@@ -154,6 +160,10 @@ impl Broker {
 
     fn must(&self, duty: Duty) -> bool {
         self.config.disobey.obeys(duty)
+    }
+
+    fn wrong(&self, fault: Combined) -> bool {
+        self.config.disobey.has(fault)
     }
 
     /// Whether the broker deviates from its usual decision for clients of this version, as the standard permits.

@@ -9,6 +9,7 @@ use super::reason;
 use super::session::{Delivery, Held};
 use super::state::Record;
 use super::{Broker, Cause, ConnectionId};
+use crate::reference::combined::Combined;
 use crate::reference::duty::Duty;
 use crate::reference::freedom::Choice;
 use crate::reference::topic;
@@ -54,6 +55,10 @@ impl Broker {
     /// which is the second of the two methods that figure 4.3 allows.
     fn receive_once(&mut self, id: ConnectionId, topic: Text, publish: Publish, client: Text, packet_id: u16) {
         let is_open = |b: &Broker| {
+            let is_here = b.connections[&id].open.contains(&packet_id);
+            if !is_here && b.wrong(Combined::ResumeForgetsReceived) {
+                return false;
+            }
             b.state
                 .sessions
                 .get(&client)
@@ -251,7 +256,9 @@ impl Broker {
         if is_private && self.config.free.value(Choice::DollarTopicsPrivate).is_some() {
             return false;
         }
-        let message = Message::from_publish(publish, topic, publisher, self.now);
+        let by_alias = publish.topic.is_empty();
+        let mut message = Message::from_publish(publish, topic, publisher, self.now);
+        message.retain &= !(by_alias && self.wrong(Combined::AliasIsNotRetained));
         self.distribute(message)
     }
 
@@ -277,10 +284,14 @@ impl Broker {
         // Section 3.3.1.3 of both: a retained message of QoS 0 may be discarded at any time.
         let is_dropped = message.qos == 0 && self.config.free.value(Choice::RetainedQos0Dropped).is_some();
         let is_kept = !is_dropped && (!message.payload.is_empty() || !self.must(Duty::NeverRetainEmpty));
-        self.record(Record::Retain {
+        let record = Record::Retain {
             topic: message.topic.clone(),
             message: is_kept.then(|| message.clone()),
-        });
+        };
+        if !is_kept && self.wrong(Combined::RestartRestoresRetained) {
+            return self.state.apply(&record);
+        }
+        self.record(record);
     }
 
     /// The receivers of the message: one copy per session for its own subscriptions together, and one per share.
@@ -299,7 +310,7 @@ impl Broker {
                 // 3.1.1, section 3.3.5, and 5.0, section 3.3.4: a copy for each of them, each at its QoS.
                 let copies = own.iter().map(|held| self.delivery_for(message, &[held]));
                 deliveries.extend(copies.map(|copy| (client.clone(), copy)));
-            } else if !own.is_empty() {
+            } else if !own.is_empty() && (shared.is_empty() || !self.wrong(Combined::ShareHidesOwn)) {
                 deliveries.push((client.clone(), self.delivery_for(message, &own)));
             }
             for held in shared {

@@ -8,6 +8,7 @@ use super::reason::{self, v3};
 use super::session::{Delivery, Held};
 use super::state::Record;
 use super::{Broker, Cause, ConnectionId};
+use crate::reference::combined::Combined;
 use crate::reference::duty::Duty;
 use crate::reference::freedom::{Choice, granted_at_most};
 use crate::reference::topic;
@@ -130,6 +131,12 @@ impl Broker {
         if existed && !self.must(Duty::ReplaceSubscription) {
             return Outcome::Granted { held, retained: false };
         }
+        if existed && self.wrong(Combined::ResubscribeDropsQueue) {
+            let queued = self.state.sessions.get(client).map_or(0, |s| s.queue.len());
+            for _ in 0..queued {
+                self.record(Record::Drop { client: client.clone() });
+            }
+        }
         self.record(Record::Subscribe {
             client: client.clone(),
             held: held.clone(),
@@ -242,6 +249,22 @@ impl Broker {
             (self.state.sessions.get(client)).is_some_and(|s| s.subscriptions.iter().any(|h| h.filter == *filter));
         if !held {
             return reason::NO_SUBSCRIPTION_EXISTED;
+        }
+        if self.wrong(Combined::UnsubscribeEndsShare) {
+            let is_alike = |h: &&Held| h.shared.as_ref().is_some_and(|(_, plain)| plain == filter);
+            let shares = self
+                .state
+                .sessions
+                .get(client)
+                .into_iter()
+                .flat_map(|s| &s.subscriptions);
+            let shares: Vec<Text> = shares.filter(is_alike).map(|h| h.filter.clone()).collect();
+            for filter in shares {
+                self.record(Record::Unsubscribe {
+                    client: client.clone(),
+                    filter,
+                });
+            }
         }
         if self.must(Duty::StopAfterUnsubscribe) {
             self.record(Record::Unsubscribe {

@@ -34,6 +34,7 @@ impl Broker {
         if !self.must(Duty::KeepRetainedOverRestart) {
             self.state.retained.clear();
         }
+        self.disturb_restored();
         let keeps_sessions = self.must(Duty::KeepSessionsOverRestart);
         for (client, session) in self.state.sessions.clone() {
             if !session.is_persistent() || !keeps_sessions {

@@ -18,6 +18,7 @@ const NOT_HONOURING: &[&str] = &[
     "proxy/",
     "walk/",
     "tests",
+    "combined.rs",
     "duty.rs",
     "disobey.rs",
     "tolerance.rs",
