@@ -23,12 +23,13 @@
 //!
 //! They form a pipeline, and each knows only those before it, as `tests/it/layers.rs` checks:
 //! `source` → `statements` → `wire` → `transport` → `adapter` → `secret` → `transcript` → `conversation` → `rules` → `history` → `capture` →
-//! `reference` → `client` → `scenario` → `sut` → `play` → `suite` → `tap` → `replay` → `report` → `coverage` → `harness` → `cli`. Not each
+//! `reference` → `client` → `fuzzer` → `scenario` → `sut` → `play` → `suite` → `tap` → `replay` → `report` → `coverage` → `harness` → `cli`. Not each
 //! knows all of those: `source` and `transport` know none, and `reference` (the embedded broker) only `statements`, `wire` and
 //! `transport`. `docs/design.md` says what each is.
 //!
-//! They are in four packages, so that they build side by side: `mqttspec-protocol` up to `rules`, `mqttspec-reference` with
-//! `reference` and `client`, `mqttspec-player` from `scenario` to `suite`, and this one, which has all of them under one name.
+//! They are in five packages, so that they build side by side: `mqttspec-protocol` up to `history`, `mqttspec-reference` with
+//! `reference` and `client`, `mqttspec-fuzzer` with `fuzzer`, `mqttspec-player` from `scenario` to `suite`, and this one, which
+//! has all of them under one name.
 //!
 //! # Features
 //!
@@ -49,6 +50,8 @@ pub mod replay;
 pub mod report;
 pub mod tap;
 
+#[doc(inline)]
+pub use mqttspec_fuzzer::fuzzer;
 #[doc(inline)]
 pub use mqttspec_player::{play, scenario, suite, sut};
 #[doc(inline)]

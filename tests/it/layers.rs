@@ -33,6 +33,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("reference", &["statements", "wire", "transport"]),
     ("client", &["statements", "wire", "transport", "adapter"]),
+    (
+        "fuzzer",
+        &["statements", "wire", "transcript", "rules", "history", "reference"],
+    ),
     ("scenario", &["source", "statements", "wire"]),
     (
         "sut",
@@ -240,9 +244,10 @@ fn roots_used(code: &str, depth: usize) -> BTreeSet<String> {
 }
 
 /// The sources of the packages that the program consists of.
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     "crates/protocol/src",
     "crates/reference/src",
+    "crates/fuzzer/src",
     "crates/player/src",
     "src",
 ];

@@ -1,0 +1,47 @@
+//! What a transcript shows of the broker.
+
+use super::ledger;
+use crate::history;
+use crate::rules::{self, Outcome};
+use crate::statements::StatementId;
+use crate::transcript::Transcript;
+use crate::wire::Side;
+
+/// A violation by the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The name of the rule or invariant.
+    pub rule: &'static str,
+    pub statement: StatementId,
+    /// The event that shows it.
+    pub event: usize,
+    /// One sentence for a person.
+    pub text: String,
+}
+
+impl Verdict {
+    /// Whether both are the same violation, perhaps shown by different events.
+    pub fn is_like(&self, other: &Verdict) -> bool {
+        self.rule == other.rule && self.statement == other.statement
+    }
+}
+
+/// Every violation by the broker, in the order of the events that show them. What is open is none.
+pub fn judge(transcript: &Transcript) -> Vec<Verdict> {
+    let of_rules = rules::check(transcript).into_iter();
+    let of_history = history::check(transcript).into_iter().map(|f| f.as_rule());
+    let certain = of_rules
+        .chain(of_history)
+        .filter(|f| f.by == Side::Server && f.outcome == Outcome::Breach);
+    let mut found: Vec<Verdict> = certain
+        .map(|f| Verdict {
+            rule: f.rule,
+            statement: f.statement,
+            event: f.event,
+            text: f.text,
+        })
+        .collect();
+    found.extend(ledger::check(transcript));
+    found.sort_by_key(|v| v.event);
+    found
+}

@@ -1,0 +1,455 @@
+//! The bookkeeping: publications, sessions with their subscriptions and deliveries, connections, restarts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::transcript::{Event, Transcript, What};
+use crate::wire::filter::{Match, matches, shared};
+use crate::wire::property::id;
+use crate::wire::{ConnAck, Connect, Packet, Publish, Side, SubAck, Subscribe, Text, Version};
+
+/// The Session Expiry Interval that means never.
+pub const NEVER: u32 = u32::MAX;
+
+/// When something happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct When {
+    pub event: usize,
+    pub at: Duration,
+}
+
+/// A message that a client published.
+#[derive(Debug)]
+pub struct Publication {
+    pub topic: Text,
+    pub payload: Bytes,
+    pub qos: u8,
+    pub retain: bool,
+    pub expiry: Option<u32>,
+    pub connection: u32,
+    pub client: Text,
+    pub sent: When,
+    /// PUBACK or PUBREC that takes the message over.
+    pub taken: Option<When>,
+    /// It was sent again, or the broker's answer leaves open what becomes of it.
+    pub unsure: bool,
+}
+
+/// A session of a client id, from the CONNACK that began it.
+#[derive(Debug)]
+pub struct Session {
+    pub client: Text,
+    pub subscriptions: Vec<Subscription>,
+    pub got: Vec<Got>,
+    /// A connection of it had a Maximum Packet Size.
+    pub limited: bool,
+    /// Its connections, in order.
+    pub connections: Vec<u32>,
+    /// The last PINGRESP.
+    pub heard: Option<When>,
+}
+
+/// A filter that a session has asked for; a repeated SUBSCRIBE changes the same entry.
+#[derive(Debug)]
+pub struct Subscription {
+    pub filter: Text,
+    pub is_shared: bool,
+    pub granted: Option<When>,
+    /// The lowest and highest QoS that was ever granted.
+    pub qos: (u8, u8),
+    /// No Local and Retain As Published: whether each SUBSCRIBE had it, and whether any had.
+    pub no_local: (bool, bool),
+    pub as_published: (bool, bool),
+    /// UNSUBSCRIBE.
+    pub gone: Option<When>,
+}
+
+/// A delivery.
+#[derive(Debug)]
+pub struct Got {
+    pub when: When,
+    pub connection: u32,
+    pub payload: Bytes,
+    pub topic: Text,
+    pub qos: u8,
+    pub dup: bool,
+    pub retain: bool,
+    pub expiry: Option<u32>,
+}
+
+#[derive(Debug)]
+pub struct Connection {
+    pub client: Text,
+    pub version: Version,
+    pub clean: bool,
+    /// The Session Expiry Interval in force, in seconds; at 3.x 0 or [`NEVER`].
+    pub expiry: u32,
+    pub will: Option<Will>,
+    pub asked: When,
+    pub accepted: Option<When>,
+    pub present: bool,
+    /// DISCONNECT of the client, with its reason code.
+    pub goodbye: Option<u8>,
+    /// The client ended it, before the broker did.
+    pub left: Option<When>,
+    pub ended: Option<When>,
+    /// The connection of the same client id that was open when this one asked, or came before.
+    pub before: Option<u32>,
+    pub superseded: bool,
+    /// It has a Maximum Packet Size.
+    limited: bool,
+}
+
+#[derive(Debug)]
+pub struct Will {
+    pub topic: Text,
+    pub payload: Bytes,
+    pub qos: u8,
+    pub retain: bool,
+    pub delay: u32,
+    pub expiry: Option<u32>,
+}
+
+/// Everything that the transcript shows.
+#[derive(Debug, Default)]
+pub struct Book {
+    pub publications: Vec<Publication>,
+    pub sessions: Vec<Session>,
+    pub connections: BTreeMap<u32, Connection>,
+    pub restarts: Vec<When>,
+    by_payload: HashMap<Bytes, usize>,
+    /// The session of each connection, and the newest connection of each client id.
+    session_of: BTreeMap<u32, usize>,
+    newest: HashMap<Text, u32>,
+    /// What an identifier on a connection means: a publication, and filters of a SUBSCRIBE.
+    published: BTreeMap<(u32, u16), usize>,
+    subscribing: BTreeMap<(u32, u16), Vec<Text>>,
+}
+
+impl Book {
+    pub fn read(transcript: &Transcript) -> Book {
+        let mut book = Book::default();
+        for (number, event) in transcript.events.iter().enumerate() {
+            let when = When {
+                event: number,
+                at: event.at,
+            };
+            book.take(event, event.side(transcript.scripted), when);
+        }
+        book
+    }
+
+    pub fn publication(&self, payload: &Bytes) -> Option<&Publication> {
+        self.by_payload.get(payload).map(|at| &self.publications[*at])
+    }
+
+    /// The version of a session's newest connection.
+    pub fn version(&self, session: &Session) -> Version {
+        let newest = session.connections.last().and_then(|n| self.connections.get(n));
+        newest.map_or(Version::V5, |c| c.version)
+    }
+
+    /// Whether all sendings of a publication belong to one session of its publisher.
+    fn is_one_session(&self, old: u32, new: u32) -> bool {
+        let v3_1 = self.connections.get(&new).is_some_and(|c| c.version == Version::V3_1);
+        !v3_1 && self.session_of.get(&old) == self.session_of.get(&new)
+    }
+
+    fn take(&mut self, event: &Event, side: Side, when: When) {
+        let number = event.connection;
+        match &event.what {
+            What::Lifecycle(_) => self.restarts.push(when),
+            What::End(_) => self.ends(number, side, when),
+            What::Packet { decoded, topic, .. } => {
+                let Some(packet) = &decoded.packet else { return };
+                match side {
+                    Side::Client => self.sent(number, packet, topic.as_ref(), when),
+                    Side::Server => self.came(number, packet, topic.as_ref(), when),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn ends(&mut self, number: u32, side: Side, when: When) {
+        if let Some(connection) = self.connections.get_mut(&number) {
+            if connection.ended.is_none() && side == Side::Client {
+                connection.left = Some(when);
+            }
+            connection.ended.get_or_insert(when);
+        }
+    }
+
+    fn sent(&mut self, number: u32, packet: &Packet, topic: Option<&Text>, when: When) {
+        match packet {
+            Packet::Connect(connect) => self.connects(number, connect, when),
+            Packet::Publish(p) => self.publishes(number, p, topic.unwrap_or(&p.topic), when),
+            Packet::Subscribe(p) => self.subscribes(number, p),
+            Packet::Unsubscribe(p) => {
+                if let Some(session) = self.session_mut(number) {
+                    let gone = session
+                        .subscriptions
+                        .iter_mut()
+                        .filter(|s| p.filters.contains(&s.filter));
+                    gone.for_each(|s| s.gone = Some(when));
+                }
+            }
+            Packet::Disconnect(p) => {
+                if let Some(connection) = self.connections.get_mut(&number) {
+                    connection.goodbye = Some(p.reason_code);
+                    if connection.expiry > 0 {
+                        let asked = p.properties.number(id::SESSION_EXPIRY_INTERVAL);
+                        connection.expiry = asked.unwrap_or(connection.expiry);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn connects(&mut self, number: u32, connect: &Connect, when: When) {
+        let level = connect.protocol_level;
+        let Some(version) = Version::ALL.into_iter().find(|v| v.protocol_level() == level) else {
+            return;
+        };
+        let before = self.newest.insert(connect.client_id.clone(), number);
+        if let Some(before) = before.and_then(|n| self.connections.get_mut(&n)) {
+            before.superseded |= before.ended.is_none();
+        }
+        let will = connect.will.as_ref().map(|w| Will {
+            topic: w.topic.clone(),
+            payload: w.payload.clone(),
+            qos: w.qos,
+            retain: w.retain,
+            delay: w.properties.number(id::WILL_DELAY_INTERVAL).unwrap_or(0),
+            expiry: w.properties.number(id::MESSAGE_EXPIRY_INTERVAL),
+        });
+        let expiry = match version {
+            Version::V5 => connect.properties.number(id::SESSION_EXPIRY_INTERVAL).unwrap_or(0),
+            _ if connect.clean_start => 0,
+            _ => NEVER,
+        };
+        let limited = connect.properties.number(id::MAXIMUM_PACKET_SIZE).is_some();
+        self.connections.insert(
+            number,
+            Connection {
+                client: connect.client_id.clone(),
+                version,
+                clean: connect.clean_start,
+                expiry,
+                will,
+                asked: when,
+                accepted: None,
+                present: false,
+                goodbye: None,
+                left: None,
+                ended: None,
+                before,
+                superseded: false,
+                limited,
+            },
+        );
+    }
+
+    fn accepted(&mut self, number: u32, ack: &ConnAck, when: When) {
+        let Some(connection) = self.connections.get_mut(&number).filter(|_| ack.reason_code == 0) else {
+            return;
+        };
+        connection.accepted = Some(when);
+        connection.present = ack.session_present;
+        if let Some(expiry) = ack.properties.number(id::SESSION_EXPIRY_INTERVAL) {
+            connection.expiry = expiry;
+        }
+        let (client, version, clean, before) = (
+            connection.client.clone(),
+            connection.version,
+            connection.clean,
+            connection.before,
+        );
+        let lasted = before
+            .and_then(|n| self.connections.get(&n))
+            .is_some_and(|c| c.expiry > 0);
+        let goes_on = if version == Version::V3_1 {
+            !clean && lasted
+        } else {
+            ack.session_present
+        };
+        // The connection before this one may not have been accepted.
+        let last = self
+            .sessions
+            .iter()
+            .rposition(|s| s.client == client)
+            .filter(|_| goes_on);
+        let at = last.unwrap_or_else(|| {
+            self.sessions.push(Session {
+                client,
+                subscriptions: Vec::new(),
+                got: Vec::new(),
+                limited: false,
+                connections: Vec::new(),
+                heard: None,
+            });
+            self.sessions.len() - 1
+        });
+        self.sessions[at].limited |= self.connections[&number].limited;
+        self.sessions[at].connections.push(number);
+        self.session_of.insert(number, at);
+    }
+
+    fn session_mut(&mut self, number: u32) -> Option<&mut Session> {
+        self.session_of.get(&number).map(|at| &mut self.sessions[*at])
+    }
+
+    fn publishes(&mut self, number: u32, p: &Publish, topic: &Text, when: When) {
+        let Some(payload) = p.payload.bytes().cloned() else {
+            return;
+        };
+        let Some(client) = self.connections.get(&number).map(|c| c.client.clone()) else {
+            return;
+        };
+        if let Some(at) = self.by_payload.get(&payload).copied().filter(|_| !payload.is_empty()) {
+            let known = self.publications[at].connection;
+            // Sent again in the same session, it is the same message (QoS 2) or may come again (QoS 1).
+            self.publications[at].unsure |= p.qos != 2 || !self.is_one_session(known, number);
+            if let Some(id) = p.packet_id {
+                self.published.insert((number, id), at);
+            }
+            return;
+        }
+        let at = self.publications.len();
+        self.publications.push(Publication {
+            topic: topic.clone(),
+            payload: payload.clone(),
+            qos: p.qos,
+            retain: p.retain,
+            expiry: p.properties.number(id::MESSAGE_EXPIRY_INTERVAL),
+            connection: number,
+            client,
+            sent: when,
+            taken: None,
+            unsure: p.dup,
+        });
+        if !payload.is_empty() {
+            self.by_payload.insert(payload, at);
+        }
+        if let Some(id) = p.packet_id {
+            self.published.insert((number, id), at);
+        }
+    }
+
+    fn subscribes(&mut self, number: u32, p: &Subscribe) {
+        let filters = p.subscriptions.iter().map(|s| s.filter.clone()).collect();
+        self.subscribing.insert((number, p.packet_id), filters);
+        let v5 = self.connections.get(&number).is_some_and(|c| c.version == Version::V5);
+        let Some(session) = self.session_mut(number) else {
+            return;
+        };
+        for wanted in &p.subscriptions {
+            let (no_local, as_published) = (wanted.no_local(), wanted.retain_as_published());
+            match session.subscriptions.iter_mut().find(|s| s.filter == wanted.filter) {
+                Some(held) => {
+                    held.no_local = (held.no_local.0 && no_local, held.no_local.1 || no_local);
+                    held.as_published = (held.as_published.0 && as_published, held.as_published.1 || as_published);
+                    if held.gone.take().is_some() {
+                        held.granted = None;
+                    }
+                }
+                None => session.subscriptions.push(Subscription {
+                    filter: wanted.filter.clone(),
+                    is_shared: v5 && shared(&wanted.filter).is_some(),
+                    granted: None,
+                    qos: (2, 0),
+                    no_local: (no_local, no_local),
+                    as_published: (as_published, as_published),
+                    gone: None,
+                }),
+            }
+        }
+    }
+
+    fn granted(&mut self, number: u32, p: &SubAck, when: When) {
+        let filters = self.subscribing.remove(&(number, p.packet_id)).unwrap_or_default();
+        let Some(session) = self.session_mut(number) else {
+            return;
+        };
+        for (filter, code) in filters.iter().zip(&p.reason_codes) {
+            let Some(held) = session.subscriptions.iter_mut().find(|s| s.filter == *filter) else {
+                continue;
+            };
+            let qos = if *code <= 2 { *code } else { 0 };
+            held.qos = (held.qos.0.min(qos), held.qos.1.max(qos));
+            if *code <= 2 && held.gone.is_none() {
+                held.granted.get_or_insert(when);
+            }
+        }
+    }
+
+    fn came(&mut self, number: u32, packet: &Packet, topic: Option<&Text>, when: When) {
+        match packet {
+            Packet::ConnAck(ack) => self.accepted(number, ack, when),
+            Packet::Publish(p) => {
+                let Some(payload) = p.payload.bytes().cloned() else {
+                    return;
+                };
+                let got = Got {
+                    when,
+                    connection: number,
+                    payload,
+                    topic: topic.unwrap_or(&p.topic).clone(),
+                    qos: p.qos,
+                    dup: p.dup,
+                    retain: p.retain,
+                    expiry: p.properties.number(id::MESSAGE_EXPIRY_INTERVAL),
+                };
+                if let Some(session) = self.session_mut(number) {
+                    session.got.push(got);
+                }
+            }
+            Packet::PubAck(a) | Packet::PubRec(a) => {
+                if let Some(at) = self.published.get(&(number, a.packet_id)) {
+                    let publication = &mut self.publications[*at];
+                    // 0x10 says that there is no subscriber.
+                    publication.unsure |= a.reason_code != 0;
+                    publication.taken.get_or_insert(when);
+                }
+            }
+            Packet::PubComp(a) => {
+                self.published.remove(&(number, a.packet_id));
+            }
+            Packet::SubAck(p) => self.granted(number, p, when),
+            Packet::PingResp => {
+                if let Some(session) = self.session_mut(number) {
+                    session.heard = Some(when);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Subscription {
+    pub fn matches(&self, topic: &Text) -> bool {
+        let plain = shared(&self.filter).filter(|_| self.is_shared);
+        matches(plain.as_ref().unwrap_or(&self.filter), topic) == Match::Yes
+    }
+}
+
+impl Session {
+    /// All subscriptions that it ever had for a topic.
+    pub fn matching<'a>(&'a self, topic: &'a Text) -> impl Iterator<Item = &'a Subscription> {
+        self.subscriptions.iter().filter(move |s| s.matches(topic))
+    }
+
+    /// The only subscription that it ever had for a topic, if it is not a shared one.
+    pub fn sole<'a>(&'a self, topic: &'a Text) -> Option<&'a Subscription> {
+        let mut matching = self.matching(topic);
+        let first = matching.next()?;
+        (matching.next().is_none() && !first.is_shared).then_some(first)
+    }
+
+    pub fn has(&self, payload: &Bytes) -> bool {
+        self.got.iter().any(|g| g.payload == *payload)
+    }
+}

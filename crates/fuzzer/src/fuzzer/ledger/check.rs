@@ -1,0 +1,359 @@
+//! What each promise of the standard says of the books.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::book::{Book, Connection, Got, NEVER, Publication, Session, When, Will};
+use crate::fuzzer::judge::Verdict;
+use crate::statements::{PerVersion, ids};
+use crate::wire::{Text, Version};
+
+const ADDED: PerVersion = ids![v3_1_1: "MQTT-4.5.0-1", v5: "MQTT-4.5.0-1"];
+const ONCE: PerVersion = ids![v3_1: "§4.1/qos-2-once", v3_1_1: "MQTT-4.3.3-2", v5: "MQTT-4.3.3-10"];
+const ORDERED: PerVersion = ids![v3_1_1: "MQTT-4.6.0-6", v5: "MQTT-4.6.0-5"];
+const RESUMED: PerVersion = ids![v3_1_1: "MQTT-3.1.2-4", v5: "MQTT-3.1.2-5"];
+const WILL: PerVersion = ids![v3_1: "§2.2/will-published", v3_1_1: "MQTT-3.1.2-8", v5: "MQTT-3.1.2-8"];
+const WILL_LATER: PerVersion = ids![v5: "MQTT-3.1.3-9"];
+const RETAINED: PerVersion = ids![v3_1_1: "MQTT-3.3.1-5", v5: "MQTT-3.3.1-5"];
+const REMOVED: PerVersion = ids![v3_1_1: "MQTT-3.3.1-10", v5: "MQTT-3.3.1-6"];
+const EXPIRED: PerVersion = ids![v5: "MQTT-3.3.2-5"];
+const REMAINING: PerVersion = ids![v5: "MQTT-3.3.2-6"];
+const NO_LOCAL: PerVersion = ids![v5: "MQTT-3.8.3-3"];
+const AS_PUBLISHED: PerVersion = ids![v5: "MQTT-3.3.1-13"];
+const GRANTED: PerVersion = ids![v3_1: "§3.8/granted-level", v3_1_1: "MQTT-3.8.4-6", v5: "MQTT-3.8.4-8"];
+
+/// How long a delivery may take. No version says so.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Parts of a second do not count in intervals, and a broker need not notice at once that one has passed.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// Every check.
+pub fn all(book: &Book) -> Vec<Verdict> {
+    let mut found = Vec::new();
+    for session in &book.sessions {
+        lost(book, session, &mut found);
+        delivered(book, session, &mut found);
+        repeated(book, session, &mut found);
+        reordered(book, session, &mut found);
+    }
+    for connection in book.connections.values() {
+        not_resumed(book, connection, &mut found);
+        will(book, connection, &mut found);
+    }
+    retained(book, &mut found);
+    found
+}
+
+fn verdict(rule: &'static str, duty: PerVersion, version: Version, event: usize, text: String) -> Option<Verdict> {
+    Some(Verdict {
+        rule,
+        statement: duty.first(version)?,
+        event,
+        text,
+    })
+}
+
+/// Whether a session must have received a message of at least QoS 1 that was there at `since`: a subscription grants it from before
+/// then to the end, and the session has been heard of for long enough after `due`.
+fn is_owed(session: &Session, topic: &Text, since: usize, due: Duration) -> bool {
+    let held = session.matching(topic).any(|s| {
+        let granted = s.granted.is_some_and(|when| when.event < since);
+        granted && s.gone.is_none() && !s.is_shared && s.qos.0 >= 1 && !s.no_local.1
+    });
+    let heard = session.heard.is_some_and(|when| when.at >= due + PATIENCE);
+    held && heard && !session.limited
+}
+
+fn lost(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
+    for publication in &book.publications {
+        let Some(taken) = publication.taken.filter(|_| !publication.unsure) else {
+            continue;
+        };
+        let expires = publication.expiry.is_some() || publication.payload.is_empty();
+        if publication.qos == 0 || expires || session.has(&publication.payload) {
+            continue;
+        }
+        if is_owed(session, &publication.topic, publication.sent.event, taken.at) {
+            let text = format!(
+                "the message of event {} was acknowledged, and has not reached a session whose subscription matches",
+                publication.sent.event
+            );
+            let shown = session.heard.map_or(taken.event, |when| when.event);
+            found.extend(verdict(
+                "kept-until-delivered",
+                ADDED,
+                book.version(session),
+                shown,
+                text,
+            ));
+        }
+    }
+}
+
+/// What each delivery shows by itself.
+fn delivered(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
+    for got in &session.got {
+        let Some(publication) = book.publication(&got.payload) else {
+            continue;
+        };
+        let version = book.connections.get(&got.connection).map_or(Version::V5, |c| c.version);
+        expired(book, got, publication, version, found);
+        if got.retain && !publication.retain || publication.unsure {
+            continue;
+        }
+        let mut matching = session.matching(&publication.topic).peekable();
+        if matching.peek().is_some()
+            && matching.all(|s| s.no_local.0 && !s.is_shared)
+            && publication.client == session.client
+        {
+            let text = format!("this message is the client's own (event {})", publication.sent.event);
+            found.extend(verdict(
+                "own-message-with-no-local",
+                NO_LOCAL,
+                version,
+                got.when.event,
+                text,
+            ));
+        }
+        let Some(held) = session.sole(&publication.topic) else {
+            continue;
+        };
+        let before = held.granted.is_some_and(|when| when.event < publication.sent.event);
+        if !before {
+            continue;
+        }
+        if publication.retain && held.as_published.0 && !got.retain {
+            let text = "this message was published with RETAIN 1, and the subscription keeps that".to_owned();
+            found.extend(verdict(
+                "retain-as-published",
+                AS_PUBLISHED,
+                version,
+                got.when.event,
+                text,
+            ));
+        }
+        let lowest = held.qos.0.min(publication.qos);
+        if held.qos.0 == held.qos.1 && got.qos < lowest {
+            let text = format!(
+                "this message came at QoS {}; it was published at QoS {}, and QoS {} is granted",
+                got.qos, publication.qos, held.qos.0
+            );
+            found.extend(verdict("qos-as-granted", GRANTED, version, got.when.event, text));
+        }
+    }
+}
+
+/// A message that waited for its connection longer than its Message Expiry Interval, and how much of the interval was left. What
+/// came is read after the broker sent it, so only the time before the connection counts.
+fn expired(book: &Book, got: &Got, publication: &Publication, version: Version, found: &mut Vec<Verdict>) {
+    let Some(connection) = book.connections.get(&got.connection) else {
+        return;
+    };
+    let (Some(expiry), Some(taken)) = (publication.expiry, publication.taken) else {
+        return;
+    };
+    let waited = connection.asked.at.saturating_sub(taken.at);
+    let interval = Duration::from_secs(expiry.into());
+    if !got.dup && waited > interval + MARGIN {
+        let text = format!(
+            "this message expired {} s before the client connected",
+            (waited - interval).as_secs()
+        );
+        found.extend(verdict(
+            "expired-before-connection",
+            EXPIRED,
+            version,
+            got.when.event,
+            text,
+        ));
+    }
+    let left = got.expiry.map(|left| Duration::from_secs(left.into()));
+    if version == Version::V5 && left.is_some_and(|left| !left.is_zero() && left + waited > interval + MARGIN) {
+        let text = format!(
+            "this message has waited for {} s of its {expiry} s and says that {} s are left",
+            waited.as_secs(),
+            got.expiry.unwrap_or_default()
+        );
+        found.extend(verdict(
+            "interval-less-the-wait",
+            REMAINING,
+            version,
+            got.when.event,
+            text,
+        ));
+    }
+}
+
+/// A message of QoS 2 that came more than once for each subscription.
+fn repeated(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
+    let mut copies: BTreeMap<usize, usize> = BTreeMap::new();
+    for got in session.got.iter().filter(|g| g.qos == 2 && !g.dup && !g.retain) {
+        let Some(publication) = book.publication(&got.payload).filter(|p| !p.unsure && p.qos == 2) else {
+            continue;
+        };
+        let most = session.matching(&publication.topic).count();
+        let count = copies.entry(publication.sent.event).or_default();
+        *count += 1;
+        if *count == most + 1 && most > 0 {
+            let text = format!(
+                "the message of event {} came {count} times with DUP 0; {most} subscriptions match",
+                publication.sent.event
+            );
+            let version = book.version(session);
+            found.extend(verdict("once-in-a-session", ONCE, version, got.when.event, text));
+        }
+    }
+}
+
+/// Messages of QoS 1 of one publisher and topic that first came in another order.
+fn reordered(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
+    let mut newest: BTreeMap<(u32, Text, u8), usize> = BTreeMap::new();
+    let mut seen: Vec<usize> = Vec::new();
+    for got in session.got.iter().filter(|g| !g.retain) {
+        let Some(publication) = book.publication(&got.payload).filter(|p| !p.unsure && p.qos == 1) else {
+            continue;
+        };
+        let sent = publication.sent.event;
+        let before = |when: When| when.event < sent;
+        let is_sole = session
+            .sole(&publication.topic)
+            .is_some_and(|s| s.granted.is_some_and(before));
+        if !is_sole || seen.contains(&sent) {
+            continue;
+        }
+        seen.push(sent);
+        let last = newest
+            .entry((publication.connection, publication.topic.clone(), got.qos))
+            .or_default();
+        if *last > sent {
+            let text = format!("the message of event {sent} first came after that of event {last}");
+            let version = book.version(session);
+            found.extend(verdict("order-in-a-session", ORDERED, version, got.when.event, text));
+        }
+        *last = sent.max(*last);
+    }
+}
+
+/// A session that was to go on and did not.
+fn not_resumed(book: &Book, connection: &Connection, found: &mut Vec<Verdict>) {
+    let Some(accepted) = connection.accepted.filter(|_| !connection.present && !connection.clean) else {
+        return;
+    };
+    let Some(before) = connection.before.and_then(|n| book.connections.get(&n)) else {
+        return;
+    };
+    if before.accepted.is_none() || before.expiry == 0 || before.version != connection.version {
+        return;
+    }
+    let lasts = match before.ended.filter(|_| before.expiry != NEVER) {
+        Some(ended) => ended.at + Duration::from_secs(before.expiry.into()) > accepted.at + MARGIN,
+        None => true,
+    };
+    if lasts {
+        let text = "the client asked for its session, which has not ended, and Session Present is 0".to_owned();
+        found.extend(verdict(
+            "session-goes-on",
+            RESUMED,
+            connection.version,
+            accepted.event,
+            text,
+        ));
+    }
+}
+
+fn will(book: &Book, connection: &Connection, found: &mut Vec<Verdict>) {
+    let (Some(will), Some(left), Some(_)) = (&connection.will, connection.left, connection.accepted) else {
+        return;
+    };
+    let v5 = connection.version == Version::V5;
+    let taken_back = connection.goodbye.is_some_and(|code| !v5 || code == 0);
+    if taken_back || connection.superseded {
+        return;
+    }
+    let delay = if v5 { will.delay.min(connection.expiry) } else { 0 };
+    let due = left.at + Duration::from_secs(delay.into());
+    // The next connection of this client.
+    let next = (book.connections.values()).find(|c| c.client == connection.client && c.asked.event > left.event);
+    let came_back = next.filter(|next| next.asked.at < due);
+    let resumed = came_back.is_some_and(|next| next.present && next.asked.at + MARGIN < due);
+    let came = |session: &Session| session.got.iter().find(|g| g.payload == will.payload).map(|g| g.when);
+    let first = book.sessions.iter().filter_map(came).min_by_key(|when| when.event);
+    if let Some(first) = first
+        && (resumed || came_back.is_none() && first.at + MARGIN < due)
+    {
+        let text = format!("this will had to wait for {delay} s, which have not passed without a new connection");
+        found.extend(verdict("will-waits", WILL_LATER, connection.version, first.event, text));
+    }
+    if came_back.is_none() && will.expiry.is_none() {
+        missing_will(book, connection, will, left, due, found);
+    }
+}
+
+fn missing_will(
+    book: &Book,
+    connection: &Connection,
+    will: &Will,
+    left: When,
+    due: Duration,
+    found: &mut Vec<Verdict>,
+) {
+    for session in book.sessions.iter().filter(|s| s.client != connection.client) {
+        if will.qos > 0 && !session.has(&will.payload) && is_owed(session, &will.topic, left.event, due) {
+            let text =
+                "the client was cut off, and its will has not reached a session whose subscription matches".to_owned();
+            let shown = session.heard.map_or(left.event, |when| when.event);
+            found.extend(verdict("will-comes", WILL, connection.version, shown, text));
+        }
+    }
+}
+
+/// What a session that subscribes at the end gets of each topic.
+fn retained(book: &Book, found: &mut Vec<Verdict>) {
+    let Some(late) = book.sessions.last().filter(|s| !s.limited) else {
+        return;
+    };
+    let Some(heard) = late.heard else { return };
+    let mut topics: BTreeMap<&Text, Vec<&Publication>> = BTreeMap::new();
+    for publication in book.publications.iter().filter(|p| p.retain) {
+        topics.entry(&publication.topic).or_default().push(publication);
+    }
+    let wills = || {
+        book.connections
+            .values()
+            .filter_map(|c| c.will.as_ref())
+            .filter(|w| w.retain)
+    };
+    for (topic, writes) in topics {
+        let Some(last) = writes.iter().max_by_key(|p| p.sent.event) else {
+            continue;
+        };
+        let is_plain = |p: &&&Publication| {
+            !p.unsure && (p.taken.is_some_and(|when| when.event < last.sent.event) || p.connection == last.connection)
+        };
+        let (Some(_), true) = (
+            last.taken,
+            writes.iter().filter(|p| p.sent != last.sent).all(|p| is_plain(&p)),
+        ) else {
+            continue;
+        };
+        let granted = |s: &super::book::Subscription| s.granted.is_some_and(|w| w.event > last.sent.event);
+        let asks = late.matching(topic).any(granted) && late.subscriptions.len() == 1;
+        if !asks || last.unsure || last.expiry.is_some() || wills().any(|w| w.topic == *topic) {
+            continue;
+        }
+        let version = book.version(late);
+        let came = late.got.iter().find(|g| g.topic == *topic);
+        match (last.payload.is_empty(), came) {
+            (true, Some(got)) => {
+                let text = "the retained message of this topic was removed".to_owned();
+                found.extend(verdict("removed-is-gone", REMOVED, version, got.when.event, text));
+            }
+            (false, came) if came.is_none_or(|got| got.payload != last.payload) => {
+                let text = format!("the newest retained message of {topic} did not come");
+                let shown = came.map_or(heard.event, |got| got.when.event);
+                found.extend(verdict("newest-is-retained", RETAINED, version, shown, text));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! What a broker owes that forgets nothing.
+//!
+//! The history checker judges any broker: it leaves open what a full queue, a restart or an unseen client may explain. Here more is
+//! known. All clients are seen and legal, each payload is unique, each sequence ends with all clients back and all
+//! acknowledged, and the broker promises to store what it has acknowledged (`persistence` and `durable` in a profile) in queues
+//! without a limit. Then a message that did not come is lost, whatever happened in between.
+//!
+//! In: the transcript of a sequence. Out: what was not done, or done twice.
+
+mod book;
+mod check;
+
+use crate::transcript::Transcript;
+
+use super::judge::Verdict;
+
+/// What the transcript shows, in no order.
+pub fn check(transcript: &Transcript) -> Vec<Verdict> {
+    let book = book::Book::read(transcript);
+    check::all(&book)
+}

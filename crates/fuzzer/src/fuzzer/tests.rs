@@ -1,0 +1,343 @@
+//! The oracle finds nothing in an obedient broker, and finds faults in a disobedient one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::*;
+use crate::reference::{Combined, Config, Disobey, Free, Seam, packs};
+use crate::transcript::{Author, Transcript, What};
+use crate::wire::{Side, Version};
+
+fn obedient() -> Arc<Config> {
+    Arc::new(Config::default())
+}
+
+fn disobeying(token: &str) -> Arc<Config> {
+    Arc::new(Config {
+        disobey: Disobey::parse(token).expect("a statement that can be disobeyed"),
+        ..Config::default()
+    })
+}
+
+fn free(names: &str) -> Arc<Config> {
+    let config = Config {
+        free: Free::parse(names).expect("a freedom with a switch"),
+        ..Config::default()
+    };
+    Arc::new(config.with_free_limits())
+}
+
+/// The transcript as lines, for a test that fails.
+fn show(transcript: &Transcript) -> String {
+    let line = |(n, e): (usize, &crate::transcript::Event)| {
+        let what = match &e.what {
+            What::Packet { decoded, .. } => format!("{:?}", decoded.packet),
+            other => format!("{other:?}"),
+        };
+        let way = if e.author == Author::Peer { "<-" } else { "->" };
+        format!(
+            "{n:3} {:>9.4} {} #{} {way} {what}",
+            e.at.as_secs_f64(),
+            e.client,
+            e.connection
+        )
+    };
+    transcript
+        .events
+        .iter()
+        .enumerate()
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The first finding in the sequences of these seeds, made short, as text.
+fn first_finding(config: &Arc<Config>, seeds: std::ops::Range<u64>) -> Option<String> {
+    for seed in seeds {
+        let (sequence, transcript) = generate_and_play(config, seed);
+        if let Some(verdict) = judge(&transcript).into_iter().next() {
+            let short = shrink(config, &sequence, &verdict);
+            let transcript = play(config, &short);
+            return Some(format!(
+                "seed {seed}: {} {} at {}: {}\n{short}\n{}",
+                verdict.rule,
+                verdict.statement,
+                verdict.event,
+                verdict.text,
+                show(&transcript)
+            ));
+        }
+    }
+    None
+}
+
+/// How many of the first sequences an environment variable asks for.
+fn count(usual: u64) -> u64 {
+    let wanted = std::env::var("FUZZ_SEQUENCES").ok();
+    wanted.and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+#[test]
+fn nothing_is_found_in_an_obedient_broker() {
+    let found = first_finding(&obedient(), 0..count(2000));
+    assert!(found.is_none(), "{}", found.unwrap_or_default());
+}
+
+#[test]
+fn a_seed_gives_one_sequence_and_playing_it_gives_one_transcript() {
+    let config = obedient();
+    for seed in 0..50 {
+        let (sequence, transcript) = generate_and_play(&config, seed);
+        assert_eq!(sequence, generate(&config, seed));
+        assert_eq!(show(&transcript), show(&play(&config, &sequence)));
+    }
+}
+
+#[test]
+fn clients_send_nothing_malformed_whatever_is_left_out() {
+    let config = obedient();
+    for seed in 0..200 {
+        let mut sequence = generate(&config, seed);
+        let drop = seed as usize % sequence.actions.len();
+        sequence.actions.remove(drop);
+        let transcript = play(&config, &sequence);
+        for event in transcript
+            .events
+            .iter()
+            .filter(|e| e.side(Side::Client) == Side::Client)
+        {
+            let breaches = event.packet().map(|d| d.breaches.clone()).unwrap_or_default();
+            assert!(breaches.is_empty(), "seed {seed}: {breaches:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_found_under_any_freedom_of_the_core() {
+    for set in packs() {
+        let names = set.join(",");
+        let found = first_finding(&free(&names), 0..count(40));
+        assert!(found.is_none(), "{names}: {}", found.unwrap_or_default());
+    }
+}
+
+#[test]
+fn a_fault_is_found_and_made_short() {
+    for token in [
+        "v3.1.1:MQTT-4.4.0-1",
+        "v5:MQTT-3.3.4-9",
+        "combined:resume-keeps-packet-size",
+    ] {
+        let config = disobeying(token);
+        let found = (0..500).find_map(|seed| {
+            let (sequence, transcript) = generate_and_play(&config, seed);
+            judge(&transcript).into_iter().next().map(|verdict| (sequence, verdict))
+        });
+        let (sequence, verdict) = found.unwrap_or_else(|| panic!("{token} is not found"));
+        let short = shrink(&config, &sequence, &verdict);
+        assert!(
+            judge(&play(&config, &short)).iter().any(|v| v.is_like(&verdict)),
+            "{token}"
+        );
+        assert!(judge(&play(&obedient(), &short)).is_empty(), "{token}");
+        assert!(short.actions.len() <= 12, "{token}: {short}");
+    }
+}
+
+/// A row of the table: after how many sequences a fault was found, how long the shortest sequence is, and what shows it. `name` is
+/// that of the scenario file, which is written below the folder of an environment variable.
+fn row(config: &Arc<Config>, most: u64, name: &str) -> Option<String> {
+    (0..most).find_map(|seed| {
+        let (sequence, transcript) = generate_and_play(config, seed);
+        let verdict = judge(&transcript).into_iter().next()?;
+        let short = shrink(config, &sequence, &verdict);
+        let text = scenario(&short, &verdict);
+        if let (Ok(folder), Some(text)) = (std::env::var("FUZZ_SCENARIOS"), &text) {
+            let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_lowercase();
+            std::fs::write(format!("{folder}/{name}.yaml"), text).expect("the folder can be written");
+        }
+        let steps = short.actions.len();
+        let file = if text.is_some() { "yes" } else { "no" };
+        Some(format!(
+            "{} | {steps} | {} {} | {file}",
+            seed + 1,
+            verdict.rule,
+            verdict.statement
+        ))
+    })
+}
+
+fn table(faults: impl Iterator<Item = (String, String)>) {
+    let most = count(1000);
+    println!(
+        "| fault | what it does | sequences | steps | shown by | scenario |\n| --- | --- | --- | --- | --- | --- |"
+    );
+    let (mut all, mut seen) = (0, 0);
+    for (token, what) in faults {
+        let row = row(&disobeying(&token), most, &token);
+        all += 1;
+        seen += u64::from(row.is_some());
+        println!(
+            "| {token} | {what} | {} |",
+            row.unwrap_or_else(|| "- | - | - | -".to_owned())
+        );
+    }
+    println!("\n{seen} of {all} within {most} sequences");
+}
+
+#[test]
+#[ignore = "takes minutes: prints which faults in a combination are found, and how soon"]
+fn sensitivity_to_combinations() {
+    table(Combined::ALL.iter().map(|f| (token(*f), f.what().to_owned())));
+}
+
+#[test]
+#[ignore = "takes minutes: prints which faults of single statements are found, and how soon"]
+fn sensitivity_to_single_faults() {
+    // Legal clients cannot show that a violation of theirs is let through.
+    let faults = Disobey::all().iter().filter(|d| d.seam != Seam::Tolerance);
+    table(faults.map(|d| (d.token(), d.what.clone())));
+}
+
+fn token(fault: Combined) -> String {
+    format!("combined:{}", fault.name())
+}
+
+/// Exchanges that use one feature each.
+fn plain(version: Version) -> Vec<Sequence> {
+    let connect = |clean| {
+        Act::Connect(Connection {
+            clean,
+            expiry: if clean { 0 } else { 300 },
+            automatic: true,
+            ..Connection::default()
+        })
+    };
+    let subscribe = |qos| Act::Subscribe {
+        filters: vec![(0, qos)],
+        id: None,
+    };
+    let publish = |qos, retain| {
+        Act::Publish(Message {
+            qos,
+            retain,
+            size: 1,
+            ..Message::default()
+        })
+    };
+    let will = Act::Connect(Connection {
+        clean: true,
+        automatic: true,
+        will: Some(WillMessage {
+            qos: 1,
+            retain: true,
+            ..WillMessage::default()
+        }),
+        ..Connection::default()
+    });
+    let leave = Act::Disconnect { code: 0, expiry: None };
+    let cut = Act::Cut { reset: true };
+    let both = |clean| vec![(0, connect(clean)), (1, connect(true)), (0, subscribe(2))];
+    let mut lists = Vec::new();
+    for qos in 0..=2 {
+        // A delivery, a retained message, and a message that waits for an absent client: after a DISCONNECT, a cut and a takeover.
+        lists.push([both(true), vec![(1, publish(qos, false)), (1, publish(qos, false))]].concat());
+        lists.push(
+            [vec![
+                (1, connect(true)),
+                (1, publish(qos, true)),
+                (0, connect(true)),
+                (0, subscribe(2)),
+            ]]
+            .concat(),
+        );
+        for end in [leave.clone(), cut.clone()] {
+            lists.push(
+                [
+                    both(false),
+                    vec![(0, end), (1, publish(qos, false)), (0, connect(false))],
+                ]
+                .concat(),
+            );
+        }
+        lists.push([both(false), vec![(0, connect(false)), (1, publish(qos, false))]].concat());
+        for broker in [Act::Restart, Act::Kill] {
+            let after = vec![
+                (0, broker),
+                (0, connect(false)),
+                (1, connect(true)),
+                (1, publish(qos, false)),
+            ];
+            lists.push([both(false), after].concat());
+        }
+    }
+    lists.push([both(true), vec![(1, will), (1, cut)]].concat());
+    lists.push(
+        [
+            both(true),
+            vec![
+                (0, subscribe(1)),
+                (0, Act::Unsubscribe(vec![0])),
+                (1, publish(1, false)),
+            ],
+        ]
+        .concat(),
+    );
+    let sequence = |actions: Vec<(usize, Act)>| Sequence {
+        versions: vec![version; 2],
+        actions: actions
+            .into_iter()
+            .map(|(client, act)| Action { client, act })
+            .collect(),
+    };
+    lists.into_iter().map(sequence).collect()
+}
+
+#[test]
+fn plain_use_does_not_show_a_fault_in_a_combination() {
+    for version in Version::ALL {
+        for sequence in plain(version) {
+            let right = show(&play(&obedient(), &sequence));
+            for fault in Combined::ALL {
+                let wrong = show(&play(&disobeying(&token(*fault)), &sequence));
+                assert_eq!(wrong, right, "{}: {sequence}", fault.name());
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "takes minutes: prints how often each rule speaks"]
+fn measure() {
+    let config = obedient();
+    let began = Instant::now();
+    let wanted = count(20_000);
+    let mut by_rule: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut events, mut actions) = (0, 0);
+    for seed in 0..wanted {
+        let (sequence, transcript) = generate_and_play(&config, seed);
+        events += transcript.events.len();
+        actions += sequence.actions.len();
+        for verdict in judge(&transcript) {
+            let name = format!("{} {}", verdict.rule, verdict.statement);
+            let found = by_rule.entry(name.clone()).or_default();
+            *found += 1;
+            if *found == 1 {
+                let short = shrink(&config, &sequence, &verdict);
+                println!(
+                    "seed {seed}: {name} at {}: {}\n{short}\n{}\n",
+                    verdict.event,
+                    verdict.text,
+                    show(&play(&config, &short))
+                );
+            }
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    println!(
+        "{wanted} sequences, {actions} actions, {events} events in {seconds:.1} s: {:.0}/s",
+        wanted as f64 / seconds
+    );
+    println!("{by_rule:#?}");
+}

@@ -1,0 +1,507 @@
+//! Plays a sequence on the reference core, in virtual time, and records both directions as a transcript.
+//!
+//! Both directions pass through bytes: each packet is encoded and decoded as on a connection, so that the rules judge what is on
+//! the wire. The core gets a client's packet as decoded, without the broker's own splitter.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::action::{Act, Action, Connection, FILTERS, Kind, Sequence};
+use super::client::{Arrival, Client, Link};
+use crate::reference::core::state::State;
+use crate::reference::core::{ConnectionId, Input, Received};
+use crate::reference::{Config, Engine, Output};
+use crate::transcript::{Aliases, Author, ClientName, End, Event, Lifecycle, Transcript, What};
+use crate::wire::property::id;
+use crate::wire::{Chunk, Disconnect, Frame, Packet, PropertyValue, Side, Version, decode, encode, encode_bytes};
+
+/// The namespace of all topics and client ids.
+pub const NAMESPACE: &str = "mqsfuzz0";
+
+/// When a sequence begins, counted from the UNIX epoch.
+const BEGIN: Duration = Duration::from_secs(1_000_000);
+/// Between two events. Each event has a time of its own, so that times order them.
+const TICK: Duration = Duration::from_micros(10);
+/// How long the end waits for deliveries: longer than the history checker's patience.
+const QUIET: u32 = 25;
+/// The Session Expiry Interval of the connections with which a sequence ends, in seconds.
+const LASTING: u32 = 300;
+/// At most this many deadlines of the broker pass during one wait.
+const DEADLINES: usize = 1000;
+
+/// A broker, its clients, and what has crossed the wire so far.
+pub struct World {
+    config: Arc<Config>,
+    engine: Engine,
+    /// What the broker has stored.
+    stored: State,
+    now: Duration,
+    pub clients: Vec<Client>,
+    pub links: BTreeMap<u32, Link>,
+    /// The versions of the connections, and their aliases in both directions.
+    wires: BTreeMap<u32, Wire>,
+    opened: u32,
+    events: Vec<Event>,
+    names: Vec<ClientName>,
+    pub(super) published: usize,
+    /// Packets that clients have read and not reacted to yet.
+    read: VecDeque<(u32, Packet)>,
+    /// Connections that the broker closed, and that it does not know to be gone.
+    closed: Vec<u32>,
+    running: bool,
+}
+
+struct Wire {
+    client: usize,
+    version: Version,
+    aliases: [Aliases; 2],
+    /// The broker closed it, or the client did.
+    over: bool,
+}
+
+/// Plays a sequence to its end.
+pub fn play(config: &Arc<Config>, sequence: &Sequence) -> Transcript {
+    let mut world = World::new(config.clone(), &sequence.versions);
+    for action in &sequence.actions {
+        world.act(action);
+    }
+    world.finish()
+}
+
+impl World {
+    /// A fresh broker, and clients of these versions without a connection.
+    pub fn new(config: Arc<Config>, versions: &[Version]) -> World {
+        let client = |(n, version): (usize, &Version)| Client::new(format!("{NAMESPACE}c{n}"), *version);
+        World {
+            engine: Engine::new(config.clone(), State::default(), BEGIN),
+            config,
+            stored: State::default(),
+            now: BEGIN,
+            clients: versions.iter().enumerate().map(client).collect(),
+            links: BTreeMap::new(),
+            wires: BTreeMap::new(),
+            opened: 0,
+            events: Vec::new(),
+            names: (0..versions.len()).map(|n| format!("c{n}").into()).collect(),
+            published: 0,
+            read: VecDeque::new(),
+            closed: Vec::new(),
+            running: false,
+        }
+    }
+
+    /// The connection of a client.
+    pub fn link(&self, client: usize) -> Option<&Link> {
+        self.links.get(&self.clients.get(client)?.link?)
+    }
+
+    /// Plays one action. `false` if it is not legal in the present state; nothing has happened then.
+    pub fn act(&mut self, action: &Action) -> bool {
+        let client = action.client;
+        if client >= self.clients.len() {
+            return false;
+        }
+        match &action.act {
+            Act::Connect(how) => {
+                self.connect(client, how);
+                true
+            }
+            Act::Wait(seconds) => {
+                self.wait(*seconds);
+                true
+            }
+            Act::Restart => {
+                self.restart(Lifecycle::Restart);
+                true
+            }
+            Act::Kill => {
+                self.restart(Lifecycle::Kill);
+                true
+            }
+            act => {
+                let Some(number) = self.clients[client].link else {
+                    return false;
+                };
+                let done = self.act_on(client, number, act).is_some();
+                self.settle();
+                done
+            }
+        }
+    }
+
+    fn act_on(&mut self, client: usize, number: u32, act: &Act) -> Option<()> {
+        match act {
+            Act::Cut { reset } => {
+                self.cut(number, if *reset { End::Reset } else { End::Fin });
+                return Some(());
+            }
+            Act::Stall => {
+                let link = self.links.get_mut(&number)?;
+                return (!std::mem::replace(&mut link.stalled, true)).then_some(());
+            }
+            Act::Read => {
+                let link = self.links.get_mut(&number)?;
+                if !std::mem::replace(&mut link.stalled, false) {
+                    return None;
+                }
+                self.empty(number);
+                return Some(());
+            }
+            _ => {}
+        }
+        if !self.links.get(&number)?.connected {
+            return None;
+        }
+        let packet = match act {
+            Act::Subscribe { filters, id } => self.subscribe(client, number, filters, *id)?,
+            Act::Unsubscribe(filters) => self.unsubscribe(client, number, filters)?,
+            Act::Publish(message) => self.publish(client, number, message)?,
+            Act::Acknowledge { kind, code } => {
+                let link = self.links.get_mut(&number)?;
+                self.clients[client].acknowledge(link, *kind, *code)?
+            }
+            Act::Ping => Packet::PingReq,
+            Act::Disconnect { code, expiry } => {
+                self.leave(client, number, *code, *expiry);
+                return Some(());
+            }
+            _ => return None,
+        };
+        self.send(number, packet);
+        Some(())
+    }
+
+    fn connect(&mut self, client: usize, how: &Connection) {
+        let old = self.clients[client].link.take();
+        self.opened += 1;
+        let number = self.opened;
+        let version = self.clients[client].version;
+        self.wires.insert(
+            number,
+            Wire {
+                client,
+                version,
+                aliases: Default::default(),
+                over: false,
+            },
+        );
+        self.links.insert(number, Link::new(client, how.clean, how.automatic));
+        self.clients[client].link = Some(number);
+        let lasts = if version == Version::V5 {
+            how.expiry
+        } else {
+            u32::from(!how.clean)
+        };
+        self.clients[client].expiry = lasts;
+        self.record(number, Author::Script, What::Open);
+        self.handle(Input::Opened(ConnectionId(number.into())));
+        let packet = self.connect_packet(client, how);
+        self.send(number, packet);
+        // What the client has not read of its older connection is lost with it.
+        if let Some(old) = old.filter(|old| self.links.get(old).is_some_and(|l| l.stalled)) {
+            self.cut(old, End::Reset);
+        }
+        self.settle();
+    }
+
+    fn leave(&mut self, client: usize, number: u32, code: u8, expiry: Option<u32>) {
+        let mut disconnect = Disconnect::default();
+        let sender = &mut self.clients[client];
+        if sender.version == Version::V5 {
+            disconnect.reason_code = code;
+            // An interval of 0 cannot be raised (5.0, section 3.14.2.2.2).
+            if let Some(expiry) = expiry.filter(|_| sender.expiry > 0) {
+                sender.expiry = expiry;
+                disconnect
+                    .properties
+                    .push(id::SESSION_EXPIRY_INTERVAL, PropertyValue::U32(expiry));
+            }
+        }
+        self.send(number, Packet::Disconnect(disconnect));
+        self.cut(number, End::Fin);
+    }
+
+    /// The client ends its connection. It reads nothing more.
+    fn cut(&mut self, number: u32, end: End) {
+        let Some(link) = self.links.remove(&number) else { return };
+        if self.clients[link.client].link == Some(number) {
+            self.clients[link.client].link = None;
+        }
+        self.record(number, Author::Script, What::End(end));
+        if let Some(wire) = self.wires.get_mut(&number)
+            && !std::mem::replace(&mut wire.over, true)
+        {
+            self.handle(Input::Gone(ConnectionId(number.into())));
+        }
+    }
+
+    fn wait(&mut self, seconds: u32) {
+        let until = self.now + Duration::from_secs(seconds.into());
+        for _ in 0..DEADLINES {
+            let Some(deadline) = self.engine.next_deadline().filter(|d| *d <= until) else {
+                break;
+            };
+            self.now = self.now.max(deadline);
+            self.handle(Input::Tick);
+            self.settle();
+        }
+        self.now = self.now.max(until);
+        self.handle(Input::Tick);
+        self.settle();
+    }
+
+    fn restart(&mut self, how: Lifecycle) {
+        if how == Lifecycle::Restart {
+            self.handle(Input::Stop);
+            self.settle();
+        }
+        let left: Vec<u32> = self.wires.iter().filter(|(_, w)| !w.over).map(|(n, _)| *n).collect();
+        for number in left {
+            self.arrive(number, Arrival::Closed);
+        }
+        self.settle();
+        self.engine = Engine::new(self.config.clone(), self.stored.clone(), self.now);
+        self.events.push(Event {
+            at: self.now - BEGIN,
+            client: "".into(),
+            connection: 0,
+            step: None,
+            author: Author::Script,
+            what: What::Lifecycle(how),
+        });
+        self.now += TICK;
+    }
+
+    fn send(&mut self, number: u32, packet: Packet) {
+        let Some(wire) = self.wires.get_mut(&number) else {
+            return;
+        };
+        let raw = encode_bytes(&packet, wire.version);
+        let (version, over) = (wire.version, wire.over);
+        self.packet(number, Side::Client, raw.clone());
+        if over {
+            return;
+        }
+        self.handle(Input::Received(
+            ConnectionId(number.into()),
+            Received {
+                packet_type: Some(packet.packet_type()),
+                version: matches!(packet, Packet::Connect(_)).then_some(version),
+                packet: Some(packet),
+                faults: Vec::new(),
+                size: raw.len() as u64,
+            },
+        ));
+    }
+
+    fn handle(&mut self, input: Input) {
+        for output in self.engine.handle(input, self.now) {
+            match output {
+                Output::Store(record) => self.stored.apply(&record),
+                Output::Send(ConnectionId(number), version, packet) => {
+                    let mut bytes = Vec::new();
+                    for chunk in encode(&packet.packet, version, &packet.overrides) {
+                        match chunk {
+                            Chunk::Bytes(part) => bytes.extend_from_slice(&part),
+                            Chunk::Fill { len, byte } => bytes.resize(bytes.len() + len as usize, byte),
+                        }
+                    }
+                    self.arrive(number as u32, Arrival::Packet(bytes.into()));
+                }
+                Output::Close(ConnectionId(number)) => self.arrive(number as u32, Arrival::Closed),
+            }
+        }
+    }
+
+    fn arrive(&mut self, number: u32, arrival: Arrival) {
+        let Some(wire) = self.wires.get_mut(&number).filter(|w| !w.over) else {
+            return;
+        };
+        if matches!(arrival, Arrival::Closed) {
+            wire.over = true;
+            self.closed.push(number);
+        }
+        match self.links.get_mut(&number) {
+            Some(link) if link.stalled => link.inbox.push_back(arrival),
+            Some(_) => self.take(number, arrival),
+            None => {}
+        }
+    }
+
+    /// The client reads one thing.
+    fn take(&mut self, number: u32, arrival: Arrival) {
+        match arrival {
+            Arrival::Packet(bytes) => {
+                if let Some(packet) = self.packet(number, Side::Server, bytes) {
+                    self.read.push_back((number, packet));
+                }
+            }
+            Arrival::Closed => {
+                self.record(number, Author::Peer, What::End(End::Fin));
+                self.record(number, Author::Script, What::End(End::Fin));
+                if let Some(link) = self.links.remove(&number)
+                    && self.clients[link.client].link == Some(number)
+                {
+                    self.clients[link.client].link = None;
+                }
+            }
+        }
+    }
+
+    /// The client reads all that has arrived.
+    fn empty(&mut self, number: u32) {
+        while let Some(arrival) = self.links.get_mut(&number).and_then(|l| l.inbox.pop_front()) {
+            self.take(number, arrival);
+        }
+    }
+
+    /// Clients react to what they have read, and the broker learns which connections are gone, until nothing more happens.
+    fn settle(&mut self) {
+        if std::mem::replace(&mut self.running, true) {
+            return;
+        }
+        loop {
+            if let Some((number, packet)) = self.read.pop_front() {
+                self.react(number, &packet);
+            } else if let Some(number) = self.closed.pop() {
+                self.handle(Input::Gone(ConnectionId(number.into())));
+            } else {
+                break;
+            }
+        }
+        self.running = false;
+    }
+
+    fn react(&mut self, number: u32, packet: &Packet) {
+        let Some(link) = self.links.get_mut(&number) else {
+            return;
+        };
+        let index = link.client;
+        let client = &mut self.clients[index];
+        if client.link != Some(number) {
+            return;
+        }
+        client.reads(link, packet);
+        loop {
+            let (Some(link), client) = (self.links.get_mut(&number), &mut self.clients[index]) else {
+                return;
+            };
+            let owed = link.owed.front().filter(|_| link.automatic).map(|(kind, _)| *kind);
+            let answer = client
+                .next_repeat(link)
+                .or_else(|| owed.and_then(|kind| client.acknowledge(link, kind, 0)));
+            let Some(answer) = answer else { return };
+            self.send(number, answer);
+        }
+    }
+
+    /// Records a packet, and returns it as decoded.
+    fn packet(&mut self, number: u32, side: Side, bytes: bytes::Bytes) -> Option<Packet> {
+        let wire = self.wires.get_mut(&number)?;
+        let frame = Frame::loose(bytes)?;
+        let decoded = Arc::new(decode(&frame, wire.version, side));
+        let topic = wire.aliases[side as usize].resolve(&decoded);
+        let packet = decoded.packet.clone();
+        let author = if side == Side::Server {
+            Author::Peer
+        } else {
+            Author::Script
+        };
+        let raw = frame.raw;
+        self.record(number, author, What::Packet { raw, decoded, topic });
+        packet
+    }
+
+    fn record(&mut self, number: u32, author: Author, what: What) {
+        let Some(wire) = self.wires.get(&number) else { return };
+        self.events.push(Event {
+            at: self.now - BEGIN,
+            client: self.names[wire.client].clone(),
+            connection: number,
+            step: None,
+            author,
+            what,
+        });
+        self.now += TICK;
+    }
+
+    /// The end of every sequence: each client that has been there reads and acknowledges everything, resumes its session if it
+    /// is away, waits, and leaves. Then a new client asks for the retained messages.
+    pub fn finish(mut self) -> Transcript {
+        for client in 0..self.clients.len() {
+            let Some(number) = self.clients[client].link else {
+                if self.wires.values().any(|w| w.client == client) {
+                    self.connect(client, &lasting());
+                }
+                continue;
+            };
+            if let Some(link) = self.links.get_mut(&number) {
+                link.stalled = false;
+                link.automatic = true;
+            }
+            self.empty(number);
+            self.settle();
+            while let Some(answer) = self.links.get_mut(&number).and_then(|link| {
+                let kind = link.owed.front()?.0;
+                self.clients[client].acknowledge(link, kind, 0)
+            }) {
+                self.send(number, answer);
+                self.settle();
+            }
+        }
+        self.wait(QUIET);
+        for client in 0..self.clients.len() {
+            for act in [Act::Ping, Act::Disconnect { code: 0, expiry: None }] {
+                self.act(&Action { client, act });
+            }
+        }
+        self.ask_for_retained();
+        Transcript {
+            scripted: Side::Client,
+            version: self.clients.first().map_or(Version::V5, |c| c.version),
+            namespace: NAMESPACE.to_owned(),
+            events: self.events,
+            local: Vec::new(),
+            bindings: Vec::new(),
+        }
+    }
+
+    fn ask_for_retained(&mut self) {
+        let version = self.clients.first().map_or(Version::V5, |c| c.version);
+        self.clients.push(Client::new(format!("{NAMESPACE}late"), version));
+        self.names.push("late".into());
+        let client = self.clients.len() - 1;
+        let clean = Connection {
+            clean: true,
+            automatic: true,
+            ..Connection::default()
+        };
+        let all = FILTERS.iter().position(|f| *f == (None, "#")).unwrap_or_default();
+        for act in [
+            Act::Connect(clean),
+            Act::Subscribe {
+                filters: vec![(all, 1)],
+                id: None,
+            },
+            Act::Ping,
+            Act::Disconnect { code: 0, expiry: None },
+        ] {
+            self.act(&Action { client, act });
+        }
+    }
+}
+
+/// The connection with which a client takes what its session still holds.
+fn lasting() -> Connection {
+    Connection {
+        expiry: LASTING,
+        automatic: true,
+        ..Connection::default()
+    }
+}
+
+/// Whether a client owes an acknowledgement of this kind.
+pub fn owes(link: &Link, kind: Kind) -> bool {
+    link.owed.iter().any(|(k, _)| *k == kind)
+}
