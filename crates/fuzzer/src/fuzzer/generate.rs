@@ -158,7 +158,7 @@ impl Choice {
         }
         if self.chance(1, 3) {
             how.will = Some(WillMessage {
-                topic: self.rng.usize(0..TOPICS.len()),
+                topic: self.topic(),
                 qos: self.rng.u8(0..=2),
                 retain: self.chance(1, 4),
                 delay: self.one_of(&[0, 0, 1, 3, 10]),
@@ -175,10 +175,11 @@ impl Choice {
     fn subscribe(&mut self) -> Act {
         let count = if self.chance(1, 4) { 2 } else { 1 };
         let filter = |c: &mut Choice| {
-            let index = if c.chance(3, 4) {
-                c.rng.usize(0..7)
-            } else {
-                c.rng.usize(0..FILTERS.len())
+            // Filters that match the commonest topic, so that features meet.
+            let index = match c.rng.u32(0..4) {
+                0 => c.one_of(&[0, 4, 6]),
+                1 | 2 => c.rng.usize(0..7),
+                _ => c.rng.usize(0..FILTERS.len()),
             };
             let qos = c.one_of(&[0, 1, 1, 2, 2]);
             let options = if c.chance(1, 3) {
@@ -198,9 +199,18 @@ impl Choice {
         }
     }
 
+    /// One topic is used more than the others, so that features meet.
+    fn topic(&mut self) -> usize {
+        if self.chance(1, 2) {
+            0
+        } else {
+            self.rng.usize(0..TOPICS.len())
+        }
+    }
+
     fn message(&mut self) -> Message {
         Message {
-            topic: self.rng.usize(0..TOPICS.len()),
+            topic: self.topic(),
             qos: self.one_of(&[0, 1, 1, 2, 2]),
             retain: self.chance(1, 5),
             expiry: if self.chance(1, 6) {

@@ -11,7 +11,7 @@ use super::action::{Act, Sequence};
 use super::judge::Verdict;
 use super::world::{NAMESPACE, play};
 use crate::reference::Config;
-use crate::transcript::{Author, End, Event, Lifecycle, What};
+use crate::transcript::{Author, Event, Lifecycle, What};
 use crate::wire::property::id;
 use crate::wire::{Ack, Connect, Packet, PropertyValue, Publish, Subscribe, Subscription, Version};
 
@@ -129,7 +129,7 @@ impl Writer {
                 self.step(format!("broker: {how}"));
                 self.waited = true;
             }
-            What::End(end) => self.end(number, event.author, *end),
+            What::End(_) => self.end(number, event.author),
             What::Packet { decoded, topic, .. } => {
                 let (Some(packet), Some(named)) = (&decoded.packet, self.names.get(&number)) else {
                     return;
@@ -189,15 +189,15 @@ impl Writer {
         );
     }
 
-    fn end(&mut self, number: u32, author: Author, end: End) {
+    fn end(&mut self, number: u32, author: Author) {
         let Some(named) = self.names.get_mut(&number).filter(|n| n.open) else {
             return;
         };
         named.open = false;
         let name = named.name.clone();
-        match (author, end) {
-            (Author::Peer, _) => self.step(format!("{name} <- closed")),
-            (_, End::Reset) => self.step(format!("{name} -> reset")),
+        match author {
+            Author::Peer => self.step(format!("{name} <- closed")),
+            // Also for RST: a close waits until the broker has noticed it.
             _ => self.step(format!("{name} -> close")),
         }
     }

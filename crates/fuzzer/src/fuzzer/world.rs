@@ -260,7 +260,9 @@ impl World {
         for number in left {
             self.arrive(number, Arrival::Closed);
         }
-        self.settle();
+        // A broker that was killed notices no end, and clients have nobody to answer.
+        self.closed.clear();
+        self.read.clear();
         self.engine = Engine::new(self.config.clone(), self.stored.clone(), self.now);
         self.events.push(Event {
             at: self.now - BEGIN,

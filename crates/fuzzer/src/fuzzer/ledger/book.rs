@@ -1,4 +1,4 @@
-//! The bookkeeping: publications, sessions with their subscriptions and deliveries, connections, restarts.
+//! The bookkeeping: publications, sessions with their subscriptions and deliveries, connections.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -118,7 +118,6 @@ pub struct Book {
     pub publications: Vec<Publication>,
     pub sessions: Vec<Session>,
     pub connections: BTreeMap<u32, Connection>,
-    pub restarts: Vec<When>,
     by_payload: HashMap<Bytes, usize>,
     /// The session of each connection, and the newest connection of each client id.
     session_of: BTreeMap<u32, usize>,
@@ -160,7 +159,10 @@ impl Book {
     fn take(&mut self, event: &Event, side: Side, when: When) {
         let number = event.connection;
         match &event.what {
-            What::Lifecycle(_) => self.restarts.push(when),
+            // It ends every connection, whether its client has read that or not.
+            What::Lifecycle(_) => self.connections.values_mut().for_each(|c| {
+                c.ended.get_or_insert(when);
+            }),
             What::End(_) => self.ends(number, side, when),
             What::Packet { decoded, topic, .. } => {
                 let Some(packet) = &decoded.packet else { return };
@@ -350,6 +352,8 @@ impl Book {
             let (no_local, as_published) = (wanted.no_local(), wanted.retain_as_published());
             match session.subscriptions.iter_mut().find(|s| s.filter == wanted.filter) {
                 Some(held) => {
+                    // The answer may not be read.
+                    held.qos.0 = held.qos.0.min(wanted.qos());
                     held.no_local = (held.no_local.0 && no_local, held.no_local.1 || no_local);
                     held.as_published = (held.as_published.0 && as_published, held.as_published.1 || as_published);
                     if held.gone.take().is_some() {
