@@ -22,10 +22,10 @@
 //! # Modules
 //!
 //! They form a pipeline, and each knows only those before it, as `tests/it/layers.rs` checks:
-//! `source` → `statements` → `wire` → `transport` → `adapter` → `secret` → `transcript` → `conversation` → `rules` → `history` → `capture` →
-//! `reference` → `client` → `fuzzer` → `scenario` → `sut` → `play` → `suite` → `tap` → `replay` → `report` → `coverage` → `harness` → `cli`. Not each
-//! knows all of those: `source` and `transport` know none, and `reference` (the embedded broker) only `statements`, `wire` and
-//! `transport`. `docs/design.md` says what each is.
+//! `source` → `statements` → `wire` → `transport` → `adapter` → `secret` → `transcript` → `conversation` → `rules` → `history` →
+//! `capture` → `reference` → `client` → `fuzzer` → `scenario` → `sut` → `play` → `suite` → `tap` → `replay` → `report` →
+//! `coverage` → `harness` → `cli`. Not each knows all of those: `source` and `transport` know none, and `reference` (the
+//! embedded broker) only `statements`, `wire` and `transport`. `docs/design.md` says what each is.
 //!
 //! They are in five packages, so that they build side by side: `mqttspec-protocol` up to `history`, `mqttspec-reference` with
 //! `reference` and `client`, `mqttspec-fuzzer` with `fuzzer`, `mqttspec-player` from `scenario` to `suite`, and this one, which
