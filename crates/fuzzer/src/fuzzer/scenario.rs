@@ -244,6 +244,7 @@ impl Writer {
                 if !ids.is_empty() {
                     fields.push(format!("subscription_ids: [{}]", ids.join(", ")));
                 }
+                fields.extend(forwarded(p));
                 fields
             }
             Packet::PubRel(a) => vec![format!("packet_id: {}", self.variable(client, a.packet_id))],
@@ -384,25 +385,9 @@ fn connect(client: &str, p: &Connect) -> Vec<String> {
     fields
 }
 
-fn publish(p: &Publish) -> Vec<String> {
-    let mut fields = vec![
-        format!("topic: {}", text(p.topic.as_str().unwrap_or_default())),
-        format!("qos: {}", p.qos),
-    ];
-    fields.extend(p.packet_id.map(|id| format!("packet_id: {id}")));
-    for (set, name) in [(p.dup, "dup"), (p.retain, "retain")] {
-        if set {
-            fields.push(format!("{name}: true"));
-        }
-    }
-    fields.extend(numbers(
-        &p.properties,
-        &[
-            (id::PAYLOAD_FORMAT_INDICATOR, "payload_format_indicator"),
-            (id::MESSAGE_EXPIRY_INTERVAL, "message_expiry_interval"),
-            (id::TOPIC_ALIAS, "topic_alias"),
-        ],
-    ));
+/// The properties that a broker passes on, apart from numbers.
+fn forwarded(p: &Publish) -> Vec<String> {
+    let mut fields = Vec::new();
     for (id, name) in [
         (id::CONTENT_TYPE, "content_type"),
         (id::RESPONSE_TOPIC, "response_topic"),
@@ -423,6 +408,29 @@ fn publish(p: &Publish) -> Vec<String> {
     if !pairs.is_empty() {
         fields.push(format!("user_properties: [{}]", pairs.join(", ")));
     }
+    fields
+}
+
+fn publish(p: &Publish) -> Vec<String> {
+    let mut fields = vec![
+        format!("topic: {}", text(p.topic.as_str().unwrap_or_default())),
+        format!("qos: {}", p.qos),
+    ];
+    fields.extend(p.packet_id.map(|id| format!("packet_id: {id}")));
+    for (set, name) in [(p.dup, "dup"), (p.retain, "retain")] {
+        if set {
+            fields.push(format!("{name}: true"));
+        }
+    }
+    fields.extend(numbers(
+        &p.properties,
+        &[
+            (id::PAYLOAD_FORMAT_INDICATOR, "payload_format_indicator"),
+            (id::MESSAGE_EXPIRY_INTERVAL, "message_expiry_interval"),
+            (id::TOPIC_ALIAS, "topic_alias"),
+        ],
+    ));
+    fields.extend(forwarded(p));
     fields.push(format!("payload: {}", payload(p)));
     fields
 }
