@@ -45,7 +45,7 @@ impl Client {
     }
 
     /// The server ends the connection, with FIN or RST.
-    fn is_cut(mut self) {
+    fn sees_the_end(mut self) {
         let read = self.0.read(&mut [0; 64]);
         let timed_out = matches!(&read, Err(e) if e.kind() == std::io::ErrorKind::WouldBlock);
         assert!(!timed_out && !matches!(read, Ok(1..)), "{read:?}");
@@ -76,7 +76,7 @@ fn cut_off(again: &[u8]) -> Ended {
     first.send(CONNECT);
     first.receives(CONNACK);
     first.send(PUBLISH);
-    first.is_cut();
+    first.sees_the_end();
     let mut second = Client::open(&server);
     second.send(CONNECT);
     second.receives(RESUMED);
@@ -117,7 +117,7 @@ fn a_mock_broker_refuses_as_often_as_it_is_told_and_goes_on_forever() {
             let mut refused = Client::open(&server);
             refused.send(CONNECT_5);
             refused.receives(&[0x20, 3, 0, 0x89, 0]);
-            refused.is_cut();
+            refused.sees_the_end();
         }
         let mut taken = Client::open(&server);
         taken.send(CONNECT_5);
@@ -176,7 +176,7 @@ fn a_case_of_the_suite_says_what_the_application_has_to_do() {
     );
     let publish = |flags: u8| [&[flags, 15, 0, 10], b"mqttspec/a".as_slice(), &[0, 7, b'x']].concat();
     first.send(&publish(0x32));
-    first.is_cut();
+    first.sees_the_end();
     server.until("now: connect again");
     let mut second = Client::open(&server);
     second.send(CONNECT);

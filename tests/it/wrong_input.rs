@@ -152,7 +152,9 @@ fn coverage_can_be_narrowed() {
     let gaps = coverage(&["--gaps"]);
     let all = coverage(&[]);
     assert!(statements(&gaps).len() < statements(&all).len() / 4, "{gaps}");
-    let mut rows = gaps.lines().filter(|line| line.starts_with("v5:") || line.starts_with("v3.1"));
+    let mut rows = gaps
+        .lines()
+        .filter(|line| line.starts_with("v5:") || line.starts_with("v3.1"));
     assert!(
         rows.all(|row| !row.ends_with(" caught") && !row.contains("only a client that meets")),
         "{gaps}"

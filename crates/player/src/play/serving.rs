@@ -103,9 +103,10 @@ impl Serving {
         namespace: &str,
         settings: &Settings,
     ) -> Result<Serving, (Stop, Adapter)> {
-        let front = match case.needs("websocket") {
-            true => settings.front.with_websocket(),
-            false => settings.front.clone(),
+        let front = if case.needs("websocket") {
+            settings.front.with_websocket()
+        } else {
+            settings.front.clone()
         };
         if let Some(why) = cannot_play(&adapter, case, front.transport()) {
             return Err((Stop::Skipped(why), adapter));
