@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(shown(&event(What::Application(Application::Took(1))), 1), None);
         assert_eq!(
             shown(&event(What::Open), 1).unwrap(),
-            "  0.012s  c   connection opened\n"
+            "  0.012000s  c   connection opened\n"
         );
         assert!(shown(&Seen::Began(Which::Control), 1).unwrap().contains("control"));
     }

@@ -204,7 +204,7 @@ fn what_cannot_be_served_says_why() {
     let several = serve(&["clients/resume/qos1"]);
     assert_eq!(several.code, Some(2), "{}", several.text);
     assert!(several.text.contains("\n  clients/resume/qos1@v5"), "{}", several.text);
-    let none = serve(&["clients/resume/qos1", "--mqtt", "v3.1"]);
+    let none = serve(&["clients/limits/receive-maximum", "--mqtt", "v3.1"]);
     assert_eq!(none.code, Some(4), "{}", none.text);
     let broker = "format: 1\ntitle: T\nversions: [v5]\nclients: { c: {} }\nsteps: [c -> PINGREQ, c <- PINGRESP]\n";
     std::fs::write(folder.path().join("broker.yaml"), broker).unwrap();
