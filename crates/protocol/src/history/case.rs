@@ -15,6 +15,7 @@ const ONCE_2: PerVersion = ids![v3_1: "§4.1/qos-2-once", v3_1_1: "MQTT-4.3.3-2"
 const REPLACED: PerVersion = ids![v3_1_1: "MQTT-3.3.1-5", v5: "MQTT-3.3.1-5"];
 const REMOVED: PerVersion = ids![v3_1_1: "MQTT-3.3.1-10", v5: "MQTT-3.3.1-6"];
 const WILL_GONE: PerVersion = ids![v3_1: "§2.2/will-not-on-disconnect", v3_1_1: "MQTT-3.14.4-3", v5: "MQTT-3.14.4-3"];
+const PAIRS_IN_ORDER: PerVersion = ids![v5: "MQTT-3.3.2-18"];
 /// What reaches the subscriber as it was published (5.0, section 3.3.2.3).
 const FORWARDED: [(u32, &str, PerVersion); 5] = [
     (
@@ -41,6 +42,7 @@ pub const UNALTERED: Invariant = Invariant {
         FORWARDED[2].2,
         FORWARDED[3].2,
         FORWARDED[4].2,
+        PAIRS_IN_ORDER,
     ],
     in_cases: true,
     in_captures: false,
@@ -314,6 +316,14 @@ impl Publication {
             |list: &[Property], id: u32| -> Vec<Property> { list.iter().filter(|p| p.id == id).cloned().collect() };
         let (_, name, duty) = FORWARDED.iter().find(|(id, ..)| of(before, *id) != of(&now, *id))?;
         let text = format!("{name} of this delivery is not the one of its PUBLISH");
+        let (was, is) = (of(before, id::USER_PROPERTY), of(&now, id::USER_PROPERTY));
+        // The same pairs in another order.
+        let is_reordered = was.len() == is.len() && was.iter().all(|pair| is.contains(pair));
+        let duty = if *duty == FORWARDED[3].2 && is_reordered {
+            &PAIRS_IN_ORDER
+        } else {
+            duty
+        };
         UNALTERED.broken(*duty, came.version, Side::Server, [self.place, came.place], text)
     }
 

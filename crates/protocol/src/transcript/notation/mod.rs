@@ -304,7 +304,8 @@ impl<'t> Notation<'t> {
             }
             Packet::PubRel(_) if by_peer => self.ids.get(&key).cloned(),
             Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_) if !by_peer => self.ids.get(&key).cloned(),
-            Packet::SubAck(_) | Packet::UnsubAck(_) if !by_peer && of_client => self.ids.get(&key).cloned(),
+            // A script may use the identifier of the client for its own exchange, or answer with it.
+            _ if of_client => self.ids.get(&key).cloned(),
             _ => None,
         }
     }
