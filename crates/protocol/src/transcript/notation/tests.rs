@@ -83,7 +83,7 @@ fn packets_are_written_as_in_a_scenario() {
         ("a <- PINGRESP", line(v5, Author::Peer, &[0xd0, 0])),
         (
             "a <- PUBACK: { packet_id: 7 }",
-            shown(v5, Author::Peer, Packet::PubAck(Ack::new(id))),
+            shown(v5, Author::Peer, Packet::PubAck(Ack::new(7))),
         ),
         // The longer form of the same has other bytes.
         (
@@ -127,7 +127,7 @@ fn samples(version: Version) -> Vec<(Author, Packet)> {
         (Author::Script, Packet::from(login(version))),
         (Author::Peer, Packet::ConnAck(connack)),
         (Author::Script, Packet::Publish(message(version))),
-        (Author::Peer, Packet::PubAck(Ack::new(id))),
+        (Author::Peer, Packet::PubAck(Ack::new(7))),
         (Author::Script, Packet::PubRel(Ack::new(7))),
         (Author::Script, Packet::Subscribe(subscribe())),
         (Author::Peer, Packet::SubAck(suback)),
