@@ -11,9 +11,6 @@ use crate::scenario::Case;
 
 use super::{About, CaseResult, LookLimit, Rigour, RunEvent, RunResult, Session, Target, Verdict, order};
 
-/// Heavy cases begin once no more cases than this are left: those begin first that wait the longest, so what is left mostly waits.
-const QUIET: usize = 8;
-
 /// How a run is done.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
@@ -72,8 +69,7 @@ pub async fn run(
     let mut results: Vec<Option<CaseResult>> = vec![None; cases.len()];
     let mut interrupted = false;
     // Heavy cases take both the processor and the broker, and the timers of others would be measured wrong alongside
-    // many of them. With a broker of their own they may run beside the last waits: if the processor is late for one of
-    // these, that is measured, and the case is played again.
+    // them.
     let (alone, beside): (Vec<usize>, Vec<usize>) = order::longest_first(cases)
         .into_iter()
         .partition(|&i| cases[i].conditions.heavy || (cases[i].conditions.serial && !target.launcher.starts_its_own()));
@@ -84,17 +80,12 @@ pub async fn run(
         tasks.spawn(one(Arc::clone(&session), Arc::clone(&cases[index]), index));
     }
     let mut alone = alone.into_iter();
-    let quiet = if target.launcher.starts_its_own() { QUIET } else { 0 };
     let deadline = options.total_timeout.map(|limit| began + limit);
     loop {
-        // What must be alone comes last, one after the other: of heavy cases the session plays one at a time.
-        if tasks.len() <= quiet
-            && let Some(index) = alone.next()
-        {
-            tasks.spawn(one(Arc::clone(&session), Arc::clone(&cases[index]), index));
-        }
         if tasks.is_empty() {
-            break;
+            // What must be alone comes last, one after the other.
+            let Some(index) = alone.next() else { break };
+            tasks.spawn(one(Arc::clone(&session), Arc::clone(&cases[index]), index));
         }
         let over = async {
             match deadline {
