@@ -1,11 +1,15 @@
 //! The oracle finds nothing in an obedient broker, and finds faults in a disobedient one.
 
+#[cfg(feature = "measure")]
 use std::collections::BTreeMap;
 use std::sync::Arc;
+#[cfg(feature = "measure")]
 use std::time::Instant;
 
 use super::*;
-use crate::reference::{Combined, Config, Disobey, Free, Seam, packs};
+#[cfg(feature = "measure")]
+use crate::reference::Seam;
+use crate::reference::{Combined, Config, Disobey, Free, packs};
 use crate::transcript::{Author, Transcript, What};
 use crate::wire::{Side, Version};
 
@@ -145,6 +149,7 @@ fn a_fault_is_found_and_made_short() {
     }
 }
 
+#[cfg(feature = "measure")]
 /// A row of the table: after how many sequences a fault was found, how long the shortest sequence is, and what shows it. `name` is
 /// that of the scenario file, which is written below the folder of an environment variable.
 fn row(config: &Arc<Config>, most: u64, name: &str) -> Option<String> {
@@ -168,6 +173,7 @@ fn row(config: &Arc<Config>, most: u64, name: &str) -> Option<String> {
     })
 }
 
+#[cfg(feature = "measure")]
 fn table(faults: impl Iterator<Item = (String, String)>) {
     let most = count(1000);
     println!(
@@ -187,13 +193,13 @@ fn table(faults: impl Iterator<Item = (String, String)>) {
 }
 
 #[test]
-#[ignore = "takes minutes: prints which faults in a combination are found, and how soon"]
+#[cfg(feature = "measure")]
 fn sensitivity_to_combinations() {
     table(Combined::ALL.iter().map(|f| (token(*f), f.what().to_owned())));
 }
 
 #[test]
-#[ignore = "takes minutes: prints which faults of single statements are found, and how soon"]
+#[cfg(feature = "measure")]
 fn sensitivity_to_single_faults() {
     // Legal clients cannot show that a violation of theirs is let through.
     let faults = Disobey::all().iter().filter(|d| d.seam != Seam::Tolerance);
@@ -308,7 +314,7 @@ fn plain_use_does_not_show_a_fault_in_a_combination() {
 }
 
 #[test]
-#[ignore = "takes minutes: prints how often each rule speaks"]
+#[cfg(feature = "measure")]
 fn measure() {
     let config = obedient();
     let began = Instant::now();
