@@ -144,6 +144,10 @@ impl<'t> Notation<'t> {
                 format!("{client} {arrow} bytes  # {}", printable(&hex))
             }
             What::Open => format!("{client} -> open"),
+            // How the client under test closes depends on what it has read by then.
+            What::End(_) if transcript.scripted == Side::Server && side == Side::Client => {
+                format!("{client} -> closed")
+            }
             What::End(end) if transcript.scripted == Side::Server => {
                 let end = match end {
                     End::Fin => "close",
