@@ -70,7 +70,7 @@ go_program() {
 # A library for Java, and its adapter: needs a JDK of 17 or later, and Maven. The versions are in clients/NAME/pom.xml.
 java_client() {
   local name=$1 folder=$PWD/target/clients/$1
-  rm -rf "$folder/lib" "$folder/classes"
+  rm -rf "${folder:?}/lib" "$folder/classes"
   mvn --quiet --batch-mode --file "clients/$name/pom.xml" -DincludeScope=runtime -DoutputDirectory="$folder/lib" \
     "org.apache.maven.plugins:maven-dependency-plugin:$MAVEN_DEPENDENCY_PLUGIN:copy-dependencies"
   javac -cp "$folder/lib/*" -d "$folder/classes" "clients/$name"/*.java
