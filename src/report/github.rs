@@ -7,7 +7,6 @@ use super::failure::{self, Options};
 use super::groups::{Group, groups};
 use super::scores;
 use super::style::plain;
-use crate::scenario::is_embedded;
 use crate::suite::{CaseResult, RunResult, Verdict};
 use crate::transcript::{printable, seconds};
 
@@ -60,7 +59,7 @@ pub fn annotations(run: &RunResult) -> String {
 
 /// The file of the user's that an annotation belongs to, as properties of it.
 fn place(case: &CaseResult) -> String {
-    if is_embedded(&case.header) {
+    if case.header.embedded {
         return String::new();
     }
     let place = case.failure.as_ref().and_then(|f| f.place.as_ref());

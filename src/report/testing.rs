@@ -95,6 +95,7 @@ pub fn header() -> Arc<Header> {
             file: "scenarios/qos2/dup-before-pubrel.yaml".to_owned(),
             text: SCRIPT.to_owned(),
         }),
+        embedded: false,
         tests: Side::Server,
         title: "A QoS 2 PUBLISH resent with DUP before PUBREL reaches the subscriber once".to_owned(),
         about: None,

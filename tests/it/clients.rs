@@ -279,8 +279,9 @@ fn passes_nothing(dull: Dull, cases: &[Arc<Case>]) {
         .collect();
     assert!(passed.is_empty(), "{dull:?} passes {}", passed.join(", "));
     if dull == Dull::SaysYes {
-        // It violates nothing, and shows nothing. A machine that is too slow gives no verdict, which is an error.
-        let others = unlike(&result, &[Verdict::Skip, Verdict::Error]);
+        // It violates nothing, and shows nothing. Only a machine that is too slow gives no verdict.
+        let mut others = unlike(&result, &[Verdict::Skip]);
+        others.retain(|other| !other.contains("machine too slow"));
         assert!(others.is_empty(), "{}", others.join("\n"));
     }
 }
@@ -305,6 +306,9 @@ fn an_adapter_that_misbehaves_gets_a_verdict_and_leaves_nothing() {
         .collect();
     let verdict = |text: String| {
         let result = runtime().block_on(play(&one, &script(&text), Duration::from_secs(2)));
+        // The shell has the text of the script as an argument.
+        #[cfg(target_os = "linux")]
+        assert!(!runs_with(&text), "{text}");
         (
             result.cases[0].verdict,
             result.cases[0].reason.clone().unwrap_or_default(),

@@ -77,7 +77,7 @@ fn merged_shards_equal_a_single_run() {
         .assert()
         .code(1);
     let text = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
-    assert!(text.contains("::error "), "{text}");
+    assert!(text.contains("::error title="), "{text}");
 
     // A shard knows that it is one, and of what.
     assert_eq!(json("2.json")["shard"], serde_json::json!({ "index": 2, "count": 3 }));

@@ -48,7 +48,10 @@ impl From<&Run> for RunResult {
 impl From<&Case> for CaseResult {
     fn from(case: &Case) -> CaseResult {
         let place = case.place.as_ref();
-        let file = || format!("scenarios/{}.yaml", case.scenario);
+        let file = || {
+            let embedded = || format!("scenarios/{}.yaml", case.scenario);
+            case.file.clone().unwrap_or_else(embedded)
+        };
         let found = |violations: &[Violation], weight| {
             let judged = violations.iter().map(move |violation| judged(violation, weight));
             judged.collect::<Vec<_>>()
@@ -62,6 +65,7 @@ impl From<&Case> for CaseResult {
                     &place.map_or_else(file, |p| p.file.clone()),
                     place.map_or("", |p| &p.text),
                 ),
+                embedded: case.file.is_none(),
                 // The side under test is in the words of the report.
                 tests: Side::Server,
                 title: case.title.clone(),

@@ -98,6 +98,9 @@ pub struct Snapshots {
 pub struct Case {
     pub id: String,
     pub scenario: String,
+    /// The file of the scenario; absent if it is the one inside the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     pub title: String,
     pub version: Version,
     pub verdict: Verdict,

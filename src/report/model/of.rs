@@ -50,6 +50,7 @@ impl From<&CaseResult> for Case {
         Case {
             id: case.id.clone(),
             scenario: case.header.path.clone(),
+            file: (!case.header.embedded).then(|| case.header.source.file.clone()),
             title: case.title.clone(),
             version: case.version,
             verdict: case.verdict,

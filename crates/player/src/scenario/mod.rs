@@ -29,7 +29,7 @@ pub use matching::Mismatch;
 pub use model::*;
 pub use schema::{schema, schema_text};
 pub use scope::{EnhancedAuth, FACT_NAMES, Facts, Login, Outside, Scope, Unbound};
-pub use set::{Files, Formatted, is_embedded, is_name};
+pub use set::{Files, Formatted, is_name};
 pub use walk::{Which, awaited, declared_waits, every, half_closes, silence, stops_reading};
 
 pub use crate::source::{Diagnostic, Place, Source, render_all};

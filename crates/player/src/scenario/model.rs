@@ -25,6 +25,8 @@ pub struct Header {
     /// The path below the scenarios' folder without its ending, such as `qos2/dup-before-pubrel`.
     pub path: String,
     pub source: Arc<Source>,
+    /// It is the scenario of its path inside the program, and no file of the user's.
+    pub embedded: bool,
     /// The side under test; the script plays the other one. `tests: client` is the client, else it is the broker.
     pub tests: Side,
     pub title: String,

@@ -31,10 +31,10 @@ pub(super) fn aliases_text() -> &'static str {
 }
 
 /// Whether a scenario is the one of its path inside the binary, and no file of the user's.
-pub fn is_embedded(header: &super::Header) -> bool {
-    let path = format!("{}.yaml", header.path);
+pub(super) fn is_embedded(path: &str, source: &Source) -> bool {
+    let path = format!("{path}.yaml");
     let text = EMBEDDED.get_file(&path).and_then(|file| file.contents_utf8());
-    text == Some(&header.source.text) && header.source.file == format!("scenarios/{path}")
+    text == Some(&source.text) && source.file == format!("scenarios/{path}")
 }
 
 /// Scenario files that are not loaded yet, by path.

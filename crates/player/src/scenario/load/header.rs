@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::cx::Cx;
 use super::rows::{Row, exact_version};
+use crate::scenario::set::is_embedded;
 use crate::scenario::{Conditions, Header, SnapshotForm};
 use crate::source::{Node, What, nearest, quoted};
 use crate::statements::{StatementId, Version, catalogue};
@@ -73,6 +74,7 @@ impl Cx<'_> {
         let header = Header {
             path: path.to_owned(),
             source: Arc::clone(self.source),
+            embedded: is_embedded(path, self.source),
             tests: tests?.unwrap_or(Side::Server),
             title: title?,
             about: about?,
