@@ -139,7 +139,7 @@ fn properties_are_forwarded_as_they_are() {
     let sent = [("a", "1"), ("b", "2")];
     for (came, expected) in [
         (&[("a", "1"), ("b", "2")][..], None),
-        (&[("b", "2"), ("a", "1")], Some("MQTT-3.3.2-17 broker 4→5")),
+        (&[("b", "2"), ("a", "1")], Some("MQTT-3.3.2-18 broker 4→5")),
         (&[("a", "1")], Some("MQTT-3.3.2-17 broker 4→5")),
     ] {
         let mut player = Player::new(V5, Scope::Case);
