@@ -29,6 +29,11 @@ impl<'k> Expected<'k> {
         Expected(listed.filter(|(_, listed)| fits(listed)).collect())
     }
 
+    /// Whether something is listed.
+    pub fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// The cause of a crash.
     pub fn crash(&self) -> Option<&'k Arc<Known>> {
         self.first(|fails| *fails == Fails::Crash)

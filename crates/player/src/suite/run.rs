@@ -9,7 +9,11 @@ use tokio::task::JoinSet;
 use crate::play::Player;
 use crate::scenario::Case;
 
+use super::known::Expected;
 use super::{About, CaseResult, LookLimit, Rigour, RunEvent, RunResult, Session, Target, Verdict, order};
+
+/// Heavy cases may begin beside so many others: those begin first that wait the longest, so what is left mostly waits.
+const BESIDE: usize = 2;
 
 /// How a run is done.
 #[derive(Debug, Clone, Default)]
@@ -68,9 +72,11 @@ pub async fn run(
     });
     let mut results: Vec<Option<CaseResult>> = vec![None; cases.len()];
     let mut interrupted = false;
+    let version = target.broker_version.as_ref();
+    let fails = |case: &Case| Expected::of(&target.known, &case.id, version).any();
     // Heavy cases take both the processor and the broker, and the timers of others would be measured wrong alongside
-    // them.
-    let (alone, beside): (Vec<usize>, Vec<usize>) = order::longest_first(cases)
+    // many of them. With a broker of their own they may run beside the last waits, on a machine that is idle.
+    let (alone, beside): (Vec<usize>, Vec<usize>) = order::longest_first(cases, fails, session.response_timeout())
         .into_iter()
         .partition(|&i| cases[i].conditions.heavy || (cases[i].conditions.serial && !target.launcher.starts_its_own()));
     let mut tasks = JoinSet::new();
@@ -80,12 +86,17 @@ pub async fn run(
         tasks.spawn(one(Arc::clone(&session), Arc::clone(&cases[index]), index));
     }
     let mut alone = alone.into_iter();
+    let others = if target.launcher.starts_its_own() { BESIDE } else { 0 };
     let deadline = options.total_timeout.map(|limit| began + limit);
     loop {
-        if tasks.is_empty() {
-            // What must be alone comes last, one after the other.
-            let Some(index) = alone.next() else { break };
+        // What must be alone comes last, one after the other.
+        if (tasks.is_empty() || tasks.len() <= others && session.is_punctual())
+            && let Some(index) = alone.next()
+        {
             tasks.spawn(one(Arc::clone(&session), Arc::clone(&cases[index]), index));
+        }
+        if tasks.is_empty() {
+            break;
         }
         let over = async {
             match deadline {

@@ -20,6 +20,11 @@ use super::{CaseResult, Rigour, RunEvent, Target, Verdict};
 const PLAYS: u32 = 3;
 /// The number of void experiments that are replayed in parallel: fewer than before, because the machine was too slow.
 const AGAIN: usize = 4;
+/// How far back a run looks to see whether the machine is busy.
+const LATELY: Duration = Duration::from_secs(2);
+/// On a machine that is not busy this process gets the processor within this time, which is a quarter of what voids a timing
+/// experiment.
+const PUNCTUAL: Duration = Duration::from_millis(60);
 /// How much of a broker's log a crash shows, in bytes.
 const LOG: usize = 16 * 1024;
 
@@ -303,6 +308,12 @@ impl Session {
             // A dropped receiver is not an error.
             let _ = events.send(event());
         }
+    }
+
+    /// Whether this process got the processor in time lately, and a timer beside it would be measured right.
+    pub(super) fn is_punctual(&self) -> bool {
+        let lately = Instant::now().checked_sub(LATELY);
+        lately.is_some_and(|lately| self.places[0].player.lateness.since(lately) <= PUNCTUAL)
     }
 
     /// Whether a case gets an instance of its own, if the run starts its brokers.
