@@ -5,7 +5,8 @@ use std::sync::Arc;
 use fastrand::Rng;
 
 use super::action::{Act, Action, Connection, FILTERS, Kind, Message, Sequence, TOPICS, WillMessage};
-use super::world::{World, owes};
+use super::party::{Party, owes};
+use super::world::World;
 use crate::reference::Config;
 use crate::transcript::Transcript;
 use crate::wire::Version;
@@ -33,19 +34,20 @@ pub fn generate_and_play(config: &Arc<Config>, seed: u64) -> (Sequence, Transcri
             break;
         }
         let client = choice.rng.usize(0..versions.len());
-        let act = choice.act(&world, client);
+        let act = choice.act(&world.party, client);
         choice.take(&mut world, &mut actions, client, Some(act));
     }
     (Sequence { versions, actions }, world.finish())
 }
 
-struct Choice {
-    rng: Rng,
+/// Chooses by chance.
+pub struct Choice {
+    pub rng: Rng,
 }
 
 impl Choice {
     fn take(&mut self, world: &mut World, actions: &mut Vec<Action>, client: usize, act: Option<Act>) {
-        let act = act.unwrap_or_else(|| self.connect(world, client));
+        let act = act.unwrap_or_else(|| self.connect(&world.party, client));
         let action = Action { client, act };
         if world.act(&action) {
             actions.push(action);
@@ -53,7 +55,7 @@ impl Choice {
     }
 
     /// Whether a chance of `part` in `whole` comes true.
-    fn chance(&mut self, part: u32, whole: u32) -> bool {
+    pub fn chance(&mut self, part: u32, whole: u32) -> bool {
         self.rng.u32(0..whole) < part
     }
 
@@ -62,7 +64,7 @@ impl Choice {
     }
 
     /// One version for all clients, or in one sequence of five each its own.
-    fn versions(&mut self) -> Vec<Version> {
+    pub fn versions(&mut self) -> Vec<Version> {
         let all = [
             Version::V3_1,
             Version::V3_1_1,
@@ -79,12 +81,12 @@ impl Choice {
             .collect()
     }
 
-    fn act(&mut self, world: &World, client: usize) -> Act {
-        let Some(link) = world.link(client) else {
+    pub fn act(&mut self, party: &Party, client: usize) -> Act {
+        let Some(link) = party.link(client) else {
             return match self.rng.u32(0..20) {
                 0 | 1 => self.wait(),
                 2 => self.broker(),
-                _ => self.connect(world, client),
+                _ => self.connect(party, client),
             };
         };
         let owed: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| owes(link, *kind)).collect();
@@ -103,7 +105,7 @@ impl Choice {
             return match self.rng.u32(0..5) {
                 0 | 1 => Act::Read,
                 2 | 3 => Act::Cut { reset: true },
-                _ => self.connect(world, client),
+                _ => self.connect(party, client),
             };
         }
         match self.rng.u32(0..100) {
@@ -127,7 +129,7 @@ impl Choice {
             },
             89..=91 => self.wait(),
             92..=95 => self.broker(),
-            _ => self.connect(world, client),
+            _ => self.connect(party, client),
         }
     }
 
@@ -139,8 +141,8 @@ impl Choice {
         if self.rng.bool() { Act::Restart } else { Act::Kill }
     }
 
-    fn connect(&mut self, world: &World, client: usize) -> Act {
-        let is_new = world.clients[client].expiry == 0;
+    pub fn connect(&mut self, party: &Party, client: usize) -> Act {
+        let is_new = party.clients[client].expiry == 0;
         let mut how = Connection {
             clean: if is_new { self.chance(1, 3) } else { self.chance(1, 8) },
             expiry: self.one_of(&[0, 2, 5, 60, 300, 300, 300, u32::MAX]),

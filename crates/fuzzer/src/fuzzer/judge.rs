@@ -1,6 +1,6 @@
 //! What a transcript shows of the broker.
 
-use super::ledger;
+use super::ledger::{self, Terms};
 use crate::history;
 use crate::rules::{self, Outcome};
 use crate::statements::StatementId;
@@ -28,6 +28,19 @@ impl Verdict {
 
 /// Every violation by the broker, in the order of the events that show them. What is open is none.
 pub fn judge(transcript: &Transcript) -> Vec<Verdict> {
+    judge_within(transcript, Terms::default())
+}
+
+/// The same with other times than those of virtual time.
+pub fn judge_within(transcript: &Transcript, terms: Terms) -> Vec<Verdict> {
+    let mut found = certain(transcript);
+    found.extend(ledger::check(transcript, terms));
+    found.sort_by_key(|v| v.event);
+    found
+}
+
+/// What any part of a sequence shows, even if it was cut short: the violations of rules and invariants.
+pub fn certain(transcript: &Transcript) -> Vec<Verdict> {
     let of_rules = rules::check(transcript).into_iter();
     let of_history = history::check(transcript).into_iter().map(|f| f.as_rule());
     let certain = of_rules
@@ -41,7 +54,6 @@ pub fn judge(transcript: &Transcript) -> Vec<Verdict> {
             text: f.text,
         })
         .collect();
-    found.extend(ledger::check(transcript));
     found.sort_by_key(|v| v.event);
     found
 }

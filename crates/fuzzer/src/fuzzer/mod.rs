@@ -4,6 +4,7 @@
 //!
 //! - `action` has what a sequence consists of;
 //! - `client` is a legal client: what it may send, and what it must answer;
+//! - `party` holds the clients of a sequence and their connections, whatever these lead to;
 //! - `packets` makes packets of actions;
 //! - `world` plays a sequence on the reference core in virtual time and records both directions as a transcript;
 //! - `generate` chooses actions from a seed;
@@ -28,6 +29,7 @@ mod generate;
 mod judge;
 mod ledger;
 mod packets;
+mod party;
 mod scenario;
 mod shrink;
 #[cfg(test)]
@@ -38,5 +40,5 @@ pub use action::{Act, Action, Connection, FILTERS, Kind, Message, Sequence, TOPI
 pub use generate::{generate, generate_and_play};
 pub use judge::{Verdict, judge};
 pub use scenario::scenario;
-pub use shrink::shrink;
+pub use shrink::{shrink, shrink_while};
 pub use world::{NAMESPACE, World, play};

@@ -2,14 +2,14 @@
 
 use super::action::{Connection, FILTERS, Message, TOPICS, WillMessage};
 use super::client::{Client, Exchange, Stage};
-use super::world::{NAMESPACE, World};
+use super::party::Party;
 use crate::wire::property::id;
 use crate::wire::{
     Connect, Packet, Properties, PropertyValue, Publish, Subscribe, Subscription, Text, Unsubscribe, Version, Will,
     encode_bytes,
 };
 
-impl World {
+impl Party {
     pub(super) fn connect_packet(&mut self, client: usize, how: &Connection) -> Packet {
         let Client { id, version, .. } = &self.clients[client];
         let version = *version;
@@ -48,7 +48,7 @@ impl World {
         Will {
             qos: will.qos,
             retain: will.retain,
-            topic: topic(will.topic),
+            topic: self.topic(will.topic),
             payload: self.payload(0).into(),
             properties,
         }
@@ -86,7 +86,7 @@ impl World {
                 _ => 0b11,
             };
             subscriptions.push(Subscription {
-                filter: filter(*index),
+                filter: self.filter(*index),
                 options: options & allowed,
             });
         }
@@ -109,7 +109,7 @@ impl World {
         let filters: Vec<Text> = filters
             .iter()
             .filter(|f| **f < FILTERS.len())
-            .map(|f| filter(*f))
+            .map(|f| self.filter(*f))
             .collect();
         if filters.is_empty() {
             return None;
@@ -130,6 +130,7 @@ impl World {
     }
 
     pub(super) fn publish(&mut self, client: usize, number: u32, message: &Message) -> Option<Packet> {
+        let first_topic = self.topic(0);
         let link = self.links.get_mut(&number)?;
         let sender = &mut self.clients[client];
         let limits = &link.limits;
@@ -146,7 +147,7 @@ impl World {
             if message.properties {
                 properties.push(id::PAYLOAD_FORMAT_INDICATOR, PropertyValue::Byte(1));
                 properties.push(id::CONTENT_TYPE, PropertyValue::Text("text".into()));
-                properties.push(id::RESPONSE_TOPIC, PropertyValue::Text(topic(0)));
+                properties.push(id::RESPONSE_TOPIC, PropertyValue::Text(first_topic));
                 properties.push(id::CORRELATION_DATA, PropertyValue::Binary(b"x"[..].into()));
                 properties.push(id::USER_PROPERTY, PropertyValue::Pair("k".into(), "1".into()));
                 properties.push(id::USER_PROPERTY, PropertyValue::Pair("k".into(), "2".into()));
@@ -160,7 +161,7 @@ impl World {
         let mut publish = Publish {
             qos: message.qos,
             retain: message.retain,
-            topic: topic(message.topic),
+            topic: self.topic(message.topic),
             packet_id,
             properties,
             payload: bytes::Bytes::from(payload).into(),
@@ -192,17 +193,18 @@ impl World {
         }
         Some(packet)
     }
-}
 
-/// A topic with its namespace.
-pub fn topic(index: usize) -> Text {
-    format!("{NAMESPACE}/{}", TOPICS[index % TOPICS.len()]).into()
-}
+    /// A topic with its namespace.
+    pub fn topic(&self, index: usize) -> Text {
+        format!("{}/{}", self.namespace, TOPICS[index % TOPICS.len()]).into()
+    }
 
-/// A filter with its namespace.
-pub fn filter(index: usize) -> Text {
-    match FILTERS[index % FILTERS.len()] {
-        (None, plain) => format!("{NAMESPACE}/{plain}").into(),
-        (Some(share), plain) => format!("$share/{share}/{NAMESPACE}/{plain}").into(),
+    /// A filter with its namespace.
+    fn filter(&self, index: usize) -> Text {
+        let namespace = &self.namespace;
+        match FILTERS[index % FILTERS.len()] {
+            (None, plain) => format!("{namespace}/{plain}").into(),
+            (Some(share), plain) => format!("$share/{share}/{namespace}/{plain}").into(),
+        }
     }
 }

@@ -10,7 +10,11 @@ use crate::reference::Config;
 /// The shortest sequence found that still shows `verdict`: actions are dropped, then their options are made plain, until
 /// nothing more can go. A sequence that does not show it comes back as it is.
 pub fn shrink(config: &Arc<Config>, sequence: &Sequence, verdict: &Verdict) -> Sequence {
-    let shows = |s: &Sequence| judge(&play(config, s)).iter().any(|v| v.is_like(verdict));
+    shrink_while(sequence, |s| judge(&play(config, s)).iter().any(|v| v.is_like(verdict)))
+}
+
+/// The same for anything that a sequence may show.
+pub fn shrink_while(sequence: &Sequence, shows: impl Fn(&Sequence) -> bool) -> Sequence {
     let mut best = sequence.clone();
     loop {
         let before = best.clone();

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::action::{Act, Action, Connection, FILTERS, Kind, Sequence};
-use super::client::{Arrival, Client, Link};
+use super::action::{Act, Action, Connection, Sequence};
+use super::client::Arrival;
+use super::party::{Party, asks_for_retained, lasting};
 use crate::reference::core::state::State;
 use crate::reference::core::{ConnectionId, Input, Received};
 use crate::reference::{Config, Engine, Output};
 use crate::transcript::{Aliases, Author, ClientName, End, Event, Lifecycle, Transcript, What};
-use crate::wire::property::id;
-use crate::wire::{Chunk, Disconnect, Frame, Packet, PropertyValue, Side, Version, decode, encode, encode_bytes};
+use crate::wire::{Chunk, Frame, Packet, Side, Version, decode, encode, encode_bytes};
 
 /// The namespace of all topics and client ids.
 pub const NAMESPACE: &str = "mqsfuzz0";
@@ -25,8 +25,6 @@ const BEGIN: Duration = Duration::from_secs(1_000_000);
 const TICK: Duration = Duration::from_micros(10);
 /// How long the end waits for deliveries: longer than the history checker's patience.
 const QUIET: u32 = 25;
-/// The Session Expiry Interval of the connections with which a sequence ends, in seconds.
-const LASTING: u32 = 300;
 /// At most this many deadlines of the broker pass during one wait.
 const DEADLINES: usize = 1000;
 
@@ -37,14 +35,12 @@ pub struct World {
     /// What the broker has stored.
     stored: State,
     now: Duration,
-    pub clients: Vec<Client>,
-    pub links: BTreeMap<u32, Link>,
+    pub party: Party,
     /// The versions of the connections, and their aliases in both directions.
     wires: BTreeMap<u32, Wire>,
     opened: u32,
     events: Vec<Event>,
     names: Vec<ClientName>,
-    pub(super) published: usize,
     /// Packets that clients have read and not reacted to yet.
     read: VecDeque<(u32, Packet)>,
     /// Connections that the broker closed, and that it does not know to be gone.
@@ -72,34 +68,26 @@ pub fn play(config: &Arc<Config>, sequence: &Sequence) -> Transcript {
 impl World {
     /// A fresh broker, and clients of these versions without a connection.
     pub fn new(config: Arc<Config>, versions: &[Version]) -> World {
-        let client = |(n, version): (usize, &Version)| Client::new(format!("{NAMESPACE}c{n}"), *version);
         World {
             engine: Engine::new(config.clone(), State::default(), BEGIN),
             config,
             stored: State::default(),
             now: BEGIN,
-            clients: versions.iter().enumerate().map(client).collect(),
-            links: BTreeMap::new(),
+            party: Party::new(NAMESPACE, versions),
             wires: BTreeMap::new(),
             opened: 0,
             events: Vec::new(),
             names: (0..versions.len()).map(|n| format!("c{n}").into()).collect(),
-            published: 0,
             read: VecDeque::new(),
             closed: Vec::new(),
             running: false,
         }
     }
 
-    /// The connection of a client.
-    pub fn link(&self, client: usize) -> Option<&Link> {
-        self.links.get(&self.clients.get(client)?.link?)
-    }
-
     /// Plays one action. `false` if it is not legal in the present state; nothing has happened then.
     pub fn act(&mut self, action: &Action) -> bool {
         let client = action.client;
-        if client >= self.clients.len() {
+        if client >= self.party.clients.len() {
             return false;
         }
         match &action.act {
@@ -120,7 +108,7 @@ impl World {
                 true
             }
             act => {
-                let Some(number) = self.clients[client].link else {
+                let Some(number) = self.party.clients[client].link else {
                     return false;
                 };
                 let done = self.act_on(client, number, act).is_some();
@@ -137,11 +125,11 @@ impl World {
                 return Some(());
             }
             Act::Stall => {
-                let link = self.links.get_mut(&number)?;
+                let link = self.party.links.get_mut(&number)?;
                 return (!std::mem::replace(&mut link.stalled, true)).then_some(());
             }
             Act::Read => {
-                let link = self.links.get_mut(&number)?;
+                let link = self.party.links.get_mut(&number)?;
                 if !std::mem::replace(&mut link.stalled, false) {
                     return None;
                 }
@@ -150,16 +138,16 @@ impl World {
             }
             _ => {}
         }
-        if !self.links.get(&number)?.connected {
+        if !self.party.links.get(&number)?.connected {
             return None;
         }
         let packet = match act {
-            Act::Subscribe { filters, id } => self.subscribe(client, number, filters, *id)?,
-            Act::Unsubscribe(filters) => self.unsubscribe(client, number, filters)?,
-            Act::Publish(message) => self.publish(client, number, message)?,
+            Act::Subscribe { filters, id } => self.party.subscribe(client, number, filters, *id)?,
+            Act::Unsubscribe(filters) => self.party.unsubscribe(client, number, filters)?,
+            Act::Publish(message) => self.party.publish(client, number, message)?,
             Act::Acknowledge { kind, code } => {
-                let link = self.links.get_mut(&number)?;
-                self.clients[client].acknowledge(link, *kind, *code)?
+                let link = self.party.links.get_mut(&number)?;
+                self.party.clients[client].acknowledge(link, *kind, *code)?
             }
             Act::Ping => Packet::PingReq,
             Act::Disconnect { code, expiry } => {
@@ -173,10 +161,9 @@ impl World {
     }
 
     fn connect(&mut self, client: usize, how: &Connection) {
-        let old = self.clients[client].link.take();
         self.opened += 1;
         let number = self.opened;
-        let version = self.clients[client].version;
+        let version = self.party.clients[client].version;
         self.wires.insert(
             number,
             Wire {
@@ -186,47 +173,28 @@ impl World {
                 over: false,
             },
         );
-        self.links.insert(number, Link::new(client, how.clean, how.automatic));
-        self.clients[client].link = Some(number);
-        let lasts = if version == Version::V5 {
-            how.expiry
-        } else {
-            u32::from(!how.clean)
-        };
-        self.clients[client].expiry = lasts;
+        let old = self.party.opens(client, number, how);
         self.record(number, Author::Script, What::Open);
         self.handle(Input::Opened(ConnectionId(number.into())));
-        let packet = self.connect_packet(client, how);
+        let packet = self.party.connect_packet(client, how);
         self.send(number, packet);
         // What the client has not read of its older connection is lost with it.
-        if let Some(old) = old.filter(|old| self.links.get(old).is_some_and(|l| l.stalled)) {
+        if let Some(old) = old.filter(|old| self.party.links.get(old).is_some_and(|l| l.stalled)) {
             self.cut(old, End::Reset);
         }
         self.settle();
     }
 
     fn leave(&mut self, client: usize, number: u32, code: u8, expiry: Option<u32>) {
-        let mut disconnect = Disconnect::default();
-        let sender = &mut self.clients[client];
-        if sender.version == Version::V5 {
-            disconnect.reason_code = code;
-            // An interval of 0 cannot be raised (5.0, section 3.14.2.2.2).
-            if let Some(expiry) = expiry.filter(|_| sender.expiry > 0) {
-                sender.expiry = expiry;
-                disconnect
-                    .properties
-                    .push(id::SESSION_EXPIRY_INTERVAL, PropertyValue::U32(expiry));
-            }
-        }
-        self.send(number, Packet::Disconnect(disconnect));
+        let disconnect = self.party.disconnect(client, code, expiry);
+        self.send(number, disconnect);
         self.cut(number, End::Fin);
     }
 
     /// The client ends its connection. It reads nothing more.
     fn cut(&mut self, number: u32, end: End) {
-        let Some(link) = self.links.remove(&number) else { return };
-        if self.clients[link.client].link == Some(number) {
-            self.clients[link.client].link = None;
+        if self.party.ends(number).is_none() {
+            return;
         }
         self.record(number, Author::Script, What::End(end));
         if let Some(wire) = self.wires.get_mut(&number)
@@ -324,7 +292,7 @@ impl World {
             wire.over = true;
             self.closed.push(number);
         }
-        match self.links.get_mut(&number) {
+        match self.party.links.get_mut(&number) {
             Some(link) if link.stalled => link.inbox.push_back(arrival),
             Some(_) => self.take(number, arrival),
             None => {}
@@ -342,18 +310,14 @@ impl World {
             Arrival::Closed => {
                 self.record(number, Author::Peer, What::End(End::Fin));
                 self.record(number, Author::Script, What::End(End::Fin));
-                if let Some(link) = self.links.remove(&number)
-                    && self.clients[link.client].link == Some(number)
-                {
-                    self.clients[link.client].link = None;
-                }
+                self.party.ends(number);
             }
         }
     }
 
     /// The client reads all that has arrived.
     fn empty(&mut self, number: u32) {
-        while let Some(arrival) = self.links.get_mut(&number).and_then(|l| l.inbox.pop_front()) {
+        while let Some(arrival) = self.party.links.get_mut(&number).and_then(|l| l.inbox.pop_front()) {
             self.take(number, arrival);
         }
     }
@@ -376,24 +340,10 @@ impl World {
     }
 
     fn react(&mut self, number: u32, packet: &Packet) {
-        let Some(link) = self.links.get_mut(&number) else {
-            return;
-        };
-        let index = link.client;
-        let client = &mut self.clients[index];
-        if client.link != Some(number) {
+        if !self.party.reads(number, packet) {
             return;
         }
-        client.reads(link, packet);
-        loop {
-            let (Some(link), client) = (self.links.get_mut(&number), &mut self.clients[index]) else {
-                return;
-            };
-            let owed = link.owed.front().filter(|_| link.automatic).map(|(kind, _)| *kind);
-            let answer = client
-                .next_repeat(link)
-                .or_else(|| owed.and_then(|kind| client.acknowledge(link, kind, 0)));
-            let Some(answer) = answer else { return };
+        while let Some(answer) = self.party.answer(number) {
             self.send(number, answer);
         }
     }
@@ -431,29 +381,26 @@ impl World {
     /// The end of every sequence: each client that has been there reads and acknowledges everything, resumes its session if it
     /// is away, waits, and leaves. Then a new client asks for the retained messages.
     pub fn finish(mut self) -> Transcript {
-        for client in 0..self.clients.len() {
-            let Some(number) = self.clients[client].link else {
+        for client in 0..self.party.clients.len() {
+            let Some(number) = self.party.clients[client].link else {
                 if self.wires.values().any(|w| w.client == client) {
                     self.connect(client, &lasting());
                 }
                 continue;
             };
-            if let Some(link) = self.links.get_mut(&number) {
+            if let Some(link) = self.party.links.get_mut(&number) {
                 link.stalled = false;
                 link.automatic = true;
             }
             self.empty(number);
             self.settle();
-            while let Some(answer) = self.links.get_mut(&number).and_then(|link| {
-                let kind = link.owed.front()?.0;
-                self.clients[client].acknowledge(link, kind, 0)
-            }) {
+            while let Some(answer) = self.party.answer(number) {
                 self.send(number, answer);
                 self.settle();
             }
         }
         self.wait(QUIET);
-        for client in 0..self.clients.len() {
+        for client in 0..self.party.clients.len() {
             for act in [Act::Ping, Act::Disconnect { code: 0, expiry: None }] {
                 self.act(&Action { client, act });
             }
@@ -461,7 +408,7 @@ impl World {
         self.ask_for_retained();
         Transcript {
             scripted: Side::Client,
-            version: self.clients.first().map_or(Version::V5, |c| c.version),
+            version: self.party.clients.first().map_or(Version::V5, |c| c.version),
             namespace: NAMESPACE.to_owned(),
             events: self.events,
             local: Vec::new(),
@@ -470,40 +417,11 @@ impl World {
     }
 
     fn ask_for_retained(&mut self) {
-        let version = self.clients.first().map_or(Version::V5, |c| c.version);
-        self.clients.push(Client::new(format!("{NAMESPACE}late"), version));
+        let version = self.party.clients.first().map_or(Version::V5, |c| c.version);
+        let client = self.party.join("late", version);
         self.names.push("late".into());
-        let client = self.clients.len() - 1;
-        let clean = Connection {
-            clean: true,
-            automatic: true,
-            ..Connection::default()
-        };
-        let all = FILTERS.iter().position(|f| *f == (None, "#")).unwrap_or_default();
-        for act in [
-            Act::Connect(clean),
-            Act::Subscribe {
-                filters: vec![(all, 1)],
-                id: None,
-            },
-            Act::Ping,
-            Act::Disconnect { code: 0, expiry: None },
-        ] {
+        for act in asks_for_retained() {
             self.act(&Action { client, act });
         }
     }
-}
-
-/// The connection with which a client takes what its session still holds.
-fn lasting() -> Connection {
-    Connection {
-        expiry: LASTING,
-        automatic: true,
-        ..Connection::default()
-    }
-}
-
-/// Whether a client owes an acknowledgement of this kind.
-pub fn owes(link: &Link, kind: Kind) -> bool {
-    link.owed.iter().any(|(k, _)| *k == kind)
 }

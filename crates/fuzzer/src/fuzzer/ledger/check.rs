@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Terms;
 use super::book::{Book, Connection, Got, NEVER, Publication, Session, When, Will};
 use crate::fuzzer::judge::Verdict;
 use crate::statements::{PerVersion, ids};
@@ -22,25 +23,23 @@ const NO_LOCAL: PerVersion = ids![v5: "MQTT-3.8.3-3"];
 const AS_PUBLISHED: PerVersion = ids![v5: "MQTT-3.3.1-13"];
 const GRANTED: PerVersion = ids![v3_1: "§3.8/granted-level", v3_1_1: "MQTT-3.8.4-6", v5: "MQTT-3.8.4-8"];
 
-/// How long a delivery may take. No version says so.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Parts of a second do not count in intervals, and a broker need not notice at once that one has passed.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// Every check.
-pub fn all(book: &Book) -> Vec<Verdict> {
+pub fn all(book: &Book, terms: Terms) -> Vec<Verdict> {
     let mut found = Vec::new();
     for session in &book.sessions {
-        lost(book, session, &mut found);
+        lost(book, session, terms, &mut found);
         delivered(book, session, &mut found);
         repeated(book, session, &mut found);
         reordered(book, session, &mut found);
     }
     for connection in book.connections.values() {
         not_resumed(book, connection, &mut found);
-        will(book, connection, &mut found);
+        will(book, connection, terms, &mut found);
     }
-    retained(book, &mut found);
+    retained(book, terms, &mut found);
     found
 }
 
@@ -55,16 +54,16 @@ fn verdict(rule: &'static str, duty: PerVersion, version: Version, event: usize,
 
 /// Whether a session must have received a message of at least QoS 1 that was there at `since`: a subscription grants it from before
 /// then to the end, and the session has been heard of for long enough after `due`.
-fn is_owed(session: &Session, topic: &Text, since: usize, due: Duration) -> bool {
+fn is_owed(session: &Session, topic: &Text, since: usize, due: Duration, terms: Terms) -> bool {
     let held = session.matching(topic).any(|s| {
         let granted = s.granted.is_some_and(|when| when.event < since);
         granted && s.gone.is_none() && !s.is_shared && s.qos.0 >= 1 && !s.no_local.1
     });
-    let heard = session.heard.is_some_and(|when| when.at >= due + PATIENCE);
+    let heard = session.heard.is_some_and(|when| when.at >= due + terms.delivery);
     held && heard && !session.limited
 }
 
-fn lost(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
+fn lost(book: &Book, session: &Session, terms: Terms, found: &mut Vec<Verdict>) {
     for publication in &book.publications {
         let Some(taken) = publication.taken.filter(|_| !publication.unsure) else {
             continue;
@@ -73,7 +72,7 @@ fn lost(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
         if publication.qos == 0 || expires || session.has(&publication.payload) {
             continue;
         }
-        if is_owed(session, &publication.topic, publication.sent.event, taken.at) {
+        if is_owed(session, &publication.topic, publication.sent.event, taken.at, terms) {
             let text = format!(
                 "the message of event {} was acknowledged, and has not reached a session whose subscription matches",
                 publication.sent.event
@@ -261,7 +260,7 @@ fn not_resumed(book: &Book, connection: &Connection, found: &mut Vec<Verdict>) {
     }
 }
 
-fn will(book: &Book, connection: &Connection, found: &mut Vec<Verdict>) {
+fn will(book: &Book, connection: &Connection, terms: Terms, found: &mut Vec<Verdict>) {
     let (Some(will), Some(left), Some(_)) = (&connection.will, connection.left, connection.accepted) else {
         return;
     };
@@ -285,7 +284,7 @@ fn will(book: &Book, connection: &Connection, found: &mut Vec<Verdict>) {
         found.extend(verdict("will-waits", WILL_LATER, connection.version, first.event, text));
     }
     if came_back.is_none() && will.expiry.is_none() {
-        missing_will(book, connection, will, left, due, found);
+        missing_will(book, connection, will, (left, due), terms, found);
     }
 }
 
@@ -293,12 +292,12 @@ fn missing_will(
     book: &Book,
     connection: &Connection,
     will: &Will,
-    left: When,
-    due: Duration,
+    (left, due): (When, Duration),
+    terms: Terms,
     found: &mut Vec<Verdict>,
 ) {
     for session in book.sessions.iter().filter(|s| s.client != connection.client) {
-        if will.qos > 0 && !session.has(&will.payload) && is_owed(session, &will.topic, left.event, due) {
+        if will.qos > 0 && !session.has(&will.payload) && is_owed(session, &will.topic, left.event, due, terms) {
             let text =
                 "the client was cut off, and its will has not reached a session whose subscription matches".to_owned();
             let shown = session.heard.map_or(left.event, |when| when.event);
@@ -308,7 +307,7 @@ fn missing_will(
 }
 
 /// What a session that subscribes at the end gets of each topic.
-fn retained(book: &Book, found: &mut Vec<Verdict>) {
+fn retained(book: &Book, terms: Terms, found: &mut Vec<Verdict>) {
     let Some(late) = book.sessions.last().filter(|s| !s.limited) else {
         return;
     };
@@ -336,7 +335,10 @@ fn retained(book: &Book, found: &mut Vec<Verdict>) {
         ) else {
             continue;
         };
-        let granted = |s: &super::book::Subscription| s.granted.is_some_and(|w| w.event > last.sent.event);
+        let granted = |s: &super::book::Subscription| {
+            let after = |w: When| w.event > last.sent.event && heard.at >= w.at + terms.retained;
+            s.granted.is_some_and(after)
+        };
         let asks = late.matching(topic).any(granted) && late.subscriptions.len() == 1;
         if !asks || last.unsure || last.expiry.is_some() || wills().any(|w| w.topic == *topic) {
             continue;

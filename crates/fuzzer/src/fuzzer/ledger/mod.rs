@@ -10,12 +10,33 @@
 mod book;
 mod check;
 
+use std::time::Duration;
+
 use crate::transcript::Transcript;
 
 use super::judge::Verdict;
 
+/// How long a broker may take. No version states a time for a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// A message is lost if it has not come this long after it was acknowledged.
+    pub delivery: Duration,
+    /// A retained message is lost if it has not come this long after SUBACK.
+    pub retained: Duration,
+}
+
+impl Default for Terms {
+    /// In virtual time. There a retained message comes with its SUBACK or not at all.
+    fn default() -> Terms {
+        Terms {
+            delivery: Duration::from_secs(20),
+            retained: Duration::ZERO,
+        }
+    }
+}
+
 /// What the transcript shows, in no order.
-pub fn check(transcript: &Transcript) -> Vec<Verdict> {
+pub fn check(transcript: &Transcript, terms: Terms) -> Vec<Verdict> {
     let book = book::Book::read(transcript);
-    check::all(&book)
+    check::all(&book, terms)
 }
