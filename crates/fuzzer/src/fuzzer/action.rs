@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::wire::Version;
 
 /// The topics of all sequences, below the namespace.
@@ -23,7 +25,7 @@ pub const FILTERS: [(Option<&str>, &str); 10] = [
 ];
 
 /// A sequence: the version of each client, and what happens in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {
     /// One version for each client; two to four.
     pub versions: Vec<Version>,
@@ -31,7 +33,7 @@ pub struct Sequence {
 }
 
 /// What one client does, or what happens to the broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
     /// The index of the client; 0 for what concerns all of them.
     pub client: usize,
@@ -39,7 +41,7 @@ pub struct Action {
 }
 
 /// One step of a sequence.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Act {
     /// Opens a connection and sends CONNECT. If the client has a connection, the new one takes its session over.
     Connect(Connection),
@@ -79,7 +81,7 @@ pub enum Act {
 }
 
 /// The packet type of an acknowledgement that a client sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
     PubAck,
     PubRec,
@@ -92,7 +94,7 @@ impl Kind {
 }
 
 /// The CONNECT of a client, and how it acknowledges.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Connection {
     /// Clean Session or Clean Start.
     pub clean: bool,
@@ -110,7 +112,7 @@ pub struct Connection {
 }
 
 /// The will of a CONNECT.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WillMessage {
     /// An index into [`TOPICS`].
     pub topic: usize,
@@ -123,7 +125,7 @@ pub struct WillMessage {
 }
 
 /// What a PUBLISH carries. Its payload is unique in the sequence.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Message {
     /// An index into [`TOPICS`].
     pub topic: usize,

@@ -7,7 +7,10 @@
 //! - `party` holds the clients of a sequence and their connections, whatever these lead to;
 //! - `packets` makes packets of actions;
 //! - `world` plays a sequence on the reference core in virtual time and records both directions as a transcript;
+//! - `live` plays it over connections to any broker, and records the same;
+//! - `coverage` says which situations were reached;
 //! - `generate` chooses actions from a seed;
+//! - `steer` chooses them after the beginning of a sequence that reached something new;
 //! - `judge` applies the rules, the history checker and `ledger`, which knows what a broker that forgets nothing owes;
 //! - `shrink` drops whatever a finding does not need;
 //! - `scenario` writes what is left as a scenario file.
@@ -25,20 +28,26 @@
 
 mod action;
 mod client;
+mod coverage;
 mod generate;
 mod judge;
 mod ledger;
+pub mod live;
 mod packets;
 mod party;
 mod scenario;
 mod shrink;
+mod steer;
 #[cfg(test)]
 mod tests;
 mod world;
 
 pub use action::{Act, Action, Connection, FILTERS, Kind, Message, Sequence, TOPICS, WillMessage};
+pub use client::Limits;
+pub use coverage::Coverage;
 pub use generate::{generate, generate_and_play};
 pub use judge::{Verdict, judge};
 pub use scenario::scenario;
 pub use shrink::{shrink, shrink_while};
+pub use steer::{Explored, explore, versions};
 pub use world::{NAMESPACE, World, play};
