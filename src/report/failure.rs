@@ -14,6 +14,7 @@ use crate::transcript::{
     Event, HexLine, Transcript, What, codes, line, name, precise_seconds, printable, seconds, secrets, shown, trace,
     value,
 };
+use crate::wire::Side;
 
 /// How much of the packet that came is shown, in bytes.
 const HEX: usize = 32;
@@ -335,7 +336,11 @@ fn log(case: &CaseResult) -> String {
     };
     let lines: Vec<&str> = log.lines().collect();
     let from = lines.len().saturating_sub(LOG_LINES);
-    let mut out = paint(BOLD, "log of the broker");
+    let heading = match case.header.tests {
+        Side::Client => "log of the adapter",
+        Side::Server => "log of the broker",
+    };
+    let mut out = paint(BOLD, heading);
     if from > 0 {
         let _ = write!(out, " (the last {LOG_LINES} of {} lines)", lines.len());
     }

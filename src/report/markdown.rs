@@ -26,7 +26,7 @@ pub fn matrix(matrix: &Matrix) -> String {
     out
 }
 
-/// A table with a line a broker.
+/// A table with a line a broker or client.
 pub fn counts(matrix: &Matrix) -> String {
     let all: Vec<Counts> = matrix.columns.iter().map(|c| c.record.counts()).collect();
     let verdicts: Vec<Verdict> = Verdict::ALL
@@ -39,7 +39,7 @@ pub fn counts(matrix: &Matrix) -> String {
         .filter(|v| scores.iter().flatten().any(|s| s.version == *v && s.tried > 0))
         .collect();
     let rigour = all.iter().any(|counts| counts.rigour() > 0);
-    let mut heading = vec!["broker".to_owned(), "version".to_owned()];
+    let mut heading = vec![matrix.noun().to_owned(), "version".to_owned()];
     heading.extend(verdicts.iter().map(|v| v.name().to_owned()));
     heading.extend(rigour.then(|| RIGOUR.to_owned()));
     heading.extend(versions.iter().map(|v| format!("MUST held, {v}")));
@@ -153,7 +153,7 @@ fn deviations(matrix: &Matrix) -> String {
     out
 }
 
-/// The heading of a table whose columns are brokers.
+/// The heading of a table whose columns are brokers or clients.
 fn heading(matrix: &Matrix, first: &str) -> String {
     let mut cells = vec![first.to_owned()];
     cells.extend(matrix.columns.iter().map(|c| markdown(&c.label)));

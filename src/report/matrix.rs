@@ -1,4 +1,4 @@
-//! Several runs in parallel: cases as rows, brokers as columns.
+//! Several runs in parallel: cases as rows, brokers or clients as columns.
 //!
 //! In: [`Run`]s, and the order of the suite. Out: a [`Matrix`], which the page, the Markdown and the JSON are made of.
 
@@ -21,7 +21,7 @@ pub struct Matrix {
     pub rows: Vec<Row>,
 }
 
-/// One broker.
+/// One broker or client.
 #[derive(Debug)]
 pub struct Column {
     /// Its name; with its version, and then with a number, if two would be alike.
@@ -41,7 +41,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// The first part of the case's path, such as `qos2`.
+    /// The first part of the case's path, such as `qos2`, or the first two, such as `clients/acks`.
     pub fn topic(&self) -> &str {
         topic(&self.id)
     }
@@ -76,6 +76,17 @@ impl Matrix {
         Matrix {
             columns: columns.map(|(label, record)| Column { label, record }).collect(),
             rows: rows.into_values().collect(),
+        }
+    }
+
+    /// What the columns are: `broker` or `client`, or `target` if there are both.
+    pub fn noun(&self) -> &'static str {
+        let mut kinds = self.columns.iter().map(|column| column.record.target.kind);
+        let first = kinds.next().unwrap_or_default();
+        if kinds.all(|kind| kind == first) {
+            first.name()
+        } else {
+            "target"
         }
     }
 
@@ -172,6 +183,7 @@ fn labels(records: &[Run]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::Kind;
     use super::super::testing;
     use super::*;
 
@@ -212,6 +224,21 @@ mod tests {
             label(vec![record("1"), record("1")]),
             ["mosquitto 1", "mosquitto 1 (2)"]
         );
+    }
+
+    #[test]
+    fn columns_are_brokers_or_clients_or_both() {
+        let of = |kinds: &[Kind]| {
+            let records = kinds.iter().map(|kind| {
+                let mut record = record("1");
+                record.target.kind = *kind;
+                record
+            });
+            Matrix::new(records.collect(), []).noun()
+        };
+        assert_eq!(of(&[Kind::Broker, Kind::Broker]), "broker");
+        assert_eq!(of(&[Kind::Client, Kind::Client]), "client");
+        assert_eq!(of(&[Kind::Client, Kind::Broker]), "target");
     }
 
     #[test]

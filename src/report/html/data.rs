@@ -19,6 +19,8 @@ use crate::transcript::{printable, without_namespace};
 struct Data {
     mqttspec: &'static str,
     verdicts: Vec<&'static str>,
+    /// What the columns are: `broker`, `client` or `target`.
+    noun: &'static str,
     brokers: Vec<Json>,
     /// Token, level, section, title, what it says, where it is published; except for the first `null` if the catalogue does not have it.
     statements: Vec<Json>,
@@ -122,6 +124,7 @@ pub fn data<'s>(matrix: &'s Matrix, scripts: &'s Scripts) -> String {
     let data = Data {
         mqttspec: env!("CARGO_PKG_VERSION"),
         verdicts: Verdict::ALL.into_iter().map(Verdict::name).collect(),
+        noun: matrix.noun(),
         brokers: matrix.columns.iter().map(broker).collect(),
         statements: build.statements,
         scripts: build.used,

@@ -40,7 +40,7 @@ pub fn page(matrix: &Matrix, scripts: &Scripts) -> String {
     let labels: Vec<&str> = matrix.columns.iter().map(|c| c.label.as_str()).collect();
     let title = match labels.as_slice() {
         [one] => format!("MQTT conformance of {one}"),
-        many => format!("MQTT conformance of {} brokers", many.len()),
+        many => format!("MQTT conformance of {} {}s", many.len(), matrix.noun()),
     };
     let data = packed(&data::data(matrix, scripts));
     // Every place in one pass: what is put in is not looked at again.
@@ -51,6 +51,7 @@ pub fn page(matrix: &Matrix, scripts: &Scripts) -> String {
         page.push_str(before);
         page.push_str(&match name {
             "title" => escaped(&title),
+            "noun" => matrix.noun().to_owned(),
             "style" => STYLE.to_owned(),
             "script" => SCRIPT.to_owned(),
             "data" => data.clone(),

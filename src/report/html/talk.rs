@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::pool::Pool;
 use crate::report::model::Event;
+use crate::transcript::Direction;
 use crate::wire::{PacketType, Version, reason_is_success, reason_text};
 
 /// The placeholder for the namespace in text; a private-use character.
@@ -27,9 +28,9 @@ const HEAD: usize = 160;
 const TAIL: usize = 60;
 const AROUND: usize = 8;
 
-/// Client, connection, author, step and one more (0 is none), kind, and the number and one more of the packet or of the words of
-/// an application, or a count.
-pub type Entry = [u64; 6];
+/// Client, connection, author, step and one more (0 is none), kind, the number and one more of the packet or of the words of
+/// an application, or a count, and 1 if it goes to the broker.
+pub type Entry = [u64; 7];
 
 /// A packet or fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -95,7 +96,7 @@ impl Tables {
             if left_out > 0 {
                 let kind = self.word("left out").into();
                 let none = self.word("").into();
-                numbers.push(self.entries.number([none, 0, none, 0, kind, left_out]));
+                numbers.push(self.entries.number([none, 0, none, 0, kind, left_out, 0]));
                 times.push(0);
                 left_out = 0;
             }
@@ -125,6 +126,7 @@ impl Tables {
             event.step.map_or(0, |s| u64::from(s) + 1),
             self.word(event.kind.name()).into(),
             what,
+            u64::from(event.direction == Direction::ToBroker),
         ]
     }
 
@@ -246,7 +248,7 @@ fn value(of: &Json, namespace: &str) -> Json {
 mod tests {
     use super::*;
     use crate::report::model::{self, EventKind, Field};
-    use crate::transcript::{Author, Direction};
+    use crate::transcript::Author;
 
     fn event(at: f64, namespace: &str) -> Event {
         Event {

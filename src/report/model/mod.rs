@@ -68,10 +68,12 @@ pub struct Run {
     pub cases: Vec<Case>,
 }
 
-/// The broker.
+/// The broker or client library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     pub name: String,
+    #[serde(default, skip_serializing_if = "Kind::is_broker")]
+    pub kind: Kind,
     pub version: Option<String>,
     pub address: String,
     #[serde(default)]
@@ -82,6 +84,31 @@ pub struct Target {
     /// The options of the command line that affect how a case is played and judged, word by word.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
+}
+
+/// What a target is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    #[default]
+    Broker,
+    Client,
+}
+
+impl Kind {
+    /// The word in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Broker => "broker",
+            Kind::Client => "client",
+        }
+    }
+
+    // The signature is serde's.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_broker(&self) -> bool {
+        *self == Kind::Broker
+    }
 }
 
 /// The snapshots that a run was compared with.
@@ -416,9 +443,13 @@ fn digest(text: &str) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// The first part of a case's path; of a case at the top, its path.
+/// The folder that holds the tests of clients.
+const CLIENTS: &str = "clients/";
+
+/// The first part of a case's path; of a case below `clients/`, the first two; of a case at the top, its path.
 pub fn topic(id: &str) -> &str {
-    let end = id.find(['/', '[', '@']).unwrap_or(id.len());
+    let from = if id.starts_with(CLIENTS) { CLIENTS.len() } else { 0 };
+    let end = id[from..].find(['/', '[', '@']).map_or(id.len(), |end| from + end);
     &id[..end]
 }
 
@@ -525,6 +556,8 @@ mod tests {
     fn a_path_ends_where_a_row_or_version_begins() {
         assert_eq!(topic("qos2/a@v5"), "qos2");
         assert_eq!(topic("ping@v5"), "ping");
+        assert_eq!(topic("clients/acks/codes[puback]@v5"), "clients/acks");
+        assert_eq!(topic("clients/alone@v5"), "clients/alone");
         assert_eq!(topic("ping[a/b]@v5"), "ping");
     }
 }

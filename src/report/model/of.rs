@@ -2,15 +2,17 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Case, Cause, Event, EventKind, Expected, FORMAT, Field, Mismatch, Packet, Place, Run, Target, Violation};
+use super::{
+    Case, Cause, Event, EventKind, Expected, FORMAT, Field, Kind, Mismatch, Packet, Place, Run, Target, Violation,
+};
 use crate::play::Failure;
 use crate::report::{case, failure, plain, snapshot};
 use crate::secret::{is_password, redacted};
 use crate::statements::{StatementId, catalogue};
-use crate::suite::{CaseResult, Judged, RunResult};
+use crate::suite::{CaseResult, Judged, RunResult, Verdict};
 use crate::sut::Known;
 use crate::transcript::{self, Application, End, Lifecycle, Transcript, WebSocket, What, name, printable, shown};
-use crate::wire::Value;
+use crate::wire::{Side, Value};
 
 /// How many bytes of a packet are kept at most.
 const BYTES: usize = 4096;
@@ -22,6 +24,7 @@ impl From<&RunResult> for Run {
             mqttspec: env!("CARGO_PKG_VERSION").to_owned(),
             target: Target {
                 name: run.target.name.clone(),
+                kind: kind(run),
                 version: run.target.version.clone(),
                 address: run.target.address.clone(),
                 transport: run.target.transport,
@@ -40,6 +43,15 @@ impl From<&RunResult> for Run {
             crashes_under_load: run.crashes_under_load.clone(),
             cases: run.cases.iter().map(|case| with_report(case, run)).collect(),
         }
+    }
+}
+
+/// What the cases of a run test.
+fn kind(run: &RunResult) -> Kind {
+    let played = run.cases.iter().find(|case| case.verdict != Verdict::Skip);
+    match played.or(run.cases.first()).map(|case| case.header.tests) {
+        Some(Side::Client) => Kind::Client,
+        Some(Side::Server) | None => Kind::Broker,
     }
 }
 

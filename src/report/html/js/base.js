@@ -29,6 +29,9 @@ function svg(tag, given, ...inside) {
 /** `1 case`, `2 cases`. */
 const plural = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
+/** The word with a capital first letter. */
+const capital = (word) => word[0].toUpperCase() + word.slice(1);
+
 /** Seconds, with a decimal place only below 10 s. */
 const seconds = (s) => (s < 10 ? s.toFixed(1) : Math.round(s)) + " s";
 

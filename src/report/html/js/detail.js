@@ -51,7 +51,7 @@ function bar({ row, c, broker }) {
 
 function brokersBar({ row, c, broker }) {
   if (data.brokers.length < 2) return "";
-  return h("div", { class: "brokers", role: "tablist", "aria-label": "Brokers" }, data.brokers.map((b, i) => {
+  return h("div", { class: "brokers", role: "tablist", "aria-label": capital(data.noun) + "s" }, data.brokers.map((b, i) => {
     const v = c ? c.cells[i]?.v : worst(row.cases, i);
     const name = v === undefined ? "" : verdicts[v];
     return h("button", { type: "button", role: "tab", "aria-selected": String(i === broker), onclick: () => show({ row, c, broker: i }) },
@@ -115,7 +115,7 @@ function caseBody(c, broker) {
     fault(cell),
     ...exchanges(c, cell, script),
     ...advice(cell),
-    cell.log ? h("details", { open: true }, h("summary", {}, "End of the broker's log"), h("pre", { class: "scroll" }, printable(cell.log))) : null,
+    cell.log ? h("details", { open: true }, h("summary", {}, `End of the log of the ${data.noun}`), h("pre", { class: "scroll" }, printable(cell.log))) : null,
     scriptText(script, cell),
     command(c, broker),
     h("p", { class: "quiet" }, `${seconds(cell.ms / 1000)}${cell.plays ? `, played ${cell.plays} times: the machine was too slow before` : ""}`),
@@ -134,7 +134,7 @@ function theStatements(c, cell) {
   return all.map((s) => statementText(statements[s], breached.has(s)));
 }
 
-const STAGES = { setup: "while the clients were set up", script: "", account: "at the end: no step takes a received packet", fence: "at the end: the harness's own PINGREQ got no answer" };
+const STAGES = { setup: "while the clients were set up", script: "", account: "at the end: no step takes a received packet", fence: "at the end: the harness's own packet got no answer" };
 
 function fault(cell) {
   const f = cell.f;
@@ -237,11 +237,12 @@ function missing(events, f) {
   const cleanup = events.findIndex((e) => e.author === "cleanup");
   const behind = (cleanup < 0 ? events.length : cleanup) - 1;
   const what = f.expected[0]?.[0] || "the expected packet";
-  const client = what.match(/^(\S+) <-/)?.[1];
+  const [, client, arrow] = what.match(/^(\S+) (<-|->) /) || [];
   return {
     behind,
     client: events.some((e) => e.client === client) ? client : null,
-    what: what.replace(/^\S+ <- /, ""),
+    to: arrow === "->",
+    what: what.replace(/^\S+ (<-|->) /, ""),
     why: f.expected.map(([, why]) => why).filter((why, i, all) => why && all.indexOf(why) === i),
   };
 }

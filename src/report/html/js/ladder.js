@@ -20,7 +20,7 @@ function lanes(events) {
 function isAside(events, named) {
   const begin = events.findIndex((e) => e.author === "fence" || e.author === "cleanup");
   return (e, i) => begin >= 0 && i >= begin && !named.has(e.index) &&
-    (e.author === "fence" || e.author === "cleanup" || (!e.to && e.step === null));
+    (e.author === "fence" || e.author === "cleanup" || (e.author === "broker" && e.step === null));
 }
 
 /**
@@ -182,7 +182,8 @@ function missingRow(missing, top, { x, width }) {
     svg("rect", { class: "stripe", x: 0, y: top, width, height: ROW - 2, rx: 4 }),
     svg("text", { class: "time", x: GUTTER - 14, y: y + 4 }, "never"));
   if (missing.client !== null) {
-    group.append(svg("line", { class: "arrow", x1: broker - 2 * side, x2: client + 8 * side, y1: y, y2: y }));
+    const [from, to] = missing.to ? [client + 2 * side, broker - 8 * side] : [broker - 2 * side, client + 8 * side];
+    group.append(svg("line", { class: "arrow", x1: from, x2: to, y1: y, y2: y }));
   }
   const at = missing.client === null ? width / 2 : (client + broker) / 2;
   const room = Math.floor((Math.abs(broker - client) || width) / 6.6);

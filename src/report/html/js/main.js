@@ -98,7 +98,7 @@ function choices(id, options) {
 function setUp() {
   summary();
   choices("version", [["", "every version"], ...versions.map((v) => [v, v.replace("v", "MQTT ")])]);
-  choices("broker", [["", "any broker"], ...data.brokers.map((b, i) => [String(i), b.label])]);
+  choices("broker", [["", `any ${data.noun}`], ...data.brokers.map((b, i) => [String(i), b.label])]);
   choices("statements", [...statements].map((s) => [s.token, s.title || ""]));
   $("broker").hidden = data.brokers.length < 2;
   $("differ").parentElement.hidden = data.brokers.length < 2;

@@ -7,11 +7,11 @@ const LETTERS = { pass: "P", fail: "F", crash: "C", known: "K", fixed: "X", skip
 const MEANINGS = {
   pass: "did what the standard asks for",
   fail: "did not, and its profile does not list it",
-  crash: "this case alone brings the broker down",
+  crash: `this case alone brings the ${data.noun} down`,
   known: "did not, as its profile says with a reason",
   fixed: "passes, though its profile lists it as failing",
-  skip: "not played: the broker does not offer what it needs",
-  error: "not judged: the fault is not the broker's",
+  skip: `not played: the ${data.noun} does not offer what it needs`,
+  error: `not judged: the fault is not the ${data.noun}'s`,
 };
 const RIGOUR = "no other statement obliges the broker to react: MQTT-4.13.1-1 is about errors that it detects, and section 4.13.1 of 5.0 leaves the rigour of checking open";
 const verdicts = data.verdicts;
@@ -43,7 +43,8 @@ const cases = data.cases.map((c, index) => {
   const reasons = new Set(c.cells.filter((cell) => cell && cell.r !== undefined).map((cell) => data.words[cell.r]));
   return {
     ...c, index,
-    topic: c.id.split(/[/[@]/)[0],
+    // As `topic` in report/model has it.
+    topic: c.id.match(/^(clients\/)?[^/[@]*/)[0],
     // The text that a search covers.
     hay: [c.id, c.title, ...c.statements.map((s) => statements[s].token), ...reasons].join("\n").toLowerCase(),
   };
@@ -51,7 +52,7 @@ const cases = data.cases.map((c, index) => {
 for (const [index, statement] of statements.entries()) statement.index = index;
 for (const c of cases) for (const s of c.statements) (statements[s].cases ??= []).push(c);
 
-/** Whether the brokers differ in a case. A case that is skipped or not judged is no difference. */
+/** Whether the brokers or clients differ in a case. A case that is skipped or not judged is no difference. */
 function differs(c) {
   const seen = new Set(c.cells.filter((cell) => cell && (HELD.has(cell.v) || DEVIATES.has(cell.v))).map((cell) => HELD.has(cell.v)));
   return seen.size > 1;
@@ -187,13 +188,13 @@ function exchange(talk) {
   let at = 0;
   let index = 0;
   return data.talks[talk.t].map((entry, i) => {
-    const [client, connection, author, step, kind, what] = data.entries[entry];
+    const [client, connection, author, step, kind, what, to] = data.entries[entry];
     at += talk.at[i];
     const event = {
       index, at, connection,
       client: words[client], author: words[author], kind: words[kind],
       step: step === 0 ? null : step - 1,
-      to: words[author] !== "broker",
+      to: to === 1,
     };
     if (event.kind === "packet" || event.kind === "fragment") event.packet = packet(data.packets[what - 1], talk.n);
     else if (event.kind === "application") event.text = what ? withNamespace(words[what - 1]) : "";

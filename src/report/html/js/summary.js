@@ -5,7 +5,7 @@ function summary() {
   const rigour = cases.some((c) => c.cells.some((cell) => cell?.g));
   const versions = [...new Set(data.brokers.flatMap((b) => b.scores.filter((s) => s.tried).map((s) => s.version)))];
   const head = h("tr", {},
-    h("th", {}, "Broker"), h("th", { class: "shares" }, h("span", { class: "hidden" }, "Shares")),
+    h("th", {}, capital(data.noun)), h("th", { class: "shares" }, h("span", { class: "hidden" }, "Shares")),
     shownVerdicts.map((v) => h("th", { title: MEANINGS[verdicts[v]] }, verdicts[v])),
     rigour ? h("th", { title: `Deviations for which ${RIGOUR}` }, "rigour") : null,
     versions.map((v) => h("th", { title: `Numbered MUST statements of ${v} that hold in every case, of those tried` }, `MUST ${v}`)),
@@ -35,7 +35,7 @@ function summary() {
   const notes = data.brokers.flatMap((b) => [
     ...(b.interrupted ? [`${b.label}: the run ended before every case was played`] : []),
     ...b.notes.map((note) => `${b.label}: ${note}`),
-    ...(b.under_load.length ? [`${b.label}: the broker ended while these cases ran, but none of them ends it alone: ${b.under_load.join(", ")}`] : []),
+    ...(b.under_load.length ? [`${b.label}: the ${data.noun} ended while these cases ran, but none of them ends it alone: ${b.under_load.join(", ")}`] : []),
   ]);
   $("summary").replaceChildren(
     h("table", {}, h("thead", {}, head), h("tbody", {}, rows)),
