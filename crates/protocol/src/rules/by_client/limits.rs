@@ -96,7 +96,8 @@ fn maximum_qos(m: &Moment) -> Vec<Found> {
     };
     let mut found = Vec::new();
     let limit = connack.properties.number(MAXIMUM_QOS).unwrap_or(2);
-    if u32::from(p.qos) > limit {
+    // QoS 3 is no QoS: such a packet is malformed (3.3.1-4), whatever the limit.
+    if p.qos < 3 && u32::from(p.qos) > limit {
         let text = format!("a PUBLISH of QoS {}; the server's Maximum QoS is {limit}", p.qos);
         found.push(Found::new(QOS, text).at(m.span("qos")));
     }
@@ -192,6 +193,7 @@ mod tests {
         };
         assert!(limit().to(1, message("t", 1, 1, "a")).breaches().is_empty());
         assert_eq!(limit().to(1, message("t", 2, 1, "a")).breaches(), ["MQTT-3.2.2-11"]);
+        assert_eq!(limited(&[]).to(1, message("t", 3, 1, "a")).breaches(), ["MQTT-3.3.1-4"]);
         let mut p = publish("t", 0, 0, "a");
         p.retain = true;
         assert_eq!(limit().to(1, Packet::Publish(p)).breaches(), ["MQTT-3.2.2-14"]);
