@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::adapter::{Command, Planned};
 use crate::statements::Version;
-use crate::wire::{Connect, Payload, Properties, Publish, Subscribe, Subscription, Text};
+use crate::wire::property::property;
+use crate::wire::{Connect, Payload, Properties, PropertyValue, Publish, Subscribe, Subscription, Text};
 
 /// The names under `options` in a profile: each has arguments that are added if a case asks for it.
 pub(super) const OPTIONS: [&str; 12] = [
@@ -181,13 +182,17 @@ impl Made<'_> {
     }
 
     fn properties(&mut self, option: &str, properties: &Properties) -> Result<(), String> {
-        for (name, value) in crate::adapter::named(properties) {
-            let value = match value {
-                serde_json::Value::Number(number) => number.to_string(),
-                serde_json::Value::String(text) => text,
-                _ => return Err(format!("it has no option for `{name}`")),
+        for one in &properties.0 {
+            let Some(spec) = property(one.id) else { continue };
+            let value = match &one.value {
+                PropertyValue::Byte(number) => number.to_string(),
+                PropertyValue::U16(number) => number.to_string(),
+                PropertyValue::U32(number) | PropertyValue::VarInt(number) => number.to_string(),
+                PropertyValue::Text(value) => argument(value)?,
+                PropertyValue::Binary(value) => text(value)?,
+                PropertyValue::Pair(..) => return Err(format!("it has no option for `{}`", spec.name)),
             };
-            self.add(option, &[("name", name.replace('_', "-")), ("value", value)])?;
+            self.add(option, &[("name", spec.name.replace('_', "-")), ("value", value)])?;
         }
         Ok(())
     }
@@ -377,7 +382,7 @@ fn fill(text: &str, values: &[(&'static str, String)]) -> String {
 mod tests {
     use super::*;
     use crate::adapter::Endpoint;
-    use crate::wire::{Disconnect, PropertyValue, Will, property::id};
+    use crate::wire::{Disconnect, Will, property::id};
 
     fn words_of(text: &str) -> Vec<String> {
         text.split(' ').map(str::to_owned).collect()
@@ -448,11 +453,14 @@ mod tests {
                 ..Will::default()
             });
             connect.properties.push(id::RECEIVE_MAXIMUM, PropertyValue::U16(1));
+            let data = PropertyValue::Binary("hello".into());
+            connect.properties.push(id::AUTHENTICATION_DATA, data);
         });
         assert_eq!(
             made(&publisher, &[full]).unwrap(),
             "pub -p 1883 -V mqttv5 -i me -k 60 -t unused -q 0 -l -c -u u \
-             --will-topic w --will-payload gone --will-qos 1 -D connect receive-maximum 1"
+             --will-topic w --will-payload gone --will-qos 1 -D connect receive-maximum 1 \
+             -D connect authentication-data hello"
         );
     }
 
