@@ -36,11 +36,14 @@ impl AdapterReport {
 }
 
 /// Starts the adapter, asks it for each command of the contract, and ends it. The server that it is told to connect to
-/// accepts connections and says nothing.
+/// accepts connections and says nothing. Words of the command that name a file in the folder `here` mean that file, although
+/// the adapter runs in a folder of its own.
 ///
 /// # Errors
 /// The program is missing, or says nothing that makes it an adapter.
 pub async fn check_adapter(command: Vec<String>, here: &Path, ready: Duration) -> Result<AdapterReport, StartError> {
+    let command = command.into_iter().enumerate();
+    let command = command.map(|(at, word)| from_here(word, at == 0, here)).collect();
     let source = Process::of_command(command, ready).adapters(here)?;
     let mut adapter = source.start().await?;
     let mut report = AdapterReport {
@@ -100,6 +103,18 @@ pub async fn check_adapter(command: Vec<String>, here: &Path, ready: Duration) -
         report.wrong("it did not end within 2 s after its input had ended");
     }
     Ok(report)
+}
+
+/// The word with the path of the file in `here` that it names, if it does. A program without a slash is looked up in `PATH`.
+fn from_here(word: String, is_program: bool, here: &Path) -> String {
+    if is_program && !word.contains('/') {
+        return word;
+    }
+    let file = here.join(&word);
+    match file.to_str() {
+        Some(path) if file.is_file() => path.to_owned(),
+        _ => word,
+    }
 }
 
 /// One command of each kind, in an order in which each has a meaning.

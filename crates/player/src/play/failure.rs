@@ -93,8 +93,12 @@ pub enum FailureKind {
     FenceUnanswered { client: ClientName, waited: Duration },
     /// A client under test did not acknowledge a fence's PUBLISH of QoS 1: it reads no more, or does not answer.
     Mute { client: ClientName, waited: Duration },
-    /// The application of a client under test did not answer a command.
-    CallUnanswered { verb: &'static str, waited: Duration },
+    /// The adapter of a client under test did not answer a command; `first` if it has not answered any.
+    CallUnanswered {
+        verb: &'static str,
+        waited: Duration,
+        first: bool,
+    },
     /// The deadline of the case passed.
     Deadline { limit: Duration },
     /// Something came that no step takes: its name.
@@ -232,8 +236,21 @@ impl FailureKind {
                     span(*waited)
                 );
             }
-            FailureKind::CallUnanswered { verb, waited } => {
-                return format!("the application did not answer `{verb}` within {}", span(*waited));
+            FailureKind::CallUnanswered {
+                verb,
+                waited,
+                first: true,
+            } => {
+                return format!(
+                    "the adapter is mute: it did not answer its first command, `{verb}`, within {}",
+                    span(*waited)
+                );
+            }
+            FailureKind::CallUnanswered { verb, waited, .. } => {
+                return format!(
+                    "the adapter did not answer `{verb}` within {}: a call must not wait for the network",
+                    span(*waited)
+                );
             }
             FailureKind::Deadline { limit } => return format!("the case's deadline of {} passed", span(*limit)),
             FailureKind::Leftover { client, came } => return format!("{client} got {came}, and no step takes it"),

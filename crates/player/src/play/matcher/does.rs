@@ -11,7 +11,7 @@ use crate::scenario::{
     ClientSpec, Does, Expect, Expr, FieldPattern, PacketPattern, PacketTemplate, Part, Pattern, Send, Split, Start,
     Step, StepKind, Take, Verb, Within, Write, print,
 };
-use crate::transcript::Application;
+use crate::transcript::{Application, What};
 use crate::wire::{Overrides, PacketType, Side};
 
 /// What an application answers.
@@ -62,6 +62,7 @@ impl Matcher {
         self.waiting = Waiting::Answer {
             id,
             until: self.now.max(self.clock) + self.settings.patience,
+            connection: self.clients[index].number(),
         };
     }
 
@@ -82,13 +83,25 @@ impl Matcher {
     }
 
     /// Looks whether the command with this number is answered, and says until when to wait if it is not.
-    pub(super) fn answers(&mut self, id: u32, until: Duration) -> Option<Duration> {
+    /// `connection` is the client's last connection when the command was given.
+    pub(super) fn answers(&mut self, id: u32, until: Duration, connection: Option<u32>) -> Option<Duration> {
         let (verb, may_refuse) = match self.program.step().map(|step| &step.what) {
-            Some(StepKind::Does { what, .. }) => (what.verb.name(), what.may_refuse),
+            Some(StepKind::Does { what, .. }) => (what.verb, what.may_refuse),
             _ => return None,
         };
+        let connects = matches!(verb, Verb::Connect | Verb::Reconnect);
+        let verb = verb.name();
         match self.answer.take() {
-            Some(Answer::Took(answered)) if answered == id => self.step_done(),
+            Some(Answer::Took(answered)) if answered == id => {
+                if connects && !self.settings.by_hand {
+                    self.waiting = Waiting::Connecting {
+                        after: connection,
+                        until: self.now.max(self.clock) + self.settings.patience,
+                    };
+                } else {
+                    self.step_done();
+                }
+            }
             Some(Answer::Refused(answered, why)) if answered == id => {
                 if may_refuse {
                     self.step_done();
@@ -104,9 +117,25 @@ impl Matcher {
             None if self.clock < until => return Some(until),
             None => {
                 let waited = self.settings.patience;
-                self.fail_plainly(FailureKind::CallUnanswered { verb, waited }, None);
+                let first = self.commands == 1;
+                self.fail_plainly(FailureKind::CallUnanswered { verb, waited, first }, None);
             }
         }
+        None
+    }
+
+    /// Looks whether a client that took a call to connect has sent something on a new connection, and says until when to wait if
+    /// it has not. A client that is told the next command before that may never send what it was to send.
+    pub(super) fn connects(&mut self, after: Option<u32>, until: Duration) -> Option<Duration> {
+        let number = self.clients[0].number().filter(|number| Some(*number) != after);
+        let has_spoken = number.is_some_and(|number| {
+            let mut events = self.events.iter().rev().filter(|event| event.connection == number);
+            events.any(|event| matches!(event.what, What::Packet { .. } | What::Fragment(_) | What::End(_)))
+        });
+        if !has_spoken && self.clock < until {
+            return Some(until);
+        }
+        self.step_done();
         None
     }
 

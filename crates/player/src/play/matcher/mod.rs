@@ -169,6 +169,13 @@ enum Waiting {
     Answer {
         id: u32,
         until: Duration,
+        /// The client's last connection when the command was given.
+        connection: Option<u32>,
+    },
+    /// For a client that took a call to connect to send something on a connection after this one.
+    Connecting {
+        after: Option<u32>,
+        until: Duration,
     },
     Farewell(Farewell),
 }
@@ -306,7 +313,8 @@ impl Matcher {
             }
             Waiting::Fence(_) => return self.fence_goes_on(),
             Waiting::Hearing { id } => return self.hears(*id),
-            Waiting::Answer { id, until } => return self.answers(*id, *until),
+            Waiting::Answer { id, until, connection } => return self.answers(*id, *until, *connection),
+            Waiting::Connecting { after, until } => return self.connects(*after, *until),
             Waiting::Farewell(_) => return self.farewell_goes_on(),
         }
         None

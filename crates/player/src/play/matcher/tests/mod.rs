@@ -13,6 +13,7 @@ use crate::wire::{Ack, ConnAck, Disconnect, Packet, Publish, Side, SubAck, Versi
 
 mod alternatives;
 mod by_hand;
+mod calls;
 mod closing;
 mod fences;
 mod limits;
