@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::adapter::{COMMANDS, Command, Endpoint, Message, PLAN, REQUIRED};
+use bytes::Bytes;
+
+use crate::adapter::{Acknowledge, COMMANDS, Command, Endpoint, Message, PLAN, REQUIRED};
 use crate::statements::Version;
 use crate::sut::{Adapter, Process, Said, StartError};
 use crate::wire::property::id;
@@ -148,6 +150,11 @@ fn commands(port: u16, version: Version) -> Vec<Command> {
         Command::Unsubscribe(unsubscribe),
         Command::Reconnect,
         Command::Auth(auth),
+        Command::Ack(Acknowledge {
+            packet_id: 1,
+            payload: Bytes::from_static(b"x"),
+            reason_code: 0,
+        }),
         Command::Disconnect(Disconnect::default()),
         Command::End,
     ]

@@ -60,6 +60,7 @@ pub async fn serve_exchange(
     let settings = &Arc::new(Settings {
         may_leave: adapter.abilities().leaves,
         subscribes: adapter.abilities().subscribes && !is_told_to_subscribe(case, which),
+        manual_acks: every(case.script.exchange(which)).any(|step| is_told(step, Verb::Ack)),
         ..Settings::clone(settings)
     });
     let mut matcher = Matcher::new(case, which, Side::Server, namespace, settings);
@@ -86,9 +87,13 @@ pub async fn serve_exchange(
 
 /// Whether the application is told to subscribe in an exchange.
 fn is_told_to_subscribe(case: &Case, which: Which) -> bool {
-    let subscribes = |step: &Step| matches!(&step.what, StepKind::Does { what, .. } if what.verb == Verb::Subscribe);
     let by_setup = case.script.clients.iter().any(|client| client.subscribe.is_some());
-    by_setup || every(case.script.exchange(which)).any(subscribes)
+    by_setup || every(case.script.exchange(which)).any(|step| is_told(step, Verb::Subscribe))
+}
+
+/// Whether a step is this command.
+fn is_told(step: &Step, verb: Verb) -> bool {
+    matches!(&step.what, StepKind::Does { what, .. } if what.verb == verb)
 }
 
 impl Serving {
@@ -127,6 +132,7 @@ impl Serving {
             transport: front.transport(),
             path: if front.transport().is_websocket() { PATH } else { "" }.to_owned(),
             ca: front.ca().map(|file| file.display().to_string()),
+            manual_acks: settings.manual_acks,
             ..Endpoint::tcp(address.ip().to_string(), address.port(), case.version)
         };
         let mut adapter = adapter;
@@ -338,15 +344,19 @@ impl Driver<'_> {
     ) {
         let author = match &step {
             Some(step) if step.number > 0 => Author::Script,
-            _ => Author::Setup,
+            Some(_) => Author::Setup,
+            None => Author::Fence,
         };
         let told = What::Application(Application::Told { id, command: shown });
         self.note_at(client, 0, step, author, told);
         let Some(serving) = &mut self.serving else { return };
-        let command = match packet {
+        let mut command = match packet {
             Some(packet) => Command::of(packet, &serving.endpoint),
             None => (verb == Verb::Reconnect).then_some(Command::Reconnect),
         };
+        if let Some(Command::Ack(ack)) = &mut command {
+            ack.payload = self.matcher.payload_of(ack.packet_id);
+        }
         match command {
             Some(command) => {
                 let request = serving.adapter.tell(command);

@@ -35,6 +35,8 @@ pub struct Settings {
     pub may_leave: bool,
     /// The client under test subscribes without having been told to, and no step waits for that.
     pub subscribes: bool,
+    /// The application of the client under test acknowledges messages, and not the library by itself.
+    pub manual_acks: bool,
     /// What clients under test connect over.
     pub front: Front,
     /// Where they connect to; `None` for a free port of 127.0.0.1 in each exchange.
@@ -57,6 +59,7 @@ impl Default for Settings {
             by_hand: false,
             may_leave: false,
             subscribes: false,
+            manual_acks: false,
             front: Front::default(),
             listener: None,
             onlooker: None,

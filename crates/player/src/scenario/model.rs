@@ -315,11 +315,13 @@ pub enum Verb {
     Disconnect,
     /// At 5.0: goes on with the authentication, or authenticates again.
     Auth,
+    /// Acknowledges a message by hand.
+    Ack,
 }
 
 impl Verb {
     /// Every verb, in the order of the documentation.
-    pub const ALL: [Verb; 7] = [
+    pub const ALL: [Verb; 8] = [
         Verb::Connect,
         Verb::Publish,
         Verb::Subscribe,
@@ -327,6 +329,7 @@ impl Verb {
         Verb::Reconnect,
         Verb::Disconnect,
         Verb::Auth,
+        Verb::Ack,
     ];
 
     /// The word in scripts.
@@ -339,6 +342,7 @@ impl Verb {
             Verb::Reconnect => "reconnect",
             Verb::Disconnect => "disconnect",
             Verb::Auth => "auth",
+            Verb::Ack => "ack",
         }
     }
 
@@ -352,6 +356,7 @@ impl Verb {
             Verb::Reconnect => None,
             Verb::Disconnect => Some(PacketType::Disconnect),
             Verb::Auth => Some(PacketType::Auth),
+            Verb::Ack => Some(PacketType::PubAck),
         }
     }
 }

@@ -11,7 +11,7 @@ mod words;
 
 pub use json::named;
 pub use message::{Abilities, Message, Nonsense};
-pub use request::{Command, Endpoint, Planned, Request};
+pub use request::{Acknowledge, Command, Endpoint, Planned, Request};
 
 /// The version of the contract that this mqttspec speaks.
 pub const CONTRACT: u64 = 1;
@@ -23,7 +23,7 @@ pub const REQUIRED: [&str; 2] = ["connect", "end"];
 pub const PLAN: &str = "plan";
 
 /// Every other command of the contract.
-pub const COMMANDS: [&str; 8] = [
+pub const COMMANDS: [&str; 9] = [
     "connect",
     "publish",
     "subscribe",
@@ -31,5 +31,6 @@ pub const COMMANDS: [&str; 8] = [
     "reconnect",
     "disconnect",
     "auth",
+    "ack",
     "end",
 ];

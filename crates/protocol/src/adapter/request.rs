@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::Nonsense;
@@ -33,10 +34,23 @@ pub enum Command {
     Disconnect(Disconnect),
     /// Go on with the authentication, or authenticate again (5.0, section 4.12).
     Auth(Auth),
+    /// Acknowledge a message. The client was connected with [`Endpoint::manual_acks`].
+    Ack(Acknowledge),
     /// Drop everything of this case: connection, client object, session.
     End,
     /// What the application will be told in this exchange, before it is told anything. Only for adapters that name it.
     Plan(Vec<Planned>),
+}
+
+/// Which message of QoS 1 or 2 the application acknowledges, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledge {
+    /// The packet identifier of the message.
+    pub packet_id: u16,
+    /// Its payload, for libraries that do not tell their application the identifier.
+    pub payload: Bytes,
+    /// The reason code of the PUBACK or PUBREC (5.0, 3.4.2.1 and 3.5.2.1); 0 at 3.x.
+    pub reason_code: u8,
 }
 
 /// A command that is to come.
@@ -59,6 +73,8 @@ pub struct Endpoint {
     pub path: String,
     /// Over TLS, the file (PEM) with the certificate of the authority that the client has to trust.
     pub ca: Option<String>,
+    /// The application acknowledges messages of QoS 1 and 2, and not the library by itself.
+    pub manual_acks: bool,
 }
 
 impl Endpoint {
@@ -71,6 +87,7 @@ impl Endpoint {
             transport: Transport::Mqtt,
             path: String::new(),
             ca: None,
+            manual_acks: false,
         }
     }
 }
@@ -96,12 +113,14 @@ impl Command {
             Command::Reconnect => "reconnect",
             Command::Disconnect(_) => "disconnect",
             Command::Auth(_) => "auth",
+            Command::Ack(_) => "ack",
             Command::End => "end",
             Command::Plan(_) => super::PLAN,
         }
     }
 
-    /// The command that makes a client send `packet`; `None` if an application does not cause such packets.
+    /// The command that makes a client send `packet`; `None` if an application does not cause such packets. A PUBACK stands for
+    /// the acknowledgement of a message, whose payload is not known here.
     pub fn of(packet: Packet, endpoint: &Endpoint) -> Option<Command> {
         Some(match packet {
             Packet::Connect(connect) => Command::Connect(endpoint.clone(), connect),
@@ -110,6 +129,11 @@ impl Command {
             Packet::Unsubscribe(unsubscribe) => Command::Unsubscribe(unsubscribe),
             Packet::Disconnect(disconnect) => Command::Disconnect(disconnect),
             Packet::Auth(auth) => Command::Auth(auth),
+            Packet::PubAck(ack) => Command::Ack(Acknowledge {
+                packet_id: ack.packet_id,
+                payload: Bytes::new(),
+                reason_code: ack.reason_code,
+            }),
             _ => return None,
         })
     }
@@ -160,6 +184,9 @@ fn members(command: &Command) -> Value {
             if let Some(ca) = &endpoint.ca {
                 object["ca"] = json!(ca);
             }
+            if endpoint.manual_acks {
+                object["manual_acks"] = json!(true);
+            }
             object
         }
         Command::Publish(publish) => json!({
@@ -184,6 +211,11 @@ fn members(command: &Command) -> Value {
         Command::Auth(auth) => json!({
             "reason_code": auth.reason_code,
             "properties": properties(&auth.properties),
+        }),
+        Command::Ack(ack) => json!({
+            "packet_id": ack.packet_id,
+            "payload": hex::encode(&ack.payload),
+            "reason_code": ack.reason_code,
         }),
         Command::Reconnect | Command::End => json!({}),
         Command::Plan(planned) => json!({ "commands": planned.iter().map(of_plan).collect::<Vec<_>>() }),
@@ -226,6 +258,7 @@ fn command(object: &Value) -> Result<Command, Nonsense> {
                 transport: given(object, "transport", |value| value.as_str()?.parse().ok())?.unwrap_or_default(),
                 path: given(object, "path", |value| value.as_str().map(str::to_owned))?.unwrap_or_default(),
                 ca: given(object, "ca", |value| value.as_str().map(str::to_owned))?,
+                manual_acks: given(object, "manual_acks", Value::as_bool)?.unwrap_or(false),
             };
             let mut connect = Connect::new(version, needed(object, "client_id", string)?);
             connect.clean_start = given(object, "clean", Value::as_bool)?.unwrap_or(true);
@@ -268,6 +301,11 @@ fn command(object: &Value) -> Result<Command, Nonsense> {
         "auth" => Command::Auth(Auth {
             reason_code: given(object, "reason_code", number)?.unwrap_or(0),
             properties: read_properties(object)?,
+        }),
+        "ack" => Command::Ack(Acknowledge {
+            packet_id: needed(object, "packet_id", number)?,
+            payload: needed(object, "payload", binary)?,
+            reason_code: given(object, "reason_code", number)?.unwrap_or(0),
         }),
         "end" => Command::End,
         super::PLAN => Command::Plan(list(object, "commands", read_planned)?),
@@ -331,6 +369,7 @@ mod tests {
             transport: Transport::Wss,
             path: "/mqtt".to_owned(),
             ca: Some("/tmp/ca.pem".to_owned()),
+            manual_acks: true,
             ..Endpoint::tcp("127.0.0.1", 1883, Version::V5)
         }
     }
@@ -340,7 +379,7 @@ mod tests {
         let endpoint = Endpoint::tcp("127.0.0.1", 1883, Version::V5);
         let command = Command::Connect(endpoint, Box::new(full_connect()));
         let line = Request { id: 1, command }.line();
-        for key in ["transport", "path", "ca"] {
+        for key in ["transport", "path", "ca", "manual_acks"] {
             assert!(!line.contains(&format!("\"{key}\"")), "{line}");
         }
     }
@@ -408,6 +447,11 @@ mod tests {
             Command::Reconnect,
             Command::Disconnect(disconnect),
             Command::Auth(auth),
+            Command::Ack(Acknowledge {
+                packet_id: 7,
+                payload: Bytes::from_static(&[0xff]),
+                reason_code: 0x97,
+            }),
             Command::End,
         ];
         assert_eq!(commands.each_ref().map(Command::name), super::super::COMMANDS);

@@ -69,6 +69,17 @@ impl fmt::Display for Command {
                 write!(f, "send an AUTH with reason code 0x{:02x}", auth.reason_code)?;
                 write!(f, "{}", InWords(&auth.properties))
             }
+            Command::Ack(ack) => {
+                write!(
+                    f,
+                    "acknowledge the message with the packet identifier {}",
+                    ack.packet_id
+                )?;
+                if ack.reason_code != 0 {
+                    write!(f, " with reason code 0x{:02x}", ack.reason_code)?;
+                }
+                Ok(())
+            }
             Command::End | Command::Plan(_) => f.write_str(self.name()),
         }
     }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::duty::{self, Disobey};
 use super::freedom::{Free, Freedom};
+use super::manual::Manual;
 use super::sabotage;
 use super::session::{Outgoing, Session};
 use crate::adapter::{Command, Endpoint, Message, Request};
@@ -80,6 +81,8 @@ pub(super) struct Core {
     pub(super) expiring: BTreeMap<u16, Duration>,
     /// Acknowledgements that wait to be sent in the wrong order.
     pub(super) held: Vec<Packet>,
+    /// What waits for the application's acknowledgement.
+    pub(super) manual: Manual,
     last_sent: Duration,
     pub(super) now: Duration,
     pub(super) effects: Vec<Effect>,
@@ -103,6 +106,7 @@ impl Core {
             released: BTreeSet::new(),
             expiring: BTreeMap::new(),
             held: Vec::new(),
+            manual: Manual::default(),
             last_sent: Duration::ZERO,
             now: Duration::ZERO,
             effects: Vec::new(),
@@ -154,6 +158,11 @@ impl Core {
         self.options
             .as_ref()
             .map_or(Version::V5, |(endpoint, _)| endpoint.version)
+    }
+
+    /// Where the application connects.
+    pub(super) fn endpoint(&self) -> Option<&Endpoint> {
+        self.options.as_ref().map(|(endpoint, _)| endpoint)
     }
 
     /// The CONNECT options of the application.
@@ -221,6 +230,7 @@ impl Core {
             Command::Unsubscribe(unsubscribe) => self.unsubscribe(unsubscribe).err(),
             Command::Disconnect(disconnect) => self.disconnect(disconnect).err(),
             Command::Auth(auth) => self.auth(auth).err(),
+            Command::Ack(ack) => self.ack(&ack).err(),
             Command::Plan(_) => Some("it needs no plan".to_owned()),
             Command::End => {
                 self.forget();
@@ -252,6 +262,7 @@ impl Core {
         self.released.clear();
         self.expiring.clear();
         self.held.clear();
+        self.manual = Manual::default();
     }
 
     fn open(&mut self, endpoint: Endpoint) {
@@ -274,6 +285,8 @@ impl Core {
         self.session.requests.clear();
         self.session.begin();
         self.held.clear();
+        // The server sends again what is not acknowledged.
+        self.manual = Manual::default();
         if self.has_state && self.breaks(duty::KEEP_SESSION) {
             self.session = Session::default();
         }

@@ -46,6 +46,8 @@ duties! {
     BY_QOS = ids![v3_1_1: "MQTT-3.3.4-1", v5: "MQTT-3.3.4-1"];
     ACK_ID = ids![v3_1_1: "MQTT-2.3.1-6", v5: "MQTT-2.2.1-5"];
     PUBREC = ids![v3_1: "§3.3/pubrec", v3_1_1: "MQTT-4.3.3-2", v5: "MQTT-4.3.3-8"];
+    REFUSED_ENDS = ids![v5: "MQTT-4.3.3-9"];
+    DELIVERED_ONCE = ids![v3_1: "§4.1/qos-2-once"];
     PUBREC_AGAIN = ids![v5: "MQTT-4.3.3-10"];
     PUBCOMP = ids![v3_1: "§3.6/pubcomp", v5: "MQTT-4.3.3-11"];
     NEW_AFTER_PUBACK = ids![v5: "MQTT-4.3.2-5"];

@@ -9,6 +9,7 @@ mod asks;
 mod core;
 mod duty;
 mod freedom;
+mod manual;
 mod received;
 mod run;
 mod sabotage;

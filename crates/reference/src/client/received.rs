@@ -230,6 +230,9 @@ impl Core {
         }
         if publish.qos == 1 {
             self.message(&publish);
+            if self.is_manual() {
+                return self.hold(id, 1);
+            }
             let mut ack = Ack::new(id);
             if self.breaks(duty::ACK_ID) {
                 ack.packet_id = id.wrapping_add(1).max(1);
@@ -254,11 +257,15 @@ impl Core {
             let expires = self.now + Duration::from_secs(seconds.into());
             self.expiring.insert(id, expires);
         }
-        if is_new {
+        let is_delivered = is_new || self.breaks(duty::DELIVERED_ONCE);
+        if is_delivered {
             self.message(&publish);
         }
         if !is_new && self.breaks(duty::PUBREC_AGAIN) || self.breaks(duty::PUBREC) {
             return;
+        }
+        if is_delivered && self.is_manual() {
+            return self.hold(id, 2);
         }
         self.acknowledge(Packet::PubRec(Ack::new(id)), duty::PUBREC_ORDER);
     }

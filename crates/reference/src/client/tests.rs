@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::core::{Core, Effect, Input};
 use super::duty::Disobey;
 use super::freedom::Free;
-use crate::adapter::{Command, Endpoint, Message, Request};
+use crate::adapter::{Acknowledge, Command, Endpoint, Message, Request};
 use crate::statements::{StatementId, Version};
 use crate::wire::property::id;
 use crate::wire::{Ack, ConnAck, Connect, Packet, PropertyValue, Publish, Side, decode_bytes, encode_bytes};
@@ -67,7 +67,10 @@ impl Talk {
     }
 
     fn connect(&mut self, connack: ConnAck) -> Vec<Packet> {
-        let endpoint = Endpoint::tcp("h", 1, self.version);
+        self.connect_to(Endpoint::tcp("h", 1, self.version), connack)
+    }
+
+    fn connect_to(&mut self, endpoint: Endpoint, connack: ConnAck) -> Vec<Packet> {
         let mut connect = Connect::new(self.version, "me");
         connect.clean_start = false;
         self.told(Command::Connect(endpoint, Box::new(connect)));
@@ -205,4 +208,63 @@ fn the_keep_alive_of_the_server_comes_first() {
     let mut talk = Talk::new(Version::V5, &["MQTT-3.2.2-21"]);
     talk.connect(connack);
     assert_eq!(talk.core.next_deadline(), Some(Duration::from_secs(45)));
+}
+
+/// The packets that a client sends whose application acknowledges messages of this QoS: 3 and 2, then 1.
+fn acknowledged_by_hand(qos: u8, broken: &[&'static str]) -> Vec<Packet> {
+    let mut talk = Talk::new(Version::V5, broken);
+    let endpoint = Endpoint {
+        manual_acks: true,
+        ..Endpoint::tcp("h", 1, Version::V5)
+    };
+    talk.connect_to(endpoint, ConnAck::default());
+    let mut sent = Vec::new();
+    let by_hand = |talk: &mut Talk, packet_id| {
+        let ack = Acknowledge {
+            packet_id,
+            payload: Bytes::new(),
+            reason_code: 0,
+        };
+        let (sent, refused) = talk.told(Command::Ack(ack));
+        assert_eq!(refused, None);
+        sent
+    };
+    // That of the last message is told before it comes.
+    sent.extend(by_hand(&mut talk, 3));
+    for id in 1..=3 {
+        let mut publish = message(qos, "x");
+        publish.packet_id = Some(id);
+        sent.extend(talk.server(Packet::Publish(publish)));
+    }
+    sent.extend(by_hand(&mut talk, 2));
+    sent.extend(by_hand(&mut talk, 1));
+    sent
+}
+
+#[test]
+fn what_the_application_acknowledges_goes_out_in_the_order_of_the_messages() {
+    let acks = |ids: [u16; 3]| ids.map(Ack::new);
+    assert_eq!(acknowledged_by_hand(1, &[]), acks([1, 2, 3]).map(Packet::PubAck));
+    assert_eq!(acknowledged_by_hand(2, &[]), acks([1, 2, 3]).map(Packet::PubRec));
+    let disordered = acknowledged_by_hand(1, &["MQTT-4.6.0-2"]);
+    assert_eq!(disordered, acks([3, 2, 1]).map(Packet::PubAck));
+    // PUBRECs have an order of their own.
+    assert_eq!(
+        acknowledged_by_hand(2, &["MQTT-4.6.0-2"]),
+        acks([1, 2, 3]).map(Packet::PubRec)
+    );
+}
+
+#[test]
+fn a_client_that_acknowledges_by_itself_refuses_to_do_so_by_hand() {
+    let mut talk = Talk::new(Version::V5, &[]);
+    talk.connect(ConnAck::default());
+    let ack = Acknowledge {
+        packet_id: 1,
+        payload: Bytes::new(),
+        reason_code: 0,
+    };
+    let (sent, refused) = talk.told(Command::Ack(ack));
+    assert_eq!(sent, []);
+    assert!(refused.is_some_and(|why| why.contains("by itself")));
 }

@@ -8,10 +8,11 @@ use bytes::Bytes;
 
 use super::farewell::ROUNDS;
 use super::{Matcher, Waiting};
-use crate::play::{FailureKind, PlayEnd, Stage};
+use crate::play::{Action, FailureKind, PlayEnd, Stage};
+use crate::scenario::Verb;
 use crate::transcript::Author;
 use crate::wire::property::id;
-use crate::wire::{Packet, Publish, encode_bytes};
+use crate::wire::{Ack, Packet, Publish, encode_bytes};
 
 /// How many fences one after the other show silence. While the first one is on its way, the library may still be taking
 /// over what its application has told it.
@@ -58,7 +59,24 @@ impl Matcher {
         self.clients[index].sent(&publish, Author::Fence);
         self.asked = self.now.max(self.clock);
         self.answer(index, &publish, Author::Fence);
+        if self.settings.manual_acks {
+            self.acknowledge_fence(index, id);
+        }
         Some(id)
+    }
+
+    /// Has the application acknowledge a fence, where it acknowledges and not the library.
+    fn acknowledge_fence(&mut self, index: usize, id: u16) {
+        self.commands += 1;
+        let client = self.clients[index].name.clone();
+        self.outbox.push_back(Action::Tell {
+            shown: format!("{client} does ack: {{ packet_id: {id} }}"),
+            client,
+            step: None,
+            id: self.commands,
+            verb: Verb::Ack,
+            packet: Some(Packet::PubAck(Ack::new(id))),
+        });
     }
 
     /// Whether the fence with this packet identifier is acknowledged.

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::{Matcher, Waiting};
 use crate::play::outcome::NOT_PROVOKED;
 use crate::play::{Action, Failure, FailureKind, PlayEnd};
@@ -11,8 +13,8 @@ use crate::scenario::{
     ClientSpec, Does, Expect, Expr, FieldPattern, PacketPattern, PacketTemplate, Part, Pattern, Send, Split, Start,
     Step, StepKind, Take, Verb, Within, Write, print,
 };
-use crate::transcript::{Application, What};
-use crate::wire::{Overrides, PacketType, Side};
+use crate::transcript::{Application, Author, What};
+use crate::wire::{Overrides, Packet, PacketType, Side};
 
 /// What an application answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +28,9 @@ impl Matcher {
     /// Tells the application of a client what to do, once the client has read its CONNACK.
     pub(super) fn tell(&mut self, client: &str, does: &Does, step: &Step) {
         let index = self.client(client);
-        // A person is slower than any CONNACK.
+        // A person is slower than any CONNACK. Where the application acknowledges, a fence would wait behind its messages.
         let is_new = !self.settings.by_hand
+            && !self.settings.manual_acks
             && self.clients[index]
                 .connection()
                 .is_some_and(|connection| connection.may_ping() && !connection.has_heard);
@@ -64,6 +67,16 @@ impl Matcher {
             until: self.now.max(self.clock) + self.settings.patience,
             connection: self.clients[index].number(),
         };
+    }
+
+    /// The payload of the last message with this packet identifier that went to the client under test; empty if there is none.
+    pub(in crate::play) fn payload_of(&self, packet_id: u16) -> Bytes {
+        let sent = self.events.iter().rev().filter(|event| event.author != Author::Peer);
+        let mut payloads = sent.filter_map(|event| match event.packet()?.packet.as_ref()? {
+            Packet::Publish(publish) if publish.packet_id == Some(packet_id) => publish.payload.bytes().cloned(),
+            _ => None,
+        });
+        payloads.next().unwrap_or_default()
     }
 
     /// Whether the step at hand waits for what a person causes, which has no time limit.

@@ -11,6 +11,9 @@ pub(in crate::scenario) const WORDS: [(&str, bool); 2] = [("does", false), ("tri
 /// Fields that a library chooses itself.
 const CHOSEN: [&str; 5] = ["packet_id", "dup", "protocol_name", "protocol_level", "wire_topic"];
 
+/// The fields with which an application acknowledges a message.
+const ACKNOWLEDGES: [&str; 2] = ["packet_id", "reason_code"];
+
 /// The most bytes of a payload that an application is told to send: commands are lines of text.
 const PAYLOAD_MAX: u64 = 1024 * 1024;
 
@@ -105,7 +108,16 @@ impl Cx<'_> {
             );
             return None;
         }
+        let acknowledges = template.packet_type == PacketType::PubAck;
         for field in &template.fields {
+            if acknowledges {
+                if !ACKNOWLEDGES.contains(&field.name.as_str()) {
+                    let message = format!("an application acknowledges without `{}`", field.name);
+                    self.error(&field.place, message);
+                    return None;
+                }
+                continue;
+            }
             if CHOSEN.contains(&field.name.as_str()) {
                 let message = format!("a library chooses `{}` itself", field.name);
                 self.error(&field.place, message);
@@ -194,6 +206,10 @@ mod tests {
             (
                 "c does publish: { payload: { size: 2000000, fill: x } }",
                 "a command carries at most 1048576 bytes of payload",
+            ),
+            (
+                "c does ack: { reason_string: x }",
+                "an application acknowledges without `reason_string`",
             ),
             ("d does connect", "no client `d`"),
             ("c <- open", "only the client opens connections"),
