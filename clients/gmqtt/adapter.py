@@ -1,6 +1,7 @@
 """An mqttspec adapter for gmqtt (docs/adapters.md): requests on standard input, answers and events on standard output."""
 
 import asyncio
+import collections
 import importlib.metadata
 import json
 import sys
@@ -53,6 +54,7 @@ class Application:
         self.options = None
         self.closed = asyncio.Event()
         self.task = None
+        self.acks = {}
 
     async def connect(self, m):
         await self.end()
@@ -61,7 +63,14 @@ class Application:
             will = gmqtt.Message(
                 w["topic"], bytes.fromhex(w["payload"]), w["qos"], w["retain"], **properties(w["properties"])
             )
-        client = gmqtt.Client(m["client_id"], m["clean"], will_message=will, **properties(m["properties"]))
+        is_manual = m.get("manual_acks", False)
+        client = gmqtt.Client(
+            m["client_id"],
+            m["clean"],
+            will_message=will,
+            optimistic_acknowledgement=not is_manual,
+            **properties(m["properties"]),
+        )
         # The automatic reconnect never comes. Without retries the library would not close its side after a DISCONNECT.
         client.reconnect_delay = 24 * 60 * 60
         if m["username"] is not None:
@@ -70,10 +79,26 @@ class Application:
         elif m["password"] is not None:
             raise Unsupported("gmqtt has no password without a user name")
         client.on_connect = lambda _client, flags, code, _properties: event("connected", f"flags {flags}, code {code}")
-        client.on_message = lambda _client, topic, *_: event("message", topic)
+        client.on_message = self.by_hand if is_manual else lambda _client, topic, *_: event("message", topic)
+        # What the application says of each message, by its payload: the library does not tell the identifier.
+        self.acks = collections.defaultdict(asyncio.get_running_loop().create_future)
         client.on_disconnect = self.on_disconnect
         self.client, self.options = client, m
         await self.open()
+
+    async def by_hand(self, _client, topic, payload, qos, _properties):
+        event("message", topic)
+        if qos == 0:
+            return 0
+        acks = self.acks
+        code = await acks[payload]
+        del acks[payload]
+        return code
+
+    async def ack(self, m):
+        said = self.acks[bytes.fromhex(m["payload"])]
+        if not said.done():
+            said.set_result(m["reason_code"])
 
     def on_disconnect(self, client, *_):
         if client is self.client:
@@ -132,7 +157,7 @@ class Application:
 
 async def main():
     application = Application()
-    commands = ("connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "end")
+    commands = ("connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "ack", "end")
     say(
         {
             "event": "ready",

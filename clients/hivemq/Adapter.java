@@ -10,11 +10,14 @@ import com.hivemq.client.mqtt.MqttClientState;
 import com.hivemq.client.mqtt.datatypes.MqttQos;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Scanner;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 
 class Adapter {
@@ -30,11 +33,41 @@ class Adapter {
 
         CompletableFuture<?> disconnect(JsonObject m);
 
+        CompletableFuture<?> authenticate(JsonObject m);
+
         CompletableFuture<?> end();
 
         MqttClientState state();
     }
 
+    // Messages that the application acknowledges by hand. The library does not say their identifiers, so they are known by
+    // their payloads: those that wait, and payloads of those that have not come yet.
+    static class Acks {
+        final Map<String, Runnable> held = new HashMap<>();
+        final Set<String> early = new HashSet<>();
+
+        void came(byte[] payload, Runnable acknowledge) {
+            String key = HexFormat.of().formatHex(payload);
+            synchronized (this) {
+                if (!early.remove(key)) {
+                    held.put(key, acknowledge);
+                    return;
+                }
+            }
+            acknowledge.run();
+        }
+
+        void acknowledge(String payload) {
+            Runnable acknowledge;
+            synchronized (this) {
+                acknowledge = held.remove(payload);
+                if (acknowledge == null) early.add(payload);
+            }
+            if (acknowledge != null) acknowledge.run();
+        }
+    }
+
+    static Acks acks = new Acks();
     static final PrintStream OUT = new PrintStream(System.out, true, StandardCharsets.UTF_8);
     static Client client;
 
@@ -90,6 +123,7 @@ class Adapter {
         switch (text(m, "do")) {
             case "connect" -> {
                 end();
+                acks = new Acks();
                 client = text(m, "version").equals("v5") ? new V5(m) : new V3(m);
                 started(client.connect());
             }
@@ -98,6 +132,15 @@ class Adapter {
             case "subscribe" -> started(await(MqttClientState.CONNECTED).subscribe(m));
             case "unsubscribe" -> started(await(MqttClientState.CONNECTED).unsubscribe(m));
             case "disconnect" -> started(await(MqttClientState.CONNECTED).disconnect(m));
+            case "auth" -> {
+                if (number(m, "reason_code") == Authentication.AGAIN) await(MqttClientState.CONNECTED);
+                started(client.authenticate(m));
+            }
+            case "ack" -> {
+                if (number(m, "reason_code") != 0)
+                    throw new UnsupportedOperationException("an acknowledgement has no reason code");
+                acks.acknowledge(text(m, "payload"));
+            }
             case "end" -> end();
             default -> throw new UnsupportedOperationException(text(m, "do"));
         }
@@ -113,7 +156,7 @@ class Adapter {
                 "event", "ready", "contract", 1,
                 "name", "hivemq-mqtt-client", "version", jar.replaceAll(".*-|\\.jar", ""),
                 "versions", List.of("v3.1.1", "v5"),
-                "commands", List.of("connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "end")));
+                "commands", List.of("connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "auth", "ack", "end")));
         Scanner lines = new Scanner(System.in, StandardCharsets.UTF_8);
         while (lines.hasNextLine()) {
             JsonObject m = JsonParser.parseString(lines.nextLine()).getAsJsonObject();

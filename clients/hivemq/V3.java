@@ -32,8 +32,12 @@ class V3 implements Adapter.Client {
         options = made.build();
         client = MqttClient.builder().useMqttVersion3().identifier(Adapter.text(m, "client_id"))
                 .serverHost(Adapter.text(m, "host")).serverPort(Adapter.number(m, "port")).buildAsync();
-        client.publishes(MqttGlobalPublishFilter.ALL, message ->
-                Adapter.say(Map.of("event", "message", "text", message.getTopic().toString())));
+        boolean isManual = m.has("manual_acks");
+        Adapter.Acks acks = Adapter.acks;
+        client.publishes(MqttGlobalPublishFilter.ALL, message -> {
+            Adapter.say(Map.of("event", "message", "text", message.getTopic().toString()));
+            if (isManual) acks.came(message.getPayloadAsBytes(), message::acknowledge);
+        }, isManual);
     }
 
     private static Mqtt3Publish message(JsonObject m) {
@@ -62,6 +66,10 @@ class V3 implements Adapter.Client {
 
     public CompletableFuture<?> disconnect(JsonObject m) {
         return client.disconnect();
+    }
+
+    public CompletableFuture<?> authenticate(JsonObject m) {
+        throw new UnsupportedOperationException("AUTH is of 5.0");
     }
 
     public CompletableFuture<?> end() {

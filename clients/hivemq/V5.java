@@ -27,6 +27,7 @@ import java.util.function.BiConsumer;
 class V5 implements Adapter.Client {
     private final Mqtt5AsyncClient client;
     private final Mqtt5Connect options;
+    private final Authentication authentication; // null without an Authentication Method
 
     V5(JsonObject m) {
         var made = Mqtt5Connect.builder().keepAlive(Adapter.number(m, "keep_alive")).cleanStart(Adapter.flag(m, "clean"));
@@ -36,6 +37,10 @@ class V5 implements Adapter.Client {
         if (login instanceof Mqtt5SimpleAuthBuilder.Complete complete
                 && (Adapter.has(m, "username") || Adapter.has(m, "password"))) made.simpleAuth(complete.build());
         if (Adapter.has(m, "will")) made.willPublish(message(m.getAsJsonObject("will")));
+        JsonObject given = Adapter.has(m, "properties") ? m.getAsJsonObject("properties") : new JsonObject();
+        authentication = given.has("authentication_method")
+                ? new Authentication(Adapter.text(given, "authentication_method"), given.get("authentication_data")) : null;
+        if (authentication != null) made.enhancedAuth(authentication);
         var limits = Mqtt5ConnectRestrictions.builder();
         properties(m, (name, value) -> {
             switch (name) {
@@ -46,25 +51,33 @@ class V5 implements Adapter.Client {
                 case "request_problem_information" -> limits.requestProblemInformation(value.getAsInt() == 1);
                 case "request_response_information" -> limits.requestResponseInformation(value.getAsInt() == 1);
                 case "user_properties" -> made.userProperties(pairs(value));
+                case "authentication_method" -> { }
+                case "authentication_data" -> {
+                    if (authentication == null) throw cannotSet(name + " alone");
+                }
                 default -> throw cannotSet(name);
             }
         });
         options = made.restrictions(limits.build()).build();
         client = MqttClient.builder().useMqttVersion5().identifier(Adapter.text(m, "client_id"))
                 .serverHost(Adapter.text(m, "host")).serverPort(Adapter.number(m, "port")).buildAsync();
-        client.publishes(MqttGlobalPublishFilter.ALL, message ->
-                Adapter.say(Map.of("event", "message", "text", message.getTopic().toString())));
+        boolean isManual = m.has("manual_acks");
+        Adapter.Acks acks = Adapter.acks;
+        client.publishes(MqttGlobalPublishFilter.ALL, message -> {
+            Adapter.say(Map.of("event", "message", "text", message.getTopic().toString()));
+            if (isManual) acks.came(message.getPayloadAsBytes(), message::acknowledge);
+        }, isManual);
     }
 
-    private static void properties(JsonObject m, BiConsumer<String, JsonElement> set) {
+    static void properties(JsonObject m, BiConsumer<String, JsonElement> set) {
         if (Adapter.has(m, "properties")) m.getAsJsonObject("properties").asMap().forEach(set);
     }
 
-    private static UnsupportedOperationException cannotSet(String property) {
+    static UnsupportedOperationException cannotSet(String property) {
         return new UnsupportedOperationException("the application cannot set " + property);
     }
 
-    private static Mqtt5UserProperties pairs(JsonElement given) {
+    static Mqtt5UserProperties pairs(JsonElement given) {
         var made = Mqtt5UserProperties.builder();
         for (var pair : given.getAsJsonArray())
             made.add(pair.getAsJsonArray().get(0).getAsString(), pair.getAsJsonArray().get(1).getAsString());
@@ -130,6 +143,12 @@ class V5 implements Adapter.Client {
             }
         });
         return client.disconnect(made.build());
+    }
+
+    public CompletableFuture<?> authenticate(JsonObject m) {
+        if (authentication == null) throw new IllegalStateException("there is no authentication");
+        authentication.say(m);
+        return Adapter.number(m, "reason_code") == Authentication.AGAIN ? client.reauth() : CompletableFuture.completedFuture(null);
     }
 
     public CompletableFuture<?> end() {

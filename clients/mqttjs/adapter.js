@@ -11,10 +11,13 @@ const VERSIONS = {
 }
 const BOOLEANS = ['payload_format_indicator', 'request_problem_information', 'request_response_information']
 const BINARY = ['authentication_data', 'correlation_data']
+const CONTINUE = 0x18 // the reason code of an AUTH that goes on with an authentication
 const NAMES = { subscription_ids: 'subscriptionIdentifier' }
 
 let client
 let open = false // whether the present network connection still exists
+let acks // messages that the application acknowledges by hand
+let auths // what it answers to AUTH packets of the server
 
 const write = (message) => process.stdout.write(JSON.stringify(message) + '\n')
 const bytes = (hex) => Buffer.from(hex, 'hex')
@@ -30,6 +33,19 @@ function properties(given) {
   return entries.length > 0 ? Object.fromEntries(entries) : undefined
 }
 
+// The library asks for the reason code of each PUBLISH. For one that comes again it is that of before.
+function acknowledging(mine) {
+  const codes = new Map()
+  return (_topic, _payload, packet, done) => {
+    const { messageId, dup } = packet
+    if (dup && codes.has(messageId)) return done(null, codes.get(messageId))
+    mine.ask(messageId, (code) => {
+      codes.set(messageId, code)
+      done(null, code)
+    })
+  }
+}
+
 // User properties are an object in MQTT.js. A name that occurs twice has a list of values.
 function pairs(list) {
   const map = {}
@@ -37,9 +53,35 @@ function pairs(list) {
   return map
 }
 
+// Two lists that meet: what the library asks for, and what the application says. Each may come first.
+class Meeting {
+  constructor() {
+    this.asked = new Map()
+    this.said = new Map()
+  }
+
+  ask(key, done) {
+    if (this.said.has(key)) done(this.take(this.said, key))
+    else this.asked.set(key, done)
+  }
+
+  say(key, value) {
+    if (this.asked.has(key)) this.take(this.asked, key)(value)
+    else this.said.set(key, value)
+  }
+
+  take(map, key) {
+    const value = map.get(key)
+    map.delete(key)
+    return value
+  }
+}
+
 function options(request) {
   const { will } = request
+  const byHand = request.manual_acks ? { customHandleAcks: acknowledging(acks) } : {}
   return {
+    ...byHand,
     ...VERSIONS[request.version],
     clientId: request.client_id,
     clean: request.clean,
@@ -55,10 +97,18 @@ function options(request) {
 }
 
 function connect(request) {
+  if (request.manual_acks && request.version !== 'v5') return { unsupported: 'messages are acknowledged by hand at 5.0 only' }
   end()
+  acks = new Meeting()
+  auths = new Meeting()
+  const answers = auths
   const mine = mqtt.connect(`mqtt://${request.host}:${request.port}`, options(request))
   client = mine
   open = true
+  mine.handleAuth = (packet, done) => {
+    if (packet.reasonCode === CONTINUE) answers.ask('auth', (auth) => done(null, auth))
+    else done()
+  }
   const event = (name) => (what) => mine === client && write({ event: name, text: String(what?.message ?? what ?? '') })
   mine.on('connect', (connack) => event('connected')(`session present ${connack.sessionPresent}`))
   mine.on('message', event('message'))
@@ -109,6 +159,13 @@ function perform(request, done) {
     }
     case 'unsubscribe':
       return client.unsubscribe(request.filters, extra, done)
+    case 'ack':
+      return acks.say(request.packet_id, request.reason_code)
+    case 'auth': {
+      const { reason_code: reasonCode } = request
+      if (reasonCode !== CONTINUE) return { unsupported: 'MQTT.js does not authenticate again' }
+      return auths.say('auth', { cmd: 'auth', reasonCode, ...extra })
+    }
     case 'reconnect':
       return reconnect()
     case 'disconnect':
@@ -123,7 +180,7 @@ function perform(request, done) {
 async function main() {
   // The first connect loads modules and fills caches, which takes longer on a busy machine than an answer may.
   mqtt.connect('mqtt://127.0.0.1:1', { reconnectPeriod: 0 }).on('error', () => {}).end(true)
-  const commands = ['connect', 'publish', 'subscribe', 'unsubscribe', 'reconnect', 'disconnect', 'end']
+  const commands = ['connect', 'publish', 'subscribe', 'unsubscribe', 'reconnect', 'disconnect', 'auth', 'ack', 'end']
   write({ event: 'ready', contract: 1, name: 'MQTT.js', version: mqtt.MqttClient.VERSION, versions: Object.keys(VERSIONS), commands })
   for await (const line of createInterface({ input: process.stdin })) {
     const request = JSON.parse(line)

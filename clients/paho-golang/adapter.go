@@ -22,6 +22,9 @@ import (
 	"github.com/eclipse/paho.golang/paho/session/state"
 )
 
+// The reason code of an AUTH that goes on with an authentication.
+const continueAuthentication = 0x18
+
 // How long the library has to refuse a call that otherwise waits for the server.
 const turn = 20 * time.Millisecond
 
@@ -38,8 +41,47 @@ type connection struct {
 	client    *paho.Client
 	connected chan error // what Connect returned
 	publishes chan func()
+	auths     chan *paho.Auth // what the application answers to AUTH packets of the server
+	acks      acks
 	over      atomic.Bool // its case has ended, and nobody listens
 }
+
+// Messages that the application acknowledges by hand: those that wait, and identifiers of those that have not come yet.
+type acks struct {
+	sync.Mutex
+	held  map[uint16]*paho.Publish
+	early map[uint16]bool
+}
+
+// Whether a message is to be acknowledged at once.
+func (a *acks) came(p *paho.Publish) bool {
+	a.Lock()
+	defer a.Unlock()
+	early := a.early[p.PacketID]
+	delete(a.early, p.PacketID)
+	if !early {
+		a.held[p.PacketID] = p
+	}
+	return early
+}
+
+// The message with this identifier; nil if it has not come yet.
+func (a *acks) take(id uint16) *paho.Publish {
+	a.Lock()
+	defer a.Unlock()
+	p := a.held[id]
+	delete(a.held, id)
+	a.early[id] = p == nil
+	return p
+}
+
+// Authenticate gives the library the answer that the application is told.
+func (c *connection) Authenticate(a *paho.Auth) *paho.Auth {
+	c.event("auth", a.ReasonCode)
+	return <-c.auths
+}
+
+func (c *connection) Authenticated() {}
 
 func (c *connection) event(name string, text any) {
 	if !c.over.Load() {
@@ -61,18 +103,30 @@ func (a *application) connect() error {
 	if err != nil {
 		return err
 	}
-	c := &connection{net: dialled, connected: make(chan error, 1), publishes: make(chan func(), 1000)}
-	c.client = paho.NewClient(paho.ClientConfig{
-		ClientID: a.options.ClientID,
-		Conn:     dialled,
-		Session:  a.session,
+	c := &connection{
+		net: dialled, connected: make(chan error, 1), publishes: make(chan func(), 1000), auths: make(chan *paho.Auth, 10),
+		acks: acks{held: map[uint16]*paho.Publish{}, early: map[uint16]bool{}},
+	}
+	isManual := a.options.ManualAcks
+	config := paho.ClientConfig{
+		ClientID:                   a.options.ClientID,
+		Conn:                       dialled,
+		Session:                    a.session,
+		EnableManualAcknowledgment: isManual,
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
 			c.event("message", p.Packet.Topic)
+			if isManual && p.Packet.QoS > 0 && c.acks.came(p.Packet) {
+				return true, c.client.Ack(p.Packet)
+			}
 			return true, nil
 		}},
 		OnClientError:      func(err error) { c.event("error", err) },
 		OnServerDisconnect: func(d *paho.Disconnect) { c.event("disconnect", d.ReasonCode) },
-	})
+	}
+	if a.options.Properties.AuthMethod != "" {
+		config.AuthHandler = c
+	}
+	c.client = paho.NewClient(config)
 	a.connection = c
 	go func() {
 		_, err := c.client.Connect(context.Background(), a.options.connect())
@@ -136,6 +190,22 @@ func (a *application) perform(r request, done chan<- error) {
 			_, err := client.Unsubscribe(ctx, r.unsubscribe())
 			done <- err
 		}(a.client)
+	case "ack":
+		if p := a.acks.take(r.PacketID); p != nil {
+			done <- a.client.Ack(p)
+		} else {
+			done <- nil
+		}
+	case "auth":
+		if r.ReasonCode == continueAuthentication {
+			a.auths <- r.auth()
+			done <- nil
+			return
+		}
+		go func(client *paho.Client) {
+			_, err := client.Authenticate(ctx, r.auth())
+			done <- err
+		}(a.client)
 	case "reconnect":
 		done <- a.reconnect()
 	case "disconnect":
@@ -147,6 +217,9 @@ func (a *application) perform(r request, done chan<- error) {
 }
 
 func (a *application) answer(r request) map[string]any {
+	if r.Do == "ack" && r.ReasonCode != 0 {
+		return map[string]any{"id": r.ID, "unsupported": "an acknowledgement has no reason code"}
+	}
 	if r.willIsCut() {
 		return map[string]any{"id": r.ID, "unsupported": "the library leaves this property of the will out"}
 	}
@@ -179,7 +252,7 @@ func version() string {
 func main() {
 	say(map[string]any{
 		"event": "ready", "contract": 1, "name": "paho.golang", "version": version(), "versions": []string{"v5"},
-		"commands": []string{"connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "end"},
+		"commands": []string{"connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "auth", "ack", "end"},
 	})
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 64<<20)

@@ -40,7 +40,9 @@ type request struct {
 	QoS        byte
 	Retain     bool
 	Filters    json.RawMessage
-	ReasonCode byte `json:"reason_code"`
+	ManualAcks bool   `json:"manual_acks"`
+	PacketID   uint16 `json:"packet_id"`
+	ReasonCode byte   `json:"reason_code"`
 	Properties properties
 }
 
@@ -155,6 +157,16 @@ func (r request) disconnect() *paho.Disconnect {
 		Properties: &paho.DisconnectProperties{
 			SessionExpiryInterval: p.SessionExpiry, ServerReference: p.ServerReference,
 			ReasonString: p.ReasonString, User: p.user(),
+		},
+	}
+}
+
+func (r request) auth() *paho.Auth {
+	p := r.Properties
+	return &paho.Auth{
+		ReasonCode: r.ReasonCode,
+		Properties: &paho.AuthProperties{
+			AuthMethod: p.AuthMethod, AuthData: p.AuthData, ReasonString: p.ReasonString, User: p.user(),
 		},
 	}
 }

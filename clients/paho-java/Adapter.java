@@ -7,10 +7,13 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Scanner;
+import java.util.Set;
 
 class Adapter {
     // A client object with its options.
@@ -25,10 +28,34 @@ class Adapter {
 
         void disconnect(JsonObject m) throws Exception;
 
+        void acknowledge(int id, int qos) throws Exception;
+
         void end() throws Exception;
 
         // Whether the library refused a call only since the connection is not there yet, or not gone yet.
         boolean isTooEarly(Exception error);
+    }
+
+    // Messages that the application acknowledges by hand: the QoS of those that wait, and identifiers of those that have not
+    // come yet.
+    static class Acks {
+        final Map<Integer, Integer> held = new HashMap<>();
+        final Set<Integer> early = new HashSet<>();
+
+        // Whether a message is to be acknowledged at once.
+        synchronized boolean came(int id, int qos) {
+            if (qos == 0) return false;
+            if (early.remove(id)) return true;
+            held.put(id, qos);
+            return false;
+        }
+
+        // The QoS of a message; null if it has not come yet.
+        synchronized Integer take(int id) {
+            Integer qos = held.remove(id);
+            if (qos == null) early.add(id);
+            return qos;
+        }
     }
 
     interface Call {
@@ -37,6 +64,7 @@ class Adapter {
 
     static final PrintStream OUT = new PrintStream(System.out, true, StandardCharsets.UTF_8);
     static Client client;
+    static Acks acks = new Acks();
 
     static synchronized void say(Map<String, ?> message) {
         OUT.println(new Gson().toJson(message));
@@ -89,6 +117,7 @@ class Adapter {
         switch (text(m, "do")) {
             case "connect" -> {
                 end();
+                acks = new Acks();
                 client = text(m, "version").equals("v5") ? new V5(m) : new V3(m);
                 client.connect();
             }
@@ -97,6 +126,12 @@ class Adapter {
             case "subscribe" -> call(() -> client.subscribe(m));
             case "unsubscribe" -> call(() -> client.unsubscribe(m));
             case "disconnect" -> call(() -> client.disconnect(m));
+            case "ack" -> {
+                if (number(m, "reason_code") != 0)
+                    throw new UnsupportedOperationException("an acknowledgement has no reason code");
+                Integer qos = acks.take(number(m, "packet_id"));
+                if (qos != null) client.acknowledge(number(m, "packet_id"), qos);
+            }
             case "end" -> end();
             default -> throw new UnsupportedOperationException(text(m, "do"));
         }
@@ -110,7 +145,7 @@ class Adapter {
                 "event", "ready", "contract", 1,
                 "name", "paho-java", "version", jar.replaceAll(".*-|\\.jar", ""),
                 "versions", List.of("v3.1", "v3.1.1", "v5"),
-                "commands", List.of("connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "end")));
+                "commands", List.of("connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "ack", "end")));
         Scanner lines = new Scanner(System.in, StandardCharsets.UTF_8);
         while (lines.hasNextLine()) {
             JsonObject m = JsonParser.parseString(lines.nextLine()).getAsJsonObject();

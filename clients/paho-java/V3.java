@@ -19,6 +19,8 @@ class V3 implements Adapter.Client, MqttCallback {
     static final Class<?> LIBRARY = MqttAsyncClient.class;
     private final MqttConnectOptions options = new MqttConnectOptions();
     private final MqttAsyncClient client;
+    private final boolean isManual;
+    private final Adapter.Acks acks = Adapter.acks;
 
     V3(JsonObject m) throws MqttException {
         options.setMqttVersion(Adapter.text(m, "version").equals("v3.1")
@@ -35,6 +37,8 @@ class V3 implements Adapter.Client, MqttCallback {
         client = new MqttAsyncClient("tcp://" + Adapter.text(m, "host") + ":" + Adapter.number(m, "port"),
                 Adapter.text(m, "client_id"), new MemoryPersistence());
         client.setCallback(this);
+        isManual = m.has("manual_acks");
+        client.setManualAcks(isManual);
     }
 
     // Before the first case, since the answers there are timed. Nothing listens at this port.
@@ -78,6 +82,10 @@ class V3 implements Adapter.Client, MqttCallback {
         client.disconnect();
     }
 
+    public void acknowledge(int id, int qos) throws MqttException {
+        client.messageArrivedComplete(id, qos);
+    }
+
     public void end() throws MqttException {
         client.disconnectForcibly(0, 0, false);
         client.close(true);
@@ -95,8 +103,9 @@ class V3 implements Adapter.Client, MqttCallback {
         Adapter.say(Map.of("event", "disconnected", "text", String.valueOf(cause)));
     }
 
-    public void messageArrived(String topic, MqttMessage message) {
+    public void messageArrived(String topic, MqttMessage message) throws MqttException {
         Adapter.say(Map.of("event", "message", "text", topic));
+        if (isManual && acks.came(message.getId(), message.getQos())) acknowledge(message.getId(), message.getQos());
     }
 
     public void deliveryComplete(IMqttDeliveryToken token) {}

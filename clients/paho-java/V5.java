@@ -22,6 +22,8 @@ class V5 implements Adapter.Client, MqttCallback {
     private static final long QUIESCE_MS = 30_000; // that of disconnect() without arguments
     private final MqttConnectionOptions options = new MqttConnectionOptions();
     private final MqttAsyncClient client;
+    private final boolean isManual;
+    private final Adapter.Acks acks = Adapter.acks;
 
     V5(JsonObject m) throws MqttException {
         options.setCleanStart(Adapter.flag(m, "clean"));
@@ -52,6 +54,8 @@ class V5 implements Adapter.Client, MqttCallback {
         client = new MqttAsyncClient("tcp://" + Adapter.text(m, "host") + ":" + Adapter.number(m, "port"),
                 Adapter.text(m, "client_id"), new MemoryPersistence());
         client.setCallback(this);
+        isManual = m.has("manual_acks");
+        client.setManualAcks(isManual);
     }
 
     // Before the first case, since the answers there are timed. Nothing listens at this port.
@@ -127,6 +131,10 @@ class V5 implements Adapter.Client, MqttCallback {
         client.disconnect(QUIESCE_MS, null, null, Adapter.number(m, "reason_code"), properties(m));
     }
 
+    public void acknowledge(int id, int qos) throws MqttException {
+        client.messageArrivedComplete(id, qos);
+    }
+
     public void end() throws MqttException {
         client.disconnectForcibly(0, 0, false);
         client.close(true);
@@ -148,8 +156,9 @@ class V5 implements Adapter.Client, MqttCallback {
         Adapter.say(Map.of("event", "error", "text", String.valueOf(error)));
     }
 
-    public void messageArrived(String topic, MqttMessage message) {
+    public void messageArrived(String topic, MqttMessage message) throws MqttException {
         Adapter.say(Map.of("event", "message", "text", topic));
+        if (isManual && acks.came(message.getId(), message.getQos())) acknowledge(message.getId(), message.getQos());
     }
 
     public void deliveryComplete(IMqttToken token) {}

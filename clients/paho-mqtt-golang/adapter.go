@@ -32,10 +32,42 @@ func event(name string, text any) {
 var (
 	client mqtt.Client
 	lost   chan struct{}
+	byHand *acks
 )
+
+// Messages that the application acknowledges by hand: those that wait, and identifiers of those that have not come yet.
+type acks struct {
+	sync.Mutex
+	held  map[uint16]mqtt.Message
+	early map[uint16]bool
+}
+
+func (a *acks) came(m mqtt.Message) {
+	a.Lock()
+	defer a.Unlock()
+	if a.early[m.MessageID()] {
+		delete(a.early, m.MessageID())
+		m.Ack()
+	} else {
+		a.held[m.MessageID()] = m
+	}
+}
+
+func (a *acks) acknowledge(id uint16) {
+	a.Lock()
+	defer a.Unlock()
+	if m, ok := a.held[id]; ok {
+		delete(a.held, id)
+		m.Ack()
+	} else {
+		a.early[id] = true
+	}
+}
 
 func connect(r request) mqtt.Token {
 	end()
+	mine := &acks{held: map[uint16]mqtt.Message{}, early: map[uint16]bool{}}
+	byHand = mine
 	options := mqtt.NewClientOptions().
 		AddBroker(fmt.Sprintf("tcp://%s:%d", r.Host, r.Port)).
 		SetProtocolVersion(levels[r.Version]). // without it the library falls back to 3.1
@@ -43,7 +75,13 @@ func connect(r request) mqtt.Token {
 		SetCleanSession(r.Clean).
 		SetKeepAlive(time.Duration(r.KeepAlive) * time.Second).
 		SetAutoReconnect(false).
-		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { event("message", m.Topic()) }).
+		SetAutoAckDisabled(r.ManualAcks).
+		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
+			event("message", m.Topic())
+			if r.ManualAcks && m.Qos() > 0 {
+				mine.came(m)
+			}
+		}).
 		SetOnConnectHandler(func(mqtt.Client) { event("connected", "") }).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) {
 			event("connection lost", err)
@@ -122,6 +160,8 @@ func perform(r request) (token mqtt.Token, err error) {
 		return reconnect()
 	case "disconnect":
 		client.Disconnect(250)
+	case "ack":
+		byHand.acknowledge(r.PacketID)
 	case "end":
 		end()
 	}
@@ -152,7 +192,7 @@ func main() {
 	say(map[string]any{
 		"event": "ready", "contract": 1, "name": "paho.mqtt.golang", "version": version(),
 		"versions": []string{"v3.1", "v3.1.1"},
-		"commands": []string{"connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "end"},
+		"commands": []string{"connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "ack", "end"},
 	})
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 64<<20)

@@ -23,11 +23,13 @@ type request struct {
 		QoS     byte
 		Retain  bool
 	}
-	Topic   string
-	Payload string
-	QoS     byte
-	Retain  bool
-	Filters json.RawMessage
+	Topic      string
+	Payload    string
+	QoS        byte
+	Retain     bool
+	Filters    json.RawMessage
+	ManualAcks bool   `json:"manual_acks"`
+	PacketID   uint16 `json:"packet_id"`
 }
 
 // Binary data is hex in JSON.

@@ -19,6 +19,39 @@ lines = threading.Lock()
 client = address = None
 
 
+class Unsupported(Exception):
+    """The library cannot do that."""
+
+
+class Acks:
+    """Messages that the application acknowledges by hand."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.held = {}  # the QoS of each message by its packet identifier
+        self.early = set()  # identifiers of messages that have not come yet
+
+    def came(self, mid, qos):
+        """Whether the message is to be acknowledged at once."""
+        with self.lock:
+            if mid in self.early:
+                self.early.discard(mid)
+                return True
+            self.held[mid] = qos
+            return False
+
+    def take(self, mid):
+        """The QoS of a message to acknowledge, or None if it has not come yet."""
+        with self.lock:
+            qos = self.held.pop(mid, None)
+            if qos is None:
+                self.early.add(mid)
+            return qos
+
+
+acks = Acks()
+
+
 def say(message):
     with lines:
         print(json.dumps(message), flush=True)
@@ -40,8 +73,9 @@ def properties(packet, given):
 
 
 def connect(m):
-    global client, address
+    global client, address, acks
     end(m)
+    acks = Acks()
     address = (m["host"], m["port"])
     version = LEVELS[m["version"]]
     clean = {} if version == mqtt.MQTTv5 else {"clean_session": m["clean"]}
@@ -52,6 +86,7 @@ def connect(m):
         protocol=version,
         transport="websockets" if transport in ("ws", "wss") else "tcp",
         reconnect_on_failure=False,
+        manual_ack=m.get("manual_acks", False),
         **clean,
     )
     if "path" in m:
@@ -60,7 +95,7 @@ def connect(m):
         client.tls_set(ca_certs=m["ca"])
     client.on_connect = lambda *_: say({"event": "connected"})
     client.on_disconnect = lambda *_: say({"event": "disconnected"})
-    client.on_message = lambda _client, _data, message: say({"event": "message", "text": message.topic})
+    client.on_message = delivered(acks, m.get("manual_acks", False))
     if m.get("username") is not None or m.get("password") is not None:
         password = m.get("password")
         client.username_pw_set(m.get("username"), password and bytes.fromhex(password))
@@ -72,6 +107,25 @@ def connect(m):
         more = {"clean_start": m["clean"], "properties": properties(PacketTypes.CONNECT, m.get("properties"))}
     client.connect(*address, keepalive=m["keep_alive"], **more)
     client.loop_start()
+
+
+def delivered(mine, is_manual):
+    """The callback for messages of one client object."""
+
+    def on_message(receiver, _data, message):
+        say({"event": "message", "text": message.topic})
+        if is_manual and message.qos > 0 and mine.came(message.mid, message.qos):
+            receiver.ack(message.mid, message.qos)
+
+    return on_message
+
+
+def ack(m):
+    if m["reason_code"]:
+        raise Unsupported("an acknowledgement has no reason code")
+    qos = acks.take(m["packet_id"])
+    if qos is not None:
+        client.ack(m["packet_id"], qos)
 
 
 def reconnect(_):
@@ -119,7 +173,7 @@ def end(_):
         client = None
 
 
-COMMANDS = {f.__name__: f for f in (connect, publish, subscribe, unsubscribe, reconnect, disconnect, end)}
+COMMANDS = {f.__name__: f for f in (connect, publish, subscribe, unsubscribe, reconnect, disconnect, ack, end)}
 
 say(
     {
@@ -141,6 +195,8 @@ for line in sys.stdin:
     try:
         command(message)
         say({"id": message["id"]})
+    except Unsupported as error:
+        say({"id": message["id"], "unsupported": str(error)})
     except Exception as error:  # whatever the library says no with
         say({"id": message["id"], "refused": f"{type(error).__name__}: {error}"})
 end(None)

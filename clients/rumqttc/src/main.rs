@@ -4,7 +4,9 @@
 mod v4;
 mod v5;
 
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -30,8 +32,47 @@ impl<E: std::error::Error> From<E> for No {
 }
 
 enum Client {
-    V4(rumqttc::AsyncClient),
-    V5(rumqttc::v5::AsyncClient),
+    V4(rumqttc::AsyncClient, Acks<rumqttc::Publish>),
+    V5(rumqttc::v5::AsyncClient, Acks<rumqttc::v5::mqttbytes::v5::Publish>),
+}
+
+/// Messages that the application acknowledges by hand, and identifiers of those that it acknowledges as soon as they come.
+struct Acks<P>(Arc<Mutex<(HashMap<u16, P>, HashSet<u16>)>>);
+
+impl<P> Clone for Acks<P> {
+    fn clone(&self) -> Self {
+        Acks(Arc::clone(&self.0))
+    }
+}
+
+impl<P> Acks<P> {
+    fn new() -> Self {
+        Acks(Arc::new(Mutex::new((HashMap::new(), HashSet::new()))))
+    }
+
+    /// The message, if it is to be acknowledged at once.
+    fn came(&self, id: u16, message: P) -> Option<P> {
+        let mut acks = self.0.lock().ok()?;
+        if acks.1.remove(&id) {
+            return Some(message);
+        }
+        acks.0.insert(id, message);
+        None
+    }
+
+    /// The message that a request acknowledges; `None` if it has not come yet.
+    fn take(&self, m: &Value) -> Result<Option<P>, No> {
+        if m["reason_code"] != 0 {
+            return unsupported("an acknowledgement has no reason code");
+        }
+        let id = m["packet_id"].as_u64().unwrap_or(0) as u16;
+        let Ok(mut acks) = self.0.lock() else { return Ok(None) };
+        let held = acks.0.remove(&id);
+        if held.is_none() {
+            acks.1.insert(id);
+        }
+        Ok(held)
+    }
 }
 
 /// The client of a case, and the task that polls its event loop.
@@ -69,12 +110,19 @@ fn list(m: &Value) -> &[Value] {
 /// Polls an event loop. After an error the next poll would reconnect, so that waits for the command. The library leaves it
 /// to the application to drop the connection after a DISCONNECT.
 macro_rules! polled {
-    ($event_loop:ident, $again:ident, $publish:pat => $topic:expr, $disconnect:pat) => {
+    ($event_loop:ident, $again:ident, $by_hand:expr, $publish:pat => $message:ident: $topic:expr, $disconnect:pat) => {
         tokio::spawn(async move {
             loop {
                 match $event_loop.poll().await {
                     Ok($publish) => {
                         say(&json!({"event": "message", "text": $topic}));
+                        if let Some((client, acks)) = &$by_hand
+                            && $message.pkid > 0
+                            && let Some(due) = acks.came($message.pkid, $message)
+                            && let Err(error) = client.try_ack(&due)
+                        {
+                            say(&json!({"event": "error", "text": error.to_string()}));
+                        }
                         continue;
                     }
                     Ok($disconnect) => $event_loop.clean(),
@@ -120,14 +168,22 @@ async fn carry_out(m: &Value, running: &mut Option<Running>) -> Result<(), No> {
     match (word.as_str(), &running.client) {
         // The library reconnects by being polled again.
         ("reconnect", _) => Ok(running.again.send(()).await?),
-        ("publish", Client::V4(client)) => v4::publish(client, m).await,
-        ("publish", Client::V5(client)) => v5::publish(client, m).await,
-        ("subscribe", Client::V4(client)) => v4::subscribe(client, m).await,
-        ("subscribe", Client::V5(client)) => v5::subscribe(client, m).await,
-        ("unsubscribe", Client::V4(client)) => v4::unsubscribe(client, m).await,
-        ("unsubscribe", Client::V5(client)) => v5::unsubscribe(client, m).await,
-        ("disconnect", Client::V4(client)) => Ok(client.disconnect().await?),
-        ("disconnect", Client::V5(client)) => v5::disconnect(client, m).await,
+        ("publish", Client::V4(client, _)) => v4::publish(client, m).await,
+        ("publish", Client::V5(client, _)) => v5::publish(client, m).await,
+        ("subscribe", Client::V4(client, _)) => v4::subscribe(client, m).await,
+        ("subscribe", Client::V5(client, _)) => v5::subscribe(client, m).await,
+        ("unsubscribe", Client::V4(client, _)) => v4::unsubscribe(client, m).await,
+        ("unsubscribe", Client::V5(client, _)) => v5::unsubscribe(client, m).await,
+        ("disconnect", Client::V4(client, _)) => Ok(client.disconnect().await?),
+        ("disconnect", Client::V5(client, _)) => v5::disconnect(client, m).await,
+        ("ack", Client::V4(client, acks)) => match acks.take(m)? {
+            Some(message) => Ok(client.ack(&message).await?),
+            None => Ok(()),
+        },
+        ("ack", Client::V5(client, acks)) => match acks.take(m)? {
+            Some(message) => Ok(client.ack(&message).await?),
+            None => Ok(()),
+        },
         (other, _) => unsupported(other),
     }
 }
@@ -137,7 +193,7 @@ async fn main() {
     std::panic::set_hook(Box::new(|_| {}));
     say(&json!({
         "event": "ready", "contract": 1, "name": "rumqttc", "version": RUMQTTC, "versions": ["v3.1.1", "v5"],
-        "commands": ["connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "end"],
+        "commands": ["connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "ack", "end"],
     }));
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut running = None;

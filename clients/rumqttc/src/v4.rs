@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 
-use crate::{CAPACITY, Client, No, bytes, list, password, polled, say, text, unsupported};
+use crate::{Acks, CAPACITY, Client, No, bytes, list, password, polled, say, text, unsupported};
 
 pub fn connect(m: &Value, mut again: Receiver<()>) -> Result<(Client, JoinHandle<()>), No> {
     let mut options = MqttOptions::new(
@@ -33,9 +33,13 @@ pub fn connect(m: &Value, mut again: Receiver<()>) -> Result<(Client, JoinHandle
             will["retain"] == true,
         ));
     }
+    let is_manual = m["manual_acks"] == true;
+    options.set_manual_acks(is_manual);
     let (client, mut event_loop) = AsyncClient::new(options, CAPACITY);
-    let task = polled!(event_loop, again, Event::Incoming(Packet::Publish(message)) => message.topic, Event::Outgoing(Outgoing::Disconnect));
-    Ok((Client::V4(client), task))
+    let acks = Acks::new();
+    let by_hand = is_manual.then(|| (client.clone(), acks.clone()));
+    let task = polled!(event_loop, again, by_hand, Event::Incoming(Packet::Publish(message)) => message: message.topic, Event::Outgoing(Outgoing::Disconnect));
+    Ok((Client::V4(client, acks), task))
 }
 
 fn level(m: &Value) -> Result<QoS, No> {

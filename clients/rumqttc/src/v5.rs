@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 
-use crate::{CAPACITY, Client, No, bytes, list, password, polled, say, text, unsupported};
+use crate::{Acks, CAPACITY, Client, No, bytes, list, password, polled, say, text, unsupported};
 
 fn pairs(given: &Value) -> Vec<(String, String)> {
     let pairs = given.as_array().into_iter().flatten();
@@ -78,9 +78,13 @@ pub fn connect(m: &Value, mut again: Receiver<()>) -> Result<(Client, JoinHandle
     if properties(m).next().is_some() {
         options.set_connect_properties(made);
     }
+    let is_manual = m["manual_acks"] == true;
+    options.set_manual_acks(is_manual);
     let (client, mut event_loop) = AsyncClient::new(options, CAPACITY);
-    let task = polled!(event_loop, again, Event::Incoming(Packet::Publish(message)) => String::from_utf8_lossy(&message.topic), Event::Outgoing(Outgoing::Disconnect));
-    Ok((Client::V5(client), task))
+    let acks = Acks::new();
+    let by_hand = is_manual.then(|| (client.clone(), acks.clone()));
+    let task = polled!(event_loop, again, by_hand, Event::Incoming(Packet::Publish(message)) => message: String::from_utf8_lossy(&message.topic), Event::Outgoing(Outgoing::Disconnect));
+    Ok((Client::V5(client, acks), task))
 }
 
 fn will(m: &Value) -> Result<LastWill, No> {
