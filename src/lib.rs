@@ -24,7 +24,7 @@
 //! They form a pipeline, and each knows only those before it, as `tests/it/layers.rs` checks:
 //! `source` → `statements` → `wire` → `transport` → `adapter` → `secret` → `transcript` → `conversation` → `rules` → `history` →
 //! `capture` → `reference` → `client` → `fuzzer` → `scenario` → `sut` → `play` → `suite` → `tap` → `replay` → `report` →
-//! `coverage` → `harness` → `cli`. Not each knows all of those: `source` and `transport` know none, and `reference` (the
+//! `coverage` → `harness` → `campaign` → `cli`. Not each knows all of those: `source` and `transport` know none, and `reference` (the
 //! embedded broker) only `statements`, `wire` and `transport`. `docs/design.md` says what each is.
 //!
 //! They are in five packages, so that they build side by side: `mqttspec-protocol` up to `history`, `mqttspec-reference` with
@@ -41,6 +41,8 @@
 #[cfg(not(unix))]
 compile_error!("mqttspec needs a Unix system: process groups, signals and Unix sockets. On Windows, build it in WSL.");
 
+#[cfg(feature = "cli")]
+pub mod campaign;
 pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod clients;
+mod fuzz;
 mod lookup;
 mod reports;
 mod values;
@@ -17,6 +18,7 @@ use crate::transport::tls::TlsOptions;
 
 use super::complete;
 pub use clients::{AdapterCheckArgs, AdapterCommand, ClientArgs, ServeArgs, Tested};
+pub use fuzz::FuzzArgs;
 pub use lookup::{CoverageArgs, ExplainArgs, ShowArgs};
 pub use reports::{
     CompareArgs, MatrixArgs, MatrixFiles, MergeArgs, RenderArgs, RenderFiles, ReportCommand, SnapshotArgs,
@@ -35,6 +37,8 @@ pub struct Cli {
 pub enum Command {
     /// Play the suite against a broker
     Run(Box<RunArgs>),
+    /// Play generated exchanges against a broker and write what they show as scenarios
+    Fuzz(Box<FuzzArgs>),
     /// List the cases
     List(ListArgs),
     /// Check scenarios and profiles and report every error

@@ -14,7 +14,10 @@ const WIDEST: usize = 100;
 
 /// The commands by what they are for.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Play", &["run", "matrix", "compare", "report", "repro", "sweep"]),
+    (
+        "Play",
+        &["run", "fuzz", "matrix", "compare", "report", "repro", "sweep"],
+    ),
     ("Look up", &["list", "show", "explain", "coverage", "decode"]),
     ("Write scenarios", &["new", "check", "fmt", "schema"]),
     ("Snapshots", &["review", "accept", "reject"]),
@@ -42,6 +45,21 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("run mqtts://broker.example --ca ca.pem", "over TLS"),
             ("run --failed -v", "rerun what failed"),
             ("run p.yaml --json now.json --html now.html", "with reports"),
+        ],
+    ),
+    (
+        "fuzz",
+        &[
+            ("fuzz", "against the embedded reference broker, for a minute"),
+            ("fuzz mqtt://127.0.0.1:1883 --seconds 600", "against a running broker"),
+            (
+                "fuzz ci/brokers/mosquitto.yaml --corpus corpus --restarts 2",
+                "with what earlier runs reached, and with restarts",
+            ),
+            (
+                "fuzz --in-process --count 10000 --seed 1",
+                "without connections, in virtual time",
+            ),
         ],
     ),
     (

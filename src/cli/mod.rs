@@ -17,6 +17,7 @@ mod explain;
 mod files;
 mod fmt;
 mod freely;
+mod fuzz;
 mod help;
 mod import;
 mod interrupt;
@@ -98,6 +99,7 @@ pub fn main() -> Ended {
             args.again = again::words("run", &matches);
             return run::run(&args);
         }
+        Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::List(args) => list::list(&args),
         Command::Check(args) => check::check(&args),
         Command::Fmt(args) => fmt::fmt(&args),

@@ -19,13 +19,8 @@ pub struct Progress {
 impl Progress {
     /// Begins with this many cases to be played.
     pub fn begin(cases: usize) -> Progress {
-        let target = if is_terminal() && can_erase(std::env::var("TERM").ok().as_deref()) {
-            ProgressDrawTarget::stderr_with_hz(RATE)
-        } else {
-            ProgressDrawTarget::hidden()
-        };
         Progress {
-            line: line(cases, target),
+            line: line(cases, target()),
             bad: 0,
         }
     }
@@ -57,6 +52,42 @@ impl Progress {
     /// Removes the line.
     pub fn end(&self) {
         self.line.finish_and_clear();
+    }
+}
+
+/// The line of progress of something whose end is not known.
+#[derive(Debug)]
+pub struct Line(ProgressBar);
+
+impl Line {
+    pub fn begin() -> Line {
+        let style = ProgressStyle::with_template("{wide_msg}").expect("the template is well-formed");
+        Line(ProgressBar::with_draw_target(None, target()).with_style(style))
+    }
+
+    /// Shows this from now on.
+    pub fn shows(&self, text: String) {
+        self.0.set_message(text);
+        self.0.tick();
+    }
+
+    /// Prints to standard output; the line makes room.
+    pub fn print(&self, text: &str) {
+        self.0.suspend(|| print(text));
+    }
+
+    /// Removes the line.
+    pub fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Where a line of progress is drawn.
+fn target() -> ProgressDrawTarget {
+    if is_terminal() && can_erase(std::env::var("TERM").ok().as_deref()) {
+        ProgressDrawTarget::stderr_with_hz(RATE)
+    } else {
+        ProgressDrawTarget::hidden()
     }
 }
 

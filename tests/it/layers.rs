@@ -35,7 +35,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("client", &["statements", "wire", "transport", "adapter"]),
     (
         "fuzzer",
-        &["statements", "wire", "transcript", "rules", "history", "reference"],
+        &[
+            "statements",
+            "wire",
+            "transport",
+            "transcript",
+            "rules",
+            "history",
+            "reference",
+        ],
     ),
     ("scenario", &["source", "statements", "wire"]),
     (
@@ -133,6 +141,23 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "campaign",
+        &[
+            "statements",
+            "wire",
+            "transport",
+            "transcript",
+            "reference",
+            "fuzzer",
+            "scenario",
+            "sut",
+            "play",
+            "suite",
+            "report",
+            "harness",
+        ],
+    ),
+    (
         "cli",
         &[
             "source",
@@ -153,6 +178,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "report",
             "coverage",
             "harness",
+            "campaign",
         ],
     ),
 ];

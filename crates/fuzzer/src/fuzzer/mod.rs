@@ -49,5 +49,5 @@ pub use generate::{generate, generate_and_play};
 pub use judge::{Verdict, judge};
 pub use scenario::scenario;
 pub use shrink::{shrink, shrink_while};
-pub use steer::{Explored, explore, versions};
+pub use steer::{Explored, explore, replay, versions};
 pub use world::{NAMESPACE, World, play};

@@ -34,11 +34,7 @@ pub fn explore(config: &Arc<Config>, seed: u64, versions: &[Version], begin: &[A
     let mut choice = Choice {
         rng: Rng::with_seed(seed),
     };
-    let mut taken = Taken {
-        world: World::new(config.clone(), versions),
-        walk: Walk::default(),
-        actions: Vec::new(),
-    };
+    let mut taken = Taken::new(config, versions);
     let wanted = choice.rng.usize(6..=28).max(begin.len() + 4);
     for action in begin {
         taken.take(action.clone());
@@ -58,14 +54,16 @@ pub fn explore(config: &Arc<Config>, seed: u64, versions: &[Version], begin: &[A
         let act = choice.act(&taken.world.party, client);
         taken.take(Action { client, act });
     }
-    Explored {
-        sequence: Sequence {
-            versions: versions.to_vec(),
-            actions: taken.actions,
-        },
-        transcript: taken.world.finish(),
-        pairs: taken.walk.pairs,
+    taken.explored(versions)
+}
+
+/// Plays a sequence again on the reference core.
+pub fn replay(config: &Arc<Config>, sequence: &Sequence) -> Explored {
+    let mut taken = Taken::new(config, &sequence.versions);
+    for action in &sequence.actions {
+        taken.take(action.clone());
     }
+    taken.explored(&sequence.versions)
 }
 
 struct Taken {
@@ -75,6 +73,25 @@ struct Taken {
 }
 
 impl Taken {
+    fn new(config: &Arc<Config>, versions: &[Version]) -> Taken {
+        Taken {
+            world: World::new(config.clone(), versions),
+            walk: Walk::default(),
+            actions: Vec::new(),
+        }
+    }
+
+    fn explored(self, versions: &[Version]) -> Explored {
+        Explored {
+            sequence: Sequence {
+                versions: versions.to_vec(),
+                actions: self.actions,
+            },
+            transcript: self.world.finish(),
+            pairs: self.walk.pairs,
+        }
+    }
+
     fn take(&mut self, action: Action) {
         let step = self.walk.step(&self.world.party, &action);
         if self.world.act(&action) {
@@ -100,5 +117,6 @@ mod tests {
         assert_ne!(second.sequence, first.sequence);
         let again = explore(&config, 8, &speak, begin);
         assert_eq!(again.sequence, second.sequence);
+        assert_eq!(replay(&config, &second.sequence).pairs, second.pairs);
     }
 }

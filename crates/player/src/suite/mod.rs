@@ -18,7 +18,7 @@ mod target;
 
 pub use about::{About, Selected, Shard};
 pub use judge::Judge;
-pub use known::check_known;
+pub use known::{check_known, known_for};
 pub use result::{CaseResult, Judged, RunEvent, RunResult, TargetInfo, Verdict, Weight};
 pub use rigour::Rigour;
 pub use run::{RunOptions, run};

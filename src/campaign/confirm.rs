@@ -1,0 +1,160 @@
+//! Plays what was found again, alone, and makes it short.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::Options;
+use super::cause::{Cause, Gathered, Key, Outcome, Sample};
+use super::explore::{broker, launch};
+use super::proof::Proof;
+use crate::fuzzer::live::{self, Broker, Fences, Plan, Played};
+use crate::fuzzer::{Sequence, Verdict, shrink_while};
+use crate::harness;
+use crate::play::{Namespaces, Settings};
+use crate::suite::Target;
+use crate::sut::Instance;
+
+/// A violation has to show this many times in a row.
+const TIMES: u32 = 3;
+/// The patience with deliveries while a sequence is made short. What is left is played again with all patience.
+const HASTE: Duration = Duration::from_millis(400);
+
+/// A broker that nobody else uses, if the run can start one.
+struct Alone {
+    instance: Arc<dyn Instance>,
+    broker: Broker,
+    names: Namespaces,
+}
+
+impl Alone {
+    async fn new(target: &Target, settings: &Settings) -> Result<Alone, String> {
+        let instance = launch(target).await?;
+        Ok(Alone {
+            broker: broker(target, settings, &instance),
+            instance,
+            names: Namespaces::new(harness::seed()),
+        })
+    }
+
+    async fn play(&self, sequence: &Sequence, fences: Fences, patience: Duration) -> Played {
+        let broker = Broker {
+            patience,
+            ..self.broker.clone()
+        };
+        live::play(&broker, &self.names.next(), &Plan::Again(sequence.clone()), fences).await
+    }
+
+    /// What the sequence shows of this cause.
+    async fn shows(
+        &self,
+        key: Key,
+        sequence: &Sequence,
+        fences: Fences,
+        patience: Duration,
+    ) -> Option<(Played, Verdict)> {
+        let played = self.play(sequence, fences, patience).await;
+        let verdict = played.verdicts(patience).into_iter().find(|v| Key::of(v) == key)?;
+        Some((played, verdict))
+    }
+}
+
+/// How often sequences of a cause were played alone, and how often they showed it.
+#[derive(Default)]
+struct Rate {
+    shown: u32,
+    of: u32,
+}
+
+/// Plays the samples of a cause alone until one shows it each time, and makes that one short.
+pub async fn settle(
+    target: &Target,
+    settings: &Settings,
+    options: &Options,
+    gathered: Gathered,
+    mut stop: watch::Receiver<bool>,
+) -> Cause {
+    let alone = match Alone::new(target, settings).await {
+        Ok(alone) => Arc::new(alone),
+        Err(_) => return Cause::unconfirmed(gathered),
+    };
+    let mut rate = Rate::default();
+    let mut confirmed = None;
+    let tried = tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => false,
+        () = async { confirmed = confirm(&alone, &gathered, &mut rate, options).await } => true,
+    };
+    alone.instance.stop().await;
+    let mut cause = Cause::unconfirmed(gathered);
+    if let Some((sample, outcome)) = confirmed {
+        cause.outcome = outcome;
+        (cause.sequence, cause.verdict, cause.transcript) = (sample.sequence, sample.verdict, sample.transcript);
+        cause.proof = Proof::Wanted;
+    } else if tried {
+        cause.outcome = Outcome::Unstable {
+            shown: rate.shown,
+            of: rate.of,
+        };
+        cause.proof = Proof::None("it does not show each time".to_owned());
+    }
+    cause
+}
+
+async fn confirm(
+    alone: &Arc<Alone>,
+    gathered: &Gathered,
+    rate: &mut Rate,
+    options: &Options,
+) -> Option<(Sample, Outcome)> {
+    let patience = alone.broker.patience;
+    for sample in &gathered.samples {
+        for fences in [Fences::Acting, Fences::All] {
+            if let Some(first) = each_time(alone, gathered.key, &sample.sequence, fences, patience, rate).await {
+                let short = shorten(alone, gathered.key, &sample.sequence, fences, options.shrinking).await;
+                let mut unused = Rate::default();
+                let last = each_time(alone, gathered.key, &short, fences, patience, &mut unused).await;
+                return Some((last.unwrap_or(first), Outcome::Confirmed));
+            }
+        }
+    }
+    None
+}
+
+/// The sequence as it was played the last time, if it has shown the cause each time.
+async fn each_time(
+    alone: &Alone,
+    key: Key,
+    sequence: &Sequence,
+    fences: Fences,
+    patience: Duration,
+    rate: &mut Rate,
+) -> Option<Sample> {
+    let mut last = None;
+    for _ in 0..TIMES {
+        rate.of += 1;
+        let (played, verdict) = alone.shows(key, sequence, fences, patience).await?;
+        rate.shown += 1;
+        last = Some(Sample {
+            sequence: sequence.clone(),
+            verdict,
+            transcript: played.transcript,
+        });
+    }
+    last
+}
+
+/// Makes a sequence short for at most this long.
+async fn shorten(alone: &Arc<Alone>, key: Key, sequence: &Sequence, fences: Fences, limit: Duration) -> Sequence {
+    let deadline = Instant::now() + limit;
+    let (alone, begin) = (Arc::clone(alone), sequence.clone());
+    let runtime = Handle::current();
+    // What makes sequences short asks for one answer after the other, and knows nothing of tasks.
+    let short = tokio::task::spawn_blocking(move || {
+        shrink_while(&begin, |shorter| {
+            Instant::now() < deadline && runtime.block_on(alone.shows(key, shorter, fences, HASTE)).is_some()
+        })
+    });
+    short.await.unwrap_or_else(|_| sequence.clone())
+}
