@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
-use super::Options;
 use super::cause::{Cause, Gathered, Key, Outcome, Sample};
 use super::explore::{broker, launch};
 use super::proof::Proof;
+use super::{Options, Progress};
 use crate::fuzzer::live::{self, Broker, Fences, Plan, Played};
 use crate::fuzzer::{Sequence, Verdict, shrink_while};
 use crate::harness;
@@ -17,10 +18,12 @@ use crate::play::{Namespaces, Settings};
 use crate::suite::Target;
 use crate::sut::Instance;
 
+/// How many causes are played again at a time if each has a broker of its own.
+const BESIDE: usize = 4;
 /// A violation has to show this many times in a row.
 const TIMES: u32 = 3;
 /// The patience with deliveries while a sequence is made short. What is left is played again with all patience.
-const HASTE: Duration = Duration::from_millis(400);
+const HASTE: Duration = Duration::from_millis(150);
 
 /// A broker that nobody else uses, if the run can start one.
 struct Alone {
@@ -61,6 +64,42 @@ impl Alone {
     }
 }
 
+/// What confirmation needs of a campaign.
+pub struct World {
+    pub target: Target,
+    pub settings: Settings,
+    pub options: Options,
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Confirms all causes: a few at a time if each can have a broker of its own.
+pub async fn settle_all(world: World, causes: Vec<Gathered>, progress: &mpsc::UnboundedSender<Progress>) -> Vec<Cause> {
+    let beside = if world.target.launcher.starts_its_own() {
+        BESIDE
+    } else {
+        1
+    };
+    let world = Arc::new(world);
+    let of = causes.len();
+    let mut settled = Vec::new();
+    let mut running = JoinSet::new();
+    for (number, gathered) in (1..).zip(causes) {
+        if running.len() >= beside {
+            settled.extend(running.join_next().await.and_then(Result::ok));
+        }
+        if *world.stop.borrow() {
+            settled.push(Cause::unconfirmed(gathered));
+            continue;
+        }
+        let cause = gathered.key.to_string();
+        let _ = progress.send(Progress::Confirming { cause, number, of });
+        running.spawn(settle(Arc::clone(&world), gathered));
+    }
+    settled.extend(running.join_all().await);
+    settled.sort_by_key(|cause| cause.key);
+    settled
+}
+
 /// How often sequences of a cause were played alone, and how often they showed it.
 #[derive(Default)]
 struct Rate {
@@ -69,13 +108,14 @@ struct Rate {
 }
 
 /// Plays the samples of a cause alone until one shows it each time, and makes that one short.
-pub async fn settle(
-    target: &Target,
-    settings: &Settings,
-    options: &Options,
-    gathered: Gathered,
-    mut stop: watch::Receiver<bool>,
-) -> Cause {
+async fn settle(world: Arc<World>, gathered: Gathered) -> Cause {
+    let World {
+        target,
+        settings,
+        options,
+        stop,
+    } = &*world;
+    let mut stop = stop.clone();
     let alone = match Alone::new(target, settings).await {
         Ok(alone) => Arc::new(alone),
         Err(_) => return Cause::unconfirmed(gathered),

@@ -117,18 +117,13 @@ pub async fn run(
     report.take(&explored.shared, began.elapsed());
     report.trouble.clone_from(&explored.trouble);
     let confirming = Instant::now();
-    let gathered = explored.shared.causes.into_list();
-    let of = gathered.len();
-    for (number, gathered) in (1..).zip(gathered) {
-        let cause = gathered.key.to_string();
-        let _ = progress.send(Progress::Confirming { cause, number, of });
-        let cause = if *stop.borrow() {
-            Cause::unconfirmed(gathered)
-        } else {
-            confirm::settle(target, settings, &options, gathered, stop.clone()).await
-        };
-        report.causes.push(cause);
-    }
+    let world = confirm::World {
+        target: target.clone(),
+        settings: settings.clone(),
+        options: options.clone(),
+        stop: stop.clone(),
+    };
+    report.causes = confirm::settle_all(world, explored.shared.causes.into_list(), &progress).await;
     proof::of_all(&mut report, target, settings, &options, &stop).await;
     for cause in &mut report.causes {
         cause.known = cause.key.known(target);

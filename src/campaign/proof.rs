@@ -43,6 +43,7 @@ pub async fn of_all(
     for cause in &mut report.causes {
         cause.proof = match (&cause.proof, cause.outcome) {
             (_, Outcome::Unconfirmed) => unplayed(cause, folder),
+            (Proof::Wanted, _) if *stop.borrow() => unplayed(cause, folder),
             (Proof::Wanted, _) => played(cause, folder, target, settings, stop).await,
             (proof, _) => proof.clone(),
         };

@@ -119,6 +119,17 @@ impl Writer {
         }
     }
 
+    /// Has the system acknowledge the next bytes from the other side at once, where it can. Without it the acknowledgement may wait
+    /// for something to be sent, 40 ms on Linux, and the other side's Nagle algorithm waits for the acknowledgement. It holds
+    /// until the next write.
+    pub fn acknowledge_soon(&self) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let WriteKind::Tcp(writer) = &self.0 {
+            // An error means that the connection is gone already.
+            let _ = writer.as_ref().set_quickack(true);
+        }
+    }
+
     /// Ends the connection with RST. Its reader has to be gone already.
     pub fn reset(self) {
         match self.0 {

@@ -33,6 +33,8 @@ pub struct Publication {
     pub sent: When,
     /// PUBACK or PUBREC that takes the message over.
     pub taken: Option<When>,
+    /// PUBACK or PUBCOMP. A broker may hand a message of QoS 2 over when it is released, and then never if it is not.
+    pub completed: Option<When>,
     /// It was sent again, or the broker's answer leaves open what becomes of it.
     pub unsure: bool,
 }
@@ -189,6 +191,7 @@ impl Book {
             Packet::Connect(connect) => self.connects(number, connect, when),
             Packet::Publish(p) => self.publishes(number, p, topic.unwrap_or(&p.topic), when),
             Packet::Subscribe(p) => self.subscribes(number, p),
+            Packet::PubRel(a) => self.releases(number, a.packet_id),
             Packet::Unsubscribe(p) => {
                 if let Some(session) = self.session_mut(number) {
                     let gone = session
@@ -331,6 +334,7 @@ impl Book {
             client,
             sent: when,
             taken: None,
+            completed: None,
             unsure: p.dup,
         });
         if !payload.is_empty() {
@@ -338,6 +342,23 @@ impl Book {
         }
         if let Some(id) = p.packet_id {
             self.published.insert((number, id), at);
+        }
+    }
+
+    /// PUBREL may belong to an exchange that began on an earlier connection.
+    fn releases(&mut self, number: u32, packet_id: u16) {
+        if self.published.contains_key(&(number, packet_id)) {
+            return;
+        }
+        let Some(client) = self.connections.get(&number).map(|c| &c.client) else {
+            return;
+        };
+        let earlier = self.published.iter().rev().find(|((_, id), at)| {
+            let publication = &self.publications[**at];
+            *id == packet_id && publication.client == *client && publication.qos == 2
+        });
+        if let Some(at) = earlier.map(|(_, at)| *at) {
+            self.published.insert((number, packet_id), at);
         }
     }
 
@@ -417,10 +438,15 @@ impl Book {
                     // 0x10 says that there is no subscriber.
                     publication.unsure |= a.reason_code != 0;
                     publication.taken.get_or_insert(when);
+                    if matches!(packet, Packet::PubAck(_)) {
+                        publication.completed.get_or_insert(when);
+                    }
                 }
             }
             Packet::PubComp(a) => {
-                self.published.remove(&(number, a.packet_id));
+                if let Some(at) = self.published.remove(&(number, a.packet_id)) {
+                    self.publications[at].completed.get_or_insert(when);
+                }
             }
             Packet::SubAck(p) => self.granted(number, p, when),
             Packet::PingResp => {

@@ -65,7 +65,7 @@ fn is_owed(session: &Session, topic: &Text, since: usize, due: Duration, terms: 
 
 fn lost(book: &Book, session: &Session, terms: Terms, found: &mut Vec<Verdict>) {
     for publication in &book.publications {
-        let Some(taken) = publication.taken.filter(|_| !publication.unsure) else {
+        let Some(taken) = publication.completed.filter(|_| !publication.unsure) else {
             continue;
         };
         let expires = publication.expiry.is_some() || publication.payload.is_empty();
@@ -100,10 +100,12 @@ fn delivered(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
         if got.retain && !publication.retain || publication.unsure {
             continue;
         }
+        // What is retained is sent for a new subscription; that No Local is about this too is one reading of it.
         let mut matching = session.matching(&publication.topic).peekable();
         if matching.peek().is_some()
             && matching.all(|s| s.no_local.0 && !s.is_shared)
             && publication.client == session.client
+            && !got.retain
         {
             let text = format!("this message is the client's own (event {})", publication.sent.event);
             found.extend(verdict(
@@ -283,7 +285,11 @@ fn will(book: &Book, connection: &Connection, terms: Terms, found: &mut Vec<Verd
         let text = format!("this will had to wait for {delay} s, which have not passed without a new connection");
         found.extend(verdict("will-waits", WILL_LATER, connection.version, first.event, text));
     }
-    if came_back.is_none() && will.expiry.is_none() {
+    // A session that ends before the delay has passed publishes the will. Section 3.1.2.5 also lets any new connection of the client
+    // id within the delay remove it, whatever became of the session.
+    let interval = Duration::from_secs(if v5 { will.delay.into() } else { 0 });
+    let may_be_removed = next.is_some_and(|next| next.asked.at < left.at + interval);
+    if !may_be_removed && will.expiry.is_none() {
         missing_will(book, connection, will, (left, due), terms, found);
     }
 }
@@ -327,10 +333,11 @@ fn retained(book: &Book, terms: Terms, found: &mut Vec<Verdict>) {
             continue;
         };
         let is_plain = |p: &&&Publication| {
-            !p.unsure && (p.taken.is_some_and(|when| when.event < last.sent.event) || p.connection == last.connection)
+            let in_order = p.connection == last.connection && p.qos < 2;
+            !p.unsure && (in_order || p.completed.is_some_and(|when| when.event < last.sent.event))
         };
         let (Some(_), true) = (
-            last.taken,
+            last.completed,
             writes.iter().filter(|p| p.sent != last.sent).all(|p| is_plain(&p)),
         ) else {
             continue;

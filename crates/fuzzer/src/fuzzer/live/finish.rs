@@ -12,10 +12,10 @@ use crate::wire::{Packet, Publish, Side, Version};
 
 /// At most this many times in a row clients take what their acknowledgements bring.
 const ROUNDS: usize = 64;
-/// How often the clients look whether what was missing has come.
-const LOOK: Duration = Duration::from_millis(100);
+/// How long the clients wait before they look whether what was missing has come. Each further wait is twice as long.
+const LOOK: Duration = Duration::from_millis(20);
 /// What the wait is longer than the broker's patience.
-const MARGIN: Duration = Duration::from_millis(200);
+const MARGIN: Duration = Duration::from_millis(20);
 
 impl Live<'_> {
     /// Each client that has been there reads and acknowledges everything, and resumes its session if it is away. A new client
@@ -24,7 +24,8 @@ impl Live<'_> {
         let clients = self.party.clients.len();
         for client in 0..clients {
             let Some(number) = self.party.clients[client].link else {
-                if self.has_been_there(client) {
+                // A session that has ended holds nothing.
+                if self.party.clients[client].expiry > 0 && self.has_been_there(client) {
                     self.connect(client, &lasting()).await?;
                 }
                 continue;
@@ -38,8 +39,9 @@ impl Live<'_> {
         }
         self.drain().await?;
         let late = self.join("late");
-        let [connect, subscribe, ping, leave] = asks_for_retained();
-        for act in [connect, subscribe, ping] {
+        // The fence after each action is the PINGREQ that the books need.
+        let [connect, subscribe, _, leave] = asks_for_retained();
+        for act in [connect, subscribe] {
             self.perform(late, &act).await?;
         }
         self.wait_for_what_is_missing().await?;
@@ -77,10 +79,15 @@ impl Live<'_> {
     }
 
     async fn wait_for_what_is_missing(&mut self) -> Result<(), CutShort> {
-        let patience = self.broker.patience;
-        let began = Instant::now();
-        while self.lacks_something() && began.elapsed() < patience + MARGIN {
-            tokio::time::sleep(LOOK).await;
+        let end = Instant::now() + self.broker.patience + MARGIN;
+        let mut wait = LOOK;
+        while self.lacks_something() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            tokio::time::sleep(wait.min(left)).await;
+            wait *= 2;
             self.fence_all().await?;
         }
         Ok(())

@@ -171,10 +171,18 @@ impl<'b> Live<'b> {
                 }
             }
         }
-        match (self.fences, self.party.clients[client].link) {
+        let link = self.party.clients[client].link;
+        // CONNACK shows that the broker has processed CONNECT.
+        let needs_fence = !matches!(act, Act::Connect(_) | Act::Ping | Act::Wait(_));
+        match (self.fences, link) {
             (Fences::All, _) => self.fence_all().await?,
-            (Fences::Acting, Some(number)) => self.fence(&[number]).await?,
-            (Fences::Acting, None) => {}
+            (Fences::Acting, Some(number)) if needs_fence => self.fence(&[number]).await?,
+            (Fences::Acting, Some(number)) if matches!(act, Act::Ping) => self.answered(&[number]).await?,
+            (Fences::Acting, _) => {}
+        }
+        // A client that does not read has no fence.
+        if let Some(number) = link {
+            self.flush(number).await;
         }
         self.sweep().await?;
         Ok(true)
@@ -218,8 +226,8 @@ impl<'b> Live<'b> {
             _ => None,
         };
         let Some(packet) = packet else { return Ok(false) };
+        // It is sent with the fence behind it.
         self.put(number, &packet, Author::Script);
-        self.flush(number).await;
         Ok(true)
     }
 
@@ -426,6 +434,15 @@ impl<'b> Live<'b> {
         let numbers: Vec<u32> = numbers.iter().copied().filter(|n| reading.contains(n)).collect();
         for number in &numbers {
             self.put(*number, &Packet::PingReq, Author::Fence);
+        }
+        self.answered(&numbers).await
+    }
+
+    /// Waits for the answers to every PINGREQ on these connections.
+    async fn answered(&mut self, numbers: &[u32]) -> Result<(), CutShort> {
+        let reading = self.reading();
+        let numbers: Vec<u32> = numbers.iter().copied().filter(|n| reading.contains(n)).collect();
+        for number in &numbers {
             self.flush(*number).await;
         }
         let deadline = tokio::time::Instant::now() + self.broker.timeout;

@@ -65,6 +65,8 @@ impl Wire {
         if self.writer.write_all(&out).await.is_ok() {
             let _ = self.writer.flush().await;
         }
+        // A broker that sends two small packets holds the second one back until the first is acknowledged.
+        self.writer.acknowledge_soon();
     }
 
     /// Sends FIN.
