@@ -69,7 +69,7 @@ function said(event) {
     case "gap": return event.count ? `${plural(event.count, "byte")} are missing here` : "bytes are missing here";
     case "restart": return "the broker is stopped and started again";
     case "kill": return "the broker is killed and started again";
-    case "application": return event.text ? `application: ${event.text}` : "application: the library takes the call";
+    case "application": return event.text ? event.text.replace(/^(?=does |tries )/, "application ") : "the library takes the call";
     case "left out": return `${plural(event.count, "event")} left out here`;
     default: return event.kind;
   }

@@ -70,7 +70,7 @@ impl Matcher {
         self.commands += 1;
         let client = self.clients[index].name.clone();
         self.outbox.push_back(Action::Tell {
-            shown: format!("{client} does ack: {{ packet_id: {id} }}"),
+            shown: format!("ack: {{ packet_id: {id} }}"),
             client,
             step: None,
             id: self.commands,

@@ -13,8 +13,11 @@ use crate::scenario::{
     ClientSpec, Does, Expect, Expr, FieldPattern, PacketPattern, PacketTemplate, Part, Pattern, Send, Split, Start,
     Step, StepKind, Take, Verb, Within, Write, print,
 };
-use crate::transcript::{Application, Author, What};
+use crate::transcript::{Application, Author, Event, What};
 use crate::wire::{Overrides, Packet, PacketType, Side};
+
+/// The part of the response timeout for which messages are awaited that an application is to acknowledge.
+const DELIVERY: u32 = 4;
 
 /// What an application answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,18 @@ impl Matcher {
             self.waiting = Waiting::Hearing { id };
             return;
         }
+        if does.verb == Verb::Ack && !self.settings.by_hand && !self.has_delivered() {
+            self.waiting = Waiting::Delivery {
+                until: self.now.max(self.clock) + self.settings.patience / DELIVERY,
+            };
+            return;
+        }
+        self.give(client, does, step);
+    }
+
+    /// Gives the application a command.
+    fn give(&mut self, client: &str, does: &Does, step: &Step) {
+        let index = self.client(client);
         let packet = match &does.packet {
             None => None,
             Some(template) => match template.build(self.clients[index].version, &self.scope, client) {
@@ -67,6 +82,33 @@ impl Matcher {
             until: self.now.max(self.clock) + self.settings.patience,
             connection: self.clients[index].number(),
         };
+    }
+
+    /// Whether the adapter has reported as many messages as went to the client: then the library has handed over all that it
+    /// has to acknowledge.
+    fn has_delivered(&self) -> bool {
+        let is_message = |event: &&Event| match &event.what {
+            What::Application(Application::Said(text)) => text.split(' ').next() == Some("message"),
+            _ => false,
+        };
+        let is_publish = |event: &&Event| {
+            let packet = event.packet().and_then(|decoded| decoded.packet.as_ref());
+            event.author != Author::Peer && matches!(packet, Some(Packet::Publish(_)))
+        };
+        self.events.iter().filter(is_message).count() >= self.events.iter().filter(is_publish).count()
+    }
+
+    /// Looks whether the messages have reached the application that is to acknowledge them, and says until when to wait if they
+    /// have not. A library need not hand a message over before another one is acknowledged, so this decides nothing.
+    pub(super) fn delivers(&mut self, until: Duration) -> Option<Duration> {
+        if !self.has_delivered() && self.clock < until {
+            return Some(until);
+        }
+        let held = self.program.step_held()?;
+        if let StepKind::Does { client, what } = &held.step().what {
+            self.give(client, what, held.step());
+        }
+        None
     }
 
     /// The payload of the last message with this packet identifier that went to the client under test; empty if there is none.

@@ -165,6 +165,10 @@ enum Waiting {
     Hearing {
         id: u16,
     },
+    /// For messages to reach the application, which is to acknowledge them.
+    Delivery {
+        until: Duration,
+    },
     /// For the answer of an application to the command with this number.
     Answer {
         id: u32,
@@ -313,6 +317,7 @@ impl Matcher {
             }
             Waiting::Fence(_) => return self.fence_goes_on(),
             Waiting::Hearing { id } => return self.hears(*id),
+            Waiting::Delivery { until } => return self.delivers(*until),
             Waiting::Answer { id, until, connection } => return self.answers(*id, *until, *connection),
             Waiting::Connecting { after, until } => return self.connects(*after, *until),
             Waiting::Farewell(_) => return self.farewell_goes_on(),
