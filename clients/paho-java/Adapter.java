@@ -28,6 +28,8 @@ class Adapter {
 
         void disconnect(JsonObject m) throws Exception;
 
+        void authenticate(JsonObject m) throws Exception;
+
         void acknowledge(int id, int qos) throws Exception;
 
         void end() throws Exception;
@@ -126,6 +128,7 @@ class Adapter {
             case "subscribe" -> call(() -> client.subscribe(m));
             case "unsubscribe" -> call(() -> client.unsubscribe(m));
             case "disconnect" -> call(() -> client.disconnect(m));
+            case "auth" -> client.authenticate(m);
             case "ack" -> {
                 if (number(m, "reason_code") != 0)
                     throw new UnsupportedOperationException("an acknowledgement has no reason code");
@@ -145,7 +148,7 @@ class Adapter {
                 "event", "ready", "contract", 1,
                 "name", "paho-java", "version", jar.replaceAll(".*-|\\.jar", ""),
                 "versions", List.of("v3.1", "v3.1.1", "v5"),
-                "commands", List.of("connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "ack", "end")));
+                "commands", List.of("connect", "publish", "subscribe", "unsubscribe", "reconnect", "disconnect", "auth", "ack", "end")));
         Scanner lines = new Scanner(System.in, StandardCharsets.UTF_8);
         while (lines.hasNextLine()) {
             JsonObject m = JsonParser.parseString(lines.nextLine()).getAsJsonObject();

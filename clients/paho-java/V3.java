@@ -82,6 +82,10 @@ class V3 implements Adapter.Client, MqttCallback {
         client.disconnect();
     }
 
+    public void authenticate(JsonObject m) {
+        throw new UnsupportedOperationException("AUTH is of 5.0");
+    }
+
     public void acknowledge(int id, int qos) throws MqttException {
         client.messageArrivedComplete(id, qos);
     }

@@ -89,6 +89,8 @@ class V5 implements Adapter.Client, MqttCallback {
                 case "will_delay_interval" -> made.setWillDelayInterval(value.getAsLong());
                 case "subscription_identifier" -> made.setSubscriptionIdentifier(value.getAsInt());
                 case "session_expiry_interval" -> made.setSessionExpiryInterval(value.getAsLong());
+                case "authentication_method" -> made.setAuthenticationMethod(value.getAsString());
+                case "authentication_data" -> made.setAuthenticationData(Adapter.bytes(value));
                 case "reason_string" -> made.setReasonString(value.getAsString());
                 default -> throw new UnsupportedOperationException(property.getKey());
             }
@@ -129,6 +131,10 @@ class V5 implements Adapter.Client, MqttCallback {
 
     public void disconnect(JsonObject m) throws MqttException {
         client.disconnect(QUIESCE_MS, null, null, Adapter.number(m, "reason_code"), properties(m));
+    }
+
+    public void authenticate(JsonObject m) throws MqttException {
+        client.authenticate(Adapter.number(m, "reason_code"), null, properties(m));
     }
 
     public void acknowledge(int id, int qos) throws MqttException {

@@ -129,7 +129,7 @@ async fn prompt(
         versions: Version::ALL.to_vec(),
         commands: COMMANDS.map(str::to_owned).to_vec(),
         leaves: true,
-        subscribes: false,
+        subscribes: true,
         transports: Transport::ALL.into_iter().filter(|t| *t != Transport::Unix).collect(),
     });
     // Whoever gave the commands may have gone: then there are no more.

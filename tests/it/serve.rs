@@ -21,6 +21,9 @@ const RESUMED: &[u8] = &[0x20, 2, 1, 0];
 const PUBLISH: &[u8] = &[0x32, 6, 0, 1, b'a', 0, 7, b'x'];
 const PUBLISH_WITH_DUP: &[u8] = &[0x3a, 6, 0, 1, b'a', 0, 7, b'x'];
 const PUBACK: &[u8] = &[0x40, 2, 0, 7];
+/// SUBSCRIBE of 5.0 with the identifier 1 to `a` with QoS 1, and its SUBACK.
+const SUBSCRIBE_5: &[u8] = &[0x82, 7, 0, 1, 0, 0, 1, b'a', 1];
+const GRANTED_5: &[u8] = &[0x90, 4, 0, 1, 0, 1];
 const DISCONNECT: &[u8] = &[0xe0, 0];
 
 /// A client that a person operates.
@@ -122,6 +125,9 @@ fn a_mock_broker_refuses_as_often_as_it_is_told_and_goes_on_forever() {
         let mut taken = Client::open(&server);
         taken.send(CONNECT_5);
         taken.receives(&[0x20, 3, 0, 0, 0]);
+        // As many programs do at once; no step waits for it.
+        taken.send(SUBSCRIBE_5);
+        taken.receives(GRANTED_5);
         drop(taken);
         server.until("pass ");
     }

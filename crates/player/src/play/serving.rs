@@ -15,11 +15,11 @@ use super::plan::plan;
 use super::{Advice, PlayEnd, Settings};
 use crate::adapter::{Command, Endpoint, Message, PLAN};
 use crate::conversation::{Dialogue, Line, Listener as _};
-use crate::scenario::{Case, Step, StepKind, Verb, Which, every};
+use crate::scenario::{Case, Expect, Step, StepKind, Verb, Which, every};
 use crate::sut::{Adapter, Said};
 use crate::transcript::{Application, Author, ClientName, End, Event, Happened, StepId, Stop, Transcript, What};
 use crate::transport::{Link, Transport};
-use crate::wire::{Packet, Side};
+use crate::wire::{Packet, PacketType, Side};
 
 /// How long a listener that cannot accept waits before it tries again.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -59,7 +59,7 @@ pub async fn serve_exchange(
 ) -> (Transcript, PlayEnd, Vec<Advice>, Option<Adapter>) {
     let settings = &Arc::new(Settings {
         may_leave: adapter.abilities().leaves,
-        subscribes: adapter.abilities().subscribes && !is_told_to_subscribe(case, which),
+        subscribes: adapter.abilities().subscribes && !handles_subscribe(case, which),
         manual_acks: every(case.script.exchange(which)).any(|step| is_told(step, Verb::Ack)),
         ..Settings::clone(settings)
     });
@@ -85,10 +85,14 @@ pub async fn serve_exchange(
     (transcript, end, advice, adapter)
 }
 
-/// Whether the application is told to subscribe in an exchange.
-fn is_told_to_subscribe(case: &Case, which: Which) -> bool {
+/// Whether an exchange has the application subscribe, or waits for a SUBSCRIBE.
+fn handles_subscribe(case: &Case, which: Which) -> bool {
     let by_setup = case.script.clients.iter().any(|client| client.subscribe.is_some());
-    by_setup || every(case.script.exchange(which)).any(|step| is_told(step, Verb::Subscribe))
+    let expects = |step: &Step| {
+        matches!(&step.what, StepKind::Expect { what: Expect::Packet(pattern), .. }
+            if pattern.packet_type == PacketType::Subscribe)
+    };
+    by_setup || every(case.script.exchange(which)).any(|step| is_told(step, Verb::Subscribe) || expects(step))
 }
 
 /// Whether a step is this command.
