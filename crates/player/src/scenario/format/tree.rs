@@ -226,7 +226,7 @@ impl Reader<'_> {
                 Some(start)
             }
             What::Scalar(scalar) => {
-                let written = &self.text[node.place.span.clone()];
+                let written = &self.text[node.place.span.start..scalar_end(self.text, node)];
                 let block = Block::of(self.text, node);
                 item.value = match &block {
                     Some(block) => {
@@ -266,7 +266,7 @@ impl Reader<'_> {
     fn key(&self, key: &Node, role: Role) -> Text {
         let text = key.key();
         if !key.is_plain() {
-            let written = &self.text[key.place.span.clone()];
+            let written = &self.text[key.place.span.start..scalar_end(self.text, key)];
             return Text {
                 text: quote::rewritten(written, text),
                 flow: true,
