@@ -24,6 +24,7 @@ mod crash;
 mod ctrl_c;
 mod field;
 mod freedoms;
+mod fuzz;
 mod fuzz_corpus;
 mod history;
 mod html;

@@ -18,6 +18,8 @@ pub struct Client {
     pub link: Option<u32>,
     /// The client's own exchanges that are not finished, in the order of their PUBLISH.
     pub open: Vec<Exchange>,
+    /// Whether its session outlived the connection before this one.
+    pub lasted: bool,
     /// The Session Expiry Interval that it asked for last, in seconds; at 3.x 1 if the session lasts.
     pub expiry: u32,
 }
@@ -140,6 +142,7 @@ impl Client {
             version,
             link: None,
             open: Vec::new(),
+            lasted: false,
             expiry: 0,
         }
     }
@@ -164,7 +167,8 @@ impl Client {
                     link.limits = Limits::of(ack);
                 }
                 // At 3.1 CONNACK does not say whether there was a session.
-                let goes_on = !link.clean && (ack.session_present || self.version == Version::V3_1);
+                let is_there = ack.session_present || self.version == Version::V3_1 && self.lasted;
+                let goes_on = !link.clean && is_there;
                 if !goes_on {
                     self.open.clear();
                 }

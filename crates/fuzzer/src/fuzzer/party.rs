@@ -54,6 +54,7 @@ impl Party {
     pub fn opens(&mut self, client: usize, number: u32, how: &Connection) -> Option<u32> {
         self.links.insert(number, Link::new(client, how.clean, how.automatic));
         let client = &mut self.clients[client];
+        client.lasted = client.expiry > 0;
         client.expiry = if client.version == Version::V5 {
             how.expiry
         } else {

@@ -353,9 +353,10 @@ impl Book {
         let Some(client) = self.connections.get(&number).map(|c| &c.client) else {
             return;
         };
-        let earlier = self.published.iter().rev().find(|((_, id), at)| {
+        let earlier = self.published.iter().rev().find(|((old, id), at)| {
             let publication = &self.publications[**at];
-            *id == packet_id && publication.client == *client && publication.qos == 2
+            let is_same = publication.client == *client && self.is_one_session(*old, number);
+            *id == packet_id && publication.qos == 2 && is_same
         });
         if let Some(at) = earlier.map(|(_, at)| *at) {
             self.published.insert((number, packet_id), at);

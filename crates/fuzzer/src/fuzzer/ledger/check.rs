@@ -23,20 +23,17 @@ const NO_LOCAL: PerVersion = ids![v5: "MQTT-3.8.3-3"];
 const AS_PUBLISHED: PerVersion = ids![v5: "MQTT-3.3.1-13"];
 const GRANTED: PerVersion = ids![v3_1: "§3.8/granted-level", v3_1_1: "MQTT-3.8.4-6", v5: "MQTT-3.8.4-8"];
 
-/// Parts of a second do not count in intervals, and a broker need not notice at once that one has passed.
-const MARGIN: Duration = Duration::from_secs(1);
-
 /// Every check.
 pub fn all(book: &Book, terms: Terms) -> Vec<Verdict> {
     let mut found = Vec::new();
     for session in &book.sessions {
         lost(book, session, terms, &mut found);
-        delivered(book, session, &mut found);
+        delivered(book, session, terms, &mut found);
         repeated(book, session, &mut found);
         reordered(book, session, &mut found);
     }
     for connection in book.connections.values() {
-        not_resumed(book, connection, &mut found);
+        not_resumed(book, connection, terms, &mut found);
         will(book, connection, terms, &mut found);
     }
     retained(book, terms, &mut found);
@@ -90,13 +87,13 @@ fn lost(book: &Book, session: &Session, terms: Terms, found: &mut Vec<Verdict>) 
 }
 
 /// What each delivery shows by itself.
-fn delivered(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
+fn delivered(book: &Book, session: &Session, terms: Terms, found: &mut Vec<Verdict>) {
     for got in &session.got {
         let Some(publication) = book.publication(&got.payload) else {
             continue;
         };
         let version = book.connections.get(&got.connection).map_or(Version::V5, |c| c.version);
-        expired(book, got, publication, version, found);
+        expired(book, got, (publication, version), terms, found);
         if got.retain && !publication.retain || publication.unsure {
             continue;
         }
@@ -146,7 +143,13 @@ fn delivered(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
 
 /// A message that waited for its connection longer than its Message Expiry Interval, and how much of the interval was left. What
 /// came is read after the broker sent it, so only the time before the connection counts.
-fn expired(book: &Book, got: &Got, publication: &Publication, version: Version, found: &mut Vec<Verdict>) {
+fn expired(
+    book: &Book,
+    got: &Got,
+    (publication, version): (&Publication, Version),
+    terms: Terms,
+    found: &mut Vec<Verdict>,
+) {
     let Some(connection) = book.connections.get(&got.connection) else {
         return;
     };
@@ -155,7 +158,7 @@ fn expired(book: &Book, got: &Got, publication: &Publication, version: Version, 
     };
     let waited = connection.asked.at.saturating_sub(taken.at);
     let interval = Duration::from_secs(expiry.into());
-    if !got.dup && waited > interval + MARGIN {
+    if !got.dup && waited > interval + terms.margin {
         let text = format!(
             "this message expired {} s before the client connected",
             (waited - interval).as_secs()
@@ -169,7 +172,7 @@ fn expired(book: &Book, got: &Got, publication: &Publication, version: Version, 
         ));
     }
     let left = got.expiry.map(|left| Duration::from_secs(left.into()));
-    if version == Version::V5 && left.is_some_and(|left| !left.is_zero() && left + waited > interval + MARGIN) {
+    if version == Version::V5 && left.is_some_and(|left| !left.is_zero() && left + waited > interval + terms.margin) {
         let text = format!(
             "this message has waited for {} s of its {expiry} s and says that {} s are left",
             waited.as_secs(),
@@ -236,7 +239,7 @@ fn reordered(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
 }
 
 /// A session that was to go on and did not.
-fn not_resumed(book: &Book, connection: &Connection, found: &mut Vec<Verdict>) {
+fn not_resumed(book: &Book, connection: &Connection, terms: Terms, found: &mut Vec<Verdict>) {
     let Some(accepted) = connection.accepted.filter(|_| !connection.present && !connection.clean) else {
         return;
     };
@@ -247,7 +250,7 @@ fn not_resumed(book: &Book, connection: &Connection, found: &mut Vec<Verdict>) {
         return;
     }
     let lasts = match before.ended.filter(|_| before.expiry != NEVER) {
-        Some(ended) => ended.at + Duration::from_secs(before.expiry.into()) > accepted.at + MARGIN,
+        Some(ended) => ended.at + Duration::from_secs(before.expiry.into()) > accepted.at + terms.margin,
         None => true,
     };
     if lasts {
@@ -276,11 +279,11 @@ fn will(book: &Book, connection: &Connection, terms: Terms, found: &mut Vec<Verd
     // The next connection of this client.
     let next = (book.connections.values()).find(|c| c.client == connection.client && c.asked.event > left.event);
     let came_back = next.filter(|next| next.asked.at < due);
-    let resumed = came_back.is_some_and(|next| next.present && next.asked.at + MARGIN < due);
+    let resumed = came_back.is_some_and(|next| next.present && next.asked.at + terms.margin < due);
     let came = |session: &Session| session.got.iter().find(|g| g.payload == will.payload).map(|g| g.when);
     let first = book.sessions.iter().filter_map(came).min_by_key(|when| when.event);
     if let Some(first) = first
-        && (resumed || came_back.is_none() && first.at + MARGIN < due)
+        && (resumed || came_back.is_none() && first.at + terms.margin < due)
     {
         let text = format!("this will had to wait for {delay} s, which have not passed without a new connection");
         found.extend(verdict("will-waits", WILL_LATER, connection.version, first.event, text));

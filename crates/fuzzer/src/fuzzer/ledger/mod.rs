@@ -23,6 +23,8 @@ pub struct Terms {
     pub delivery: Duration,
     /// A retained message is lost if it has not come this long after SUBACK.
     pub retained: Duration,
+    /// Parts of a second do not count in intervals, and a broker need not notice at once that one has passed.
+    pub margin: Duration,
 }
 
 impl Default for Terms {
@@ -31,6 +33,7 @@ impl Default for Terms {
         Terms {
             delivery: Duration::from_secs(20),
             retained: Duration::ZERO,
+            margin: Duration::from_secs(1),
         }
     }
 }

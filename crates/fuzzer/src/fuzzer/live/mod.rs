@@ -31,6 +31,9 @@ use crate::transport::{Address, Dialer};
 use crate::wire::{Text, Version};
 use play::Live;
 
+/// Brokers count whole seconds, from the last full one, and look at their timers now and then.
+const MARGIN: Duration = Duration::from_secs(3);
+
 /// Restarts or kills a broker and waits until it can be reached again.
 pub type Restart = dyn Fn(Lifecycle) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
 
@@ -125,6 +128,7 @@ fn terms(patience: Duration) -> Terms {
     Terms {
         delivery: patience,
         retained: patience,
+        margin: MARGIN,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The actions of a sequence over real connections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,8 @@ pub(super) struct Live<'b> {
     packets: u64,
     received: usize,
     accepted: bool,
+    /// The connections with a will.
+    wills: BTreeSet<u32>,
 }
 
 impl<'b> Live<'b> {
@@ -68,6 +70,7 @@ impl<'b> Live<'b> {
             packets: 0,
             received: 0,
             accepted: false,
+            wills: BTreeSet::new(),
         }
     }
 
@@ -193,10 +196,10 @@ impl<'b> Live<'b> {
             return Ok(false);
         };
         match act {
-            // Without a session, whether the broker has noticed the end decides what the next CONNECT finds, and RST does not show
+            // Without a session or with a will, whether the broker has noticed the end decides what comes next, and RST does not show
             // it.
             Act::Cut { reset } => {
-                let reset = *reset && self.party.clients[client].expiry > 0;
+                let reset = *reset && self.party.clients[client].expiry > 0 && !self.wills.contains(&number);
                 if reset {
                     self.reset(number).await?;
                 } else {
@@ -249,6 +252,9 @@ impl<'b> Live<'b> {
         let number = self.opened;
         self.wires.insert(number, Wire::new(client, version, dialled.link));
         let old = self.party.opens(client, number, how);
+        if how.will.is_some() {
+            self.wills.insert(number);
+        }
         if version != Version::V5
             && let Some(link) = self.party.links.get_mut(&number)
         {

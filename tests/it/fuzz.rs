@@ -1,0 +1,277 @@
+//! `mqttspec fuzz`: silent about the reference broker, and clear about one that is wrong, dies, hangs or floods.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::support::command::mqttspec_in;
+use crate::support::peers::{Kind, Peer};
+
+/// No invocation may take longer. It takes a tenth of this; the rest is a margin for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The exit code, standard output and the JSON of `mqttspec fuzz` with these arguments, in a folder.
+fn fuzz(folder: &Path, arguments: &[&str]) -> (i32, String, Value) {
+    let common = ["--seed", "1", "--json", "out.json"];
+    let output = mqttspec_in(folder, &[&["fuzz"], arguments, &common].concat())
+        .timeout(PATIENCE)
+        .output()
+        .expect("the program runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let json = fs::read_to_string(folder.join("out.json")).unwrap_or_else(|_| "null".to_owned());
+    let json = serde_json::from_str(&json).expect("JSON");
+    (output.status.code().unwrap_or(-1), text + &errors, json)
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// The scenario files that were written.
+fn found(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder.join("found")).into_iter().flatten();
+    entries.map(|entry| entry.expect("an entry").path()).collect()
+}
+
+/// The ids of the causes.
+fn causes(json: &Value) -> Vec<&str> {
+    let list = json["causes"].as_array().expect("a list");
+    list.iter().filter_map(|cause| cause["id"].as_str()).collect()
+}
+
+/// The exit code of `mqttspec run` over the scenario files that were written.
+fn run_found(folder: &Path, arguments: &[&str]) -> i32 {
+    let common = ["--scenarios", "found", "--trace", "never"];
+    let output = mqttspec_in(folder, &[&["run"], arguments, &common].concat())
+        .timeout(PATIENCE)
+        .output();
+    output.expect("the program runs").status.code().unwrap_or(-1)
+}
+
+#[test]
+fn nothing_is_found_in_the_reference_broker() {
+    let folder = folder();
+    for arguments in [
+        ["--count", "150", "--waits", "4"].as_slice(),
+        &["--count", "300", "--in-process"],
+    ] {
+        let (exit, text, json) = fuzz(folder.path(), arguments);
+        assert_eq!(
+            (exit, json["sequences"].as_u64()),
+            (0, Some(if arguments.len() == 4 { 150 } else { 300 })),
+            "{text}"
+        );
+        assert!(text.contains("0 new causes found, 0 known, 0 unstable"), "{text}");
+        assert!(json["pairs"].as_u64() > Some(300), "{text}");
+    }
+    assert!(found(folder.path()).is_empty());
+}
+
+#[test]
+fn a_fault_is_found_made_short_and_written_as_a_scenario() {
+    let fault = ["--fault", "v5:MQTT-3.3.1-5"];
+    for more in [
+        ["--count", "60", "--waits", "0", "--mqtt", "v5"].as_slice(),
+        &["--count", "60", "--in-process"],
+    ] {
+        let folder = folder();
+        let (exit, text, json) = fuzz(folder.path(), &[&fault, more].concat());
+        assert_eq!(exit, 1, "{text}");
+        assert!(causes(&json).contains(&"fuzz/newest-is-retained@v5"), "{text}");
+        let cause = json["causes"]
+            .as_array()
+            .and_then(|list| list.iter().find(|cause| cause["id"] == "fuzz/newest-is-retained@v5"));
+        let cause = cause.expect("the cause");
+        assert_eq!(cause["outcome"], "confirmed");
+        let actions = cause["sequence"]["actions"].as_array().expect("actions").len();
+        assert!(actions <= 3, "{actions}: {text}");
+        assert!(folder.path().join(cause["scenario"].as_str().expect("a file")).exists());
+        let check = mqttspec_in(folder.path(), &["check", "found"])
+            .output()
+            .expect("the program runs");
+        assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+        assert_eq!(run_found(folder.path(), &[]), 0, "the reference broker passes");
+        assert_eq!(run_found(folder.path(), &fault), 1, "the fault is seen");
+    }
+}
+
+#[test]
+fn a_known_cause_is_no_failure() {
+    let folder = folder();
+    let program = serde_json::to_string(env!("CARGO_BIN_EXE_mqttspec")).expect("text");
+    let profile = format!(
+        "name: broken\nprocess:\n  command: [{program}, broker, --listen, '127.0.0.1:$port', --fault, v5:MQTT-3.3.1-5]\n\
+         mqtt: mqtt://127.0.0.1:$port\nversions: [v5]\nknown:\n  - because: It keeps nothing.\n    bytes: '31'\n    \
+         cases: {{ fuzz/newest-is-retained@v5: MQTT-3.3.1-5, fuzz/retain-as-published@v5: MQTT-3.3.1-13 }}\n"
+    );
+    fs::write(folder.path().join("broken.yaml"), profile).expect("a file");
+    let (exit, text, json) = fuzz(folder.path(), &["broken.yaml", "--count", "60", "--waits", "0"]);
+    assert_eq!(exit, 0, "{text}");
+    assert!(text.contains("known: It keeps nothing."), "{text}");
+    assert!(causes(&json).contains(&"fuzz/newest-is-retained@v5"), "{text}");
+    let check = mqttspec_in(folder.path(), &["check", "broken.yaml"])
+        .output()
+        .expect("the program runs");
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+}
+
+#[test]
+fn a_corpus_is_kept_and_played_first() {
+    let folder = folder();
+    let arguments = ["--in-process", "--count", "40", "--corpus", "corpus"];
+    let (_, _, first) = fuzz(folder.path(), &arguments);
+    let kept = fs::read_dir(folder.path().join("corpus")).expect("the corpus").count();
+    assert!(kept > 10, "{kept}");
+    let count = kept.to_string();
+    let (_, text, second) = fuzz(
+        folder.path(),
+        &["--in-process", "--count", &count, "--corpus", "corpus"],
+    );
+    assert!(second["pairs"].as_u64() >= first["pairs"].as_u64(), "{text}");
+    fs::write(folder.path().join("corpus/a.json"), "[]").expect("a file");
+    let (exit, text, _) = fuzz(folder.path(), &arguments);
+    assert!(
+        exit == 3 && text.contains("a.json is no sequence of a corpus"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_broker_that_forgets_everything_is_found() {
+    let folder = folder();
+    let peer = Peer::start(Kind::YesMan);
+    let (exit, text, json) = fuzz(
+        folder.path(),
+        &[
+            &peer.url(),
+            "--count",
+            "40",
+            "--jobs",
+            "4",
+            "--waits",
+            "0",
+            "--mqtt",
+            "v3.1.1",
+        ],
+    );
+    assert_eq!(exit, 1, "{text}");
+    assert!(causes(&json).contains(&"fuzz/kept-until-delivered@v3.1.1"), "{text}");
+    assert_eq!(run_found(folder.path(), &[&peer.url()]), 1);
+}
+
+#[test]
+fn a_peer_that_is_no_broker_is_reported_and_never_judged() {
+    for kind in [
+        Kind::NeverAnswers,
+        Kind::Refuses,
+        Kind::ClosesAtAccept,
+        Kind::EndlessPublish,
+        Kind::HugeLength,
+    ] {
+        let folder = folder();
+        let peer = Peer::start(kind);
+        let arguments = [
+            &peer.url(),
+            "--seconds",
+            "60",
+            "--jobs",
+            "8",
+            "--waits",
+            "0",
+            "--response-timeout",
+            "100ms",
+        ];
+        let (exit, text, json) = fuzz(folder.path(), &arguments);
+        assert_eq!(exit, 5, "{kind:?}: {text}");
+        if !json.is_null() {
+            assert!(
+                json["trouble"].as_str().is_some_and(|why| why.contains("in a row")),
+                "{kind:?}: {text}"
+            );
+        }
+        assert!(!text.contains("FOUND  fuzz/kept"), "{kind:?}: {text}");
+    }
+}
+
+#[test]
+fn a_broker_that_dies_is_reported_with_what_was_found() {
+    let folder = folder();
+    let program = serde_json::to_string(env!("CARGO_BIN_EXE_mqttspec")).expect("text");
+    let profile = format!(
+        "name: mortal\nprocess:\n  command: [timeout, '4', {program}, broker, --listen, '127.0.0.1:$port', --fault, v5:MQTT-3.3.1-5]\n\
+         mqtt: mqtt://127.0.0.1:$port\nversions: [v5]\n"
+    );
+    fs::write(folder.path().join("mortal.yaml"), profile).expect("a file");
+    let (exit, text, json) = fuzz(
+        folder.path(),
+        &["mortal.yaml", "--seconds", "100", "--jobs", "8", "--waits", "0"],
+    );
+    assert_eq!(exit, 1, "{text}");
+    assert!(
+        json["trouble"]
+            .as_str()
+            .is_some_and(|why| why.starts_with("the broker ended: ")),
+        "{text}"
+    );
+    assert!(causes(&json).contains(&"fuzz/newest-is-retained@v5"), "{text}");
+}
+
+#[test]
+fn an_interrupted_run_writes_what_it_has_found() {
+    let folder = folder();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mqttspec"))
+        .args([
+            "fuzz",
+            "--seconds",
+            "1000",
+            "--jobs",
+            "8",
+            "--fault",
+            "v5:MQTT-3.3.1-5",
+            "--mqtt",
+            "v5",
+        ])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
+    let seen = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find(|line| line.starts_with("seen: "));
+    assert!(seen.is_some(), "a cause is said as soon as it is seen");
+    let id = i32::try_from(child.id()).expect("a process id");
+    kill(Pid::from_raw(id), Signal::SIGINT).expect("it runs");
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let status = child.wait().expect("it ends");
+    let text = rest.join("\n");
+    assert_eq!(status.code(), Some(130), "{text}");
+    assert!(
+        text.contains("not played again") && text.contains("interrupted"),
+        "{text}"
+    );
+    assert!(!found(folder.path()).is_empty(), "{text}");
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_refused() {
+    let folder = folder();
+    for (arguments, exit, what) in [
+        (["--in-process", "x.yaml"].as_slice(), 2, "cannot be used with"),
+        (&["--fault", "v5:MQTT-0"], 2, "MQTT-0"),
+        (&["no-such.yaml"], 3, "no-such.yaml"),
+        (&["mqtt://127.0.0.1:1"], 5, "127.0.0.1:1"),
+    ] {
+        let (code, text, _) = fuzz(folder.path(), arguments);
+        assert_eq!(code, exit, "{arguments:?}: {text}");
+        assert!(text.contains(what), "{arguments:?}: {text}");
+    }
+}
