@@ -131,9 +131,10 @@ impl Gathered {
 fn without_numbers(text: &str) -> String {
     let words = text.split(' ').map(|word| {
         let level = word.split('/').next().unwrap_or_default();
-        let word = match crate::play::is_namespace(level) {
-            true => word.replacen(level, "$ns", 1),
-            false => word.to_owned(),
+        let word = if crate::play::is_namespace(level) {
+            word.replacen(level, "$ns", 1)
+        } else {
+            word.to_owned()
         };
         let mut out = String::new();
         for c in word.chars() {

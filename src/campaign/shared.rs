@@ -93,9 +93,12 @@ impl Shared {
             });
         }
         let offered = &self.options.versions;
-        let offer = |(n, version): (usize, Version)| match offered.contains(&version) {
-            true => version,
-            false => offered[(seed as usize).wrapping_add(n) % offered.len()],
+        let offer = |(n, version): (usize, Version)| {
+            if offered.contains(&version) {
+                version
+            } else {
+                offered[(seed as usize).wrapping_add(n) % offered.len()]
+            }
         };
         Some(Next::New {
             seed,

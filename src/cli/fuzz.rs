@@ -48,9 +48,10 @@ async fn play(args: &FuzzArgs) -> Exit {
     let stopped = interrupt::watch();
     let (sender, events) = mpsc::unbounded_channel();
     let printer = tokio::spawn(tell(events));
-    let report = match args.in_process {
-        true => in_process(args, sender, stopped).await,
-        false => over_connections(args, sender, stopped).await,
+    let report = if args.in_process {
+        in_process(args, sender, stopped).await
+    } else {
+        over_connections(args, sender, stopped).await
     };
     // It ends with the campaign, which has dropped its side of the channel.
     let _ = printer.await;
