@@ -318,13 +318,10 @@ fn an_adapter_that_misbehaves_gets_a_verdict_and_leaves_nothing() {
     assert_eq!(crash, Verdict::Crash, "{why}");
     // No other process sleeps for so long.
     let (hang, why) = verdict(format!("{READY}; sleep 91919 & sleep 91919"));
-    assert_eq!(
-        (hang, why.as_str()),
-        (
-            Verdict::Fail,
-            "the adapter is mute: it did not answer its first command, `connect`, within 2 s"
-        )
-    );
+    assert_eq!(hang, Verdict::Fail, "{why}");
+    // On a machine that is too busy it is played again, with twice the time.
+    let mute = "the adapter is mute: it did not answer its first command, `connect`, within ";
+    assert!(why.starts_with(mute), "{why}");
     let once = r#"{ read -r line; echo '{"id":1}'; cat >/dev/null; }"#;
     let (hang, why) = verdict(format!("{READY}; {once}"));
     assert_eq!(hang, Verdict::Skip, "{why}");
