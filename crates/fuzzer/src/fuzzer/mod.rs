@@ -33,6 +33,8 @@ mod generate;
 mod judge;
 mod ledger;
 pub mod live;
+#[cfg(all(test, feature = "measure"))]
+mod measure;
 mod packets;
 mod party;
 mod scenario;

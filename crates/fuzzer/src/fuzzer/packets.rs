@@ -180,7 +180,8 @@ impl Party {
         }
         let sender = &mut self.clients[client];
         let packet = Packet::Publish(publish);
-        if encode_bytes(&packet, sender.version).len() as u64 > link.limits.maximum_packet_size {
+        let limit = link.limits.maximum_packet_size;
+        if limit < u64::MAX && encode_bytes(&packet, sender.version).len() as u64 > limit {
             return None;
         }
         if let Some(packet_id) = packet_id {

@@ -1,23 +1,17 @@
 //! The oracle finds nothing in an obedient broker, and finds faults in a disobedient one.
 
-#[cfg(feature = "measure")]
-use std::collections::BTreeMap;
 use std::sync::Arc;
-#[cfg(feature = "measure")]
-use std::time::Instant;
 
 use super::*;
-#[cfg(feature = "measure")]
-use crate::reference::Seam;
 use crate::reference::{Combined, Config, Disobey, Free, packs};
 use crate::transcript::{Author, Transcript, What};
 use crate::wire::{Side, Version};
 
-fn obedient() -> Arc<Config> {
+pub fn obedient() -> Arc<Config> {
     Arc::new(Config::default())
 }
 
-fn disobeying(token: &str) -> Arc<Config> {
+pub fn disobeying(token: &str) -> Arc<Config> {
     Arc::new(Config {
         disobey: Disobey::parse(token).expect("a statement that can be disobeyed"),
         ..Config::default()
@@ -33,7 +27,7 @@ fn free(names: &str) -> Arc<Config> {
 }
 
 /// The transcript as lines, for a test that fails.
-fn show(transcript: &Transcript) -> String {
+pub fn show(transcript: &Transcript) -> String {
     let line = |(n, e): (usize, &crate::transcript::Event)| {
         let what = match &e.what {
             What::Packet { decoded, .. } => format!("{:?}", decoded.packet),
@@ -77,7 +71,7 @@ fn first_finding(config: &Arc<Config>, seeds: std::ops::Range<u64>) -> Option<St
 }
 
 /// How many of the first sequences an environment variable asks for.
-fn count(usual: u64) -> u64 {
+pub fn count(usual: u64) -> u64 {
     let wanted = std::env::var("FUZZ_SEQUENCES").ok();
     wanted.and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
@@ -149,64 +143,7 @@ fn a_fault_is_found_and_made_short() {
     }
 }
 
-#[cfg(feature = "measure")]
-/// A row of the table: after how many sequences a fault was found, how long the shortest sequence is, and what shows it. `name` is
-/// that of the scenario file, which is written below the folder of an environment variable.
-fn row(config: &Arc<Config>, most: u64, name: &str) -> Option<String> {
-    (0..most).find_map(|seed| {
-        let (sequence, transcript) = generate_and_play(config, seed);
-        let verdict = judge(&transcript).into_iter().next()?;
-        let short = shrink(config, &sequence, &verdict);
-        let text = scenario(&short, &verdict);
-        if let (Ok(folder), Some(text)) = (std::env::var("FUZZ_SCENARIOS"), &text) {
-            let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_lowercase();
-            std::fs::write(format!("{folder}/{name}.yaml"), text).expect("the folder can be written");
-        }
-        let steps = short.actions.len();
-        let file = if text.is_some() { "yes" } else { "no" };
-        Some(format!(
-            "{} | {steps} | {} {} | {file}",
-            seed + 1,
-            verdict.rule,
-            verdict.statement
-        ))
-    })
-}
-
-#[cfg(feature = "measure")]
-fn table(faults: impl Iterator<Item = (String, String)>) {
-    let most = count(1000);
-    println!(
-        "| fault | what it does | sequences | steps | shown by | scenario |\n| --- | --- | --- | --- | --- | --- |"
-    );
-    let (mut all, mut seen) = (0, 0);
-    for (token, what) in faults {
-        let row = row(&disobeying(&token), most, &token);
-        all += 1;
-        seen += u64::from(row.is_some());
-        println!(
-            "| {token} | {what} | {} |",
-            row.unwrap_or_else(|| "- | - | - | -".to_owned())
-        );
-    }
-    println!("\n{seen} of {all} within {most} sequences");
-}
-
-#[test]
-#[cfg(feature = "measure")]
-fn sensitivity_to_combinations() {
-    table(Combined::ALL.iter().map(|f| (token(*f), f.what().to_owned())));
-}
-
-#[test]
-#[cfg(feature = "measure")]
-fn sensitivity_to_single_faults() {
-    // Legal clients cannot show that a violation of theirs is let through.
-    let faults = Disobey::all().iter().filter(|d| d.seam != Seam::Tolerance);
-    table(faults.map(|d| (d.token(), d.what.clone())));
-}
-
-fn token(fault: Combined) -> String {
+pub fn token(fault: Combined) -> String {
     format!("combined:{}", fault.name())
 }
 
@@ -311,39 +248,4 @@ fn plain_use_does_not_show_a_fault_in_a_combination() {
             }
         }
     }
-}
-
-#[test]
-#[cfg(feature = "measure")]
-fn measure() {
-    let config = obedient();
-    let began = Instant::now();
-    let wanted = count(20_000);
-    let mut by_rule: BTreeMap<String, u64> = BTreeMap::new();
-    let (mut events, mut actions) = (0, 0);
-    for seed in 0..wanted {
-        let (sequence, transcript) = generate_and_play(&config, seed);
-        events += transcript.events.len();
-        actions += sequence.actions.len();
-        for verdict in judge(&transcript) {
-            let name = format!("{} {}", verdict.rule, verdict.statement);
-            let found = by_rule.entry(name.clone()).or_default();
-            *found += 1;
-            if *found == 1 {
-                let short = shrink(&config, &sequence, &verdict);
-                println!(
-                    "seed {seed}: {name} at {}: {}\n{short}\n{}\n",
-                    verdict.event,
-                    verdict.text,
-                    show(&play(&config, &short))
-                );
-            }
-        }
-    }
-    let seconds = began.elapsed().as_secs_f64();
-    println!(
-        "{wanted} sequences, {actions} actions, {events} events in {seconds:.1} s: {:.0}/s",
-        wanted as f64 / seconds
-    );
-    println!("{by_rule:#?}");
 }

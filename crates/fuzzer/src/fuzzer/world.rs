@@ -10,11 +10,11 @@ use std::time::Duration;
 use super::action::{Act, Action, Connection, Sequence};
 use super::client::Arrival;
 use super::party::{Party, asks_for_retained, lasting};
-use crate::reference::core::state::State;
+use crate::reference::core::state::{Record, State};
 use crate::reference::core::{ConnectionId, Input, Received};
-use crate::reference::{Config, Engine, Output};
+use crate::reference::{Config, Engine, Outgoing, Output};
 use crate::transcript::{Aliases, Author, ClientName, End, Event, Lifecycle, Transcript, What};
-use crate::wire::{Chunk, Frame, Packet, Side, Version, decode, encode, encode_bytes};
+use crate::wire::{Chunk, Frame, Overrides, Packet, Side, Version, decode, encode, encode_bytes};
 
 /// The namespace of all topics and client ids.
 pub const NAMESPACE: &str = "mqsfuzz0";
@@ -32,8 +32,8 @@ const DEADLINES: usize = 1000;
 pub struct World {
     config: Arc<Config>,
     engine: Engine,
-    /// What the broker has stored.
-    stored: State,
+    /// What the broker has stored, in order.
+    stored: Vec<Record>,
     now: Duration,
     pub party: Party,
     /// The versions of the connections, and their aliases in both directions.
@@ -71,7 +71,7 @@ impl World {
         World {
             engine: Engine::new(config.clone(), State::default(), BEGIN),
             config,
-            stored: State::default(),
+            stored: Vec::new(),
             now: BEGIN,
             party: Party::new(NAMESPACE, versions),
             wires: BTreeMap::new(),
@@ -231,7 +231,9 @@ impl World {
         // A broker that was killed notices no end, and clients have nobody to answer.
         self.closed.clear();
         self.read.clear();
-        self.engine = Engine::new(self.config.clone(), self.stored.clone(), self.now);
+        let mut state = State::default();
+        self.stored.iter().for_each(|record| state.apply(record));
+        self.engine = Engine::new(self.config.clone(), state, self.now);
         self.events.push(Event {
             at: self.now - BEGIN,
             client: "".into(),
@@ -268,16 +270,10 @@ impl World {
     fn handle(&mut self, input: Input) {
         for output in self.engine.handle(input, self.now) {
             match output {
-                Output::Store(record) => self.stored.apply(&record),
+                Output::Store(record) => self.stored.push(record),
                 Output::Send(ConnectionId(number), version, packet) => {
-                    let mut bytes = Vec::new();
-                    for chunk in encode(&packet.packet, version, &packet.overrides) {
-                        match chunk {
-                            Chunk::Bytes(part) => bytes.extend_from_slice(&part),
-                            Chunk::Fill { len, byte } => bytes.resize(bytes.len() + len as usize, byte),
-                        }
-                    }
-                    self.arrive(number as u32, Arrival::Packet(bytes.into()));
+                    let bytes = bytes_of(&packet, version);
+                    self.arrive(number as u32, Arrival::Packet(bytes));
                 }
                 Output::Close(ConnectionId(number)) => self.arrive(number as u32, Arrival::Closed),
             }
@@ -424,4 +420,19 @@ impl World {
             self.act(&Action { client, act });
         }
     }
+}
+
+/// The bytes of what the broker sends.
+fn bytes_of(outgoing: &Outgoing, version: Version) -> bytes::Bytes {
+    if outgoing.overrides == Overrides::default() {
+        return encode_bytes(&outgoing.packet, version);
+    }
+    let mut bytes = Vec::new();
+    for chunk in encode(&outgoing.packet, version, &outgoing.overrides) {
+        match chunk {
+            Chunk::Bytes(part) => bytes.extend_from_slice(&part),
+            Chunk::Fill { len, byte } => bytes.resize(bytes.len() + len as usize, byte),
+        }
+    }
+    bytes.into()
 }

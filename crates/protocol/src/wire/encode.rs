@@ -1,6 +1,6 @@
 //! Packets → bytes: the canonical ones, or wrong ones on purpose.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::variable::encode_variable;
 use super::{
@@ -54,14 +54,30 @@ pub struct Overrides {
 
 /// The canonical bytes of a packet at a version, in one piece: a filled payload is written out.
 pub fn encode_bytes(packet: &Packet, version: Version) -> Bytes {
-    let mut bytes = BytesMut::new();
-    for chunk in encode(packet, version, &Overrides::default()) {
-        match chunk {
-            Chunk::Bytes(part) => bytes.extend_from_slice(&part),
-            Fill { len, byte } => bytes.put_bytes(byte, len as usize),
+    // Room for the head, whose length is known last: the packet is written once, into one buffer.
+    const HEAD: usize = 1 + 5;
+    const USUAL: usize = 128;
+    let mut out = BytesMut::with_capacity(USUAL);
+    out.put_bytes(0, HEAD);
+    let mut body = Body {
+        version,
+        overrides: &Overrides::default(),
+        out,
+    };
+    let flags = body.packet(packet);
+    let mut out = body.out;
+    if let Packet::Publish(publish) = packet {
+        match payload_chunk(&publish.payload) {
+            Chunk::Bytes(part) => out.extend_from_slice(&part),
+            Fill { len, byte } => out.put_bytes(byte, len as usize),
         }
     }
-    bytes.freeze()
+    let length = encode_variable(u32::try_from(out.len() - HEAD).unwrap_or(u32::MAX));
+    let begin = HEAD - 1 - length.len();
+    out[begin] = packet.packet_type().number() << 4 | flags;
+    out[begin + 1..HEAD].copy_from_slice(&length);
+    out.advance(begin);
+    out.freeze()
 }
 
 /// The bytes of a packet at a version. Without overrides they are canonical: the shortest lengths, and of 5.0's
@@ -267,6 +283,9 @@ impl Body<'_> {
         if self.version != Version::V5 {
             return;
         }
+        if properties.is_empty() && self.overrides.properties.is_none() && self.overrides.property_length.is_none() {
+            return self.out.put_u8(0);
+        }
         let block = match &self.overrides.properties {
             Some(raw) => raw.clone(),
             None => property_block(properties),
@@ -427,5 +446,33 @@ mod tests {
             ..Unsubscribe::default()
         });
         assert_eq!(encode_bytes(&packet, Version::V3_1_1).len(), 1 + 3 + 2 + 2 + 65_535);
+    }
+
+    #[test]
+    fn one_piece_has_the_bytes_of_the_chunks() {
+        for len in [0, 1, 110, 117, 118, 119, 127, 128, 200, 16_300, 16_384, 2_097_200] {
+            let mut publish = Publish {
+                topic: "t".into(),
+                payload: Payload::Fill { len, byte: b'x' },
+                ..Publish::default()
+            };
+            if len % 2 == 0 {
+                publish
+                    .properties
+                    .push(id::MESSAGE_EXPIRY_INTERVAL, PropertyValue::U32(1));
+                publish.payload = Bytes::from(vec![b'x'; len as usize]).into();
+            }
+            for version in Version::ALL {
+                let packet = Packet::Publish(publish.clone());
+                let chunks = encode(&packet, version, &Overrides::default()).into_iter();
+                let joined: Vec<u8> = chunks
+                    .flat_map(|chunk| match chunk {
+                        Chunk::Bytes(bytes) => bytes.to_vec(),
+                        Fill { len, byte } => vec![byte; len as usize],
+                    })
+                    .collect();
+                assert_eq!(encode_bytes(&packet, version), joined, "{len} bytes at {version}");
+            }
+        }
     }
 }
