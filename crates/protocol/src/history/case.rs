@@ -133,8 +133,16 @@ fn is_match(filter: &Text, topic: &Text) -> bool {
 }
 
 impl Published {
-    /// The broker was restarted: what it remembers is not judged here.
-    pub fn clear(&mut self) {
+    /// The broker was restarted: what it remembers is not judged here. Of the messages from before, nothing is said any more,
+    /// also if one like them is published later.
+    pub fn restarted(&mut self) {
+        self.by_content
+            .values_mut()
+            .for_each(|known| known.count = known.count.max(2));
+        self.retained.clear();
+    }
+
+    fn clear(&mut self) {
         self.by_content.clear();
         self.order.clear();
         self.retained.clear();
@@ -199,7 +207,8 @@ impl Published {
         entry.retain |= p.retain;
         entry.place = place;
         entry.properties = (version == Version::V5).then(|| forwarded(&p.properties));
-        if p.retain {
+        // A repeat of a PUBLISH from before a restart is not newer than what came in between.
+        if p.retain && !p.dup {
             let writes = self.retained.entry(content.0).or_default();
             if writes.len() >= WRITES {
                 writes.pop_front();

@@ -151,3 +151,38 @@ fn properties_are_forwarded_as_they_are() {
         assert_eq!(player.finish(), Vec::from_iter(expected.map(str::to_owned)));
     }
 }
+
+#[test]
+fn a_message_like_one_from_before_a_restart_is_not_told_apart() {
+    let text = [
+        SUBSCRIBED,
+        "1> pub t=a q0\nrestart\n1> session pub\n2> session sub keep present\n1> pub t=a q0\n2< pub t=a\n2< pub t=a",
+    ];
+    for version in [V3_1_1, V5] {
+        holds(version, &text.concat().replace("session sub\n", "session sub keep\n"));
+    }
+}
+
+#[test]
+fn a_repeat_after_a_restart_is_no_newer_retained_message() {
+    for version in [V3_1_1, V5] {
+        let text = "1> session pub keep
+            1> pub t=old q2 #1 retain
+            restart
+            2> session other
+            2> pub t=new q2 #1 retain
+            2< pubrec #1
+            2> pubrel #1
+            2< pubcomp #1
+            3> session pub keep present
+            3> pub t=old q2 #1 dup retain
+            3< pubrec #1
+            3> pubrel #1
+            3< pubcomp #1
+            4> session late
+            4> sub t q2 #9
+            4< suback q2 #9
+            4< pub t=new q2 #1 retain";
+        holds(version, text);
+    }
+}

@@ -260,7 +260,7 @@ impl Checker {
         }
         self.wills = Wills::default();
         if let Some(published) = &mut self.published {
-            published.clear();
+            published.restarted();
         }
         self.conns.values_mut().for_each(|conn| conn.published.clear());
     }

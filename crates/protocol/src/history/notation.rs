@@ -198,6 +198,10 @@ impl Player {
             let maximum = PropertyValue::U16(maximum.parse().unwrap());
             connect.properties.push(id::RECEIVE_MAXIMUM, maximum);
         }
+        if let Some(limit) = value("size=") {
+            let limit = PropertyValue::U32(limit.parse().unwrap());
+            connect.properties.push(id::MAXIMUM_PACKET_SIZE, limit);
+        }
         connect.username = value("user=").map(Text::from);
         connect.will = value("will=").map(|will| {
             let (topic, payload) = will.split_once(':').unwrap();

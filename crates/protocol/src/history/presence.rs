@@ -110,6 +110,10 @@ impl Checker {
         if !resumed {
             session.known = tells || terms.clean;
         }
+        // What is too large for this client is done, and its identifier is free (5.0, MQTT-3.1.2-25).
+        if terms.limits_size {
+            session.exchanges[Side::Server as usize].clear();
+        }
         session.known &= !conn_hole;
         session.unclear |= early;
         for (known, here) in session.wrong.iter_mut().zip(conn_wrong) {

@@ -447,3 +447,18 @@ fn an_invariant_does_not_speak_without_end() {
     }
     assert_eq!(player.found.len(), MOST);
 }
+
+#[test]
+fn what_may_be_too_large_for_a_newer_connection_frees_its_identifier() {
+    let text = "1> session sub keep
+        1> sub t q1 #9
+        1< suback q1 #9
+        1< pub t=long q1 #1
+        1> rst
+        2> open
+        2> connect sub keep size=20
+        2< connack present
+        2< pub t=b q1 #1";
+    assert_eq!(captured(V5, text), [""; 0]);
+    assert_eq!(captured(V5, &text.replace(" size=20", "")), ["MQTT-2.2.1-4 broker 4→9"]);
+}

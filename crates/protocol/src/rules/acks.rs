@@ -93,7 +93,7 @@ fn pubrel_answers_pubrec(m: &Moment) -> Vec<Found> {
         return vec![];
     }
     let found = match exchanges.deliveries.get(&id) {
-        Some(d) if d.restarted => return vec![],
+        Some(d) if d.forgotten => return vec![],
         Some(d) if d.qos == 2 && d.stage >= Stage::Received && may_repeat(m.version) => return vec![],
         Some(d) if d.qos == 2 && d.stage >= Stage::Received => Found::new(
             REPEAT,

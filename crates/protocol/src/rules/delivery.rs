@@ -75,7 +75,7 @@ fn packet_id_and_dup(m: &Moment) -> Vec<Found> {
     let same = known.qos == p.qos && known.content == content(topic, p);
     let here = known.connection == m.conn.number;
     let found = match known.stage {
-        _ if known.restarted => return vec![],
+        _ if known.forgotten => return vec![],
         Stage::Done if !p.dup || !here => return vec![],
         Stage::Done if !same => return first_with_dup(),
         // It may have crossed our acknowledgement.
@@ -184,7 +184,7 @@ fn subscription_identifiers(m: &Moment) -> Vec<Found> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::*;
-    use crate::wire::property::id::SUBSCRIPTION_IDENTIFIER;
+    use crate::wire::property::id::{MAXIMUM_PACKET_SIZE, SUBSCRIPTION_IDENTIFIER};
     use crate::wire::{Packet, PropertyValue, Subscribe, Subscription, Version};
 
     fn talk(version: Version) -> Talk {
@@ -325,6 +325,28 @@ mod tests {
         };
         assert_eq!(t(Version::V3_1_1).breaches(), ["MQTT-4.3.3-1"]);
         assert_eq!(t(Version::V5).breaches(), ["MQTT-4.3.3-6"]);
+    }
+
+    #[test]
+    fn what_may_be_too_large_for_a_newer_connection_is_not_judged() {
+        let t = |limit: Option<u32>| {
+            let mut connect = crate::wire::Connect::new(Version::V5, format!("{NS}c"));
+            connect.clean_start = false;
+            let limit = limit.map(|n| (MAXIMUM_PACKET_SIZE, PropertyValue::U32(n)));
+            limit
+                .into_iter()
+                .for_each(|(id, value)| connect.properties.push(id, value));
+            Talk::new(Version::V5)
+                .resumed(1, "c", false)
+                .subscribed(1, "t", 1)
+                .from(1, message("t", 1, 1, "long"))
+                .open(2)
+                .to(2, connect.into())
+                .from(2, connack(0, true))
+                .from(2, message("t", 1, 1, "b"))
+        };
+        assert!(t(Some(20)).breaches().is_empty());
+        assert_eq!(t(None).breaches(), ["MQTT-2.2.1-4"]);
     }
 
     #[test]

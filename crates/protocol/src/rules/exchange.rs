@@ -14,8 +14,9 @@ pub struct Delivery {
     /// The connection on which the broker sent it last.
     pub connection: u32,
     pub stage: Stage,
-    /// The broker was restarted since: what it remembers of this is another question than this rule's.
-    pub restarted: bool,
+    /// The broker was restarted since: what it remembers of this is another question than this rule's. Or the session went on with
+    /// a Maximum Packet Size: what is too large for it is done (5.0, MQTT-3.1.2-25).
+    pub forgotten: bool,
 }
 
 /// How far a delivery has come.
@@ -141,7 +142,7 @@ impl Exchanges {
                 content: content(topic, p),
                 connection,
                 stage,
-                restarted: false,
+                forgotten: false,
             },
         );
     }

@@ -139,7 +139,7 @@ impl History {
         if let What::Lifecycle(_) = event.what {
             self.restarts += 1;
             for conn in self.conns.values_mut() {
-                conn.exchanges.deliveries.values_mut().for_each(|d| d.restarted = true);
+                conn.exchanges.deliveries.values_mut().for_each(|d| d.forgotten = true);
             }
             return;
         }
@@ -414,6 +414,14 @@ impl History {
             Some((exchanges, hole)) => {
                 conn.exchanges.resume(&exchanges);
                 conn.session_hole = hole;
+                if conn.asked(id::MAXIMUM_PACKET_SIZE).is_some() {
+                    let earlier = conn
+                        .exchanges
+                        .deliveries
+                        .values_mut()
+                        .filter(|d| d.connection != number);
+                    earlier.for_each(|d| d.forgotten = true);
+                }
             }
             // A session that began before the transcript did. One with an id of this case cannot have.
             None => conn.session_hole = !(version == Version::V3_1 && in_namespace),

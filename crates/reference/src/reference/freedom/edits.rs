@@ -89,10 +89,12 @@ impl Editor {
             {
                 continue;
             }
-            let changed = (edit.change)(aliases, peer, packet.clone())?;
-            // v5:MQTT-3.1.2-24: a packet that would become too large for the client is sent unchanged.
+            let mut assigned = aliases.clone();
+            let changed = (edit.change)(&mut assigned, peer, packet.clone())?;
+            // v5:MQTT-3.1.2-24: a packet that would become too large for the client is sent unchanged, and assigns no alias.
             if fits(peer, &changed) {
                 packet = changed;
+                *aliases = assigned;
             }
         }
         Some(packet)

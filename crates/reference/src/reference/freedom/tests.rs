@@ -526,3 +526,33 @@ impl Tour {
         self.wait(500);
     }
 }
+
+#[test]
+fn an_alias_that_does_not_fit_is_not_assigned() {
+    let mut editor = Free::parse("server-aliases").expect("a freedom").editor();
+    let here = ConnectionId(1);
+    let mut connect = Connect::new(Version::V5, "c");
+    let publish = |len| {
+        let publish = Publish {
+            topic: "topic".into(),
+            payload: Bytes::from(vec![b'x'; len]).into(),
+            ..Publish::default()
+        };
+        Packet::Publish(publish)
+    };
+    let most = encode_bytes(&publish(20), Version::V5).len() as u32;
+    let numbers = [
+        (id::TOPIC_ALIAS_MAXIMUM, PropertyValue::U16(5)),
+        (id::MAXIMUM_PACKET_SIZE, PropertyValue::U32(most)),
+    ];
+    numbers
+        .into_iter()
+        .for_each(|(id, value)| connect.properties.push(id, value));
+    editor.connect(here, Version::V5, &connect);
+    let mut topic = |len| match editor.send(here, publish(len).into()).map(|outgoing| outgoing.packet) {
+        Some(Packet::Publish(publish)) => publish.topic,
+        other => panic!("{other:?}"),
+    };
+    // The first one has no room for an alias, the second assigns it, the third has it alone.
+    assert_eq!([topic(20), topic(1), topic(1)].map(|t| t.len()), [5, 5, 0]);
+}
