@@ -17,6 +17,9 @@ impl Broker {
         if self.sent_qos(&client, ack.packet_id) == Some(1) {
             self.cross(id, &client, ack.packet_id);
             self.finish(&client, ack.packet_id, ack.reason_code);
+            if self.wrong(Combined::AcksAreGlobal) {
+                self.acknowledge_for_others(&client, ack.packet_id);
+            }
         }
     }
 
@@ -30,10 +33,15 @@ impl Broker {
                 return self.finish(&client, packet_id, ack.reason_code);
             }
             // v3.1.1:MQTT-4.3.3-1, v5:MQTT-4.3.3-4 to -6.
-            self.record(Record::Release {
+            let record = Record::Release {
                 client: client.clone(),
                 packet_id,
-            });
+            };
+            if self.wrong(Combined::RestartForgetsRelease) {
+                self.state.apply(&record);
+            } else {
+                self.record(record);
+            }
             return self.send(id, Packet::PubRel(Ack::new(packet_id)));
         }
         let is_released = (self.state.sessions.get(&client)).is_some_and(|s| s.released.contains(&packet_id));
@@ -82,6 +90,9 @@ impl Broker {
         }
         let version = self.connections[&id].version;
         let unknown = !is_open && version == Version::V5;
+        if is_open && !is_here && self.wrong(Combined::ResumeIgnoresPubrel) {
+            return;
+        }
         if unknown && self.free(Choice::UnknownPubrelCloses, version) && !self.used.contains(&(sender, packet_id)) {
             let fault = Fault {
                 statements: Vec::new(),
@@ -130,14 +141,14 @@ impl Broker {
     }
 
     /// The QoS of the PUBLISH that was sent under this identifier and waits for PUBACK or PUBREC.
-    fn sent_qos(&self, client: &Text, packet_id: u16) -> Option<u8> {
+    pub(super) fn sent_qos(&self, client: &Text, packet_id: u16) -> Option<u8> {
         let session = self.state.sessions.get(client)?;
         let message = session.in_flight.iter().find(|m| m.packet_id == packet_id)?;
         Some(message.delivery.qos)
     }
 
     /// Ends an exchange, which makes room for the next message.
-    fn finish(&mut self, client: &Text, packet_id: u16, reason_code: u8) {
+    pub(super) fn finish(&mut self, client: &Text, packet_id: u16, reason_code: u8) {
         let session = self.state.sessions.get(client);
         let refused = is_failure(reason_code)
             .then(|| session?.in_flight.iter().find(|m| m.packet_id == packet_id).cloned())
@@ -148,6 +159,9 @@ impl Broker {
             && let Some(connection) = self.connections.get_mut(&id)
         {
             connection.receive_maximum = connection.receive_maximum.saturating_sub(1);
+        }
+        if refused.is_some() && self.wrong(Combined::RefusalDropsQueue) {
+            self.drop_queue(client);
         }
         let keeps = refused.is_some() && !self.must(Duty::RefusedIsAcknowledged);
         if !keeps && self.must(Duty::AcknowledgedIsDone) {

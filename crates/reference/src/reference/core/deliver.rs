@@ -43,6 +43,7 @@ impl Broker {
             if self.wrong(Combined::QueueForgetsSubscriptionIds) {
                 delivery.subscription_ids.clear();
             }
+            delivery.retain &= !self.wrong(Combined::QueueForgetsRetain);
         }
         // v3.1.1:MQTT-3.1.2-5.
         if connection.is_none() && !self.must(Duty::QueueWhileAway) {
@@ -181,9 +182,13 @@ impl Broker {
 
     /// v3.1.1:MQTT-3.3.1-1, v5:MQTT-3.3.1-1: DUP 1 and the identifier of the first sending.
     pub(super) fn repeat(&mut self, id: ConnectionId, client: &Text, message: &InFlight) {
-        // What was read from the store has no time at which it was sent.
-        let is_repeat = !message.sent_at.is_zero() || !self.wrong(Combined::RestartForgetsSending);
-        let packet = self.publish_packet(id, &message.delivery, Some(message.packet_id), is_repeat);
+        let is_repeat = self.is_known_as_sent(message);
+        let renewed = self.renewed(&message.delivery);
+        let delivery = renewed.as_ref().unwrap_or(&message.delivery);
+        let packet = self.publish_packet(id, delivery, Some(message.packet_id), is_repeat);
+        if self.wrong(Combined::RepeatUsesWindow) {
+            self.shrink_window(id);
+        }
         let sent_before = |m: &&mut InFlight| m.packet_id == message.packet_id;
         if let Some(session) = self.state.sessions.get_mut(client)
             && let Some(message) = session.in_flight.iter_mut().find(sent_before)
@@ -208,10 +213,16 @@ impl Broker {
         let client = client.clone();
         // v5:MQTT-3.3.2-5: a message that expires before its delivery starts is deleted.
         if delivery.message.is_expired(self.now) && self.must(Duty::DropExpired) {
+            if self.wrong(Combined::ExpiredUsesWindow) {
+                self.shrink_window(id);
+            }
             return self.record(Record::Drop { client });
         }
         let packet = self.publish_packet(id, &delivery, Some(packet_id), false);
         if !self.connections[&id].takes(&packet) {
+            if self.wrong(Combined::TooLargeUsesWindow) {
+                self.shrink_window(id);
+            }
             // v5:MQTT-3.1.2-25: dropped, and treated as sent.
             if self.must(Duty::DropTooLarge) {
                 return self.record(Record::Drop { client });

@@ -43,6 +43,10 @@ impl Broker {
         {
             connection.will = None;
         }
+        if self.wrong(Combined::DisconnectDropsQueue) {
+            let client = self.connections[&id].client.clone();
+            self.drop_queue(&client);
+        }
         self.end(id, Cause::Disconnected, None);
     }
 
@@ -126,7 +130,7 @@ impl Broker {
         if delay == 0 || !self.must(Duty::WaitForWillDelay) {
             return self.publish_will(client, will);
         }
-        will.retain &= !self.wrong(Combined::DelayedWillIsNotRetained);
+        self.disturb_delayed(&mut will, delay);
         let due = self.now + Duration::from_secs(delay.into()) + self.lateness(Choice::WillDelayLate);
         self.set_pending_will(client, Some(PendingWill { will, due }));
     }
@@ -135,7 +139,7 @@ impl Broker {
         if self.is_denied(&will.topic) {
             return;
         }
-        self.distribute(Message::from_will(will, client.clone(), self.now));
+        self.distribute_will(Message::from_will(will, client.clone(), self.now));
     }
 
     pub(super) fn set_pending_will(&mut self, client: &Text, will: Option<PendingWill>) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::message::Message;
 use super::offence::{Fault, Offence};
 use super::reason;
-use super::session::{Delivery, Held};
+use super::session::{Delivery, Held, Session};
 use super::state::Record;
 use super::{Broker, Cause, ConnectionId};
 use crate::reference::combined::Combined;
@@ -59,10 +59,9 @@ impl Broker {
             if !is_here && b.wrong(Combined::ResumeForgetsReceived) {
                 return false;
             }
-            b.state
-                .sessions
-                .get(&client)
-                .is_some_and(|s| s.received.contains_key(&packet_id))
+            let has = |s: &Session| s.received.contains_key(&packet_id);
+            b.state.sessions.get(&client).is_some_and(has)
+                || b.wrong(Combined::ReceivedIdsAreGlobal) && b.state.sessions.values().any(has)
         };
         let ahead = self.effects.len();
         let mut is_taken = true;
@@ -191,10 +190,11 @@ impl Broker {
             return known;
         }
         let client = self.connections[&id].client.clone();
-        self.connections
-            .get_mut(&id)?
-            .aliases
-            .insert(alias, publish.topic.clone());
+        let keeps = self.wrong(Combined::AliasKeepsFirstTopic);
+        let aliases = &mut self.connections.get_mut(&id)?.aliases;
+        if !(keeps && aliases.contains_key(&alias)) {
+            aliases.insert(alias, publish.topic.clone());
+        }
         if !self.must(Duty::ForgetAliases) {
             self.kept_aliases.insert((client, alias), publish.topic.clone());
         }
@@ -258,7 +258,9 @@ impl Broker {
         }
         let by_alias = publish.topic.is_empty();
         let mut message = Message::from_publish(publish, topic, publisher, self.now);
-        message.retain &= !(by_alias && self.wrong(Combined::AliasIsNotRetained));
+        if by_alias {
+            self.disturb_by_alias(&mut message);
+        }
         self.distribute(message)
     }
 
@@ -273,10 +275,31 @@ impl Broker {
         }
         let subscribers = self.subscribers(&message);
         let is_taken = !subscribers.is_empty();
+        self.deliver_all(subscribers);
+        is_taken
+    }
+
+    fn deliver_all(&mut self, subscribers: Vec<(Text, Delivery)>) {
         for (client, delivery) in subscribers {
             self.deliver(&client, delivery);
         }
-        is_taken
+    }
+
+    /// As [`Broker::distribute`], for a will.
+    pub(super) fn distribute_will(&mut self, mut message: Message) {
+        self.disturb_will(&mut message);
+        if !self.wrong(Combined::WillSkipsAbsent) {
+            self.distribute(message);
+            return;
+        }
+        let message = Arc::new(message);
+        if message.retain {
+            self.retain(&message);
+        }
+        let subscribers = self.subscribers(&message);
+        let is_here = |client: &Text| self.state.sessions.get(client).is_some_and(|s| s.connection.is_some());
+        let subscribers = subscribers.into_iter().filter(|(client, _)| is_here(client)).collect();
+        self.deliver_all(subscribers);
     }
 
     /// v3.1.1:MQTT-3.3.1-5, -7, -10 and -11, v5:MQTT-3.3.1-5, -6 and -7.
@@ -288,7 +311,10 @@ impl Broker {
             topic: message.topic.clone(),
             message: is_kept.then(|| message.clone()),
         };
-        if !is_kept && self.wrong(Combined::RestartRestoresRetained) {
+        let replaces = is_kept && self.state.retained.contains_key(&message.topic);
+        if !is_kept && self.wrong(Combined::RestartRestoresRetained)
+            || replaces && self.wrong(Combined::RestartRestoresOlderRetained)
+        {
             return self.state.apply(&record);
         }
         self.record(record);
@@ -300,7 +326,8 @@ impl Broker {
         // The members of a share have the same share name and filter (5.0, section 4.8.2).
         let mut shares: BTreeMap<(Text, Text), Vec<(Text, Held)>> = BTreeMap::new();
         for (client, session) in &self.state.sessions {
-            let matching = (session.subscriptions.iter()).filter(|held| self.matches(held, &message.topic));
+            let routed = self.routed(session).iter();
+            let matching = routed.filter(|held| self.matches(held, &message.topic));
             let (shared, own): (Vec<&Held>, Vec<&Held>) = matching.partition(|held| held.shared.is_some());
             // v5:MQTT-3.8.3-3.
             let own: Vec<&Held> = (own.into_iter())
@@ -314,13 +341,20 @@ impl Broker {
                 deliveries.push((client.clone(), self.delivery_for(message, &own)));
             }
             for held in shared {
-                if let Some(share) = held.shared.clone() {
+                if let Some(mut share) = held.shared.clone() {
+                    if self.wrong(Combined::SharesMerge) {
+                        share.0 = Text::default();
+                    }
                     shares.entry(share).or_default().push((client.clone(), held.clone()));
                 }
             }
         }
         for members in shares.into_values() {
-            if let Some((client, held)) = self.next_member(members) {
+            let several = members.len() > 1;
+            if let Some((client, mut held)) = self.next_member(members) {
+                if several && self.wrong(Combined::ShareForgetsSubscriptionIds) {
+                    held.id = None;
+                }
                 deliveries.push((client, self.delivery_for(message, &[&held])));
             }
         }
@@ -365,6 +399,9 @@ impl Broker {
     fn next_member(&mut self, members: Vec<(Text, Held)>) -> Option<(Text, Held)> {
         let is_connected = |client: &Text| self.state.sessions.get(client).is_some_and(|s| s.connection.is_some());
         let (here, away): (Vec<_>, Vec<_>) = members.into_iter().partition(|(client, _)| is_connected(client));
+        if here.is_empty() && self.wrong(Combined::ShareDropsWhenAway) {
+            return None;
+        }
         let mut candidates = if here.is_empty() { away } else { here };
         self.turn = self.turn.wrapping_add(1);
         let takes = |choice| self.config.free.value(choice).is_some();

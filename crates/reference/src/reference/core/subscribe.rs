@@ -132,10 +132,7 @@ impl Broker {
             return Outcome::Granted { held, retained: false };
         }
         if existed && self.wrong(Combined::ResubscribeDropsQueue) {
-            let queued = self.state.sessions.get(client).map_or(0, |s| s.queue.len());
-            for _ in 0..queued {
-                self.record(Record::Drop { client: client.clone() });
-            }
+            self.drop_queue(client);
         }
         self.record(Record::Subscribe {
             client: client.clone(),
@@ -266,11 +263,14 @@ impl Broker {
                 });
             }
         }
-        if self.must(Duty::StopAfterUnsubscribe) {
-            self.record(Record::Unsubscribe {
-                client: client.clone(),
-                filter: filter.clone(),
-            });
+        let record = Record::Unsubscribe {
+            client: client.clone(),
+            filter: filter.clone(),
+        };
+        if self.wrong(Combined::RestartRestoresSubscriptions) {
+            self.state.apply(&record);
+        } else if self.must(Duty::StopAfterUnsubscribe) {
+            self.record(record);
         }
         if self.free(Choice::UnsubscribeDropsQueue, version) {
             self.drop_unwanted(client);
