@@ -11,7 +11,7 @@ pub const TOPICS: [&str; 4] = ["a", "a/b", "c", "a/b/d"];
 
 /// The topic filters of all sequences, below the namespace, each with the share name if it is a shared subscription. They
 /// overlap, with and without wildcards.
-pub const FILTERS: [(Option<&str>, &str); 10] = [
+pub const FILTERS: [(Option<&str>, &str); 11] = [
     (None, "a"),
     (None, "a/b"),
     (None, "c"),
@@ -22,6 +22,7 @@ pub const FILTERS: [(Option<&str>, &str); 10] = [
     (Some("g"), "a"),
     (Some("g"), "a/#"),
     (Some("h"), "a/b"),
+    (Some("h"), "a"),
 ];
 
 /// A sequence: the version of each client, and what happens in order.

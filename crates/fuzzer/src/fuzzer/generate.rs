@@ -1,4 +1,7 @@
 //! Chooses actions from a seed.
+//!
+//! Each sequence has [`Habits`] of its own: features that it uses often and others that it leaves out. What shows only where features
+//! meet comes sooner that way than if every sequence used a little of everything (swarm testing; Groce and others, 2012).
 
 use std::sync::Arc;
 
@@ -18,9 +21,7 @@ pub fn generate(config: &Arc<Config>, seed: u64) -> Sequence {
 
 /// The sequence of a seed, and what it shows.
 pub fn generate_and_play(config: &Arc<Config>, seed: u64) -> (Sequence, Transcript) {
-    let mut choice = Choice {
-        rng: Rng::with_seed(seed),
-    };
+    let mut choice = Choice::new(seed);
     let versions = choice.versions();
     let mut world = World::new(config.clone(), &versions);
     let mut actions = Vec::new();
@@ -37,15 +38,89 @@ pub fn generate_and_play(config: &Arc<Config>, seed: u64) -> (Sequence, Transcri
         let act = choice.act(&world.party, client);
         choice.take(&mut world, &mut actions, client, Some(act));
     }
+    // What waits for its time while its client is away comes before all clients are back.
+    if choice.chance(choice.habits.wills, 12) {
+        choice.take(&mut world, &mut actions, 0, Some(Act::Wait(12)));
+    }
     (Sequence { versions, actions }, world.finish())
+}
+
+/// How often a sequence uses a feature: as a part of six, or as a weight.
+struct Habits {
+    /// Of the kinds of actions, in the order of [`WEIGHTS`].
+    weights: [u32; WEIGHTS.len()],
+    acknowledgements: u32,
+    automatic: u32,
+    /// Sessions that outlive their connections for long.
+    lasting: u32,
+    windows: u32,
+    sizes: u32,
+    aliases: u32,
+    wills: u32,
+    delays: u32,
+    expiries: u32,
+    properties: u32,
+    identifiers: u32,
+    options: u32,
+    retained: u32,
+    /// Of all messages and wills, how many have the first topic.
+    one_topic: u32,
+    qos: [u8; 5],
+    /// Indices into [`FILTERS`].
+    filters: Vec<usize>,
+}
+
+/// The usual weights of SUBSCRIBE, UNSUBSCRIBE, PUBLISH, stall, PINGREQ, cut, DISCONNECT, wait, restart and kill, takeover.
+const WEIGHTS: [u32; 10] = [24, 4, 39, 8, 1, 7, 6, 4, 4, 4];
+
+impl Habits {
+    fn choose(rng: &mut Rng) -> Habits {
+        let mut of = |from: &[u32]| from[rng.usize(0..from.len())];
+        let mut weights = WEIGHTS;
+        for (kind, weight) in weights.iter_mut().enumerate() {
+            // Without subscriptions and messages nothing else shows.
+            *weight *= if kind == 0 || kind == 2 {
+                of(&[1, 1, 2])
+            } else {
+                of(&[0, 1, 1, 2, 4])
+            };
+        }
+        Habits {
+            weights,
+            acknowledgements: of(&[1, 2, 4]),
+            automatic: of(&[1, 4, 6]),
+            lasting: of(&[3, 5, 6]),
+            windows: of(&[0, 2, 5]),
+            sizes: of(&[0, 0, 1, 4]),
+            aliases: of(&[0, 1, 5]),
+            wills: of(&[0, 2, 5]),
+            delays: of(&[0, 2, 5]),
+            expiries: of(&[0, 1, 4]),
+            properties: of(&[0, 1, 3]),
+            identifiers: of(&[0, 1, 5]),
+            options: of(&[0, 1, 4]),
+            retained: of(&[0, 1, 4]),
+            one_topic: of(&[2, 3, 6]),
+            qos: [[0, 1, 1, 2, 2], [1, 1, 1, 1, 2], [2, 2, 2, 2, 1]][rng.usize(0..3)],
+            filters: (0..rng.usize(1..=5)).map(|_| rng.usize(0..FILTERS.len())).collect(),
+        }
+    }
 }
 
 /// Chooses by chance.
 pub struct Choice {
     pub rng: Rng,
+    habits: Habits,
 }
 
 impl Choice {
+    /// The choices of a seed.
+    pub fn new(seed: u64) -> Choice {
+        let mut rng = Rng::with_seed(seed);
+        let habits = Habits::choose(&mut rng);
+        Choice { rng, habits }
+    }
+
     fn take(&mut self, world: &mut World, actions: &mut Vec<Action>, client: usize, act: Option<Act>) {
         let act = act.unwrap_or_else(|| self.connect(&world.party, client));
         let action = Action { client, act };
@@ -57,6 +132,12 @@ impl Choice {
     /// Whether a chance of `part` in `whole` comes true.
     pub fn chance(&mut self, part: u32, whole: u32) -> bool {
         self.rng.u32(0..whole) < part
+    }
+
+    /// Whether a habit is followed.
+    fn habit(&mut self, of: impl Fn(&Habits) -> u32) -> bool {
+        let part = of(&self.habits);
+        self.chance(part, 6)
     }
 
     fn one_of<T: Copy>(&mut self, from: &[T]) -> T {
@@ -90,7 +171,7 @@ impl Choice {
             };
         };
         let owed: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| owes(link, *kind)).collect();
-        if !owed.is_empty() && self.chance(2, 5) {
+        if !owed.is_empty() && self.habit(|h| h.acknowledgements) {
             let kind = self.one_of(&owed);
             let code = if self.chance(1, 8) {
                 self.one_of(&[0x80, 0x83, 0x97])
@@ -108,18 +189,28 @@ impl Choice {
                 _ => self.connect(party, client),
             };
         }
-        match self.rng.u32(0..100) {
-            0..=23 => self.subscribe(),
-            24..=27 => Act::Unsubscribe(
-                (0..self.rng.usize(1..=2))
-                    .map(|_| self.rng.usize(0..FILTERS.len()))
-                    .collect(),
-            ),
-            28..=66 => Act::Publish(self.message()),
-            67..=74 => Act::Stall,
-            75 => Act::Ping,
-            76..=82 => Act::Cut { reset: self.rng.bool() },
-            83..=88 => Act::Disconnect {
+        let mut at = self.rng.u32(0..self.habits.weights.iter().sum());
+        let is_it = |weight: &u32| match at.checked_sub(*weight) {
+            Some(rest) => {
+                at = rest;
+                false
+            }
+            None => true,
+        };
+        let kind = self.habits.weights.iter().position(is_it).unwrap_or_default();
+        self.act_of(party, client, kind)
+    }
+
+    /// An action of a kind, by its place in [`WEIGHTS`].
+    fn act_of(&mut self, party: &Party, client: usize, kind: usize) -> Act {
+        match kind {
+            0 => self.subscribe(),
+            1 => Act::Unsubscribe((0..self.rng.usize(1..=2)).map(|_| self.filter()).collect()),
+            2 => Act::Publish(self.message()),
+            3 => Act::Stall,
+            4 => Act::Ping,
+            5 => Act::Cut { reset: self.rng.bool() },
+            6 => Act::Disconnect {
                 code: self.one_of(&[0, 0, 0, 4, 0x80]),
                 expiry: if self.chance(1, 4) {
                     Some(self.one_of(&[0, 2, 60]))
@@ -127,8 +218,8 @@ impl Choice {
                     None
                 },
             },
-            89..=91 => self.wait(),
-            92..=95 => self.broker(),
+            7 => self.wait(),
+            8 => self.broker(),
             _ => self.connect(party, client),
         }
     }
@@ -143,48 +234,65 @@ impl Choice {
 
     pub fn connect(&mut self, party: &Party, client: usize) -> Act {
         let is_new = party.clients[client].expiry == 0;
+        let lasts = self.habit(|h| h.lasting);
         let mut how = Connection {
-            clean: if is_new { self.chance(1, 3) } else { self.chance(1, 8) },
-            expiry: self.one_of(&[0, 2, 5, 60, 300, 300, 300, u32::MAX]),
-            automatic: self.chance(3, 5),
+            clean: !lasts && (is_new || self.chance(1, 3)),
+            expiry: if lasts {
+                self.one_of(&[60, 300, 300, u32::MAX])
+            } else {
+                self.one_of(&[0, 2, 5])
+            },
+            automatic: self.habit(|h| h.automatic),
             ..Connection::default()
         };
-        if self.chance(1, 3) {
+        if self.habit(|h| h.windows) {
             how.receive_maximum = Some(self.one_of(&[1, 2, 3]));
         }
-        if self.chance(1, 8) {
+        if self.habit(|h| h.sizes) {
             how.maximum_packet_size = Some(self.one_of(&[48, 64, 128]));
         }
         if self.chance(1, 4) {
             how.alias_maximum = self.one_of(&[1, 5]);
         }
-        if self.chance(1, 3) {
-            how.will = Some(WillMessage {
-                topic: self.topic(),
-                qos: self.rng.u8(0..=2),
-                retain: self.chance(1, 4),
-                delay: self.one_of(&[0, 0, 1, 3, 10]),
-                expiry: if self.chance(1, 6) {
-                    Some(self.one_of(&[1, 3, 60]))
-                } else {
-                    None
-                },
-            });
+        if self.habit(|h| h.wills) {
+            how.will = Some(self.will());
         }
         Act::Connect(how)
+    }
+
+    fn will(&mut self) -> WillMessage {
+        WillMessage {
+            topic: self.topic(),
+            qos: self.rng.u8(0..=2),
+            retain: self.habit(|h| h.retained),
+            delay: if self.habit(|h| h.delays) {
+                self.one_of(&[1, 3, 10])
+            } else {
+                0
+            },
+            expiry: self.expiry(),
+        }
+    }
+
+    fn expiry(&mut self) -> Option<u32> {
+        let has_one = self.habit(|h| h.expiries);
+        has_one.then(|| self.one_of(&[0, 1, 3, 60, 300]))
+    }
+
+    /// One of the filters of this sequence; in one case of eight, any.
+    fn filter(&mut self) -> usize {
+        if self.chance(1, 8) {
+            return self.rng.usize(0..FILTERS.len());
+        }
+        self.habits.filters[self.rng.usize(0..self.habits.filters.len())]
     }
 
     fn subscribe(&mut self) -> Act {
         let count = if self.chance(1, 4) { 2 } else { 1 };
         let filter = |c: &mut Choice| {
-            // Filters that match the commonest topic, so that features meet.
-            let index = match c.rng.u32(0..4) {
-                0 => c.one_of(&[0, 4, 6]),
-                1 | 2 => c.rng.usize(0..7),
-                _ => c.rng.usize(0..FILTERS.len()),
-            };
+            let index = c.filter();
             let qos = c.one_of(&[0, 1, 1, 2, 2]);
-            let options = if c.chance(1, 3) {
+            let options = if c.habit(|h| h.options) {
                 c.one_of(&[0b100, 0b1000, 0b1_0000, 0b10_0000, 0b1_1000])
             } else {
                 0
@@ -193,7 +301,7 @@ impl Choice {
         };
         Act::Subscribe {
             filters: (0..count).map(|_| filter(self)).collect(),
-            id: if self.chance(1, 4) {
+            id: if self.habit(|h| h.identifiers) {
                 Some(self.one_of(&[1, 2, 128]))
             } else {
                 None
@@ -203,7 +311,7 @@ impl Choice {
 
     /// One topic is used more than the others, so that features meet.
     fn topic(&mut self) -> usize {
-        if self.chance(1, 2) {
+        if self.habit(|h| h.one_topic) {
             0
         } else {
             self.rng.usize(0..TOPICS.len())
@@ -213,19 +321,15 @@ impl Choice {
     fn message(&mut self) -> Message {
         Message {
             topic: self.topic(),
-            qos: self.one_of(&[0, 1, 1, 2, 2]),
-            retain: self.chance(1, 5),
-            expiry: if self.chance(1, 6) {
-                Some(self.one_of(&[0, 1, 3, 60]))
-            } else {
-                None
-            },
-            alias: if self.chance(1, 6) {
+            qos: self.one_of(&self.habits.qos.clone()),
+            retain: self.habit(|h| h.retained),
+            expiry: self.expiry(),
+            alias: if self.habit(|h| h.aliases) {
                 Some(self.one_of(&[1, 2]))
             } else {
                 None
             },
-            properties: self.chance(1, 6),
+            properties: self.habit(|h| h.properties),
             size: self.one_of(&[0, 0, 0, 0, 1, 20, 40, 100, 125, 200]),
         }
     }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use fastrand::Rng;
-
 use super::action::{Action, Sequence};
 use super::coverage::Walk;
 use super::generate::Choice;
@@ -23,17 +21,12 @@ pub struct Explored {
 
 /// The versions of the clients of a seed's sequence.
 pub fn versions(seed: u64) -> Vec<Version> {
-    Choice {
-        rng: Rng::with_seed(seed),
-    }
-    .versions()
+    Choice::new(seed).versions()
 }
 
 /// Plays `begin`, then chooses actions from a seed, on the reference core. With an empty `begin` the clients connect first.
 pub fn explore(config: &Arc<Config>, seed: u64, versions: &[Version], begin: &[Action]) -> Explored {
-    let mut choice = Choice {
-        rng: Rng::with_seed(seed),
-    };
+    let mut choice = Choice::new(seed);
     let mut taken = Taken::new(config, versions);
     let wanted = choice.rng.usize(6..=28).max(begin.len() + 4);
     for action in begin {

@@ -5,10 +5,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Terms;
+use super::exchange::{Exchanges, Read};
+use crate::fuzzer::judge::Verdict;
 use crate::transcript::{Event, Transcript, What};
 use crate::wire::filter::{Match, matches, shared};
 use crate::wire::property::id;
-use crate::wire::{ConnAck, Connect, Packet, Publish, Side, SubAck, Subscribe, Text, Version};
+use crate::wire::{
+    ConnAck, Connect, Packet, PacketType, Properties, Property, PropertyValue, Publish, Side, SubAck, Subscribe, Text,
+    Version,
+};
 
 /// The Session Expiry Interval that means never.
 pub const NEVER: u32 = u32::MAX;
@@ -28,6 +34,10 @@ pub struct Publication {
     pub qos: u8,
     pub retain: bool,
     pub expiry: Option<u32>,
+    /// The properties that are passed on; `None` if it was not published at 5.0.
+    pub forwarded: Option<Vec<Property>>,
+    /// How many bytes a PUBLISH that delivers it has at most, without Subscription Identifiers.
+    pub size: usize,
     pub connection: u32,
     pub client: Text,
     pub sent: When,
@@ -45,10 +55,11 @@ pub struct Session {
     pub client: Text,
     pub subscriptions: Vec<Subscription>,
     pub got: Vec<Got>,
-    /// A connection of it had a Maximum Packet Size.
-    pub limited: bool,
+    /// The smallest Maximum Packet Size of its connections.
+    pub limit: Option<u32>,
     /// Its connections, in order.
     pub connections: Vec<u32>,
+    pub exchanges: Exchanges,
     /// The last PINGRESP.
     pub heard: Option<When>,
 }
@@ -57,6 +68,8 @@ pub struct Session {
 #[derive(Debug)]
 pub struct Subscription {
     pub filter: Text,
+    /// The filter behind the share name, for a shared subscription.
+    plain: Text,
     pub is_shared: bool,
     pub granted: Option<When>,
     /// The lowest and highest QoS that was ever granted.
@@ -66,6 +79,8 @@ pub struct Subscription {
     pub as_published: (bool, bool),
     /// UNSUBSCRIBE.
     pub gone: Option<When>,
+    /// Its UNSUBACK.
+    pub confirmed: Option<When>,
 }
 
 /// A delivery.
@@ -79,6 +94,7 @@ pub struct Got {
     pub dup: bool,
     pub retain: bool,
     pub expiry: Option<u32>,
+    pub forwarded: Vec<Property>,
 }
 
 #[derive(Debug)]
@@ -100,8 +116,18 @@ pub struct Connection {
     /// The connection of the same client id that was open when this one asked, or came before.
     pub before: Option<u32>,
     pub superseded: bool,
-    /// It has a Maximum Packet Size.
-    limited: bool,
+    limit: Option<u32>,
+}
+
+/// A packet that the broker must answer and has not answered.
+#[derive(Debug)]
+pub struct Asked {
+    pub connection: u32,
+    pub packet: PacketType,
+    pub packet_id: u16,
+    /// Of a PUBLISH.
+    pub qos: u8,
+    pub when: When,
 }
 
 #[derive(Debug)]
@@ -117,9 +143,13 @@ pub struct Will {
 /// Everything that the transcript shows.
 #[derive(Debug, Default)]
 pub struct Book {
+    pub terms: Terms,
     pub publications: Vec<Publication>,
     pub sessions: Vec<Session>,
     pub connections: BTreeMap<u32, Connection>,
+    pub asked: Vec<Asked>,
+    /// What single deliveries show of the exchanges that they belong to.
+    pub found: Vec<Verdict>,
     by_payload: HashMap<Bytes, usize>,
     /// The session of each connection, and the newest connection of each client id.
     session_of: BTreeMap<u32, usize>,
@@ -127,11 +157,15 @@ pub struct Book {
     /// What an identifier on a connection means: a publication, and filters of a SUBSCRIBE.
     published: BTreeMap<(u32, u16), usize>,
     subscribing: BTreeMap<(u32, u16), Vec<Text>>,
+    unsubscribing: BTreeMap<(u32, u16), Vec<Text>>,
 }
 
 impl Book {
-    pub fn read(transcript: &Transcript) -> Book {
-        let mut book = Book::default();
+    pub fn read(transcript: &Transcript, terms: Terms) -> Book {
+        let mut book = Book {
+            terms,
+            ..Book::default()
+        };
         for (number, event) in transcript.events.iter().enumerate() {
             let when = When {
                 event: number,
@@ -187,18 +221,30 @@ impl Book {
     }
 
     fn sent(&mut self, number: u32, packet: &Packet, topic: Option<&Text>, when: When) {
+        self.asks(number, packet, when);
         match packet {
             Packet::Connect(connect) => self.connects(number, connect, when),
             Packet::Publish(p) => self.publishes(number, p, topic.unwrap_or(&p.topic), when),
             Packet::Subscribe(p) => self.subscribes(number, p),
             Packet::PubRel(a) => self.releases(number, a.packet_id),
             Packet::Unsubscribe(p) => {
+                self.unsubscribing.insert((number, p.packet_id), p.filters.clone());
                 if let Some(session) = self.session_mut(number) {
                     let gone = session
                         .subscriptions
                         .iter_mut()
                         .filter(|s| p.filters.contains(&s.filter));
                     gone.for_each(|s| s.gone = Some(when));
+                }
+            }
+            Packet::PubAck(a) | Packet::PubComp(a) => {
+                if let Some(session) = self.session_mut(number) {
+                    session.exchanges.end(a.packet_id);
+                }
+            }
+            Packet::PubRec(a) => {
+                if let Some(session) = self.session_mut(number) {
+                    session.exchanges.received(a);
                 }
             }
             Packet::Disconnect(p) => {
@@ -211,6 +257,30 @@ impl Book {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A packet of the client that needs an answer.
+    fn asks(&mut self, number: u32, packet: &Packet, when: When) {
+        let qos = match packet {
+            Packet::Publish(p) if p.qos > 0 => p.qos,
+            Packet::PubRel(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_) => 0,
+            _ => return,
+        };
+        let Some(packet_id) = packet.packet_id() else { return };
+        self.asked.push(Asked {
+            connection: number,
+            packet: packet.packet_type(),
+            packet_id,
+            qos,
+            when,
+        });
+    }
+
+    fn answered(&mut self, number: u32, packet: PacketType, packet_id: u16) {
+        let is_it = |a: &Asked| a.connection == number && a.packet == packet && a.packet_id == packet_id;
+        if let Some(at) = self.asked.iter().position(is_it) {
+            self.asked.remove(at);
         }
     }
 
@@ -236,7 +306,7 @@ impl Book {
             _ if connect.clean_start => 0,
             _ => NEVER,
         };
-        let limited = connect.properties.number(id::MAXIMUM_PACKET_SIZE).is_some();
+        let limit = connect.properties.number(id::MAXIMUM_PACKET_SIZE);
         self.connections.insert(
             number,
             Connection {
@@ -253,7 +323,7 @@ impl Book {
                 ended: None,
                 before,
                 superseded: false,
-                limited,
+                limit,
             },
         );
     }
@@ -292,14 +362,18 @@ impl Book {
                 client,
                 subscriptions: Vec::new(),
                 got: Vec::new(),
-                limited: false,
+                limit: None,
                 connections: Vec::new(),
+                exchanges: Exchanges::default(),
                 heard: None,
             });
             self.sessions.len() - 1
         });
-        self.sessions[at].limited |= self.connections[&number].limited;
-        self.sessions[at].connections.push(number);
+        let limit = self.connections[&number].limit;
+        let session = &mut self.sessions[at];
+        session.limit = session.limit.into_iter().chain(limit).min();
+        session.connections.push(number);
+        session.exchanges.resume(number);
         self.session_of.insert(number, at);
     }
 
@@ -311,9 +385,10 @@ impl Book {
         let Some(payload) = p.payload.bytes().cloned() else {
             return;
         };
-        let Some(client) = self.connections.get(&number).map(|c| c.client.clone()) else {
+        let Some(connection) = self.connections.get(&number) else {
             return;
         };
+        let (client, v5) = (connection.client.clone(), connection.version == Version::V5);
         if let Some(at) = self.by_payload.get(&payload).copied().filter(|_| !payload.is_empty()) {
             let known = self.publications[at].connection;
             // Sent again in the same session, it is the same message (QoS 2) or may come again (QoS 1).
@@ -329,7 +404,9 @@ impl Book {
             payload: payload.clone(),
             qos: p.qos,
             retain: p.retain,
-            expiry: p.properties.number(id::MESSAGE_EXPIRY_INTERVAL),
+            expiry: expiry(p),
+            forwarded: v5.then(|| forwarded(&p.properties)),
+            size: 30 + topic.len() + payload.len() + size_of_properties(&p.properties),
             connection: number,
             client,
             sent: when,
@@ -380,16 +457,19 @@ impl Book {
                     held.as_published = (held.as_published.0 && as_published, held.as_published.1 || as_published);
                     if held.gone.take().is_some() {
                         held.granted = None;
+                        held.confirmed = None;
                     }
                 }
                 None => session.subscriptions.push(Subscription {
                     filter: wanted.filter.clone(),
+                    plain: (shared(&wanted.filter).filter(|_| v5)).unwrap_or_else(|| wanted.filter.clone()),
                     is_shared: v5 && shared(&wanted.filter).is_some(),
                     granted: None,
                     qos: (2, 0),
                     no_local: (no_local, no_local),
                     as_published: (as_published, as_published),
                     gone: None,
+                    confirmed: None,
                 }),
             }
         }
@@ -427,13 +507,18 @@ impl Book {
                     qos: p.qos,
                     dup: p.dup,
                     retain: p.retain,
-                    expiry: p.properties.number(id::MESSAGE_EXPIRY_INTERVAL),
+                    expiry: expiry(p),
+                    forwarded: forwarded(&p.properties),
                 };
+                self.delivered(number, p, got);
+            }
+            Packet::PubRel(a) => {
                 if let Some(session) = self.session_mut(number) {
-                    session.got.push(got);
+                    session.exchanges.released(a.packet_id, number);
                 }
             }
             Packet::PubAck(a) | Packet::PubRec(a) => {
+                self.answered(number, PacketType::Publish, a.packet_id);
                 if let Some(at) = self.published.get(&(number, a.packet_id)) {
                     let publication = &mut self.publications[*at];
                     // 0x10 says that there is no subscriber.
@@ -448,8 +533,19 @@ impl Book {
                 if let Some(at) = self.published.remove(&(number, a.packet_id)) {
                     self.publications[at].completed.get_or_insert(when);
                 }
+                self.answered(number, PacketType::PubRel, a.packet_id);
             }
-            Packet::SubAck(p) => self.granted(number, p, when),
+            Packet::SubAck(p) => {
+                self.answered(number, PacketType::Subscribe, p.packet_id);
+                self.granted(number, p, when);
+            }
+            Packet::UnsubAck(p) => {
+                self.answered(number, PacketType::Unsubscribe, p.packet_id);
+                let filters = self.unsubscribing.remove(&(number, p.packet_id)).unwrap_or_default();
+                let subscriptions = self.session_mut(number).into_iter().flat_map(|s| &mut s.subscriptions);
+                let gone = subscriptions.filter(|s| s.gone.is_some() && filters.contains(&s.filter));
+                gone.for_each(|s| s.confirmed = Some(when));
+            }
             Packet::PingResp => {
                 if let Some(session) = self.session_mut(number) {
                     session.heard = Some(when);
@@ -460,10 +556,65 @@ impl Book {
     }
 }
 
+impl Book {
+    fn delivered(&mut self, number: u32, publish: &Publish, got: Got) {
+        let version = self.connections.get(&number).map_or(Version::V5, |c| c.version);
+        let Some(session) = self.session_of.get(&number).and_then(|at| self.sessions.get_mut(*at)) else {
+            return;
+        };
+        if let Some(packet_id) = publish.packet_id
+            && session.connections.last() == Some(&number)
+        {
+            let verdict = session.exchanges.read(&Read {
+                publish,
+                packet_id,
+                topic: &got.topic,
+                payload: &got.payload,
+                connection: number,
+                version,
+                when: got.when,
+                may_end: session.limit.is_some() || publish.qos == 1 && session.shares(),
+            });
+            self.found.extend(verdict);
+        }
+        session.got.push(got);
+    }
+}
+
+/// The Message Expiry Interval in seconds.
+pub fn expiry(publish: &Publish) -> Option<u32> {
+    publish.properties.number(id::MESSAGE_EXPIRY_INTERVAL)
+}
+
+/// The properties that a server passes on (5.0, section 3.3.2.3), in their order.
+fn forwarded(properties: &Properties) -> Vec<Property> {
+    let is_forwarded = |p: &&Property| {
+        matches!(
+            p.id,
+            id::PAYLOAD_FORMAT_INDICATOR
+                | id::RESPONSE_TOPIC
+                | id::CORRELATION_DATA
+                | id::USER_PROPERTY
+                | id::CONTENT_TYPE
+        )
+    };
+    properties.0.iter().filter(is_forwarded).cloned().collect()
+}
+
+/// At most how many bytes the properties of a PUBLISH have.
+fn size_of_properties(properties: &Properties) -> usize {
+    let size = |p: &Property| match &p.value {
+        PropertyValue::Text(text) => 3 + text.len(),
+        PropertyValue::Pair(name, value) => 5 + name.len() + value.len(),
+        PropertyValue::Binary(bytes) => 3 + bytes.len(),
+        _ => 5,
+    };
+    properties.0.iter().map(size).sum()
+}
+
 impl Subscription {
     pub fn matches(&self, topic: &Text) -> bool {
-        let plain = shared(&self.filter).filter(|_| self.is_shared);
-        matches(plain.as_ref().unwrap_or(&self.filter), topic) == Match::Yes
+        matches(&self.plain, topic) == Match::Yes
     }
 }
 
@@ -478,6 +629,17 @@ impl Session {
         let mut matching = self.matching(topic);
         let first = matching.next()?;
         (matching.next().is_none() && !first.is_shared).then_some(first)
+    }
+
+    /// Whether it ever had a shared subscription.
+    pub fn shares(&self) -> bool {
+        self.subscriptions.iter().any(|s| s.is_shared)
+    }
+
+    /// Whether the client takes a delivery of this many bytes. Each subscription may add an identifier.
+    pub fn takes(&self, size: usize) -> bool {
+        let most = size + 6 * self.subscriptions.len();
+        self.limit.is_none_or(|limit| most <= limit as usize)
     }
 
     pub fn has(&self, payload: &Bytes) -> bool {

@@ -3,44 +3,54 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Terms;
-use super::book::{Book, Connection, Got, NEVER, Publication, Session, When, Will};
+use super::book::{Book, Connection, Got, NEVER, Publication, Session, When};
+use super::{sessions, wills};
 use crate::fuzzer::judge::Verdict;
 use crate::statements::{PerVersion, ids};
-use crate::wire::{Text, Version};
+use crate::wire::property::id;
+use crate::wire::{Property, Text, Version};
 
 const ADDED: PerVersion = ids![v3_1_1: "MQTT-4.5.0-1", v5: "MQTT-4.5.0-1"];
 const ONCE: PerVersion = ids![v3_1: "§4.1/qos-2-once", v3_1_1: "MQTT-4.3.3-2", v5: "MQTT-4.3.3-10"];
 const ORDERED: PerVersion = ids![v3_1_1: "MQTT-4.6.0-6", v5: "MQTT-4.6.0-5"];
 const RESUMED: PerVersion = ids![v3_1_1: "MQTT-3.1.2-4", v5: "MQTT-3.1.2-5"];
-const WILL: PerVersion = ids![v3_1: "§2.2/will-published", v3_1_1: "MQTT-3.1.2-8", v5: "MQTT-3.1.2-8"];
-const WILL_LATER: PerVersion = ids![v5: "MQTT-3.1.3-9"];
 const RETAINED: PerVersion = ids![v3_1_1: "MQTT-3.3.1-5", v5: "MQTT-3.3.1-5"];
 const REMOVED: PerVersion = ids![v3_1_1: "MQTT-3.3.1-10", v5: "MQTT-3.3.1-6"];
 const EXPIRED: PerVersion = ids![v5: "MQTT-3.3.2-5"];
-const REMAINING: PerVersion = ids![v5: "MQTT-3.3.2-6"];
+pub const REMAINING: PerVersion = ids![v5: "MQTT-3.3.2-6"];
 const NO_LOCAL: PerVersion = ids![v5: "MQTT-3.8.3-3"];
 const AS_PUBLISHED: PerVersion = ids![v5: "MQTT-3.3.1-13"];
+/// The properties that are passed on.
+const FORWARDED: [(u32, PerVersion); 5] = [
+    (id::PAYLOAD_FORMAT_INDICATOR, ids![v5: "MQTT-3.3.2-4"]),
+    (id::RESPONSE_TOPIC, ids![v5: "MQTT-3.3.2-15"]),
+    (id::CORRELATION_DATA, ids![v5: "MQTT-3.3.2-16"]),
+    (id::USER_PROPERTY, ids![v5: "MQTT-3.3.2-17"]),
+    (id::CONTENT_TYPE, ids![v5: "MQTT-3.3.2-20"]),
+];
 const GRANTED: PerVersion = ids![v3_1: "§3.8/granted-level", v3_1_1: "MQTT-3.8.4-6", v5: "MQTT-3.8.4-8"];
 
 /// Every check.
-pub fn all(book: &Book, terms: Terms) -> Vec<Verdict> {
-    let mut found = Vec::new();
+pub fn all(book: &Book) -> Vec<Verdict> {
+    let mut found = book.found.clone();
     for session in &book.sessions {
-        lost(book, session, terms, &mut found);
-        delivered(book, session, terms, &mut found);
+        sessions::check(book, session, &mut found);
+        lost(book, session, &mut found);
+        delivered(book, session, &mut found);
         repeated(book, session, &mut found);
         reordered(book, session, &mut found);
     }
     for connection in book.connections.values() {
-        not_resumed(book, connection, terms, &mut found);
-        will(book, connection, terms, &mut found);
+        not_resumed(book, connection, &mut found);
+        wills::check(book, connection, &mut found);
     }
-    retained(book, terms, &mut found);
+    sessions::lost_by_shares(book, &mut found);
+    retained(book, &mut found);
+    wills::retained(book, &mut found);
     found
 }
 
-fn verdict(rule: &'static str, duty: PerVersion, version: Version, event: usize, text: String) -> Option<Verdict> {
+pub fn verdict(rule: &'static str, duty: PerVersion, version: Version, event: usize, text: String) -> Option<Verdict> {
     Some(Verdict {
         rule,
         statement: duty.first(version)?,
@@ -51,25 +61,39 @@ fn verdict(rule: &'static str, duty: PerVersion, version: Version, event: usize,
 
 /// Whether a session must have received a message of at least QoS 1 that was there at `since`: a subscription grants it from before
 /// then to the end, and the session has been heard of for long enough after `due`.
-fn is_owed(session: &Session, topic: &Text, since: usize, due: Duration, terms: Terms) -> bool {
+///
+/// `size` is what a delivery has at most, in bytes: what is too large for the client is not sent.
+pub fn is_owed(book: &Book, session: &Session, topic: &Text, size: usize, (since, due): (usize, Duration)) -> bool {
     let held = session.matching(topic).any(|s| {
         let granted = s.granted.is_some_and(|when| when.event < since);
         granted && s.gone.is_none() && !s.is_shared && s.qos.0 >= 1 && !s.no_local.1
     });
-    let heard = session.heard.is_some_and(|when| when.at >= due + terms.delivery);
-    held && heard && !session.limited
+    held && has_waited(book, session, due) && session.takes(size)
 }
 
-fn lost(book: &Book, session: &Session, terms: Terms, found: &mut Vec<Verdict>) {
+/// Whether the session has been heard of for long enough after `due`.
+pub fn has_waited(book: &Book, session: &Session, due: Duration) -> bool {
+    session.heard.is_some_and(|when| when.at >= due + book.terms.delivery)
+}
+
+/// Whether the message may have expired before the session was last heard of.
+pub fn may_expire(book: &Book, publication: &Publication, session: &Session) -> bool {
+    let Some(expiry) = publication.expiry else { return false };
+    let until = publication.sent.at + Duration::from_secs(expiry.into());
+    session.heard.is_none_or(|heard| until <= heard.at + book.terms.margin)
+}
+
+fn lost(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
     for publication in &book.publications {
         let Some(taken) = publication.completed.filter(|_| !publication.unsure) else {
             continue;
         };
-        let expires = publication.expiry.is_some() || publication.payload.is_empty();
-        if publication.qos == 0 || expires || session.has(&publication.payload) {
+        let nameless = publication.payload.is_empty();
+        if publication.qos == 0 || nameless || session.has(&publication.payload) || may_expire(book, publication, session) {
             continue;
         }
-        if is_owed(session, &publication.topic, publication.sent.event, taken.at, terms) {
+        let (topic, size) = (&publication.topic, publication.size);
+        if is_owed(book, session, topic, size, (publication.sent.event, taken.at)) {
             let text = format!(
                 "the message of event {} was acknowledged, and has not reached a session whose subscription matches",
                 publication.sent.event
@@ -93,7 +117,10 @@ fn delivered(book: &Book, session: &Session, terms: Terms, found: &mut Vec<Verdi
             continue;
         };
         let version = book.connections.get(&got.connection).map_or(Version::V5, |c| c.version);
-        expired(book, got, (publication, version), terms, found);
+        expired(book, got, publication, version, found);
+        if version == Version::V5 {
+            altered(book, got, publication, found);
+        }
         if got.retain && !publication.retain || publication.unsure {
             continue;
         }
@@ -143,22 +170,20 @@ fn delivered(book: &Book, session: &Session, terms: Terms, found: &mut Vec<Verdi
 
 /// A message that waited for its connection longer than its Message Expiry Interval, and how much of the interval was left. What
 /// came is read after the broker sent it, so only the time before the connection counts.
-fn expired(
-    book: &Book,
-    got: &Got,
-    (publication, version): (&Publication, Version),
-    terms: Terms,
-    found: &mut Vec<Verdict>,
-) {
+fn expired(book: &Book, got: &Got, publication: &Publication, version: Version, found: &mut Vec<Verdict>) {
     let Some(connection) = book.connections.get(&got.connection) else {
         return;
     };
     let (Some(expiry), Some(taken)) = (publication.expiry, publication.taken) else {
         return;
     };
+    // A message of QoS 1 that its publisher repeats may be a new one for the broker.
+    if publication.unsure {
+        return;
+    }
     let waited = connection.asked.at.saturating_sub(taken.at);
     let interval = Duration::from_secs(expiry.into());
-    if !got.dup && waited > interval + terms.margin {
+    if !got.dup && waited > interval + book.terms.margin {
         let text = format!(
             "this message expired {} s before the client connected",
             (waited - interval).as_secs()
@@ -172,7 +197,7 @@ fn expired(
         ));
     }
     let left = got.expiry.map(|left| Duration::from_secs(left.into()));
-    if version == Version::V5 && left.is_some_and(|left| !left.is_zero() && left + waited > interval + terms.margin) {
+    if version == Version::V5 && left.is_some_and(|left| !left.is_zero() && left + waited > interval + book.terms.margin) {
         let text = format!(
             "this message has waited for {} s of its {expiry} s and says that {} s are left",
             waited.as_secs(),
@@ -182,6 +207,45 @@ fn expired(
             "interval-less-the-wait",
             REMAINING,
             version,
+            got.when.event,
+            text,
+        ));
+    }
+}
+
+/// The properties of a message, and what is left of its interval. What came is read after the broker sent it, so it has waited
+/// for at most as long as the client.
+fn altered(book: &Book, got: &Got, publication: &Publication, found: &mut Vec<Verdict>) {
+    let Some(forwarded) = &publication.forwarded else {
+        return;
+    };
+    let of = |list: &[Property], id: u32| -> Vec<Property> { list.iter().filter(|p| p.id == id).cloned().collect() };
+    if *forwarded != got.forwarded && !publication.unsure {
+        let different = FORWARDED
+            .iter()
+            .find(|(id, _)| of(forwarded, *id) != of(&got.forwarded, *id));
+        let text = format!(
+            "this message has other properties than its PUBLISH, event {}",
+            publication.sent.event
+        );
+        let duty = different.map(|(_, duty)| *duty);
+        found.extend(duty.and_then(|duty| verdict("properties-as-published", duty, Version::V5, got.when.event, text)));
+    }
+    let Some(expiry) = publication.expiry.filter(|_| !publication.unsure) else {
+        return;
+    };
+    let waited = got.when.at.saturating_sub(publication.sent.at);
+    let left = got.expiry.map(|left| Duration::from_secs(left.into()));
+    if left.is_none_or(|left| left + waited + book.terms.margin < Duration::from_secs(expiry.into())) {
+        let text = format!(
+            "this message was published {} s before with an interval of {expiry} s, and has one of {:?}",
+            waited.as_secs(),
+            got.expiry
+        );
+        found.extend(verdict(
+            "interval-as-published",
+            REMAINING,
+            Version::V5,
             got.when.event,
             text,
         ));
@@ -239,7 +303,7 @@ fn reordered(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
 }
 
 /// A session that was to go on and did not.
-fn not_resumed(book: &Book, connection: &Connection, terms: Terms, found: &mut Vec<Verdict>) {
+fn not_resumed(book: &Book, connection: &Connection, found: &mut Vec<Verdict>) {
     let Some(accepted) = connection.accepted.filter(|_| !connection.present && !connection.clean) else {
         return;
     };
@@ -250,7 +314,7 @@ fn not_resumed(book: &Book, connection: &Connection, terms: Terms, found: &mut V
         return;
     }
     let lasts = match before.ended.filter(|_| before.expiry != NEVER) {
-        Some(ended) => ended.at + Duration::from_secs(before.expiry.into()) > accepted.at + terms.margin,
+        Some(ended) => ended.at + Duration::from_secs(before.expiry.into()) > accepted.at + book.terms.margin,
         None => true,
     };
     if lasts {
@@ -265,59 +329,9 @@ fn not_resumed(book: &Book, connection: &Connection, terms: Terms, found: &mut V
     }
 }
 
-fn will(book: &Book, connection: &Connection, terms: Terms, found: &mut Vec<Verdict>) {
-    let (Some(will), Some(left), Some(_)) = (&connection.will, connection.left, connection.accepted) else {
-        return;
-    };
-    let v5 = connection.version == Version::V5;
-    let taken_back = connection.goodbye.is_some_and(|code| !v5 || code == 0);
-    if taken_back || connection.superseded {
-        return;
-    }
-    let delay = if v5 { will.delay.min(connection.expiry) } else { 0 };
-    let due = left.at + Duration::from_secs(delay.into());
-    // The next connection of this client.
-    let next = (book.connections.values()).find(|c| c.client == connection.client && c.asked.event > left.event);
-    let came_back = next.filter(|next| next.asked.at < due);
-    let resumed = came_back.is_some_and(|next| next.present && next.asked.at + terms.margin < due);
-    let came = |session: &Session| session.got.iter().find(|g| g.payload == will.payload).map(|g| g.when);
-    let first = book.sessions.iter().filter_map(came).min_by_key(|when| when.event);
-    if let Some(first) = first
-        && (resumed || came_back.is_none() && first.at + terms.margin < due)
-    {
-        let text = format!("this will had to wait for {delay} s, which have not passed without a new connection");
-        found.extend(verdict("will-waits", WILL_LATER, connection.version, first.event, text));
-    }
-    // A session that ends before the delay has passed publishes the will. Section 3.1.2.5 also lets any new connection of the client
-    // id within the delay remove it, whatever became of the session.
-    let interval = Duration::from_secs(if v5 { will.delay.into() } else { 0 });
-    let may_be_removed = next.is_some_and(|next| next.asked.at < left.at + interval);
-    if !may_be_removed && will.expiry.is_none() {
-        missing_will(book, connection, will, (left, due), terms, found);
-    }
-}
-
-fn missing_will(
-    book: &Book,
-    connection: &Connection,
-    will: &Will,
-    (left, due): (When, Duration),
-    terms: Terms,
-    found: &mut Vec<Verdict>,
-) {
-    for session in book.sessions.iter().filter(|s| s.client != connection.client) {
-        if will.qos > 0 && !session.has(&will.payload) && is_owed(session, &will.topic, left.event, due, terms) {
-            let text =
-                "the client was cut off, and its will has not reached a session whose subscription matches".to_owned();
-            let shown = session.heard.map_or(left.event, |when| when.event);
-            found.extend(verdict("will-comes", WILL, connection.version, shown, text));
-        }
-    }
-}
-
 /// What a session that subscribes at the end gets of each topic.
-fn retained(book: &Book, terms: Terms, found: &mut Vec<Verdict>) {
-    let Some(late) = book.sessions.last().filter(|s| !s.limited) else {
+fn retained(book: &Book, found: &mut Vec<Verdict>) {
+    let Some(late) = book.sessions.last().filter(|s| s.limit.is_none()) else {
         return;
     };
     let Some(heard) = late.heard else { return };
@@ -346,7 +360,7 @@ fn retained(book: &Book, terms: Terms, found: &mut Vec<Verdict>) {
             continue;
         };
         let granted = |s: &super::book::Subscription| {
-            let after = |w: When| w.event > last.sent.event && heard.at >= w.at + terms.retained;
+            let after = |w: When| w.event > last.sent.event && heard.at >= w.at + book.terms.retained;
             s.granted.is_some_and(after)
         };
         let asks = late.matching(topic).any(granted) && late.subscriptions.len() == 1;

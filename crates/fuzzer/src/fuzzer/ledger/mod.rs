@@ -9,6 +9,9 @@
 
 mod book;
 mod check;
+mod exchange;
+mod sessions;
+mod wills;
 
 use std::time::Duration;
 
@@ -40,6 +43,6 @@ impl Default for Terms {
 
 /// What the transcript shows, in no order.
 pub fn check(transcript: &Transcript, terms: Terms) -> Vec<Verdict> {
-    let book = book::Book::read(transcript);
-    check::all(&book, terms)
+    let book = book::Book::read(transcript, terms);
+    check::all(&book)
 }

@@ -1,0 +1,200 @@
+//! Wills: whether they came, when, and what they leave retained.
+
+use std::time::Duration;
+
+use super::book::{Book, Connection, Session, When, Will};
+use super::check::{book.terms.margin, PATIENCE, REMAINING, has_waited, is_owed, verdict};
+use crate::fuzzer::judge::Verdict;
+use crate::statements::{PerVersion, ids};
+use crate::wire::Version;
+
+const PUBLISHED: PerVersion = ids![v3_1: "§2.2/will-published", v3_1_1: "MQTT-3.1.2-8", v5: "MQTT-3.1.2-8"];
+const LATER: PerVersion = ids![v5: "MQTT-3.1.3-9"];
+const WITH_SESSION: PerVersion = ids![v5: "§3.1.3.2.2/session-end"];
+const RETAINED: PerVersion = ids![v3_1_1: "MQTT-3.1.2-17", v5: "MQTT-3.1.2-15"];
+
+/// What becomes of the will of a connection.
+enum Fate {
+    /// It is published at this time: not earlier, and for certain.
+    Due { since: When, at: Duration },
+    /// It is published when a clean start ends its session, at this time.
+    WithSession { since: When, at: Duration },
+    /// A new connection comes before its delay has passed: it is not published.
+    Cancelled,
+    /// It is not published before this time, if ever.
+    NotBefore(Duration),
+    /// The client took it back, or nothing is certain.
+    Open,
+}
+
+fn fate(book: &Book, connection: &Connection, will: &Will) -> Fate {
+    let v5 = connection.version == Version::V5;
+    let taken_back = connection.goodbye.is_some_and(|code| !v5 || code == 0);
+    if connection.accepted.is_none() || taken_back {
+        return Fate::Open;
+    }
+    let delay = if v5 { will.delay.min(connection.expiry) } else { 0 };
+    if connection.superseded {
+        return of_takeover(book, connection, delay);
+    }
+    let Some(left) = connection.left else { return Fate::Open };
+    let due = left.at + Duration::from_secs(delay.into());
+    // The next connection of this client.
+    let next = (book.connections.values()).find(|c| c.client == connection.client && c.asked.event > left.event);
+    match next.filter(|next| next.asked.at < due) {
+        None => Fate::Due { since: left, at: due },
+        Some(next) if next.present && next.asked.at + book.terms.margin < due => Fate::Cancelled,
+        Some(next) if next.clean && delay > 0 => match next.accepted {
+            Some(accepted) => Fate::WithSession {
+                since: left,
+                at: accepted.at,
+            },
+            None => Fate::Open,
+        },
+        Some(_) => Fate::Open,
+    }
+}
+
+/// A newer connection closes this one, which publishes a will without a delay (5.0, section 3.1.4). 3.1 does not say so.
+fn of_takeover(book: &Book, connection: &Connection, delay: u32) -> Fate {
+    let number = |c: &Connection| {
+        book.connections
+            .iter()
+            .find(|(_, other)| std::ptr::eq(*other, c))
+            .map(|(n, _)| *n)
+    };
+    let this = number(connection);
+    let next = book
+        .connections
+        .values()
+        .find(|c| c.before.is_some() && c.before == this);
+    let Some((next, accepted)) = next.and_then(|next| Some((next, next.accepted?))) else {
+        return Fate::Open;
+    };
+    match (connection.version, delay) {
+        (Version::V3_1, _) => Fate::Open,
+        (_, 0) => Fate::Due {
+            since: next.asked,
+            at: accepted.at,
+        },
+        _ if next.present => Fate::Cancelled,
+        _ => Fate::NotBefore(next.asked.at),
+    }
+}
+
+pub fn check(book: &Book, connection: &Connection, found: &mut Vec<Verdict>) {
+    let Some(will) = &connection.will else { return };
+    let first = || {
+        let came = |session: &Session| session.got.iter().find(|g| g.payload == will.payload).map(|g| g.when);
+        book.sessions.iter().filter_map(came).min_by_key(|when| when.event)
+    };
+    let earliest = match fate(book, connection, will) {
+        Fate::Open => return,
+        Fate::Cancelled => None,
+        Fate::NotBefore(at) => Some(at),
+        Fate::Due { since, at } => {
+            missing(book, connection, will, PUBLISHED, (since, at), found);
+            shortened(book, will, at, found);
+            Some(at)
+        }
+        Fate::WithSession { since, at } => {
+            missing(book, connection, will, WITH_SESSION, (since, at), found);
+            return;
+        }
+    };
+    if let Some(first) = first()
+        && earliest.is_none_or(|at| first.at + book.terms.margin < at)
+    {
+        let text = "this will had to wait for its delay, which has not passed without a new connection".to_owned();
+        found.extend(verdict("will-waits", LATER, connection.version, first.event, text));
+    }
+}
+
+/// A will that has not reached a session whose subscription is older than `since` and that was heard of for long enough.
+fn missing(
+    book: &Book,
+    connection: &Connection,
+    will: &Will,
+    duty: PerVersion,
+    (since, due): (When, Duration),
+    found: &mut Vec<Verdict>,
+) {
+    if will.qos == 0 {
+        return;
+    }
+    let size = 40 + will.topic.len() + will.payload.len();
+    for session in book.sessions.iter().filter(|s| s.client != connection.client) {
+        let expires = will.expiry.is_some_and(|expiry| {
+            let until = due + Duration::from_secs(expiry.into());
+            session.heard.is_none_or(|heard| until <= heard.at + book.terms.margin)
+        });
+        if !expires && !session.has(&will.payload) && is_owed(session, &will.topic, size, since.event, due) {
+            let text =
+                "the client was cut off, and its will has not reached a session whose subscription matches".to_owned();
+            let shown = session.heard.map_or(since.event, |when| when.event);
+            found.extend(verdict("will-comes", duty, connection.version, shown, text));
+        }
+    }
+}
+
+/// A will that was published when it was due says what is left of its interval since then.
+fn shortened(book: &Book, will: &Will, due: Duration, found: &mut Vec<Verdict>) {
+    let Some(expiry) = will.expiry else { return };
+    for session in &book.sessions {
+        for got in session.got.iter().filter(|g| g.payload == will.payload) {
+            let Some(left) = got.expiry else { continue };
+            let waited = got.when.at.saturating_sub(due);
+            if Duration::from_secs(left.into()) + waited + book.terms.margin < Duration::from_secs(expiry.into()) {
+                let text = format!(
+                    "this will has waited for {} s of its {expiry} s and says that {left} s are left",
+                    waited.as_secs()
+                );
+                found.extend(verdict(
+                    "interval-of-will",
+                    REMAINING,
+                    Version::V5,
+                    got.when.event,
+                    text,
+                ));
+            }
+        }
+    }
+}
+
+/// A will with Will Retain 1 that is the newest retained message of its topic.
+pub fn retained(book: &Book, found: &mut Vec<Verdict>) {
+    let Some(late) = book.sessions.last().filter(|s| s.limit.is_none()) else {
+        return;
+    };
+    let wills = || {
+        book.connections
+            .values()
+            .filter_map(|c| Some((c, c.will.as_ref().filter(|w| w.retain)?)))
+    };
+    for (connection, will) in wills() {
+        if will.qos == 0 || will.expiry.is_some() || wills().filter(|(_, w)| w.topic == will.topic).count() > 1 {
+            continue;
+        }
+        let Fate::Due { since, at } = fate(book, connection, will) else {
+            continue;
+        };
+        let mut writes = book.publications.iter().filter(|p| p.retain && p.topic == will.topic);
+        let asked = |s: &super::book::Subscription| s.granted.is_some_and(|when| when.at >= at + PATIENCE);
+        let is_newest = writes.all(|p| !p.unsure && p.taken.is_some_and(|when| when.event < since.event));
+        if !is_newest || late.subscriptions.len() != 1 || !late.matching(&will.topic).any(asked) {
+            continue;
+        }
+        let came = late.got.iter().find(|g| g.topic == will.topic);
+        if came.is_none_or(|got| got.payload != will.payload) && has_waited(late, Duration::ZERO) {
+            let text = format!(
+                "the retained message of {} is not the newest, which is a will",
+                will.topic
+            );
+            let shown = came
+                .map(|got| got.when)
+                .or(late.heard)
+                .map_or(since.event, |when| when.event);
+            found.extend(verdict("will-is-retained", RETAINED, connection.version, shown, text));
+        }
+    }
+}
