@@ -16,23 +16,23 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// A row of the table: after how many sequences a fault was found, how long the shortest sequence is, and what shows it. `name` is
 /// that of the scenario file, which is written below the folder of an environment variable.
 fn row(config: &Arc<Config>, most: u64, name: &str) -> Option<String> {
-    (0..most).find_map(|seed| {
+    let folder = std::env::var("FUZZ_SCENARIOS").ok();
+    let found = (0..most).filter_map(|seed| {
         let (sequence, transcript) = generate_and_play(config, seed);
         let verdict = judge(&transcript).into_iter().next()?;
         let short = shrink(config, &sequence, &verdict);
         let text = scenario(&short, &verdict);
-        if let Ok(folder) = std::env::var("FUZZ_SCENARIOS") {
+        if let Some(folder) = &folder {
             let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_lowercase();
-            std::fs::write(format!("{folder}/{name}.yaml"), text).expect("the folder can be written");
+            std::fs::write(format!("{folder}/{name}-{seed}.yaml"), text).expect("the folder can be written");
         }
         let steps = short.actions.len();
-        Some(format!(
-            "{} | {steps} | {} {}",
-            seed + 1,
-            verdict.rule,
-            verdict.statement
-        ))
-    })
+        Some(format!("{} | {steps} | {} {}", seed + 1, verdict.rule, verdict.statement))
+    });
+    // Some scenarios of the first findings are made as well, to choose from.
+    let candidates = if folder.is_some() { 6 } else { 1 };
+    let rows: Vec<String> = found.take(candidates).collect();
+    rows.into_iter().next()
 }
 
 fn table(faults: impl Iterator<Item = (String, String)>) {

@@ -1,20 +1,24 @@
 //! A sequence as a scenario of the project's language: what its clients send, and what the obedient broker answers.
 //!
 //! A client that is not reading has no step: a script expects what has come when it goes on reading. What is lost with a connection
-//! is not expected at all.
+//! is read and not answered.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::action::Sequence;
 use super::judge::Verdict;
-use super::world::{NAMESPACE, play};
+use super::world::{NAMESPACE, play_noted};
 use crate::reference::Config;
 use crate::transcript::{Author, Event, Lifecycle, What};
 use crate::wire::property::id;
-use crate::wire::{Ack, Connect, Packet, PropertyValue, Publish, Subscribe, Subscription, Version};
+use crate::wire::{
+    Ack, Connect, Frame, Packet, PropertyValue, Publish, Side, Subscribe, Subscription, Version, decode,
+};
 
 /// Shorter times between two events are not written.
 const SECOND: Duration = Duration::from_secs(1);
@@ -26,12 +30,11 @@ const LATE: &str = "late";
 pub fn scenario(sequence: &Sequence, verdict: &Verdict) -> String {
     // What a new client is sent matters where the finding is about retained messages.
     let asks = verdict.rule.contains("retain") || verdict.rule == "removed-is-gone";
-    let transcript = play(&Arc::new(Config::default()), sequence);
+    let (transcript, notes) = play_noted(&Arc::new(Config::default()), sequence);
     let version = verdict.statement.version;
     let mut writer = Writer::new(version);
     let mut last = Duration::ZERO;
     let mut over = false;
-    let shutdown = shutdown(&transcript.events);
     for (number, event) in transcript.events.iter().enumerate() {
         let gap = event.at.saturating_sub(last);
         last = event.at;
@@ -43,8 +46,14 @@ pub fn scenario(sequence: &Sequence, verdict: &Verdict) -> String {
             writer.step(format!("wait: {}s", gap.as_secs()));
             writer.waited = true;
         }
-        if shutdown.contains(&number) {
-            writer.gone(event.connection);
+        // A client of the script reads what this one has not, and does nothing about it.
+        for unread in notes.unread.iter().filter(|u| u.before == number && !over) {
+            writer.unread(unread.connection, &unread.bytes);
+        }
+        if notes.stops.iter().any(|stop| stop.contains(&number)) {
+            if matches!(event.what, What::End(_)) {
+                writer.gone(event.connection);
+            }
         } else {
             writer.event(event);
         }
@@ -53,21 +62,6 @@ pub fn scenario(sequence: &Sequence, verdict: &Verdict) -> String {
         let _ = writeln!(writer.steps, "  - {} <- nothing", client.name);
     }
     writer.file(sequence, verdict)
-}
-
-/// The ends of connections that a stop of the broker brings, which need no step.
-fn shutdown(events: &[Event]) -> BTreeSet<usize> {
-    let belongs = |event: &Event| {
-        matches!(event.what, What::End(_))
-            || event.author == Author::Peer
-                && matches!(
-                    event.packet().and_then(|d| d.packet.as_ref()),
-                    Some(Packet::Disconnect(_))
-                )
-    };
-    let stops = (0..events.len()).filter(|at| matches!(events[*at].what, What::Lifecycle(_)));
-    let before = |stop: usize| (0..stop).rev().take_while(|at| belongs(&events[*at]));
-    stops.flat_map(before).collect()
 }
 
 struct Writer {
@@ -155,6 +149,24 @@ impl Writer {
                 self.step(format!("{name} {arrow} {}{fields}", packet.packet_type()));
             }
             _ => {}
+        }
+    }
+
+    /// A packet that is read and not answered.
+    fn unread(&mut self, number: u32, bytes: &Bytes) {
+        let Some(named) = self.names.get(&number).filter(|n| n.open) else {
+            return;
+        };
+        let (name, client) = (named.name.clone(), named.client.clone());
+        let version = self.versions.get(&name).copied().unwrap_or(self.version);
+        let Some(frame) = Frame::loose(bytes.clone()) else { return };
+        if let Some(packet) = decode(&frame, version, Side::Server).packet {
+            let topic = match &packet {
+                Packet::Publish(p) => p.topic.as_str().map(str::to_owned),
+                _ => None,
+            };
+            let fields = self.expected(&client, &packet, topic.as_deref()).join(", ");
+            self.step(format!("{name} <- {}: {{ {fields} }}", packet.packet_type()));
         }
     }
 

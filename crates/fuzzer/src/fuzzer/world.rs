@@ -4,8 +4,11 @@
 //! the wire. The core gets a client's packet as decoded, without the broker's own splitter.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 use super::action::{Act, Action, Connection, Sequence};
 use super::client::Arrival;
@@ -46,6 +49,25 @@ pub struct World {
     /// Connections that the broker closed, and that it does not know to be gone.
     closed: Vec<u32>,
     running: bool,
+    notes: Notes,
+}
+
+/// What a script needs to know that the transcript does not show.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// What arrived at clients that were not reading, and that they never read.
+    pub unread: Vec<Unread>,
+    /// The events of each stop of the broker: ends of connections, and what they cause.
+    pub stops: Vec<Range<usize>>,
+}
+
+/// A packet that was lost with its connection.
+#[derive(Debug)]
+pub struct Unread {
+    /// The index of the event before which it arrived.
+    pub before: usize,
+    pub connection: u32,
+    pub bytes: Bytes,
 }
 
 struct Wire {
@@ -58,11 +80,16 @@ struct Wire {
 
 /// Plays a sequence to its end.
 pub fn play(config: &Arc<Config>, sequence: &Sequence) -> Transcript {
+    play_noted(config, sequence).0
+}
+
+/// The same with what the transcript does not show.
+pub fn play_noted(config: &Arc<Config>, sequence: &Sequence) -> (Transcript, Notes) {
     let mut world = World::new(config.clone(), &sequence.versions);
     for action in &sequence.actions {
         world.act(action);
     }
-    world.finish()
+    world.finish_noted()
 }
 
 impl World {
@@ -81,6 +108,7 @@ impl World {
             read: VecDeque::new(),
             closed: Vec::new(),
             running: false,
+            notes: Notes::default(),
         }
     }
 
@@ -220,6 +248,7 @@ impl World {
     }
 
     fn restart(&mut self, how: Lifecycle) {
+        let (begin, unread) = (self.events.len(), self.notes.unread.len());
         if how == Lifecycle::Restart {
             self.handle(Input::Stop);
             self.settle();
@@ -228,6 +257,8 @@ impl World {
         for number in left {
             self.arrive(number, Arrival::Closed);
         }
+        self.notes.unread.truncate(unread);
+        self.notes.stops.push(begin..self.events.len());
         // A broker that was killed notices no end, and clients have nobody to answer.
         self.closed.clear();
         self.read.clear();
@@ -289,7 +320,16 @@ impl World {
             self.closed.push(number);
         }
         match self.party.links.get_mut(&number) {
-            Some(link) if link.stalled => link.inbox.push_back(arrival),
+            Some(link) if link.stalled => {
+                if let Arrival::Packet(bytes) = &arrival {
+                    self.notes.unread.push(Unread {
+                        before: self.events.len(),
+                        connection: number,
+                        bytes: bytes.clone(),
+                    });
+                }
+                link.inbox.push_back(arrival);
+            }
             Some(_) => self.take(number, arrival),
             None => {}
         }
@@ -313,6 +353,7 @@ impl World {
 
     /// The client reads all that has arrived.
     fn empty(&mut self, number: u32) {
+        self.notes.unread.retain(|unread| unread.connection != number);
         while let Some(arrival) = self.party.links.get_mut(&number).and_then(|l| l.inbox.pop_front()) {
             self.take(number, arrival);
         }
@@ -345,7 +386,7 @@ impl World {
     }
 
     /// Records a packet, and returns it as decoded.
-    fn packet(&mut self, number: u32, side: Side, bytes: bytes::Bytes) -> Option<Packet> {
+    fn packet(&mut self, number: u32, side: Side, bytes: Bytes) -> Option<Packet> {
         let wire = self.wires.get_mut(&number)?;
         let frame = Frame::loose(bytes)?;
         let decoded = Arc::new(decode(&frame, wire.version, side));
@@ -376,7 +417,11 @@ impl World {
 
     /// The end of every sequence: each client that has been there reads and acknowledges everything, resumes its session if it
     /// is away, waits, and leaves. Then a new client asks for the retained messages.
-    pub fn finish(mut self) -> Transcript {
+    pub fn finish(self) -> Transcript {
+        self.finish_noted().0
+    }
+
+    fn finish_noted(mut self) -> (Transcript, Notes) {
         for client in 0..self.party.clients.len() {
             let Some(number) = self.party.clients[client].link else {
                 if self.wires.values().any(|w| w.client == client) {
@@ -402,14 +447,15 @@ impl World {
             }
         }
         self.ask_for_retained();
-        Transcript {
+        let transcript = Transcript {
             scripted: Side::Client,
             version: self.party.clients.first().map_or(Version::V5, |c| c.version),
             namespace: NAMESPACE.to_owned(),
             events: self.events,
             local: Vec::new(),
             bindings: Vec::new(),
-        }
+        };
+        (transcript, self.notes)
     }
 
     fn ask_for_retained(&mut self) {
@@ -423,7 +469,7 @@ impl World {
 }
 
 /// The bytes of what the broker sends.
-fn bytes_of(outgoing: &Outgoing, version: Version) -> bytes::Bytes {
+fn bytes_of(outgoing: &Outgoing, version: Version) -> Bytes {
     if outgoing.overrides == Overrides::default() {
         return encode_bytes(&outgoing.packet, version);
     }

@@ -1,7 +1,7 @@
 //! What a session shows as a whole: exchanges that go on, answers, shared subscriptions, and what it must not get.
 
 use super::book::{Book, Publication, Session, Subscription};
-use super::check::{PATIENCE, has_waited, may_expire, verdict};
+use super::check::{has_waited, may_expire, verdict};
 use super::exchange::Exchanges;
 use crate::fuzzer::judge::Verdict;
 use crate::statements::{PerVersion, ids};
@@ -31,7 +31,7 @@ fn not_repeated(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
     let Some(accepted) = newest.accepted.filter(|_| newest.present) else {
         return;
     };
-    if heard.at < accepted.at + PATIENCE || session.limit.is_some() {
+    if heard.at < accepted.at + book.terms.delivery || session.limit.is_some() {
         return;
     }
     // A server may give a QoS 1 message of a shared subscription to another member (5.0, section 4.8.2).
@@ -46,7 +46,7 @@ fn not_answered(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
     };
     let version = book.version(session);
     for asked in book.asked.iter().filter(|a| a.connection == *number) {
-        if heard.event < asked.when.event || heard.at < asked.when.at + PATIENCE {
+        if heard.event < asked.when.event || heard.at < asked.when.at + book.terms.delivery {
             continue;
         }
         let (duty, answer) = match (asked.packet, asked.qos) {
@@ -112,7 +112,7 @@ pub fn lost_by_shares(book: &Book, found: &mut Vec<Verdict>) {
         let holds = |session: &&Session| session.subscriptions.iter().any(|s| s.filter == *filter);
         let members: Vec<&Session> = book.sessions.iter().filter(holds).collect();
         for publication in &book.publications {
-            if is_lost(publication, filter, &members) {
+            if is_lost(book, publication, filter, &members) {
                 let heard = members.iter().filter_map(|m| m.heard).map(|when| when.event).max();
                 let text = format!(
                     "the message of event {} has reached no member of {filter}",
@@ -125,7 +125,7 @@ pub fn lost_by_shares(book: &Book, found: &mut Vec<Verdict>) {
     }
 }
 
-fn is_lost(publication: &Publication, filter: &Text, members: &[&Session]) -> bool {
+fn is_lost(book: &Book, publication: &Publication, filter: &Text, members: &[&Session]) -> bool {
     let Some(taken) = publication.completed.filter(|_| !publication.unsure) else {
         return false;
     };
@@ -137,7 +137,7 @@ fn is_lost(publication: &Publication, filter: &Text, members: &[&Session]) -> bo
         held.is_some_and(|s| {
             let granted = s.granted.is_some_and(|when| when.event < publication.sent.event);
             granted && s.gone.is_none() && s.qos.0 >= 1 && s.matches(&publication.topic)
-        }) && has_waited(session, taken.at)
+        }) && has_waited(book, session, taken.at)
             && session.takes(publication.size)
             && !may_expire(book, publication, session)
             && !session.has(&publication.payload)

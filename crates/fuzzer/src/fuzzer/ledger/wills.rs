@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::book::{Book, Connection, Session, When, Will};
-use super::check::{book.terms.margin, PATIENCE, REMAINING, has_waited, is_owed, verdict};
+use super::check::{REMAINING, is_owed, verdict};
 use crate::fuzzer::judge::Verdict;
 use crate::statements::{PerVersion, ids};
 use crate::wire::Version;
@@ -128,7 +128,7 @@ fn missing(
             let until = due + Duration::from_secs(expiry.into());
             session.heard.is_none_or(|heard| until <= heard.at + book.terms.margin)
         });
-        if !expires && !session.has(&will.payload) && is_owed(session, &will.topic, size, since.event, due) {
+        if !expires && !session.has(&will.payload) && is_owed(book, session, &will.topic, size, (since.event, due)) {
             let text =
                 "the client was cut off, and its will has not reached a session whose subscription matches".to_owned();
             let shown = session.heard.map_or(since.event, |when| when.event);
@@ -166,6 +166,7 @@ pub fn retained(book: &Book, found: &mut Vec<Verdict>) {
     let Some(late) = book.sessions.last().filter(|s| s.limit.is_none()) else {
         return;
     };
+    let Some(heard) = late.heard else { return };
     let wills = || {
         book.connections
             .values()
@@ -179,21 +180,20 @@ pub fn retained(book: &Book, found: &mut Vec<Verdict>) {
             continue;
         };
         let mut writes = book.publications.iter().filter(|p| p.retain && p.topic == will.topic);
-        let asked = |s: &super::book::Subscription| s.granted.is_some_and(|when| when.at >= at + PATIENCE);
+        let asked = |s: &super::book::Subscription| s.granted.is_some_and(|when| when.at >= at + book.terms.delivery);
         let is_newest = writes.all(|p| !p.unsure && p.taken.is_some_and(|when| when.event < since.event));
         if !is_newest || late.subscriptions.len() != 1 || !late.matching(&will.topic).any(asked) {
             continue;
         }
         let came = late.got.iter().find(|g| g.topic == will.topic);
-        if came.is_none_or(|got| got.payload != will.payload) && has_waited(late, Duration::ZERO) {
+        let mut granted = late.subscriptions.iter().filter_map(|s| s.granted);
+        let has_waited = granted.all(|when| heard.at >= when.at + book.terms.retained);
+        if came.is_none_or(|got| got.payload != will.payload) && has_waited {
             let text = format!(
                 "the retained message of {} is not the newest, which is a will",
                 will.topic
             );
-            let shown = came
-                .map(|got| got.when)
-                .or(late.heard)
-                .map_or(since.event, |when| when.event);
+            let shown = came.map_or(heard.event, |got| got.when.event);
             found.extend(verdict("will-is-retained", RETAINED, connection.version, shown, text));
         }
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fastrand::Rng;
 use tokio::time::timeout_at;
 
 use super::wire::{Came, Wire};
@@ -111,9 +110,7 @@ impl<'b> Live<'b> {
     }
 
     async fn explore(&mut self, seed: u64, begin: &[Action], menu: Menu) -> Result<(), CutShort> {
-        let mut choice = Choice {
-            rng: Rng::with_seed(seed),
-        };
+        let mut choice = Choice::new(seed);
         let wanted = choice.rng.usize(6..=28).max(begin.len() + 4);
         for action in begin {
             self.act(action).await?;
