@@ -27,7 +27,12 @@ fn row(config: &Arc<Config>, most: u64, name: &str) -> Option<String> {
             std::fs::write(format!("{folder}/{name}-{seed}.yaml"), text).expect("the folder can be written");
         }
         let steps = short.actions.len();
-        Some(format!("{} | {steps} | {} {}", seed + 1, verdict.rule, verdict.statement))
+        Some(format!(
+            "{} | {steps} | {} {}",
+            seed + 1,
+            verdict.rule,
+            verdict.statement
+        ))
     });
     // Some scenarios of the first findings are made as well, to choose from.
     let candidates = if folder.is_some() { 6 } else { 1 };

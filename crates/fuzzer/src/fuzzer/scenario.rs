@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::action::Sequence;
+use super::action::{Act, Sequence};
 use super::judge::Verdict;
 use super::world::{NAMESPACE, play_noted};
 use crate::reference::Config;
@@ -57,6 +57,14 @@ pub fn scenario(sequence: &Sequence, verdict: &Verdict) -> String {
         } else {
             writer.event(event);
         }
+    }
+    // A will that must not come would come after its delay.
+    if verdict.rule == "will-waits" {
+        let delay = sequence.actions.iter().filter_map(|action| match &action.act {
+            Act::Connect(how) => Some(how.will.as_ref()?.delay),
+            _ => None,
+        });
+        writer.step(format!("wait: {}s", delay.max().unwrap_or_default() + 1));
     }
     for client in writer.names.values().filter(|c| c.open) {
         let _ = writeln!(writer.steps, "  - {} <- nothing", client.name);
@@ -159,7 +167,9 @@ impl Writer {
         };
         let (name, client) = (named.name.clone(), named.client.clone());
         let version = self.versions.get(&name).copied().unwrap_or(self.version);
-        let Some(frame) = Frame::loose(bytes.clone()) else { return };
+        let Some(frame) = Frame::loose(bytes.clone()) else {
+            return;
+        };
         if let Some(packet) = decode(&frame, version, Side::Server).packet {
             let topic = match &packet {
                 Packet::Publish(p) => p.topic.as_str().map(str::to_owned),

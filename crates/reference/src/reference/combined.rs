@@ -63,8 +63,8 @@ combined! {
         "queues unacknowledged QoS 2 messages once more when a new connection takes the session over",
         ids![v3_1_1: "MQTT-4.3.3-1", v5: "MQTT-4.3.3-2"];
     TakeoverDropsWill = "takeover-drops-will",
-        "publishes no will without a delay when a new connection takes a lasting session over",
-        ids![v3_1_1: "MQTT-3.1.2-8", v5: "MQTT-3.1.2-8"];
+        "publishes no will when a new connection takes a lasting session over",
+        ids![v3_1_1: "MQTT-3.1.2-8"];
     TakeoverKeepsSubscriptions = "takeover-keeps-subscriptions",
         "keeps the subscriptions when a connection with a clean start takes the session over",
         ids![v3_1_1: "MQTT-3.1.2-6", v5: "MQTT-3.1.2-4"];
@@ -116,9 +116,6 @@ combined! {
     CleanStartKeepsQueue = "clean-start-keeps-queue",
         "keeps the queued messages when the client asks for a clean session",
         ids![v3_1_1: "MQTT-3.1.2-6", v5: "MQTT-3.1.2-4"];
-    CleanStartDropsDelayedWill = "clean-start-drops-delayed-will",
-        "drops a will that waits for its delay when a clean start ends its session",
-        ids![v5: "§3.1.3.2.2/session-end"];
     ExpiredBlocksQueue = "expired-blocks-queue",
         "sends nothing more when an expired message is the oldest of several in the queue",
         ids![v5: "MQTT-4.5.0-1"];

@@ -111,7 +111,7 @@ fn lost(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
 }
 
 /// What each delivery shows by itself.
-fn delivered(book: &Book, session: &Session, terms: Terms, found: &mut Vec<Verdict>) {
+fn delivered(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
     for got in &session.got {
         let Some(publication) = book.publication(&got.payload) else {
             continue;

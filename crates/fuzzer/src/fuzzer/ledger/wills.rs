@@ -10,15 +10,12 @@ use crate::wire::Version;
 
 const PUBLISHED: PerVersion = ids![v3_1: "§2.2/will-published", v3_1_1: "MQTT-3.1.2-8", v5: "MQTT-3.1.2-8"];
 const LATER: PerVersion = ids![v5: "MQTT-3.1.3-9"];
-const WITH_SESSION: PerVersion = ids![v5: "§3.1.3.2.2/session-end"];
 const RETAINED: PerVersion = ids![v3_1_1: "MQTT-3.1.2-17", v5: "MQTT-3.1.2-15"];
 
 /// What becomes of the will of a connection.
 enum Fate {
     /// It is published at this time: not earlier, and for certain.
     Due { since: When, at: Duration },
-    /// It is published when a clean start ends its session, at this time.
-    WithSession { since: When, at: Duration },
     /// A new connection comes before its delay has passed: it is not published.
     Cancelled,
     /// It is not published before this time, if ever.
@@ -41,21 +38,20 @@ fn fate(book: &Book, connection: &Connection, will: &Will) -> Fate {
     let due = left.at + Duration::from_secs(delay.into());
     // The next connection of this client.
     let next = (book.connections.values()).find(|c| c.client == connection.client && c.asked.event > left.event);
+    // A session that ends before the delay has passed publishes the will. Section 3.1.2.5 also lets any new connection of the client
+    // id within the delay remove it, whatever became of the session.
+    let interval = Duration::from_secs(if v5 { will.delay.into() } else { 0 });
+    let may_be_removed = next.is_some_and(|next| next.asked.at < left.at + interval);
     match next.filter(|next| next.asked.at < due) {
+        None if may_be_removed => Fate::NotBefore(due),
         None => Fate::Due { since: left, at: due },
         Some(next) if next.present && next.asked.at + book.terms.margin < due => Fate::Cancelled,
-        Some(next) if next.clean && delay > 0 => match next.accepted {
-            Some(accepted) => Fate::WithSession {
-                since: left,
-                at: accepted.at,
-            },
-            None => Fate::Open,
-        },
         Some(_) => Fate::Open,
     }
 }
 
-/// A newer connection closes this one, which publishes a will without a delay (5.0, section 3.1.4). 3.1 does not say so.
+/// A newer connection closes this one, which publishes a will without a delay (3.1.1, section 3.1.2.5). 3.1 does not say so, and 5.0
+/// can be read as if a connection that resumes the session came before the delay of 0 s had passed.
 fn of_takeover(book: &Book, connection: &Connection, delay: u32) -> Fate {
     let number = |c: &Connection| {
         book.connections
@@ -73,6 +69,7 @@ fn of_takeover(book: &Book, connection: &Connection, delay: u32) -> Fate {
     };
     match (connection.version, delay) {
         (Version::V3_1, _) => Fate::Open,
+        (Version::V5, 0) if next.present => Fate::Open,
         (_, 0) => Fate::Due {
             since: next.asked,
             at: accepted.at,
@@ -93,13 +90,9 @@ pub fn check(book: &Book, connection: &Connection, found: &mut Vec<Verdict>) {
         Fate::Cancelled => None,
         Fate::NotBefore(at) => Some(at),
         Fate::Due { since, at } => {
-            missing(book, connection, will, PUBLISHED, (since, at), found);
+            missing(book, connection, will, (since, at), found);
             shortened(book, will, at, found);
             Some(at)
-        }
-        Fate::WithSession { since, at } => {
-            missing(book, connection, will, WITH_SESSION, (since, at), found);
-            return;
         }
     };
     if let Some(first) = first()
@@ -115,7 +108,6 @@ fn missing(
     book: &Book,
     connection: &Connection,
     will: &Will,
-    duty: PerVersion,
     (since, due): (When, Duration),
     found: &mut Vec<Verdict>,
 ) {
@@ -132,7 +124,7 @@ fn missing(
             let text =
                 "the client was cut off, and its will has not reached a session whose subscription matches".to_owned();
             let shown = session.heard.map_or(since.event, |when| when.event);
-            found.extend(verdict("will-comes", duty, connection.version, shown, text));
+            found.extend(verdict("will-comes", PUBLISHED, connection.version, shown, text));
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{Broker, ConnectionId};
 use crate::reference::combined::Combined;
 use crate::reference::config::Config;
 use crate::wire::property::id;
-use crate::wire::{Properties, PropertyValue, Text, Will};
+use crate::wire::{Properties, PropertyValue, Text, Version, Will};
 
 /// The time of sending of what a takeover makes the broker forget: not zero, which a restart leaves.
 const FORGOTTEN: Duration = Duration::from_nanos(1);
@@ -66,8 +66,9 @@ impl Broker {
             && self.wrong(Combined::TakeoverDropsWill)
             && let Some(connection) = self.connections.get_mut(&id)
         {
-            let is_delayed = |will: &Will| will.properties.number(id::WILL_DELAY_INTERVAL).is_some_and(|n| n > 0);
-            connection.will = connection.will.take().filter(is_delayed);
+            // 5.0 can be read as if it allowed this.
+            let keeps = connection.version == Version::V5;
+            connection.will = connection.will.take().filter(|_| keeps);
         }
     }
 

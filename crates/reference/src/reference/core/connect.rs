@@ -340,9 +340,6 @@ impl Broker {
         } else {
             // v3.1.1:MQTT-3.1.2-6, v5:MQTT-3.1.2-4, v5:MQTT-3.1.2-6.
             let kept = self.kept_over_clean_start(&client, took_over);
-            if connect.clean_start && self.wrong(Combined::CleanStartDropsDelayedWill) {
-                self.set_pending_will(&client, None);
-            }
             self.end_session(&client);
             self.record(Record::Begin { client: client.clone() });
             kept.into_iter().for_each(|record| self.record(record));
