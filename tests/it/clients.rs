@@ -456,6 +456,25 @@ fn clients_are_served_over_tls_and_websocket() {
     }
 }
 
+/// A client that uses an identifier again fails at the second of the many messages.
+#[test]
+fn the_slow_case_notices_an_identifier_that_is_used_again() {
+    let slow = concat!(env!("CARGO_MANIFEST_DIR"), "/ci/clients/slow");
+    let folder = tempfile::tempdir().unwrap();
+    let fault = [
+        "run",
+        "--tests",
+        "client",
+        "--scenarios",
+        slow,
+        "--fault",
+        "v3.1.1:MQTT-2.3.1-2",
+    ];
+    let ended = mqttspec(folder.path(), &fault);
+    assert_eq!(ended.code, Some(1), "{}", ended.text);
+    assert!(ended.text.contains("is used again before"), "{}", ended.text);
+}
+
 #[test]
 fn an_adapter_is_tried_against_the_contract() {
     let report = |command: Vec<String>| {

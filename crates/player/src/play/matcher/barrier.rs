@@ -125,7 +125,7 @@ impl Matcher {
             // What is to be said of a connection that has ended, the next expectation says.
             Fenced::Acknowledged | Fenced::Gone => {
                 if let Some(connection) = self.clients[0].connection_mut() {
-                    connection.has_heard = true;
+                    connection.heard();
                 }
                 self.begin_step();
             }

@@ -22,6 +22,8 @@ pub struct Connection {
     pub progress: Option<Duration>,
     /// A client under test has shown that it has read its CONNACK.
     pub has_heard: bool,
+    /// What it is to show next: that it has read a SUBACK that no step sent, behind the fence that is under way.
+    has_news: bool,
     phase: Phase,
     ends: Ends,
     /// A step took the end by the broker, or it is of our making, whenever it comes.
@@ -85,6 +87,7 @@ impl Connection {
             connect_is_plain: false,
             progress: None,
             has_heard: false,
+            has_news: false,
             phase: Phase::Connecting,
             ends: Ends::Open(Talk {
                 reading: true,
@@ -96,6 +99,16 @@ impl Connection {
             settled: false,
             pings: VecDeque::new(),
         }
+    }
+
+    /// The client has read what was sent before the fence that it has acknowledged.
+    pub fn heard(&mut self) {
+        self.has_heard = !std::mem::take(&mut self.has_news);
+    }
+
+    /// The client gets an answer that no step sent. Before its application is told anything it has to have read that too.
+    pub fn gets_news(&mut self) {
+        self.has_news = !std::mem::replace(&mut self.has_heard, false);
     }
 
     /// Whether the last CONNACK had code 0. It stays so when the connection ends.
@@ -335,6 +348,22 @@ mod tests {
         let mut connection = Connection::new(1, Side::Client);
         connection.received(&connack(0));
         connection
+    }
+
+    #[test]
+    fn a_client_that_gets_an_answer_meanwhile_has_to_show_twice_that_it_reads() {
+        let mut connection = connected();
+        // The answer goes out behind the fence that is under way.
+        connection.gets_news();
+        connection.heard();
+        assert!(!connection.has_heard);
+        connection.heard();
+        assert!(connection.has_heard);
+        // Between two commands there is no fence under way.
+        connection.gets_news();
+        assert!(!connection.has_heard);
+        connection.heard();
+        assert!(connection.has_heard);
     }
 
     #[test]

@@ -288,6 +288,9 @@ impl Matcher {
                     ..SubAck::default()
                 };
                 self.answer(index, &Packet::SubAck(granted), Author::Auto);
+                if let Some(connection) = self.clients[index].connection_mut() {
+                    connection.gets_news();
+                }
                 Use::Absorbed
             }
             // A client may ping at any time, and a step may ask for it (3.1.1, 3.12; 5.0, 3.12).
