@@ -130,7 +130,7 @@ impl Gathered {
 /// A text with `N` in place of each number and `$ns` in place of a namespace, so that texts of one kind are the same.
 fn without_numbers(text: &str) -> String {
     let words = text.split(' ').map(|word| {
-        let level = word.split('/').next().unwrap_or_default();
+        let level = word.split('/').next().unwrap_or_default().trim_start_matches('"');
         let word = if crate::play::is_namespace(level) {
             word.replacen(level, "$ns", 1)
         } else {
@@ -265,8 +265,8 @@ mod tests {
     #[test]
     fn texts_of_one_kind_differ_in_names_and_numbers_alone() {
         assert_eq!(
-            without_numbers("msab12cd/a/b of event 12 and QoS 2"),
-            "$ns/a/b of event N and QoS N"
+            without_numbers("\"msab12cd/a/b\" of event 12 and QoS 2"),
+            "\"$ns/a/b\" of event N and QoS N"
         );
     }
 }

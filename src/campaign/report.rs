@@ -240,7 +240,7 @@ fn as_json(cause: &Cause) -> Value {
 
 fn outcome(cause: &Cause) -> String {
     match cause.outcome {
-        Outcome::Confirmed => "confirmed, three times of three".to_owned(),
+        Outcome::Confirmed => "confirmed".to_owned(),
         Outcome::Unstable { shown, of } => format!("unstable: shown alone {shown} times of {of}"),
         Outcome::Unconfirmed => "not played again".to_owned(),
     }
@@ -303,4 +303,91 @@ fn of_cause(cause: &Cause, wrap: usize) -> String {
 fn xml(text: &str) -> String {
     let legal = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     crate::report::plain(text).chars().filter(legal).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::cause::{Causes, Gathered};
+    use crate::campaign::tests::options;
+    use crate::fuzzer::{Sequence, Verdict};
+    use crate::reference::Config;
+    use crate::statements::{StatementId, Version};
+
+    /// A cause that the first sequence of the reference core is said to show.
+    fn gathered() -> Gathered {
+        let config = std::sync::Arc::new(Config::default());
+        let sequence = Sequence {
+            versions: vec![Version::V5],
+            actions: vec![crate::fuzzer::Action {
+                client: 0,
+                act: crate::fuzzer::Act::Connect(crate::fuzzer::Connection::default()),
+            }],
+        };
+        let transcript = crate::fuzzer::play(&config, &sequence);
+        let verdict = Verdict {
+            rule: "newest-is-retained",
+            statement: StatementId {
+                version: Version::V5,
+                id: "MQTT-3.3.1-5",
+            },
+            event: 1,
+            text: "the newest <retained> message did not come".to_owned(),
+        };
+        let mut causes = Causes::default();
+        causes.add(&sequence, &[verdict], &transcript);
+        causes.into_list().remove(0)
+    }
+
+    fn report(outcome: Outcome) -> Report {
+        let mut cause = Cause::unconfirmed(gathered());
+        cause.outcome = outcome;
+        let mut report = Report::new("broker", Some("1.2"), &options());
+        report.sequences = 20;
+        report.packets = 400;
+        report.time = Duration::from_secs(2);
+        report.pairs = 1;
+        report.cut_short.insert("no answer within 10 s".to_owned(), 1);
+        report.causes.push(cause);
+        report
+    }
+
+    #[test]
+    fn the_figures_come_last() {
+        let text = report(Outcome::Confirmed).text(usize::MAX);
+        let figures = "\
+broker 1.2, seed 7: 20 sequences, 400 packets in 2.0 s (10 and 200 a second)
+1 pair of state and action reached
+1 sequence cut short, of which nothing is said: no answer within 10 s
+1 new cause found, 0 known, 0 unstable
+";
+        assert!(text.ends_with(figures), "{text}");
+        let first = "FOUND  fuzz/newest-is-retained@v5  v5:MQTT-3.3.1-5, in 1 sequence: confirmed\n";
+        assert!(text.starts_with(first), "{text}");
+        assert!(text.contains(" → CONNECT "), "{text}");
+    }
+
+    #[test]
+    fn only_a_certain_cause_that_nobody_expects_is_a_failure() {
+        let junit = report(Outcome::Confirmed).junit();
+        assert!(junit.contains("failures=\"1\""), "{junit}");
+        assert!(junit.contains("the newest &lt;retained&gt; message"), "{junit}");
+        let unstable = report(Outcome::Unstable { shown: 1, of: 4 });
+        assert!(unstable.new_causes().next().is_none());
+        assert!(unstable.junit().contains("failures=\"0\""));
+        assert!(unstable.text(usize::MAX).contains("unstable: shown alone 1 times of 4"));
+        let unplayed = report(Outcome::Unconfirmed);
+        assert_eq!(unplayed.new_causes().count(), 1);
+    }
+
+    #[test]
+    fn json_has_the_sequence_and_the_figures() {
+        let json: Value = serde_json::from_str(&report(Outcome::Confirmed).json()).unwrap();
+        assert_eq!((&json["sequences"], &json["seed"]), (&json!(20), &json!(7)));
+        let cause = &json["causes"][0];
+        assert_eq!(cause["id"], "fuzz/newest-is-retained@v5");
+        let sequence: Sequence = serde_json::from_value(cause["sequence"].clone()).unwrap();
+        assert_eq!(sequence.actions.len(), 1);
+        assert_eq!(cause["scenario"], Value::Null);
+    }
 }

@@ -58,7 +58,7 @@ impl Exit {
         match self {
             Exit::Ok => "Everything is as expected.",
             Exit::Bad => {
-                "A case has the verdict `fail`, `crash` or `fixed`; an audit found a violation; or a snapshot changed."
+                "A case has the verdict `fail`, `crash` or `fixed`; an audit or `fuzz` found a violation; or a snapshot changed."
             }
             Exit::Usage => "The command line is wrong.",
             Exit::Malformed => {

@@ -152,9 +152,9 @@ fn a_broker_that_forgets_everything_is_found() {
         &[
             &peer.url(),
             "--count",
-            "40",
+            "8",
             "--jobs",
-            "4",
+            "8",
             "--waits",
             "0",
             "--mqtt",

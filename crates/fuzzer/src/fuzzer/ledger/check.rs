@@ -89,7 +89,11 @@ fn lost(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
             continue;
         };
         let nameless = publication.payload.is_empty();
-        if publication.qos == 0 || nameless || session.has(&publication.payload) || may_expire(book, publication, session) {
+        if publication.qos == 0
+            || nameless
+            || session.has(&publication.payload)
+            || may_expire(book, publication, session)
+        {
             continue;
         }
         let (topic, size) = (&publication.topic, publication.size);
@@ -174,7 +178,7 @@ fn expired(book: &Book, got: &Got, publication: &Publication, version: Version, 
     let Some(connection) = book.connections.get(&got.connection) else {
         return;
     };
-    let (Some(expiry), Some(taken)) = (publication.expiry, publication.taken) else {
+    let (Some(expiry), Some(taken)) = (publication.expiry, publication.completed) else {
         return;
     };
     // A message of QoS 1 that its publisher repeats may be a new one for the broker.
@@ -197,7 +201,9 @@ fn expired(book: &Book, got: &Got, publication: &Publication, version: Version, 
         ));
     }
     let left = got.expiry.map(|left| Duration::from_secs(left.into()));
-    if version == Version::V5 && left.is_some_and(|left| !left.is_zero() && left + waited > interval + book.terms.margin) {
+    if version == Version::V5
+        && left.is_some_and(|left| !left.is_zero() && left + waited > interval + book.terms.margin)
+    {
         let text = format!(
             "this message has waited for {} s of its {expiry} s and says that {} s are left",
             waited.as_secs(),

@@ -28,6 +28,9 @@ pub struct Terms {
     pub retained: Duration,
     /// Parts of a second do not count in intervals, and a broker need not notice at once that one has passed.
     pub margin: Duration,
+    /// A will is due when the session ends, also if its delay has not passed (5.0, section 3.1.3.2.2). Otherwise it may come as late as its
+    /// delay: no statement gives a time.
+    pub will_at_session_end: bool,
 }
 
 impl Default for Terms {
@@ -37,6 +40,7 @@ impl Default for Terms {
             delivery: Duration::from_secs(20),
             retained: Duration::ZERO,
             margin: Duration::from_secs(1),
+            will_at_session_end: true,
         }
     }
 }

@@ -14,8 +14,12 @@ const RETAINED: PerVersion = ids![v3_1_1: "MQTT-3.1.2-17", v5: "MQTT-3.1.2-15"];
 
 /// What becomes of the will of a connection.
 enum Fate {
-    /// It is published at this time: not earlier, and for certain.
-    Due { since: When, at: Duration },
+    /// It is published for certain, not before `at`. From `latest` on it is missing.
+    Due {
+        since: When,
+        at: Duration,
+        latest: Duration,
+    },
     /// A new connection comes before its delay has passed: it is not published.
     Cancelled,
     /// It is not published before this time, if ever.
@@ -32,7 +36,7 @@ fn fate(book: &Book, connection: &Connection, will: &Will) -> Fate {
     }
     let delay = if v5 { will.delay.min(connection.expiry) } else { 0 };
     if connection.superseded {
-        return of_takeover(book, connection, delay);
+        return of_takeover(book, connection, will, delay);
     }
     let Some(left) = connection.left else { return Fate::Open };
     let due = left.at + Duration::from_secs(delay.into());
@@ -44,15 +48,28 @@ fn fate(book: &Book, connection: &Connection, will: &Will) -> Fate {
     let may_be_removed = next.is_some_and(|next| next.asked.at < left.at + interval);
     match next.filter(|next| next.asked.at < due) {
         None if may_be_removed => Fate::NotBefore(due),
-        None => Fate::Due { since: left, at: due },
+        None => Fate::Due {
+            since: left,
+            at: due,
+            latest: latest(book, will, left.at, due),
+        },
         Some(next) if next.present && next.asked.at + book.terms.margin < due => Fate::Cancelled,
         Some(_) => Fate::Open,
     }
 }
 
+/// When a will is missing whose connection ended at `ended` and whose session lets it be published at `due`.
+fn latest(book: &Book, will: &Will, ended: Duration, due: Duration) -> Duration {
+    if book.terms.will_at_session_end {
+        due
+    } else {
+        due.max(ended + Duration::from_secs(will.delay.into()))
+    }
+}
+
 /// A newer connection closes this one, which publishes a will without a delay (3.1.1, section 3.1.2.5). 3.1 does not say so, and 5.0
 /// can be read as if a connection that resumes the session came before the delay of 0 s had passed.
-fn of_takeover(book: &Book, connection: &Connection, delay: u32) -> Fate {
+fn of_takeover(book: &Book, connection: &Connection, will: &Will, delay: u32) -> Fate {
     let number = |c: &Connection| {
         book.connections
             .iter()
@@ -73,6 +90,7 @@ fn of_takeover(book: &Book, connection: &Connection, delay: u32) -> Fate {
         (_, 0) => Fate::Due {
             since: next.asked,
             at: accepted.at,
+            latest: latest(book, will, accepted.at, accepted.at),
         },
         _ if next.present => Fate::Cancelled,
         _ => Fate::NotBefore(next.asked.at),
@@ -89,8 +107,8 @@ pub fn check(book: &Book, connection: &Connection, found: &mut Vec<Verdict>) {
         Fate::Open => return,
         Fate::Cancelled => None,
         Fate::NotBefore(at) => Some(at),
-        Fate::Due { since, at } => {
-            missing(book, connection, will, (since, at), found);
+        Fate::Due { since, at, latest } => {
+            missing(book, connection, will, (since, latest), found);
             shortened(book, will, at, found);
             Some(at)
         }
@@ -124,7 +142,12 @@ fn missing(
             let text =
                 "the client was cut off, and its will has not reached a session whose subscription matches".to_owned();
             let shown = session.heard.map_or(since.event, |when| when.event);
-            found.extend(verdict("will-comes", PUBLISHED, connection.version, shown, text));
+            // After a DISCONNECT with another reason code than 0x00 brokers fail for reasons of their own.
+            let rule = match connection.goodbye {
+                Some(_) => "will-comes-after-disconnect",
+                None => "will-comes",
+            };
+            found.extend(verdict(rule, PUBLISHED, connection.version, shown, text));
         }
     }
 }
@@ -168,12 +191,12 @@ pub fn retained(book: &Book, found: &mut Vec<Verdict>) {
         if will.qos == 0 || will.expiry.is_some() || wills().filter(|(_, w)| w.topic == will.topic).count() > 1 {
             continue;
         }
-        let Fate::Due { since, at } = fate(book, connection, will) else {
+        let Fate::Due { since, latest: at, .. } = fate(book, connection, will) else {
             continue;
         };
         let mut writes = book.publications.iter().filter(|p| p.retain && p.topic == will.topic);
         let asked = |s: &super::book::Subscription| s.granted.is_some_and(|when| when.at >= at + book.terms.delivery);
-        let is_newest = writes.all(|p| !p.unsure && p.taken.is_some_and(|when| when.event < since.event));
+        let is_newest = writes.all(|p| !p.unsure && p.completed.is_some_and(|when| when.event < since.event));
         if !is_newest || late.subscriptions.len() != 1 || !late.matching(&will.topic).any(asked) {
             continue;
         }

@@ -108,8 +108,8 @@ pub enum CutShort {
     Silent(Duration),
     #[error("the broker accepted no client")]
     NotLetIn,
-    #[error("the broker sent more than {0} bytes")]
-    Flood(usize),
+    #[error("the broker does not stop sending")]
+    Flood,
     #[error("the broker could not be restarted: {0}")]
     Restart(String),
 }
@@ -129,6 +129,7 @@ fn terms(patience: Duration) -> Terms {
         delivery: patience,
         retained: patience,
         margin: MARGIN,
+        will_at_session_end: false,
     }
 }
 

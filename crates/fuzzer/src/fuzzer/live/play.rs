@@ -16,8 +16,9 @@ use crate::transcript::{Author, ClientName, End, Event, Lifecycle, Transcript, W
 use crate::transport::Ask;
 use crate::wire::{Frame, Packet, Side, Version, decode, encode_bytes};
 
-/// A sequence gets a few thousand bytes. A broker that sends this many does not stop.
+/// A sequence gets a few thousand bytes in a few hundred packets. A broker that sends this many does not stop.
 const FLOOD: usize = 1024 * 1024;
+const FLOOD_PACKETS: u64 = 5000;
 /// How long a broker may take to close a connection that its client has ended, or that another has taken over. That it has closed
 /// it is not waited for longer.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -316,7 +317,7 @@ impl<'b> Live<'b> {
             };
             self.received += came.bytes;
             if self.received > FLOOD {
-                return Err(CutShort::Flood(FLOOD));
+                return Err(CutShort::Flood);
             }
             let answers = |frame: &&Frame| frame.first_byte >> 4 == 13;
             left = left.saturating_sub(came.frames.iter().filter(answers).count());
@@ -377,7 +378,7 @@ impl<'b> Live<'b> {
             } else {
                 self.received += came.bytes;
                 if self.received > FLOOD {
-                    return Err(CutShort::Flood(FLOOD));
+                    return Err(CutShort::Flood);
                 }
             }
             if over {
@@ -486,7 +487,7 @@ impl<'b> Live<'b> {
     fn take(&mut self, number: u32, came: Came) -> Result<(), CutShort> {
         self.received += came.bytes;
         if self.received > FLOOD {
-            return Err(CutShort::Flood(FLOOD));
+            return Err(CutShort::Flood);
         }
         for frame in came.frames {
             let Some(packet) = self.packet(number, Side::Server, frame, Author::Peer) else {
@@ -496,6 +497,9 @@ impl<'b> Live<'b> {
                 && let Some(wire) = self.wires.get_mut(&number)
             {
                 wire.pings = wire.pings.saturating_sub(1);
+            }
+            if self.packets > FLOOD_PACKETS {
+                return Err(CutShort::Flood);
             }
             if self.party.reads(number, &packet) {
                 self.answer(number);
