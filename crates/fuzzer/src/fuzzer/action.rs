@@ -1,7 +1,5 @@
 //! What a sequence consists of.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::wire::Version;
@@ -140,18 +138,4 @@ pub struct Message {
     pub properties: bool,
     /// The size of the payload in bytes, if that is more than the unique part needs. 0 with `retain` is an empty payload.
     pub size: usize,
-}
-
-impl fmt::Display for Sequence {
-    /// One line for each action.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for action in &self.actions {
-            let version = self.versions.get(action.client).copied().unwrap_or(Version::V5);
-            match &action.act {
-                Act::Wait(_) | Act::Restart | Act::Kill => writeln!(f, "broker {:?}", action.act)?,
-                act => writeln!(f, "c{}@{version} {act:?}", action.client)?,
-            }
-        }
-        Ok(())
-    }
 }

@@ -13,6 +13,7 @@
 //! - `steer` chooses them after the beginning of a sequence that reached something new;
 //! - `judge` applies the rules, the history checker and `ledger`, which knows what a broker that forgets nothing owes;
 //! - `shrink` drops whatever a finding does not need;
+//! - `words` has a sequence in words;
 //! - `scenario` writes what is left as a scenario file.
 //!
 //! An action states what to do, not which packet to send: identifiers, payloads and aliases follow from the state of the client when
@@ -42,6 +43,7 @@ mod shrink;
 mod steer;
 #[cfg(test)]
 mod tests;
+mod words;
 mod world;
 
 pub use action::{Act, Action, Connection, FILTERS, Kind, Message, Sequence, TOPICS, WillMessage};
