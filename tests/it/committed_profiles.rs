@@ -61,7 +61,12 @@ fn a_cause_is_strict_if_all_of_its_cases_rest_on_the_rigour_clause() {
         for cause in profile.known.iter().filter(|cause| cause.about.is_none()) {
             let mut fitting = outlines
                 .iter()
-                .filter(|o| cause.cases.iter().any(|l| l.case.matches(&o.id)));
+                .filter(|o| cause.cases.iter().any(|l| l.case.matches(&o.id)))
+                .peekable();
+            // What generated sequences show is no case.
+            if fitting.peek().is_none() {
+                continue;
+            }
             let rests = fitting.all(Outline::rests_on_rigour);
             assert_eq!(rests, cause.ruling == Some(Ruling::Strict), "{}", cause.origin());
         }
