@@ -293,7 +293,8 @@ impl History {
                     // An interval that was 0 cannot be raised: such a packet is no valid DISCONNECT (3.14.2.2.2).
                     && session.expiry > 0
                 {
-                    session.expiry = expiry;
+                    // Whether the server grants more than before is not said.
+                    session.expiry = session.expiry.min(expiry);
                 }
             }
             _ => {}

@@ -194,6 +194,12 @@ mod tests {
             t.to(1, leave(expiry)).broker_closes(1)
         };
         assert!(brief(60).resumed(2, "c", false).breaches().is_empty());
+        // A server that lowers what CONNECT asks for may lower what DISCONNECT asks for, and no packet says so.
+        let raised = Talk::new(Version::V5)
+            .resumed(1, "c", false)
+            .to(1, leave(1_000_000))
+            .broker_closes(1);
+        assert!(raised.resumed(2, "c", true).breaches().is_empty());
         let long = Talk::new(Version::V5).resumed(1, "c", false);
         let ended = long.to(1, leave(0)).broker_closes(1);
         assert_eq!(ended.resumed(2, "c", true).breaches(), ["MQTT-3.2.2-3"]);

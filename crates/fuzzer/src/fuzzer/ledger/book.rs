@@ -104,6 +104,8 @@ pub struct Connection {
     pub clean: bool,
     /// The Session Expiry Interval in force, in seconds; at 3.x 0 or [`NEVER`].
     pub expiry: u32,
+    /// The same, if the server does not grant what DISCONNECT asks for above that: no packet would say so.
+    pub lowest_expiry: u32,
     pub will: Option<Will>,
     pub asked: When,
     pub accepted: Option<When>,
@@ -253,6 +255,7 @@ impl Book {
                     if connection.expiry > 0 {
                         let asked = p.properties.number(id::SESSION_EXPIRY_INTERVAL);
                         connection.expiry = asked.unwrap_or(connection.expiry);
+                        connection.lowest_expiry = connection.lowest_expiry.min(connection.expiry);
                     }
                 }
             }
@@ -314,6 +317,7 @@ impl Book {
                 version,
                 clean: connect.clean_start,
                 expiry,
+                lowest_expiry: expiry,
                 will,
                 asked: when,
                 accepted: None,
@@ -336,6 +340,7 @@ impl Book {
         connection.present = ack.session_present;
         if let Some(expiry) = ack.properties.number(id::SESSION_EXPIRY_INTERVAL) {
             connection.expiry = expiry;
+            connection.lowest_expiry = expiry;
         }
         let (client, version, clean, before) = (
             connection.client.clone(),

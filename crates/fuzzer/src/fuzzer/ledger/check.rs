@@ -316,11 +316,11 @@ fn not_resumed(book: &Book, connection: &Connection, found: &mut Vec<Verdict>) {
     let Some(before) = connection.before.and_then(|n| book.connections.get(&n)) else {
         return;
     };
-    if before.accepted.is_none() || before.expiry == 0 || before.version != connection.version {
+    if before.accepted.is_none() || before.lowest_expiry == 0 || before.version != connection.version {
         return;
     }
-    let lasts = match before.ended.filter(|_| before.expiry != NEVER) {
-        Some(ended) => ended.at + Duration::from_secs(before.expiry.into()) > accepted.at + book.terms.margin,
+    let lasts = match before.ended.filter(|_| before.lowest_expiry != NEVER) {
+        Some(ended) => ended.at + Duration::from_secs(before.lowest_expiry.into()) > accepted.at + book.terms.margin,
         None => true,
     };
     if lasts {

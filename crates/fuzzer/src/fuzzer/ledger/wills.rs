@@ -34,11 +34,19 @@ fn fate(book: &Book, connection: &Connection, will: &Will) -> Fate {
     if connection.accepted.is_none() || taken_back {
         return Fate::Open;
     }
+    let lowest = if v5 {
+        will.delay.min(connection.lowest_expiry)
+    } else {
+        0
+    };
     let delay = if v5 { will.delay.min(connection.expiry) } else { 0 };
     if connection.superseded {
         return of_takeover(book, connection, will, delay);
     }
     let Some(left) = connection.left else { return Fate::Open };
+    if lowest != delay {
+        return Fate::NotBefore(left.at + Duration::from_secs(lowest.into()));
+    }
     let due = left.at + Duration::from_secs(delay.into());
     // The next connection of this client.
     let next = (book.connections.values()).find(|c| c.client == connection.client && c.asked.event > left.event);
