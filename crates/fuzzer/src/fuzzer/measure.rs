@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use super::tests::{count, disobeying, obedient, show, token};
+use super::tests::{count, disobeying, fault_cells, obedient, show, token};
 use super::*;
 use crate::reference::{Combined, Config, Disobey, Seam};
 
@@ -152,23 +153,39 @@ fn fingerprint() {
     }
 }
 
-/// How soon each fault is found, without anything else: one line for each.
+/// Writes the table of docs/fuzz-faults.md on all cores, or prints the rows of the faults that an environment variable names.
 #[test]
-fn quick() {
+fn fault_table() {
     let most = count(20_000);
     let wanted = std::env::var("FUZZ_FAULTS").unwrap_or_default();
     let faults: Vec<Combined> = (Combined::ALL.iter().copied())
         .filter(|f| wanted.is_empty() || wanted.split(',').any(|name| name == f.name()))
         .collect();
-    let next = std::sync::atomic::AtomicUsize::new(0);
+    let next = AtomicUsize::new(0);
+    let rows = Mutex::new(BTreeMap::new());
     let work = || {
-        while let Some(fault) = faults.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-            let row = row(&disobeying(&token(*fault)), most, fault.name());
-            println!("{} | {}", fault.name(), row.unwrap_or_else(|| "-".to_owned()));
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(fault) = faults.get(at) else { break };
+            let found = row(&disobeying(&token(*fault)), most, fault.name()).unwrap_or_else(|| "- | - | -".to_owned());
+            let row = format!("{} {found} |", fault_cells(*fault));
+            rows.lock().expect("no panic").insert(at, row);
         }
     };
-    std::thread::scope(|scope| {
-        scope.spawn(work);
-        scope.spawn(work);
-    });
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
+    let rows: Vec<String> = rows.into_inner().expect("no panic").into_values().collect();
+    if wanted.is_empty() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/fuzz-faults.md");
+        let page = std::fs::read_to_string(&path).expect("the page is there");
+        let (head, _) = page.split_once("| fault |").expect("the page has the table");
+        let columns = "| fault | what the broker does | statements | sequences | steps | shown by |";
+        let text = format!(
+            "{head}{columns}\n| --- | --- | --- | --- | --- | --- |\n{}\n",
+            rows.join("\n")
+        );
+        std::fs::write(path, text).expect("the page can be written");
+    } else {
+        println!("{}", rows.join("\n"));
+    }
 }

@@ -249,3 +249,25 @@ fn plain_use_does_not_show_a_fault_in_a_combination() {
         }
     }
 }
+
+/// The cells of docs/fuzz-faults.md that do not depend on chance: name, what the broker does, and statements.
+pub fn fault_cells(fault: Combined) -> String {
+    let statements: Vec<String> = Version::ALL
+        .into_iter()
+        .flat_map(|version| fault.ids().at(version).iter().map(move |id| format!("{version}:{id}")))
+        .collect();
+    format!("| `{}` | {} | {} |", token(fault), fault.what(), statements.join(", "))
+}
+
+#[test]
+fn the_page_of_faults_has_each_fault_as_it_is() {
+    let page = include_str!("../../../../docs/fuzz-faults.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `combined:")).collect();
+    assert_eq!(rows.len(), Combined::ALL.len());
+    for (row, fault) in rows.iter().zip(Combined::ALL) {
+        assert!(
+            row.starts_with(&fault_cells(*fault)),
+            "measure::fault_table writes the page: {row}"
+        );
+    }
+}
