@@ -14,7 +14,7 @@ use crate::transcript::Transcript;
 
 /// The chance that a sequence goes on where another one reached something new: this part of [`WHOLE`].
 const STEERED: u32 = 1;
-const WHOLE: u32 = 2;
+const WHOLE: u32 = 4;
 /// So many sequences that reached something new are kept, the newest.
 const INTERESTING: usize = 4096;
 /// The target is taken to be gone if this many sequences in a row were cut short.
