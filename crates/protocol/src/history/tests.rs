@@ -460,5 +460,8 @@ fn what_may_be_too_large_for_a_newer_connection_frees_its_identifier() {
         2< connack present
         2< pub t=b q1 #1";
     assert_eq!(captured(V5, text), [""; 0]);
-    assert_eq!(captured(V5, &text.replace(" size=20", "")), ["MQTT-2.2.1-4 broker unknown 4→9"]);
+    assert_eq!(
+        captured(V5, &text.replace(" size=20", "")),
+        ["MQTT-2.2.1-4 broker unknown 4→9"]
+    );
 }

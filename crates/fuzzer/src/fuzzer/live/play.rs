@@ -1,5 +1,7 @@
 //! The actions of a sequence over real connections.
 
+mod ends;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,9 +21,6 @@ use crate::wire::{Frame, Packet, Side, Version, decode, encode_bytes};
 /// A sequence gets a few thousand bytes in a few hundred packets. A broker that sends this many does not stop.
 const FLOOD: usize = 1024 * 1024;
 const FLOOD_PACKETS: u64 = 5000;
-/// How long a broker may take to close a connection that its client has ended, or that another has taken over. That it has closed
-/// it is not waited for longer.
-const CLOSING: Duration = Duration::from_secs(1);
 /// A choice that the menu does not have is made again at most this often.
 const CHOICES: usize = 50;
 /// Between two events. Each event has a time of its own, so that times order them.
@@ -293,129 +292,6 @@ impl<'b> Live<'b> {
             }
             self.read(number, deadline).await?;
         }
-    }
-
-    /// Makes sure that the broker has processed what was sent on a connection. A client that does not read gets what comes
-    /// later, or never.
-    async fn processed(&mut self, number: u32) -> Result<(), CutShort> {
-        let Some(link) = self.party.links.get(&number) else {
-            return Ok(());
-        };
-        if !link.stalled {
-            return self.fence(&[number]).await;
-        }
-        let deadline = tokio::time::Instant::now() + self.broker.timeout;
-        let Some(wire) = self.wires.get_mut(&number) else {
-            return Ok(());
-        };
-        wire.put(&encode_bytes(&Packet::PingReq, wire.version));
-        wire.flush().await;
-        let mut left = wire.pings + 1;
-        while left > 0 {
-            let Ok(came) = timeout_at(deadline, wire.read()).await else {
-                return Err(CutShort::Silent(self.broker.timeout));
-            };
-            self.received += came.bytes;
-            if self.received > FLOOD {
-                return Err(CutShort::Flood);
-            }
-            let answers = |frame: &&Frame| frame.first_byte >> 4 == 13;
-            left = left.saturating_sub(came.frames.iter().filter(answers).count());
-            if came.over {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    async fn reset(&mut self, number: u32) -> Result<(), CutShort> {
-        self.processed(number).await?;
-        self.drop_now(number);
-        Ok(())
-    }
-
-    /// Ends a connection with RST.
-    fn drop_now(&mut self, number: u32) {
-        if self.party.ends(number).is_some() {
-            self.record(number, Author::Script, What::End(End::Reset));
-            if let Some(wire) = self.wires.remove(&number) {
-                wire.reset();
-            }
-        }
-    }
-
-    /// Ends a connection with FIN, and waits until the broker has closed it too, so that it has noticed.
-    async fn close(&mut self, number: u32) -> Result<(), CutShort> {
-        let Some(link) = self.party.links.get(&number) else {
-            return Ok(());
-        };
-        let reads = !link.stalled;
-        self.record(number, Author::Script, What::End(End::Fin));
-        if let Some(wire) = self.wires.get_mut(&number) {
-            wire.finish().await;
-        }
-        if let Some(link) = self.party.links.get_mut(&number) {
-            // It answers nothing more.
-            link.automatic = false;
-            link.connected = false;
-        }
-        self.read_to_end(number, reads).await?;
-        self.party.ends(number);
-        self.wires.remove(&number);
-        Ok(())
-    }
-
-    /// Reads until the broker has closed a connection, for at most [`CLOSING`].
-    async fn read_to_end(&mut self, number: u32, records: bool) -> Result<(), CutShort> {
-        let deadline = tokio::time::Instant::now() + CLOSING;
-        while let Some(wire) = self.wires.get_mut(&number) {
-            let Ok(came) = timeout_at(deadline, wire.read()).await else {
-                return Ok(());
-            };
-            let over = came.over;
-            if records {
-                self.take(number, came)?;
-            } else {
-                self.received += came.bytes;
-                if self.received > FLOOD {
-                    return Err(CutShort::Flood);
-                }
-            }
-            if over {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    async fn restart(&mut self, how: Lifecycle) -> Result<bool, CutShort> {
-        let Some(restart) = self.broker.restart.clone() else {
-            return Ok(false);
-        };
-        self.fence_all().await?;
-        let open: Vec<u32> = self.wires.keys().copied().collect();
-        for number in &open {
-            self.processed(*number).await?;
-        }
-        restart(how).await.map_err(CutShort::Restart)?;
-        for number in open {
-            let reads = self.party.links.get(&number).is_some_and(|link| !link.stalled);
-            self.read_to_end(number, reads).await?;
-            if self.party.ends(number).is_some() {
-                self.record(number, Author::Script, What::End(End::Reset));
-            }
-            self.wires.remove(&number);
-        }
-        let at = self.now();
-        self.events.push(Event {
-            at,
-            client: "".into(),
-            connection: 0,
-            step: None,
-            author: Author::Script,
-            what: What::Lifecycle(how),
-        });
-        Ok(true)
     }
 
     /// The connections whose clients read.
