@@ -7,14 +7,12 @@ use bytes::Bytes;
 
 use super::Terms;
 use super::exchange::{Exchanges, Read};
+use super::message::{expiry, forwarded, size_of_properties};
 use crate::fuzzer::judge::Verdict;
 use crate::transcript::{Event, Transcript, What};
-use crate::wire::filter::{Match, matches, shared};
+use crate::wire::filter::shared;
 use crate::wire::property::id;
-use crate::wire::{
-    ConnAck, Connect, Packet, PacketType, Properties, Property, PropertyValue, Publish, Side, SubAck, Subscribe, Text,
-    Version,
-};
+use crate::wire::{ConnAck, Connect, Packet, PacketType, Property, Publish, Side, SubAck, Subscribe, Text, Version};
 
 /// The Session Expiry Interval that means never.
 pub const NEVER: u32 = u32::MAX;
@@ -69,7 +67,7 @@ pub struct Session {
 pub struct Subscription {
     pub filter: Text,
     /// The filter behind the share name, for a shared subscription.
-    plain: Text,
+    pub plain: Text,
     pub is_shared: bool,
     pub granted: Option<When>,
     /// The lowest and highest QoS that was ever granted.
@@ -583,71 +581,5 @@ impl Book {
             self.found.extend(verdict);
         }
         session.got.push(got);
-    }
-}
-
-/// The Message Expiry Interval in seconds.
-pub fn expiry(publish: &Publish) -> Option<u32> {
-    publish.properties.number(id::MESSAGE_EXPIRY_INTERVAL)
-}
-
-/// The properties that a server passes on (5.0, section 3.3.2.3), in their order.
-fn forwarded(properties: &Properties) -> Vec<Property> {
-    let is_forwarded = |p: &&Property| {
-        matches!(
-            p.id,
-            id::PAYLOAD_FORMAT_INDICATOR
-                | id::RESPONSE_TOPIC
-                | id::CORRELATION_DATA
-                | id::USER_PROPERTY
-                | id::CONTENT_TYPE
-        )
-    };
-    properties.0.iter().filter(is_forwarded).cloned().collect()
-}
-
-/// At most how many bytes the properties of a PUBLISH have.
-fn size_of_properties(properties: &Properties) -> usize {
-    let size = |p: &Property| match &p.value {
-        PropertyValue::Text(text) => 3 + text.len(),
-        PropertyValue::Pair(name, value) => 5 + name.len() + value.len(),
-        PropertyValue::Binary(bytes) => 3 + bytes.len(),
-        _ => 5,
-    };
-    properties.0.iter().map(size).sum()
-}
-
-impl Subscription {
-    pub fn matches(&self, topic: &Text) -> bool {
-        matches(&self.plain, topic) == Match::Yes
-    }
-}
-
-impl Session {
-    /// All subscriptions that it ever had for a topic.
-    pub fn matching<'a>(&'a self, topic: &'a Text) -> impl Iterator<Item = &'a Subscription> {
-        self.subscriptions.iter().filter(move |s| s.matches(topic))
-    }
-
-    /// The only subscription that it ever had for a topic, if it is not a shared one.
-    pub fn sole<'a>(&'a self, topic: &'a Text) -> Option<&'a Subscription> {
-        let mut matching = self.matching(topic);
-        let first = matching.next()?;
-        (matching.next().is_none() && !first.is_shared).then_some(first)
-    }
-
-    /// Whether it ever had a shared subscription.
-    pub fn shares(&self) -> bool {
-        self.subscriptions.iter().any(|s| s.is_shared)
-    }
-
-    /// Whether the client takes a delivery of this many bytes. Each subscription may add an identifier.
-    pub fn takes(&self, size: usize) -> bool {
-        let most = size + 6 * self.subscriptions.len();
-        self.limit.is_none_or(|limit| most <= limit as usize)
-    }
-
-    pub fn has(&self, payload: &Bytes) -> bool {
-        self.got.iter().any(|g| g.payload == *payload)
     }
 }

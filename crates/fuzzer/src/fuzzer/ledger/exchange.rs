@@ -112,7 +112,7 @@ impl Exchanges {
             number: self.begun,
             stage: Stage::Sent,
             connection: read.connection,
-            expires: super::book::expiry(read.publish).is_some(),
+            expires: super::message::expiry(read.publish).is_some(),
         });
     }
 
