@@ -21,19 +21,19 @@ use crate::sut::Instance;
 /// How many causes are played again at a time if each has a broker of its own.
 const BESIDE: usize = 4;
 /// A violation has to show this many times in a row.
-const TIMES: u32 = 3;
+pub(super) const TIMES: u32 = 3;
 /// The patience with deliveries while a sequence is made short. What is left is played again with all patience.
-const HASTE: Duration = Duration::from_millis(150);
+pub(super) const HASTE: Duration = Duration::from_millis(150);
 
 /// A broker that nobody else uses, if the run can start one.
-struct Alone {
-    instance: Arc<dyn Instance>,
-    broker: Broker,
-    names: Namespaces,
+pub(super) struct Alone {
+    pub(super) instance: Arc<dyn Instance>,
+    pub(super) broker: Broker,
+    pub(super) names: Namespaces,
 }
 
 impl Alone {
-    async fn new(target: &Target, settings: &Settings) -> Result<Alone, String> {
+    pub(super) async fn new(target: &Target, settings: &Settings) -> Result<Alone, String> {
         let instance = launch(target).await?;
         Ok(Alone {
             broker: broker(target, settings, &instance),

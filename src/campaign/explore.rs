@@ -139,7 +139,7 @@ impl Work {
             played.packets,
             verdicts,
         );
-        let gone = shared.ended(played.cut_short.as_ref());
+        let gone = shared.ended(&played.sequence, played.cut_short.as_ref());
         drop(shared);
         for key in new {
             let _ = self.progress.send(Progress::Found(key.to_string()));
@@ -172,6 +172,11 @@ async fn trouble_of(instance: &dyn Instance, ended: Option<String>, why: Option<
         text.push_str(log.trim_end());
     }
     Trouble { crash, text }
+}
+
+/// Waits until all workers have ended.
+async fn all_of(workers: &mut JoinSet<()>) {
+    while workers.join_next().await.is_some() {}
 }
 
 /// Plays sequences until the time or their number is over, the target is gone, or `stop` becomes true.
@@ -241,15 +246,19 @@ pub async fn explore(
             });
         }
     };
-    let all = async { while workers.join_next().await.is_some() {} };
     let ended = tokio::select! {
         _ = stop.wait_for(|stop| *stop) => None,
         how = main.died() => Some(how),
         _ = gone.wait_for(Option::is_some) => None,
         () = last => None,
         () = ticks => None,
-        () = all => None,
+        () = all_of(&mut workers) => None,
     };
+    if ended.is_some() {
+        // What was being played is of interest. Without a broker it soon ends.
+        work.trouble.send_replace(Some("the broker ended".to_owned()));
+        let _ = tokio::time::timeout(GRACE, all_of(&mut workers)).await;
+    }
     workers.shutdown().await;
     let why = work.trouble.borrow().clone();
     let trouble = match (ended, why) {

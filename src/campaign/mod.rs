@@ -7,6 +7,7 @@
 //! - `explore` plays sequences side by side over connections, `local` on the reference core in this process;
 //! - `confirm` plays a sequence again alone, and makes it short;
 //! - `proof` writes the scenario, and plays it against the reference broker and the target;
+//! - `fatal` finds the sequence after which a broker is gone;
 //! - `cause` groups violations; `corpus` keeps sequences in a folder; `report` is what is written and printed.
 //!
 //! Prints nothing and picks no exit code.
@@ -15,6 +16,7 @@ mod cause;
 mod confirm;
 mod corpus;
 mod explore;
+mod fatal;
 mod local;
 mod proof;
 mod report;
@@ -34,6 +36,7 @@ use crate::suite::Target;
 pub use cause::{Cause, Outcome};
 pub use corpus::CorpusError;
 pub use explore::Trouble;
+pub use fatal::{Fatal, Search};
 pub use proof::Proof;
 pub use report::Report;
 
@@ -115,8 +118,12 @@ pub async fn run(
     let explored = explore::explore(target, settings, &options, shared, &progress, stop.clone()).await?;
     let mut report = Report::new(&target.info.name, target.info.version.as_deref(), &options);
     report.take(&explored.shared, began.elapsed());
-    report.trouble.clone_from(&explored.trouble);
     let confirming = Instant::now();
+    if explored.trouble.is_some() && target.launcher.starts_its_own() {
+        let suspects = explored.shared.suspects.iter().cloned().collect();
+        report.fatal = fatal::find(target, settings, &options, suspects, stop.clone()).await;
+    }
+    report.trouble = explored.trouble;
     let world = confirm::World {
         target: target.clone(),
         settings: settings.clone(),

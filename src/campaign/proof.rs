@@ -147,7 +147,7 @@ fn name_of(key: Key) -> String {
 }
 
 /// Writes a scenario. A file that has the name and another text stays as it is: somebody may have worked on it.
-fn keep(folder: &Path, name: &str, text: &str) -> Result<PathBuf, String> {
+pub(super) fn keep(folder: &Path, name: &str, text: &str) -> Result<PathBuf, String> {
     let cannot = |file: &Path, error| format!("cannot write {}: {error}", file.display());
     std::fs::create_dir_all(folder).map_err(|error| cannot(folder, error))?;
     let mut file = folder.join(format!("{name}.yaml"));

@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 use super::Options;
 use super::cause::{Cause, Outcome};
 use super::explore::Trouble;
+use super::fatal::{Fatal, Search};
 use super::proof::Proof;
 use super::shared::Shared;
+use crate::fuzzer::live::Until;
 use crate::report::plural;
 use crate::statements::catalogue;
 use crate::transcript::{printable, trace};
@@ -41,6 +43,8 @@ pub struct Report {
     pub causes: Vec<Cause>,
     /// Why the target was given up.
     pub trouble: Option<Trouble>,
+    /// Which sequence is why, if it was searched for.
+    pub fatal: Option<Search>,
     pub interrupted: bool,
     /// On the reference core without connections.
     pub in_process: bool,
@@ -60,6 +64,7 @@ impl Report {
             cut_short: BTreeMap::new(),
             causes: Vec::new(),
             trouble: None,
+            fatal: None,
             interrupted: false,
             in_process: false,
         }
@@ -76,6 +81,13 @@ impl Report {
     /// The causes that a person must act on.
     pub fn new_causes(&self) -> impl Iterator<Item = &Cause> {
         self.causes.iter().filter(|cause| cause.is_new())
+    }
+
+    fn fatal(&self) -> Option<&Fatal> {
+        match &self.fatal {
+            Some(Search::Found(fatal)) => Some(fatal),
+            Some(Search::None(_)) | None => None,
+        }
     }
 
     /// Sequences and packets a second.
@@ -120,6 +132,17 @@ impl Report {
             let lines = trouble.text.lines().map(printable);
             let _ = writeln!(out, "ended early: {}", lines.collect::<Vec<_>>().join("\n"));
         }
+        match &self.fatal {
+            Some(Search::Found(fatal)) => out.push_str(&of_fatal(fatal, wrap)),
+            Some(Search::None(number)) => {
+                let were = plural(*number, "sequence");
+                let _ = writeln!(
+                    out,
+                    "{were} in progress at that time: none of them ends the broker alone"
+                );
+            }
+            None => {}
+        }
         if self.interrupted {
             out.push_str("interrupted\n");
         }
@@ -160,6 +183,12 @@ impl Report {
             "causes": causes,
             "trouble": self.trouble.as_ref().map(|trouble| &trouble.text),
             "crash": self.trouble.as_ref().is_some_and(|trouble| trouble.crash),
+            "fatal": self.fatal().map(|fatal| json!({
+                "how": fatal.how,
+                "sequence": fatal.sequence,
+                "exchange": trace(&fatal.transcript, usize::MAX),
+                "scenario": fatal.file.as_ref().and_then(|file| Some(file.as_ref().ok()?.display().to_string())),
+            })),
             "interrupted": self.interrupted,
         });
         format!("{whole:#}\n")
@@ -176,6 +205,9 @@ impl Report {
         if let Some(trouble) = &self.trouble {
             status = TestCaseStatus::non_success(NonSuccessKind::Error);
             status.set_message(xml(&trouble.text));
+            if let Some(fatal) = self.fatal() {
+                status.set_description(xml(&of_fatal(fatal, usize::MAX)));
+            }
         }
         let mut all = TestCase::new("sequences", status);
         all.set_classname("fuzz");
@@ -297,6 +329,32 @@ fn of_cause(cause: &Cause, wrap: usize) -> String {
     }
     out.push_str(&trace(&cause.transcript, EVENTS));
     out
+}
+
+fn of_fatal(fatal: &Fatal, wrap: usize) -> String {
+    let mut out = String::new();
+    let mut line = |text: String| {
+        let _ = writeln!(out, "{}", crate::report::wrapped(&text, wrap, 2));
+    };
+    let actions = plural(fatal.sequence.actions.len(), "action");
+    line(format!(
+        "This sequence is enough, {actions}{}, {} times of {1} on a fresh broker: {}",
+        match fatal.until {
+            Until::LastAction => "",
+            Until::TheEnd => " and the end of every sequence",
+        },
+        fatal.times,
+        printable(&fatal.how)
+    ));
+    match &fatal.file {
+        Some(Ok(file)) => line(format!("  scenario: {}", file.display())),
+        Some(Err(why)) => line(format!("  no scenario: {}", printable(why))),
+        None => {}
+    }
+    for action in fatal.sequence.to_string().lines() {
+        let _ = writeln!(out, "    {action}");
+    }
+    out + &trace(&fatal.transcript, EVENTS)
 }
 
 /// Only what XML 1.0 can hold (section 2.2, production 2).

@@ -17,6 +17,8 @@ const STEERED: u32 = 1;
 const WHOLE: u32 = 4;
 /// So many sequences that reached something new are kept, the newest.
 const INTERESTING: usize = 4096;
+/// So many sequences that were cut short are kept, the newest: more than are played side by side in most runs.
+const SUSPECTS: usize = 256;
 /// The target is taken to be gone if this many sequences in a row were cut short.
 const IN_A_ROW: u32 = 24;
 
@@ -38,6 +40,8 @@ pub struct Shared {
     /// Why sequences were cut short, and how many.
     pub cut_short: BTreeMap<String, u64>,
     in_a_row: u32,
+    /// The last sequences that were cut short: one of them may be why.
+    pub suspects: VecDeque<Sequence>,
 }
 
 /// What to play, before it is known over what.
@@ -66,6 +70,7 @@ impl Shared {
             causes: Causes::default(),
             cut_short: BTreeMap::new(),
             in_a_row: 0,
+            suspects: VecDeque::new(),
             options: options.clone(),
         })
     }
@@ -128,11 +133,18 @@ impl Shared {
     }
 
     /// Counts a sequence that was cut short, or one that was not. What to say if the target is taken to be gone.
-    pub fn ended(&mut self, cut_short: Option<&CutShort>) -> Option<String> {
+    pub fn ended(&mut self, sequence: &Sequence, cut_short: Option<&CutShort>) -> Option<String> {
         let Some(why) = cut_short else {
             self.in_a_row = 0;
             return None;
         };
+        // One without an action has reached nothing.
+        if !sequence.actions.is_empty() {
+            if self.suspects.len() >= SUSPECTS {
+                self.suspects.pop_front();
+            }
+            self.suspects.push_back(sequence.clone());
+        }
         *self.cut_short.entry(why.to_string()).or_default() += 1;
         self.in_a_row += 1;
         (self.in_a_row >= IN_A_ROW).then(|| format!("{IN_A_ROW} sequences in a row were cut short: {why}"))
@@ -208,12 +220,18 @@ mod tests {
     fn a_target_is_gone_after_many_sequences_in_a_row() {
         let mut shared = shared(false);
         for _ in 1..IN_A_ROW {
-            assert_eq!(shared.ended(Some(&CutShort::NotLetIn)), None);
+            assert_eq!(shared.ended(&sequence(), Some(&CutShort::NotLetIn)), None);
         }
-        assert_eq!(shared.ended(None), None);
+        assert_eq!(shared.ended(&sequence(), None), None);
         for _ in 1..IN_A_ROW {
-            assert_eq!(shared.ended(Some(&CutShort::NotLetIn)), None);
+            assert_eq!(shared.ended(&sequence(), Some(&CutShort::NotLetIn)), None);
         }
-        assert!(shared.ended(Some(&CutShort::NotLetIn)).is_some());
+        assert!(shared.ended(&sequence(), Some(&CutShort::NotLetIn)).is_some());
+        let suspects = 2 * (IN_A_ROW as usize) - 1;
+        assert_eq!(shared.suspects.len(), suspects, "what was played to its end is none");
+        for _ in 0..SUSPECTS {
+            shared.ended(&sequence(), Some(&CutShort::NotLetIn));
+        }
+        assert_eq!(shared.suspects.len(), SUSPECTS);
     }
 }

@@ -28,13 +28,8 @@ pub fn fuzz(args: &FuzzArgs) -> Exit {
     if let Err(exit) = files::try_all([&args.json, &args.junit]) {
         return exit;
     }
-    // As for `run`: the embedded broker is a party of its own.
-    let mut builder = if args.target.is_some() {
-        tokio::runtime::Builder::new_current_thread()
-    } else {
-        tokio::runtime::Builder::new_multi_thread()
-    };
-    let runtime = match builder.enable_all().build() {
+    // Judging an exchange takes longer than playing it, so sequences use every processor.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(Exit::Unreachable, format!("cannot start: {error}")),
     };

@@ -221,6 +221,50 @@ fn a_broker_that_dies_is_reported_with_what_was_found() {
         "{text}"
     );
     assert!(causes(&json).contains(&"fuzz/newest-is-retained@v5"), "{text}");
+    // It does not end because of what was sent.
+    assert!(
+        json["fatal"].is_null() && text.contains("none of them ends the broker alone"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_sequence_that_ends_a_broker_is_found_and_made_short() {
+    let folder = folder();
+    let exe = serde_json::to_string(&std::env::current_exe().expect("this program")).expect("text");
+    let profile = format!(
+        "name: mortal\nprocess:\n  command: [{exe}, --exact, 'crash::as_a_broker', --ignored]\n  env: {{ TEST_BROKER_PORT: $port }}\n\
+         mqtt: mqtt://127.0.0.1:$port\nversions: [v3.1.1]\n"
+    );
+    fs::write(folder.path().join("mortal.yaml"), profile).expect("a file");
+    let arguments = ["mortal.yaml", "--seconds", "100", "--jobs", "8", "--waits", "0"];
+    let (exit, text, json) = fuzz(folder.path(), &arguments);
+    assert_eq!((exit, json["crash"].as_bool()), (1, Some(true)), "{text}");
+    assert!(
+        text.contains("This sequence is enough, 2 actions, 3 times of 3"),
+        "{text}"
+    );
+    assert!(
+        text.contains("c0@v3.1.1 subscribes") || text.contains("c1@v3.1.1 subscribes"),
+        "{text}"
+    );
+    assert_eq!(
+        json["fatal"]["sequence"]["actions"].as_array().map(Vec::len),
+        Some(2),
+        "{text}"
+    );
+    assert!(
+        folder
+            .path()
+            .join(json["fatal"]["scenario"].as_str().expect("a file"))
+            .exists()
+    );
+    assert_eq!(
+        run_found(folder.path(), &["-e", "ends-the-broker"]),
+        0,
+        "the reference broker passes"
+    );
+    assert_eq!(run_found(folder.path(), &["mortal.yaml", "-e", "ends-the-broker"]), 1);
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub use client::Limits;
 pub use coverage::Coverage;
 pub use generate::{generate, generate_and_play};
 pub use judge::{Verdict, judge};
-pub use scenario::scenario;
+pub use scenario::{scenario, scenario_that_ends};
 pub use shrink::{shrink, shrink_while};
 pub use steer::{Explored, explore, replay, versions};
 pub use world::{NAMESPACE, World, play};

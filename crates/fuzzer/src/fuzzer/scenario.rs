@@ -26,12 +26,35 @@ const SECOND: Duration = Duration::from_secs(1);
 const END: Duration = Duration::from_secs(20);
 const LATE: &str = "late";
 
-/// The scenario file.
+/// The scenario file of a violation.
 pub fn scenario(sequence: &Sequence, verdict: &Verdict) -> String {
     // What a new client is sent matters where the finding is about retained messages.
     let asks = verdict.rule.contains("retain") || verdict.rule == "removed-is-gone";
+    // A will that must not come would come after its delay.
+    let waits = verdict.rule == "will-waits";
+    let writer = steps(sequence, verdict.statement.version, asks, waits);
+    let says = format!(
+        "A broker that fails this was seen to break the statement:\n  {}.",
+        verdict.text
+    );
+    writer.file(
+        &format!("{} holds in {} steps", verdict.rule, sequence.actions.len()),
+        &says,
+        Some(verdict.statement.id),
+    )
+}
+
+/// The scenario file of a sequence after which a broker was gone; `how` says how it ended.
+pub fn scenario_that_ends(sequence: &Sequence, how: &str) -> String {
+    let version = sequence.versions.first().copied().unwrap_or(Version::V5);
+    let says = format!("A broker was gone after these steps: {how}.");
+    let title = format!("A broker goes on after {} steps", sequence.actions.len());
+    steps(sequence, version, false, false).file(&title, &says, None)
+}
+
+/// The steps, as the obedient broker answers them. `asks`: also those of the client that asks for retained messages at the end.
+fn steps(sequence: &Sequence, version: Version, asks: bool, waits: bool) -> Writer {
     let (transcript, notes) = play_noted(&Arc::new(Config::default()), sequence);
-    let version = verdict.statement.version;
     let mut writer = Writer::new(version);
     let mut last = Duration::ZERO;
     let mut over = false;
@@ -58,8 +81,7 @@ pub fn scenario(sequence: &Sequence, verdict: &Verdict) -> String {
             writer.event(event);
         }
     }
-    // A will that must not come would come after its delay.
-    if verdict.rule == "will-waits" {
+    if waits {
         let delay = sequence.actions.iter().filter_map(|action| match &action.act {
             Act::Connect(how) => Some(how.will.as_ref()?.delay),
             _ => None,
@@ -69,7 +91,7 @@ pub fn scenario(sequence: &Sequence, verdict: &Verdict) -> String {
     for client in writer.names.values().filter(|c| c.open) {
         let _ = writeln!(writer.steps, "  - {} <- nothing", client.name);
     }
-    writer.file(sequence, verdict)
+    writer
 }
 
 struct Writer {
@@ -311,7 +333,7 @@ impl Writer {
         }
     }
 
-    fn file(self, sequence: &Sequence, verdict: &Verdict) -> String {
+    fn file(self, title: &str, says: &str, proves: Option<&str>) -> String {
         let version = self.version.to_string();
         let mut file = String::new();
         let mut line = |text: String| {
@@ -319,19 +341,13 @@ impl Writer {
             file.push('\n');
         };
         line("format: 1".to_owned());
-        line(format!(
-            "title: Generated - {} holds in {} steps",
-            verdict.rule,
-            sequence.actions.len()
-        ));
+        line(format!("title: Generated - {title}"));
         line("about: |".to_owned());
-        line(
-            "  Found by generated exchanges and made short. A broker that fails this was seen to break the statement:"
-                .to_owned(),
-        );
-        line(format!("  {}.", verdict.text));
+        line(format!("  Found by generated exchanges and made short. {says}"));
         line(format!("versions: [{version}]"));
-        line(format!("proves: [{}]", quoted(verdict.statement.id)));
+        if let Some(id) = proves {
+            line(format!("proves: [{}]", quoted(id)));
+        }
         if !self.needs.is_empty() {
             let needs: Vec<&str> = self.needs.iter().copied().collect();
             line(format!("needs: [{}]", needs.join(", ")));

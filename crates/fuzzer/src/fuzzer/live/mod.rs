@@ -135,9 +135,24 @@ fn terms(patience: Duration) -> Terms {
 
 /// Plays a sequence in a namespace that nobody else uses: 8 characters, so that packets have the sizes of other sequences.
 pub async fn play(broker: &Broker, namespace: &str, plan: &Plan, fences: Fences) -> Played {
+    play_until(broker, namespace, plan, fences, Until::TheEnd).await
+}
+
+/// How much of a sequence is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Its actions.
+    LastAction,
+    /// Also the end that every sequence has: sessions are resumed and drained, and a new client asks for retained messages.
+    TheEnd,
+}
+
+/// The same, or only its actions. Nothing follows then from what has not come.
+pub async fn play_until(broker: &Broker, namespace: &str, plan: &Plan, fences: Fences, until: Until) -> Played {
     let mut live = Live::new(broker, namespace, plan, fences);
     let cut_short = match live.run(plan).await {
-        Ok(()) => live.finish().await.err(),
+        Ok(()) if until == Until::TheEnd => live.finish().await.err(),
+        Ok(()) => None,
         Err(why) => Some(why),
     };
     live.played(cut_short)

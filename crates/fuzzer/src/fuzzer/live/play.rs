@@ -143,11 +143,13 @@ impl<'b> Live<'b> {
             return Ok(());
         }
         let step = self.walk.step(&self.party, action);
-        if self.perform(action.client, &action.act).await? {
+        let performed = self.perform(action.client, &action.act).await;
+        // What cut the sequence short is part of it.
+        if !matches!(performed, Ok(false)) {
             self.walk.took(step);
             self.actions.push(action.clone());
         }
-        Ok(())
+        performed.map(|_| ())
     }
 
     /// `false` if it is not legal; nothing has happened then.
