@@ -13,7 +13,9 @@ use super::known::Expected;
 use super::{About, CaseResult, LookLimit, Rigour, RunEvent, RunResult, Session, Target, Verdict, order};
 
 /// Heavy cases may begin beside so many others: those begin first that wait the longest, so what is left mostly waits.
-const BESIDE: usize = 2;
+const BESIDE: usize = 4;
+/// How often a run looks whether a heavy case may begin.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// How a run is done.
 #[derive(Debug, Clone, Default)]
@@ -104,6 +106,12 @@ pub async fn run(
                 None => std::future::pending().await,
             }
         };
+        let look = async {
+            match alone.len() {
+                0 => std::future::pending().await,
+                _ => tokio::time::sleep(LOOK).await,
+            }
+        };
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => { interrupted = true; break }
@@ -121,6 +129,7 @@ pub async fn run(
                 Some(Err(panic)) if panic.is_panic() => std::panic::resume_unwind(panic.into_panic()),
                 Some(Err(_)) | None => {}
             },
+            () = look => {}
         }
         if session.gone() {
             interrupted = true;
