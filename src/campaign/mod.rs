@@ -8,7 +8,8 @@
 //! - `confirm` plays a sequence again alone, and makes it short;
 //! - `proof` writes the scenario, and plays it against the reference broker and the target;
 //! - `fatal` finds the sequence after which a broker is gone;
-//! - `cause` groups violations; `corpus` keeps sequences in a folder; `report` is what is written and printed.
+//! - `cause` groups violations; `corpus` keeps sequences in a folder; `report` is what is written and printed, `results` the
+//!   same as results of a run.
 //!
 //! Prints nothing and picks no exit code.
 
@@ -20,6 +21,7 @@ mod fatal;
 mod local;
 mod proof;
 mod report;
+mod results;
 mod shared;
 
 use std::path::PathBuf;

@@ -29,6 +29,16 @@ pub enum Proof {
     None(String),
 }
 
+impl Proof {
+    /// The scenario file.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Proof::File(file) | Proof::Unplayed(file) => Some(file),
+            Proof::Wanted | Proof::None(_) => None,
+        }
+    }
+}
+
 /// Makes the scenarios of all causes.
 pub async fn of_all(
     report: &mut Report,
@@ -126,7 +136,7 @@ async fn play(
 }
 
 /// The case of a scenario as `mqttspec check` reads it.
-fn read_back(name: &str, text: &str) -> Result<Arc<Case>, String> {
+pub(super) fn read_back(name: &str, text: &str) -> Result<Arc<Case>, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let file = folder.path().join(format!("{name}.yaml"));
     std::fs::write(&file, text).map_err(|error| error.to_string())?;
@@ -138,7 +148,7 @@ fn read_back(name: &str, text: &str) -> Result<Arc<Case>, String> {
 }
 
 /// A name for the file of a cause: a to z, 0 to 9 and `-`.
-fn name_of(key: Key) -> String {
+pub(super) fn name_of(key: Key) -> String {
     let text = format!("{}-{}", key.rule, key.statement).to_lowercase();
     let words = text
         .split(|c: char| !c.is_ascii_alphanumeric())

@@ -83,7 +83,7 @@ impl Report {
         self.causes.iter().filter(|cause| cause.is_new())
     }
 
-    fn fatal(&self) -> Option<&Fatal> {
+    pub(super) fn fatal(&self) -> Option<&Fatal> {
         match &self.fatal {
             Some(Search::Found(fatal)) => Some(fatal),
             Some(Search::None(_)) | None => None,
@@ -249,10 +249,7 @@ fn as_json(cause: &Cause) -> Value {
         Outcome::Unstable { shown, of } => ("unstable", Some(shown), Some(of)),
         Outcome::Unconfirmed => ("unconfirmed", None, None),
     };
-    let file = match &cause.proof {
-        Proof::File(file) | Proof::Unplayed(file) => Some(file.display().to_string()),
-        Proof::Wanted | Proof::None(_) => None,
-    };
+    let file = cause.proof.file().map(|file| file.display().to_string());
     json!({
         "id": cause.key.to_string(),
         "rule": cause.key.rule,
@@ -270,7 +267,7 @@ fn as_json(cause: &Cause) -> Value {
     })
 }
 
-fn outcome(cause: &Cause) -> String {
+pub(super) fn outcome(cause: &Cause) -> String {
     match cause.outcome {
         Outcome::Confirmed => "confirmed".to_owned(),
         Outcome::Unstable { shown, of } => format!("unstable: shown alone {shown} times of {of}"),

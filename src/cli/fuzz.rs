@@ -1,5 +1,6 @@
 //! `mqttspec fuzz`
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -9,6 +10,8 @@ use crate::harness;
 use crate::reference::{Config, Disobey, Free};
 use crate::report::plural;
 use crate::statements::Version;
+use crate::suite::{About, RunResult, TargetInfo};
+use crate::transport::Transport;
 use crate::wire::Side;
 
 use super::args::FuzzArgs;
@@ -16,7 +19,7 @@ use super::exit::worse;
 use super::files::{self, write};
 use super::out::{fail, print, wrap_width};
 use super::progress::Line;
-use super::{Exit, interrupt, target};
+use super::{Exit, clock, interrupt, known, run, target};
 
 /// How long sequences are played unless something else is asked for.
 const SECONDS: u64 = 60;
@@ -25,7 +28,8 @@ const SHRINKING: Duration = Duration::from_secs(60);
 
 /// Plays generated sequences.
 pub fn fuzz(args: &FuzzArgs) -> Exit {
-    if let Err(exit) = files::try_all([&args.json, &args.junit]) {
+    let files = [&args.json, &args.junit, &args.html, &args.pcap, &args.write_known];
+    if let Err(exit) = files::try_all(files) {
         return exit;
     }
     // Judging an exchange takes longer than playing it, so sequences use every processor.
@@ -51,7 +55,7 @@ async fn play(args: &FuzzArgs) -> Exit {
     // It ends with the campaign, which has dropped its side of the channel.
     let _ = printer.await;
     match report {
-        Ok(report) => report_all(args, &report),
+        Ok((report, target)) => report_all(args, &report, &target),
         Err(exit) => exit,
     }
 }
@@ -60,7 +64,7 @@ async fn over_connections(
     args: &FuzzArgs,
     progress: mpsc::UnboundedSender<Progress>,
     stopped: watch::Receiver<bool>,
-) -> Result<Report, Exit> {
+) -> Result<(Report, TargetInfo), Exit> {
     let argument = args.target.as_deref();
     let (target, mut settings) = target::target(argument, Side::Server, &args.fault, &args.free, &args.reach).await?;
     if target.tests == Side::Client {
@@ -71,14 +75,14 @@ async fn over_connections(
     let options = options(args, args.jobs.unwrap_or(target.jobs));
     print(&format!("seed {}\n", options.seed));
     let report = campaign::run(&target, &settings, &options, progress, stopped).await;
-    report.map_err(|error| told(&error))
+    report.map(|report| (report, target.info)).map_err(|error| told(&error))
 }
 
 async fn in_process(
     args: &FuzzArgs,
     progress: mpsc::UnboundedSender<Progress>,
     stopped: watch::Receiver<bool>,
-) -> Result<Report, Exit> {
+) -> Result<(Report, TargetInfo), Exit> {
     let free = Free::parse_all(args.free.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
     let disobey = Disobey::parse_all(args.fault.iter().map(String::as_str)).map_err(|e| fail(Exit::Usage, e))?;
     let config = Config {
@@ -89,7 +93,8 @@ async fn in_process(
     let options = options(args, 1);
     print(&format!("seed {}\n", options.seed));
     let report = campaign::run_in_process(config.with_free_limits(), &options, progress, stopped).await;
-    report.map_err(|error| told(&error))
+    let (target, _) = harness::reference_as(Disobey::default(), Free::default(), Transport::Mqtt);
+    report.map(|report| (report, target.info)).map_err(|error| told(&error))
 }
 
 fn options(args: &FuzzArgs, jobs: usize) -> Options {
@@ -144,7 +149,7 @@ async fn tell(mut events: mpsc::UnboundedReceiver<Progress>) {
     line.end();
 }
 
-fn report_all(args: &FuzzArgs, report: &Report) -> Exit {
+fn report_all(args: &FuzzArgs, report: &Report, target: &TargetInfo) -> Exit {
     print(&report.text(wrap_width()));
     let mut exit = exit_of(report);
     if let Some(file) = &args.json {
@@ -153,7 +158,35 @@ fn report_all(args: &FuzzArgs, report: &Report) -> Exit {
     if let Some(file) = &args.junit {
         exit = worse(exit, write(file, &report.junit()));
     }
+    let about = About {
+        started: Some(clock::now()),
+        ..About::default()
+    };
+    let (result, cases) = report.as_run(target, about);
+    if let Some(file) = &args.html {
+        let (code, _) = run::page(file, &cases, (&result).into());
+        exit = worse(exit, code);
+    }
+    if let Some(file) = &args.pcap {
+        exit = worse(exit, run::capture(file, &result));
+    }
+    if let Some(file) = &args.write_known {
+        let mut draft = known::Draft::default();
+        draft.add(&result);
+        exit = worse(exit, write(file, &draft.text(&every_id(&result))));
+    }
+    run::github(&result);
     exit
+}
+
+/// The ids of the causes at every version: what was not found at one is no part of a pattern.
+fn every_id(result: &RunResult) -> Vec<String> {
+    let names = result.cases.iter().filter_map(|case| case.id.split_once('@'));
+    let names: BTreeSet<&str> = names.map(|(name, _)| name).collect();
+    names
+        .into_iter()
+        .flat_map(|name| Version::ALL.map(|version| format!("{name}@{version}")))
+        .collect()
 }
 
 fn exit_of(report: &Report) -> Exit {

@@ -292,19 +292,19 @@ fn report_all(args: &RunArgs, cases: &[Arc<Case>], result: &RunResult) -> Exit {
             exit = worse(exit, write(file, &record.write()));
         }
     }
-    if let Some(file) = &args.pcap
-        && let Err(error) = write_pcap(file, result)
-    {
-        exit = worse(
-            exit,
-            fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
-        );
+    if let Some(file) = &args.pcap {
+        exit = worse(exit, capture(file, result));
     }
+    github(result);
+    exit
+}
+
+/// Prints what GitHub Actions reads, if it is there.
+pub fn github(result: &RunResult) {
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
         print(&report::github::annotations(result));
         job_summary(|| report::github::summary(result));
     }
-    exit
 }
 
 /// Writes what has failed so far as a list of known deviations.
@@ -315,7 +315,7 @@ fn write_known(file: &Path, args: &RunArgs, cases: &[Arc<Case>], draft: &known::
 }
 
 /// Writes the page with this run alone, and gives the run back.
-fn page(file: &Path, cases: &[Arc<Case>], record: Run) -> (Exit, Run) {
+pub fn page(file: &Path, cases: &[Arc<Case>], record: Run) -> (Exit, Run) {
     let mut matrix = Matrix::new(vec![record], []);
     let scripts = Scripts::of(cases.iter().map(|c| &**c));
     let exit = write(file, &report::html::page(&matrix, &scripts));
@@ -323,10 +323,13 @@ fn page(file: &Path, cases: &[Arc<Case>], record: Run) -> (Exit, Run) {
 }
 
 /// Writes the run as a capture. The times in it begin when the run did.
-fn write_pcap(file: &Path, result: &RunResult) -> std::io::Result<()> {
+pub fn capture(file: &Path, result: &RunResult) -> Exit {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let began = now.unwrap_or_default().saturating_sub(result.duration);
-    report::pcap::write(result, began, files::create(file)?)
+    match files::create(file).and_then(|out| report::pcap::write(result, began, out)) {
+        Ok(()) => Exit::Ok,
+        Err(error) => fail(Exit::Unreachable, format!("cannot write {}: {error}", file.display())),
+    }
 }
 
 /// Whether the run plays the whole set: only then is it known which snapshots no case has any more.

@@ -103,6 +103,53 @@ fn a_fault_is_found_made_short_and_written_as_a_scenario() {
 }
 
 #[test]
+fn a_cause_is_in_every_report_of_a_run() {
+    let folder = folder();
+    let arguments = [
+        "fuzz",
+        "--fault",
+        "v5:MQTT-3.3.1-5",
+        "--mqtt",
+        "v5",
+        "--count",
+        "60",
+        "--in-process",
+        "--seed",
+        "1",
+        "--html",
+        "page.html",
+        "--pcap",
+        "all.pcapng",
+        "--write-known",
+        "known.yaml",
+    ];
+    let output = mqttspec_in(folder.path(), &arguments)
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_STEP_SUMMARY", folder.path().join("summary.md"))
+        .timeout(PATIENCE)
+        .output()
+        .expect("the program runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let annotation = "::error file=found/newest-is-retained-v5-mqtt-3-3-1-5.yaml,line=1,col=1,title=fail fuzz/newest-is-retained@v5::";
+    assert!(text.contains(annotation), "{text}");
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect("the report");
+    assert!(read("summary.md").contains("fuzz/newest-is-retained@v5"));
+    // Its data are compressed; what they are made of is tested beside the code.
+    assert!(read("page.html").contains("<title>"));
+    assert!(
+        read("known.yaml").contains("      fuzz/newest-is-retained@v5: MQTT-3.3.1-5\n"),
+        "{}",
+        read("known.yaml")
+    );
+    let audit = mqttspec_in(folder.path(), &["audit", "all.pcapng"])
+        .output()
+        .expect("the program runs");
+    let audit = String::from_utf8_lossy(&audit.stdout).into_owned();
+    assert!(audit.contains("mqsfuzz0late"), "{audit}");
+}
+
+#[test]
 fn a_known_cause_is_no_failure() {
     let folder = folder();
     let program = serde_json::to_string(env!("CARGO_BIN_EXE_mqttspec")).expect("text");

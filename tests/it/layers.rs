@@ -143,6 +143,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "campaign",
         &[
+            "source",
             "statements",
             "wire",
             "transport",

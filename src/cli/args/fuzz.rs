@@ -65,4 +65,13 @@ pub struct FuzzArgs {
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
+    /// Write the results as one HTML page, with every exchange as a diagram
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub html: Option<PathBuf>,
+    /// Write the exchange of each cause as a capture for Wireshark
+    #[arg(long, value_name = "FILE.pcapng", help_heading = "Reports")]
+    pub pcap: Option<PathBuf>,
+    /// Draft the list of expected causes for a profile
+    #[arg(long, value_name = "FILE", help_heading = "Reports")]
+    pub write_known: Option<PathBuf>,
 }

@@ -20,7 +20,7 @@ pub struct Scenario {
 }
 
 /// What all cases of a scenario share.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Header {
     /// The path below the scenarios' folder without its ending, such as `qos2/dup-before-pubrel`.
     pub path: String,
