@@ -271,3 +271,30 @@ fn the_page_of_faults_has_each_fault_as_it_is() {
         );
     }
 }
+
+/// The rules for lost messages that these sequences break.
+fn losses(token: &str, seeds: u64) -> std::collections::BTreeSet<&'static str> {
+    let config = disobeying(token);
+    let verdicts = (0..seeds).flat_map(|seed| judge(&generate_and_play(&config, seed).1));
+    verdicts
+        .map(|v| v.rule)
+        .filter(|rule| rule.starts_with("kept-"))
+        .collect()
+}
+
+#[test]
+fn a_loss_is_named_after_what_held_the_queue_up() {
+    let too_large = losses("combined:too-large-uses-window", 1500);
+    assert_eq!(too_large, ["kept-behind-too-large"].into());
+    let expired = losses("combined:expired-uses-window", 4500);
+    assert!(
+        expired.contains("kept-behind-expired") && !expired.contains("kept-until-delivered"),
+        "{expired:?}"
+    );
+    let refused = losses("combined:refusal-uses-window", 3000);
+    assert!(
+        refused.contains("kept-after-refusal") && !refused.contains("kept-until-delivered"),
+        "{refused:?}"
+    );
+    assert!(losses("combined:away-matches-first", 1500).contains("kept-until-delivered"));
+}

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Terms;
 use super::exchange::{Exchanges, Read};
-use super::message::{expiry, forwarded, size_of_properties};
+use super::message::{OVERHEAD, expiry, forwarded, size_of_properties};
 use crate::fuzzer::judge::Verdict;
 use crate::transcript::{Event, Transcript, What};
 use crate::wire::filter::shared;
@@ -58,6 +58,8 @@ pub struct Session {
     /// Its connections, in order.
     pub connections: Vec<u32>,
     pub exchanges: Exchanges,
+    /// The client refused a message, with 0x80 or above.
+    pub refused: bool,
     /// The last PINGRESP.
     pub heard: Option<When>,
 }
@@ -240,11 +242,13 @@ impl Book {
             Packet::PubAck(a) | Packet::PubComp(a) => {
                 if let Some(session) = self.session_mut(number) {
                     session.exchanges.end(a.packet_id);
+                    session.refused |= matches!(packet, Packet::PubAck(_)) && a.reason_code >= 0x80;
                 }
             }
             Packet::PubRec(a) => {
                 if let Some(session) = self.session_mut(number) {
                     session.exchanges.received(a);
+                    session.refused |= a.reason_code >= 0x80;
                 }
             }
             Packet::Disconnect(p) => {
@@ -368,6 +372,7 @@ impl Book {
                 limit: None,
                 connections: Vec::new(),
                 exchanges: Exchanges::default(),
+                refused: false,
                 heard: None,
             });
             self.sessions.len() - 1
@@ -409,7 +414,7 @@ impl Book {
             retain: p.retain,
             expiry: expiry(p),
             forwarded: v5.then(|| forwarded(&p.properties)),
-            size: 30 + topic.len() + payload.len() + size_of_properties(&p.properties),
+            size: OVERHEAD + topic.len() + payload.len() + size_of_properties(&p.properties),
             connection: number,
             client,
             sent: when,

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::book::{Book, Connection, Got, NEVER, Publication, Session, When};
-use super::{sessions, wills};
+use super::{loss, sessions, wills};
 use crate::fuzzer::judge::Verdict;
 use crate::statements::{PerVersion, ids};
 use crate::wire::property::id;
 use crate::wire::{Property, Text, Version};
 
-const ADDED: PerVersion = ids![v3_1_1: "MQTT-4.5.0-1", v5: "MQTT-4.5.0-1"];
+pub const ADDED: PerVersion = ids![v3_1_1: "MQTT-4.5.0-1", v5: "MQTT-4.5.0-1"];
 const ONCE: PerVersion = ids![v3_1: "§4.1/qos-2-once", v3_1_1: "MQTT-4.3.3-2", v5: "MQTT-4.3.3-10"];
 const ORDERED: PerVersion = ids![v3_1_1: "MQTT-4.6.0-6", v5: "MQTT-4.6.0-5"];
 const RESUMED: PerVersion = ids![v3_1_1: "MQTT-3.1.2-4", v5: "MQTT-3.1.2-5"];
@@ -103,13 +103,8 @@ fn lost(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
                 publication.sent.event
             );
             let shown = session.heard.map_or(taken.event, |when| when.event);
-            found.extend(verdict(
-                "kept-until-delivered",
-                ADDED,
-                book.version(session),
-                shown,
-                text,
-            ));
+            let rule = loss::rule(book, session, taken.event);
+            found.extend(verdict(rule, ADDED, book.version(session), shown, text));
         }
     }
 }

@@ -21,8 +21,8 @@ pub struct Exchanges {
     open: Vec<Exchange>,
     /// How many have begun.
     begun: usize,
-    /// The exchanges that were repeated on the newest connection: topic, QoS and place in the order of the first sendings.
-    repeated: Vec<(Text, u8, usize)>,
+    /// The exchanges that were repeated on the newest connection.
+    repeated: Vec<Repeat>,
     /// The newest connection.
     connection: u32,
 }
@@ -42,6 +42,25 @@ pub struct Exchange {
     connection: u32,
     /// It has a Message Expiry Interval.
     expires: bool,
+}
+
+/// A repeated PUBLISH, with its place in the order of the first sendings.
+#[derive(Debug)]
+struct Repeat {
+    topic: Text,
+    payload: Bytes,
+    qos: u8,
+    number: usize,
+}
+
+impl Repeat {
+    /// Whether this one had to come after the other. Copies of one message for overlapping subscriptions have no order that matters.
+    fn belongs_after(&self, other: &Repeat) -> bool {
+        self.topic == other.topic
+            && self.qos == other.qos
+            && self.number > other.number
+            && self.payload != other.payload
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,10 +145,14 @@ impl Exchanges {
         if !is_first {
             return None;
         }
-        let (topic, qos, number) = (known.topic.clone(), known.qos, known.number);
-        let later = |other: &&(Text, u8, usize)| other.0 == topic && other.1 == qos && other.2 > number;
-        let is_late = self.repeated.iter().find(later).is_some();
-        self.repeated.push((topic, qos, number));
+        let this = Repeat {
+            topic: known.topic.clone(),
+            payload: known.payload.clone(),
+            qos: known.qos,
+            number: known.number,
+        };
+        let is_late = self.repeated.iter().any(|other| other.belongs_after(&this));
+        self.repeated.push(this);
         let text = format!(
             "PUBLISH {} is repeated after one that was first sent later",
             read.packet_id
@@ -197,4 +220,55 @@ fn found(rule: &'static str, duty: PerVersion, read: &Read, text: String) -> Opt
         event: read.when.event,
         text,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// What is said of a PUBLISH of QoS 1.
+    fn read(exchanges: &mut Exchanges, packet_id: u16, payload: &'static str, connection: u32) -> Option<&'static str> {
+        let publish = Publish {
+            qos: 1,
+            dup: connection > 1,
+            packet_id: Some(packet_id),
+            topic: "a".into(),
+            ..Publish::default()
+        };
+        let verdict = exchanges.read(&Read {
+            publish: &publish,
+            packet_id,
+            topic: &"a".into(),
+            payload: &payload.into(),
+            connection,
+            version: Version::V3_1_1,
+            when: When {
+                event: 0,
+                at: Duration::ZERO,
+            },
+            may_end: false,
+        });
+        verdict.map(|v| v.rule)
+    }
+
+    fn resumed(first: [&'static str; 2]) -> Option<&'static str> {
+        let mut exchanges = Exchanges::default();
+        exchanges.resume(1);
+        assert_eq!(read(&mut exchanges, 1, first[0], 1), None);
+        assert_eq!(read(&mut exchanges, 2, first[1], 1), None);
+        exchanges.resume(2);
+        assert_eq!(read(&mut exchanges, 2, first[1], 2), None);
+        read(&mut exchanges, 1, first[0], 2)
+    }
+
+    #[test]
+    fn messages_are_repeated_in_their_order() {
+        assert_eq!(resumed(["first", "second"]), Some("repeats-in-order"));
+    }
+
+    #[test]
+    fn copies_of_one_message_have_no_order() {
+        assert_eq!(resumed(["same", "same"]), None);
+    }
 }

@@ -7,6 +7,9 @@ use crate::wire::filter::{Match, matches};
 use crate::wire::property::id;
 use crate::wire::{Properties, Property, PropertyValue, Publish, Text};
 
+/// More bytes than a PUBLISH has besides topic, payload and properties that are passed on.
+pub const OVERHEAD: usize = 30;
+
 /// The Message Expiry Interval in seconds.
 pub fn expiry(publish: &Publish) -> Option<u32> {
     publish.properties.number(id::MESSAGE_EXPIRY_INTERVAL)

@@ -10,6 +10,7 @@
 mod book;
 mod check;
 mod exchange;
+mod loss;
 mod message;
 mod sessions;
 mod wills;

@@ -1,13 +1,13 @@
 //! What a session shows as a whole: exchanges that go on, answers, shared subscriptions, and what it must not get.
 
 use super::book::{Book, Publication, Session, Subscription};
-use super::check::{has_waited, may_expire, verdict};
+use super::check::{ADDED, has_waited, may_expire, verdict};
 use super::exchange::Exchanges;
+use super::loss;
 use crate::fuzzer::judge::Verdict;
 use crate::statements::{PerVersion, ids};
 use crate::wire::{PacketType, Text, Version};
 
-const ADDED: PerVersion = ids![v5: "MQTT-4.5.0-1"];
 const STOPPED: PerVersion = ids![v3_1_1: "MQTT-3.10.4-2", v5: "MQTT-3.10.4-2"];
 const NEW: PerVersion = ids![v3_1_1: "MQTT-3.1.2-6", v5: "MQTT-3.1.2-4"];
 const PUBACK: PerVersion = ids![v3_1_1: "MQTT-4.3.2-2", v5: "MQTT-4.3.2-4"];
@@ -119,7 +119,10 @@ pub fn lost_by_shares(book: &Book, found: &mut Vec<Verdict>) {
                     publication.sent.event
                 );
                 let shown = heard.unwrap_or(publication.sent.event);
-                found.extend(verdict("kept-until-delivered", ADDED, Version::V5, shown, text));
+                let taken = publication.completed.map_or(shown, |when| when.event);
+                let mut rules = members.iter().map(|m| loss::rule(book, m, taken));
+                let rule = rules.find(|rule| *rule != loss::PLAIN).unwrap_or(loss::PLAIN);
+                found.extend(verdict(rule, ADDED, Version::V5, shown, text));
             }
         }
     }

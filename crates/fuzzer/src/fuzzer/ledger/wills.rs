@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::book::{Book, Connection, Session, When, Will};
-use super::check::{REMAINING, is_owed, verdict};
+use super::check::{ADDED, REMAINING, is_owed, verdict};
+use super::loss;
 use crate::fuzzer::judge::Verdict;
 use crate::statements::{PerVersion, ids};
 use crate::wire::Version;
@@ -150,12 +151,14 @@ fn missing(
             let text =
                 "the client was cut off, and its will has not reached a session whose subscription matches".to_owned();
             let shown = session.heard.map_or(since.event, |when| when.event);
-            // After a DISCONNECT with another reason code than 0x00 brokers fail for reasons of their own.
-            let rule = match connection.goodbye {
-                Some(_) => "will-comes-after-disconnect",
-                None => "will-comes",
+            // After a DISCONNECT with another reason code than 0x00 brokers fail for reasons of their own, and so do those that send
+            // nothing more to a session.
+            let (rule, duty) = match (loss::rule(book, session, shown), connection.goodbye) {
+                (loss::PLAIN, Some(_)) => ("will-comes-after-disconnect", PUBLISHED),
+                (loss::PLAIN, None) => ("will-comes", PUBLISHED),
+                (held_up, _) => (held_up, ADDED),
             };
-            found.extend(verdict(rule, PUBLISHED, connection.version, shown, text));
+            found.extend(verdict(rule, duty, connection.version, shown, text));
         }
     }
 }
