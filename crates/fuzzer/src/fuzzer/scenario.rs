@@ -147,6 +147,8 @@ impl Writer {
                     Lifecycle::Restart => "restart",
                     Lifecycle::Kill => {
                         self.needs.insert("durable");
+                        // For brokers that write their store now and then.
+                        self.step("wait: 2.5s".to_owned());
                         "kill"
                     }
                 };

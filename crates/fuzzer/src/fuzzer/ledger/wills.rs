@@ -151,14 +151,17 @@ fn missing(
             let text =
                 "the client was cut off, and its will has not reached a session whose subscription matches".to_owned();
             let shown = session.heard.map_or(since.event, |when| when.event);
-            // After a DISCONNECT with another reason code than 0x00 brokers fail for reasons of their own, and so do those that send
-            // nothing more to a session.
-            let (rule, duty) = match (loss::rule(book, session, shown), connection.goodbye) {
-                (loss::PLAIN, Some(_)) => ("will-comes-after-disconnect", PUBLISHED),
-                (loss::PLAIN, None) => ("will-comes", PUBLISHED),
-                (held_up, _) => (held_up, ADDED),
+            // After a DISCONNECT with another reason code than 0x00, and when another connection takes over, brokers fail for reasons of
+            // their own, and so do those that send nothing more to a session.
+            let version = book.version(session);
+            let (rule, duty, version) = match (connection.goodbye, loss::rule(book, session, shown)) {
+                (Some(_), _) => ("will-comes-after-disconnect", PUBLISHED, connection.version),
+                (None, rule) if rule == loss::PLAIN || connection.superseded => {
+                    ("will-comes", PUBLISHED, connection.version)
+                }
+                (None, held_up) => (held_up, ADDED, version),
             };
-            found.extend(verdict(rule, duty, connection.version, shown, text));
+            found.extend(verdict(rule, duty, version, shown, text));
         }
     }
 }

@@ -11,6 +11,9 @@ use crate::wire::{Frame, Packet, encode_bytes};
 /// How long a broker may take to close a connection that its client has ended, or that another has taken over. That it has closed
 /// it is not waited for longer.
 const CLOSING: Duration = Duration::from_secs(1);
+/// How long a broker that survives SIGKILL may take to write its store. The scenarios of the suite grant the same.
+const STORING: Duration = Duration::from_millis(2500);
+
 impl Live<'_> {
     /// Makes sure that the broker has processed what was sent on a connection. A client that does not read gets what comes
     /// later, or never.
@@ -113,6 +116,9 @@ impl Live<'_> {
         let open: Vec<u32> = self.wires.keys().copied().collect();
         for number in &open {
             self.processed(*number).await?;
+        }
+        if how == Lifecycle::Kill {
+            tokio::time::sleep(STORING).await;
         }
         restart(how).await.map_err(CutShort::Restart)?;
         for number in open {
