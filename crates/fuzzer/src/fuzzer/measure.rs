@@ -22,7 +22,7 @@ fn row(config: &Arc<Config>, most: u64, name: &str) -> Option<String> {
         let (sequence, transcript) = generate_and_play(config, seed);
         let verdict = judge(&transcript).into_iter().next()?;
         let short = shrink(config, &sequence, &verdict);
-        let text = scenario(&short, &verdict);
+        let text = scenario(&super::tests::obedient(), &short, &verdict);
         if let Some(folder) = &folder {
             let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_lowercase();
             std::fs::write(format!("{folder}/{name}-{seed}.yaml"), text).expect("the folder can be written");

@@ -26,13 +26,13 @@ const SECOND: Duration = Duration::from_secs(1);
 const END: Duration = Duration::from_secs(20);
 const LATE: &str = "late";
 
-/// The scenario file of a violation.
-pub fn scenario(sequence: &Sequence, verdict: &Verdict) -> String {
+/// The scenario file of a violation, with the answers of the broker that behaves like this configuration of the obedient one.
+pub fn scenario(config: &Arc<Config>, sequence: &Sequence, verdict: &Verdict) -> String {
     // What a new client is sent matters where the finding is about retained messages.
     let asks = verdict.rule.contains("retain") || verdict.rule == "removed-is-gone";
     // A will that must not come would come after its delay.
     let waits = verdict.rule == "will-waits";
-    let writer = steps(sequence, verdict.statement.version, asks, waits);
+    let writer = steps(config, sequence, verdict.statement.version, asks, waits);
     let says = format!(
         "A broker that fails this was seen to break the statement:\n  {}.",
         verdict.text
@@ -49,12 +49,12 @@ pub fn scenario_that_ends(sequence: &Sequence, how: &str) -> String {
     let version = sequence.versions.first().copied().unwrap_or(Version::V5);
     let says = format!("A broker was gone after these steps: {how}.");
     let title = format!("A broker goes on after {} steps", sequence.actions.len());
-    steps(sequence, version, false, false).file(&title, &says, None)
+    steps(&Arc::default(), sequence, version, false, false).file(&title, &says, None)
 }
 
-/// The steps, as the obedient broker answers them. `asks`: also those of the client that asks for retained messages at the end.
-fn steps(sequence: &Sequence, version: Version, asks: bool, waits: bool) -> Writer {
-    let (transcript, notes) = play_noted(&Arc::new(Config::default()), sequence);
+/// The steps, as the broker of this configuration answers them. `asks`: also those of the client that asks for retained messages at the end.
+fn steps(config: &Arc<Config>, sequence: &Sequence, version: Version, asks: bool, waits: bool) -> Writer {
+    let (transcript, notes) = play_noted(config, sequence);
     let mut writer = Writer::new(version);
     let mut last = Duration::ZERO;
     let mut over = false;

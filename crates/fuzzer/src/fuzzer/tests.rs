@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::reference::{Combined, Config, Disobey, Free, packs};
+use crate::statements::ids;
 use crate::transcript::{Author, Transcript, What};
 use crate::wire::{Side, Version};
 
@@ -297,4 +298,120 @@ fn a_loss_is_named_after_what_held_the_queue_up() {
         "{refused:?}"
     );
     assert!(losses("combined:away-matches-first", 1500).contains("kept-until-delivered"));
+}
+
+fn sequence(versions: [Version; 2], actions: Vec<(usize, Act)>) -> Sequence {
+    let action = |(client, act)| Action { client, act };
+    Sequence {
+        versions: versions.into(),
+        actions: actions.into_iter().map(action).collect(),
+    }
+}
+
+fn rules(transcript: &Transcript) -> Vec<&'static str> {
+    judge(transcript).into_iter().map(|v| v.rule).collect()
+}
+
+#[test]
+fn a_server_that_shuts_down_may_publish_the_wills_that_wait() {
+    let connect = |will| {
+        Act::Connect(Connection {
+            expiry: 300,
+            will,
+            automatic: true,
+            ..Connection::default()
+        })
+    };
+    let will = WillMessage {
+        qos: 1,
+        delay: 10,
+        ..WillMessage::default()
+    };
+    let subscribe = Act::Subscribe {
+        filters: vec![(0, 1)],
+        id: None,
+    };
+    let found = |between: Option<Act>| {
+        let mut actions = vec![
+            (0, connect(None)),
+            (0, subscribe.clone()),
+            (1, connect(Some(will.clone()))),
+        ];
+        actions.push((1, Act::Cut { reset: false }));
+        actions.extend(between.map(|act| (0, act)));
+        actions.extend([(0, Act::Wait(11)), (1, connect(None))]);
+        let mut transcript = play(&obedient(), &sequence([Version::V5; 2], actions));
+        // All of it happens in a hundredth of the time: the will comes too early.
+        transcript.events.iter_mut().for_each(|e| e.at /= 100);
+        rules(&transcript).contains(&"will-waits")
+    };
+    assert!(found(None));
+    assert!(found(Some(Act::Kill)));
+    assert!(!found(Some(Act::Restart)));
+}
+
+#[test]
+fn a_delivery_at_3_1_1_of_a_message_that_expires_may_end() {
+    let connect = |clean| {
+        Act::Connect(Connection {
+            clean,
+            expiry: 300,
+            ..Connection::default()
+        })
+    };
+    let found = |expiry| {
+        let publish = Act::Publish(Message {
+            qos: 1,
+            expiry,
+            size: 1,
+            ..Message::default()
+        });
+        let subscribe = Act::Subscribe {
+            filters: vec![(0, 1)],
+            id: None,
+        };
+        let cut = Act::Cut { reset: false };
+        let actions = vec![
+            (0, connect(false)),
+            (1, connect(true)),
+            (0, subscribe),
+            (1, publish),
+            (0, cut),
+        ];
+        let sequence = sequence([Version::V3_1_1, Version::V5], actions);
+        rules(&play(&disobeying("v3.1.1:MQTT-4.4.0-1"), &sequence)).contains(&"exchange-goes-on")
+    };
+    assert!(found(None));
+    assert!(!found(Some(60)));
+}
+
+#[test]
+fn a_scenario_has_the_answers_of_the_broker_that_it_is_written_for() {
+    let connect = Act::Connect(Connection {
+        automatic: true,
+        ..Connection::default()
+    });
+    let subscribe = Act::Subscribe {
+        filters: vec![(0, 2)],
+        id: None,
+    };
+    let publish = Act::Publish(Message {
+        qos: 2,
+        size: 1,
+        ..Message::default()
+    });
+    let actions = vec![(0, connect.clone()), (1, connect), (0, subscribe), (1, publish)];
+    let sequence = sequence([Version::V5; 2], actions);
+    let verdict = Verdict {
+        rule: "kept-until-delivered",
+        statement: ids![v5: "MQTT-4.5.0-1"].first(Version::V5).expect("it has one"),
+        event: 0,
+        text: String::new(),
+    };
+    let delivery_comes_first = |config: &Arc<Config>| {
+        let text = scenario(config, &sequence, &verdict);
+        text.find("c0 <- PUBLISH").expect("a delivery") < text.find("c1 -> PUBREL").expect("a release")
+    };
+    assert!(delivery_comes_first(&obedient()));
+    assert!(!delivery_comes_first(&free("qos-2-at-pubrel")));
 }

@@ -9,7 +9,7 @@ use super::Terms;
 use super::exchange::{Exchanges, Read};
 use super::message::{OVERHEAD, expiry, forwarded, size_of_properties};
 use crate::fuzzer::judge::Verdict;
-use crate::transcript::{Event, Transcript, What};
+use crate::transcript::{Event, Lifecycle, Transcript, What};
 use crate::wire::filter::shared;
 use crate::wire::property::id;
 use crate::wire::{ConnAck, Connect, Packet, PacketType, Property, Publish, Side, SubAck, Subscribe, Text, Version};
@@ -150,6 +150,8 @@ pub struct Book {
     pub sessions: Vec<Session>,
     pub connections: BTreeMap<u32, Connection>,
     pub asked: Vec<Asked>,
+    /// Graceful restarts.
+    pub restarts: Vec<When>,
     /// What single deliveries show of the exchanges that they belong to.
     pub found: Vec<Verdict>,
     by_payload: HashMap<Bytes, usize>,
@@ -198,9 +200,12 @@ impl Book {
         let number = event.connection;
         match &event.what {
             // It ends every connection, whether its client has read that or not.
-            What::Lifecycle(_) => self.connections.values_mut().for_each(|c| {
-                c.ended.get_or_insert(when);
-            }),
+            What::Lifecycle(how) => {
+                self.restarts.extend((*how == Lifecycle::Restart).then_some(when));
+                self.connections.values_mut().for_each(|c| {
+                    c.ended.get_or_insert(when);
+                });
+            }
             What::End(_) => self.ends(number, side, when),
             What::Packet { decoded, topic, .. } => {
                 let Some(packet) = &decoded.packet else { return };
@@ -567,6 +572,7 @@ impl Book {
 impl Book {
     fn delivered(&mut self, number: u32, publish: &Publish, got: Got) {
         let version = self.connections.get(&number).map_or(Version::V5, |c| c.version);
+        let expires = self.expires(&got);
         let Some(session) = self.session_of.get(&number).and_then(|at| self.sessions.get_mut(*at)) else {
             return;
         };
@@ -581,6 +587,7 @@ impl Book {
                 connection: number,
                 version,
                 when: got.when,
+                expires,
                 may_end: session.limit.is_some() || publish.qos == 1 && session.shares(),
             });
             self.found.extend(verdict);

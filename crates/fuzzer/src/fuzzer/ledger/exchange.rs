@@ -40,7 +40,7 @@ pub struct Exchange {
     stage: Stage,
     /// The newest connection on which the broker sent something of it.
     connection: u32,
-    /// It has a Message Expiry Interval.
+    /// Its message may expire.
     expires: bool,
 }
 
@@ -81,6 +81,8 @@ pub struct Read<'a> {
     pub connection: u32,
     pub version: Version,
     pub when: When,
+    /// The message has a Message Expiry Interval, which a PUBLISH at 3.x does not show.
+    pub expires: bool,
     /// Whether an exchange of this QoS may end without the client.
     pub may_end: bool,
 }
@@ -131,7 +133,7 @@ impl Exchanges {
             number: self.begun,
             stage: Stage::Sent,
             connection: read.connection,
-            expires: super::message::expiry(read.publish).is_some(),
+            expires: read.expires,
         });
     }
 
@@ -247,6 +249,7 @@ mod tests {
                 event: 0,
                 at: Duration::ZERO,
             },
+            expires: false,
             may_end: false,
         });
         verdict.map(|v| v.rule)

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::book::{Session, Subscription};
+use super::book::{Book, Got, Session, Subscription};
 use crate::wire::filter::{Match, matches};
 use crate::wire::property::id;
 use crate::wire::{Properties, Property, PropertyValue, Publish, Text};
@@ -39,6 +39,16 @@ pub fn size_of_properties(properties: &Properties) -> usize {
         _ => 5,
     };
     properties.0.iter().map(size).sum()
+}
+
+impl Book {
+    /// Whether what was delivered has a Message Expiry Interval. A PUBLISH at 3.x does not show that.
+    pub fn expires(&self, got: &Got) -> bool {
+        let mut wills = self.connections.values().filter_map(|c| c.will.as_ref());
+        got.expiry.is_some()
+            || self.publication(&got.payload).is_some_and(|p| p.expiry.is_some())
+            || wills.any(|w| w.payload == got.payload && w.expiry.is_some())
+    }
 }
 
 impl Subscription {

@@ -122,8 +122,14 @@ pub fn check(book: &Book, connection: &Connection, found: &mut Vec<Verdict>) {
             Some(at)
         }
     };
+    // A server that shuts down may publish the wills that wait: it does not know when it is started again.
+    let shut_down = |until: When| {
+        let since = connection.left.map_or(0, |when| when.event);
+        book.restarts.iter().any(|r| (since..until.event).contains(&r.event))
+    };
     if let Some(first) = first()
         && earliest.is_none_or(|at| first.at + book.terms.margin < at)
+        && !shut_down(first)
     {
         let text = "this will had to wait for its delay, which has not passed without a new connection".to_owned();
         found.extend(verdict("will-waits", LATER, connection.version, first.event, text));
@@ -223,7 +229,11 @@ pub fn retained(book: &Book, found: &mut Vec<Verdict>) {
                 will.topic
             );
             let shown = came.map_or(heard.event, |got| got.when.event);
-            found.extend(verdict("will-is-retained", RETAINED, connection.version, shown, text));
+            let rule = match connection.goodbye {
+                Some(_) => "will-is-retained-after-disconnect",
+                None => "will-is-retained",
+            };
+            found.extend(verdict(rule, RETAINED, connection.version, shown, text));
         }
     }
 }
