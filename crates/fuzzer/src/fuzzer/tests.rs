@@ -359,11 +359,12 @@ fn a_delivery_at_3_1_1_of_a_message_that_expires_may_end() {
             ..Connection::default()
         })
     };
-    let found = |expiry| {
+    let found = |expiry, is_empty: bool| {
         let publish = Act::Publish(Message {
             qos: 1,
             expiry,
-            size: 1,
+            retain: is_empty,
+            size: usize::from(!is_empty),
             ..Message::default()
         });
         let subscribe = Act::Subscribe {
@@ -381,8 +382,10 @@ fn a_delivery_at_3_1_1_of_a_message_that_expires_may_end() {
         let sequence = sequence([Version::V3_1_1, Version::V5], actions);
         rules(&play(&disobeying("v3.1.1:MQTT-4.4.0-1"), &sequence)).contains(&"exchange-goes-on")
     };
-    assert!(found(None));
-    assert!(!found(Some(60)));
+    for is_empty in [false, true] {
+        assert!(found(None, is_empty));
+        assert!(!found(Some(60), is_empty));
+    }
 }
 
 #[test]
@@ -414,4 +417,37 @@ fn a_scenario_has_the_answers_of_the_broker_that_it_is_written_for() {
     };
     assert!(delivery_comes_first(&obedient()));
     assert!(!delivery_comes_first(&free("qos-2-at-pubrel")));
+}
+
+#[test]
+fn a_new_connection_may_remove_a_will_that_waits_for_its_delay() {
+    let connect = |will| {
+        Act::Connect(Connection {
+            clean: true,
+            will,
+            automatic: true,
+            ..Connection::default()
+        })
+    };
+    let found = |delay| {
+        let will = WillMessage {
+            qos: 1,
+            delay,
+            ..WillMessage::default()
+        };
+        let subscribe = Act::Subscribe {
+            filters: vec![(0, 1)],
+            id: None,
+        };
+        let actions = vec![
+            (0, connect(None)),
+            (0, subscribe),
+            (1, connect(Some(will))),
+            (1, connect(None)),
+        ];
+        let sequence = sequence([Version::V5; 2], actions);
+        rules(&play(&disobeying("v5:MQTT-3.1.2-8"), &sequence)).contains(&"will-comes")
+    };
+    assert!(found(0));
+    assert!(!found(3));
 }

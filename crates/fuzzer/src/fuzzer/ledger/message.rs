@@ -42,11 +42,13 @@ pub fn size_of_properties(properties: &Properties) -> usize {
 }
 
 impl Book {
-    /// Whether what was delivered has a Message Expiry Interval. A PUBLISH at 3.x does not show that.
+    /// Whether what was delivered may have a Message Expiry Interval. A PUBLISH at 3.x does not show that, and one without a payload
+    /// does not show whose it is.
     pub fn expires(&self, got: &Got) -> bool {
         let mut wills = self.connections.values().filter_map(|c| c.will.as_ref());
+        let mut published = self.publications.iter();
         got.expiry.is_some()
-            || self.publication(&got.payload).is_some_and(|p| p.expiry.is_some())
+            || published.any(|p| p.payload == got.payload && p.expiry.is_some())
             || wills.any(|w| w.payload == got.payload && w.expiry.is_some())
     }
 }

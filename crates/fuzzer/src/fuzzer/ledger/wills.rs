@@ -96,6 +96,8 @@ fn of_takeover(book: &Book, connection: &Connection, will: &Will, delay: u32) ->
     match (connection.version, delay) {
         (Version::V3_1, _) => Fate::Open,
         (Version::V5, 0) if next.present => Fate::Open,
+        // Section 3.1.2.5 lets a new connection within the delay remove it, although the session ends.
+        (Version::V5, 0) if will.delay > 0 => Fate::NotBefore(next.asked.at),
         (_, 0) => Fate::Due {
             since: next.asked,
             at: accepted.at,
