@@ -9,13 +9,16 @@ use crate::wire::{
     encode_bytes,
 };
 
+/// In seconds: longer than a sequence. Some brokers refuse a keep alive of 0.
+pub const KEEP_ALIVE: u16 = 3600;
+
 impl Party {
     pub(super) fn connect_packet(&mut self, client: usize, how: &Connection) -> Packet {
         let Client { id, version, .. } = &self.clients[client];
         let version = *version;
         let mut connect = Connect::new(version, id.as_str());
         connect.clean_start = how.clean;
-        connect.keep_alive = 0;
+        connect.keep_alive = KEEP_ALIVE;
         if version == Version::V5 {
             let mut add = |id, value| connect.properties.push(id, value);
             if how.expiry > 0 {

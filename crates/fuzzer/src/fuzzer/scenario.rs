@@ -395,7 +395,7 @@ fn connect(client: &str, p: &Connect) -> Vec<String> {
     let mut fields = vec![
         format!("client_id: \"${{ns}}{client}\""),
         format!("clean_start: {}", p.clean_start),
-        "keep_alive: 0".to_owned(),
+        format!("keep_alive: {}", p.keep_alive),
     ];
     fields.extend(numbers(
         &p.properties,
