@@ -35,7 +35,7 @@ const FORWARDED: [(u32, &str, PerVersion); 5] = [
 
 pub const UNALTERED: Invariant = Invariant {
     name: "forwarded-unaltered",
-    about: "A delivery has the properties with which its message was published.",
+    about: "A delivery has the properties with which its message was published; User Properties may be added.",
     ids: &[
         FORWARDED[0].2,
         FORWARDED[1].2,
@@ -124,6 +124,12 @@ fn forwarded(properties: &Properties) -> Vec<Property> {
     let is_default = |p: &Property| p.id == id::PAYLOAD_FORMAT_INDICATOR && p.value.number() == Some(0);
     list.retain(|p| FORWARDED.iter().any(|(id, ..)| *id == p.id) && !is_default(p));
     list
+}
+
+/// Whether a list has all User Properties of a message, in their order. No statement forbids a server to add some of its own.
+pub fn are_among(published: &[Property], came: &[Property]) -> bool {
+    let mut rest = came.iter();
+    published.iter().all(|pair| rest.any(|other| other == pair))
 }
 
 /// The filter by which messages are matched.
@@ -326,7 +332,11 @@ impl Publication {
         let now = forwarded(&came.publish.properties);
         let of =
             |list: &[Property], id: u32| -> Vec<Property> { list.iter().filter(|p| p.id == id).cloned().collect() };
-        let (_, name, duty) = FORWARDED.iter().find(|(id, ..)| of(before, *id) != of(&now, *id))?;
+        let is_kept = |id: u32| {
+            let (was, is) = (of(before, id), of(&now, id));
+            was == is || id == id::USER_PROPERTY && are_among(&was, &is)
+        };
+        let (_, name, duty) = FORWARDED.iter().find(|(id, ..)| !is_kept(*id))?;
         let text = format!("{name} of this delivery is not the one of its PUBLISH");
         let (was, is) = (of(before, id::USER_PROPERTY), of(&now, id::USER_PROPERTY));
         // The same pairs in another order.

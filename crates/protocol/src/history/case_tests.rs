@@ -146,6 +146,9 @@ fn properties_are_forwarded_as_they_are() {
         (&[("a", "1"), ("b", "2")][..], None),
         (&[("b", "2"), ("a", "1")], Some("MQTT-3.3.2-18 broker 4→5")),
         (&[("a", "1")], Some("MQTT-3.3.2-17 broker 4→5")),
+        // A pair of the broker's own.
+        (&[("a", "1"), ("b", "2"), ("c", "3")], None),
+        (&[("a", "1"), ("c", "3")], Some("MQTT-3.3.2-17 broker 4→5")),
     ] {
         let mut player = Player::new(V5, Scope::Case);
         player.say(SUBSCRIBED.trim());

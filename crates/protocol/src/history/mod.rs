@@ -43,6 +43,7 @@ use crate::rules::Outcome;
 use crate::transcript::{Transcript, What};
 use crate::wire::{Side, Text, Version};
 
+pub use self::case::are_among;
 pub use self::finding::{Finding, Invariant, Place};
 
 /// Every invariant.

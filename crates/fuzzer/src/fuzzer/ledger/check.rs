@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::book::{Book, Connection, Got, NEVER, Publication, Session, When};
 use super::{loss, sessions, wills};
 use crate::fuzzer::judge::Verdict;
+use crate::history::are_among;
 use crate::statements::{PerVersion, ids};
 use crate::wire::property::id;
 use crate::wire::{Property, Text, Version};
@@ -222,9 +223,11 @@ fn altered(book: &Book, got: &Got, publication: &Publication, found: &mut Vec<Ve
     };
     let of = |list: &[Property], id: u32| -> Vec<Property> { list.iter().filter(|p| p.id == id).cloned().collect() };
     if *forwarded != got.forwarded && !publication.unsure {
-        let different = FORWARDED
-            .iter()
-            .find(|(id, _)| of(forwarded, *id) != of(&got.forwarded, *id));
+        let is_kept = |id: u32| {
+            let (was, is) = (of(forwarded, id), of(&got.forwarded, id));
+            was == is || id == id::USER_PROPERTY && are_among(&was, &is)
+        };
+        let different = FORWARDED.iter().find(|(id, _)| !is_kept(*id));
         let text = format!(
             "this message has other properties than its PUBLISH, event {}",
             publication.sent.event
