@@ -121,6 +121,23 @@ fn nothing_is_found_under_any_freedom_of_the_core() {
     }
 }
 
+/// A repeat without DUP is neither a second copy nor late.
+#[test]
+fn a_repeat_without_dup_breaks_one_statement() {
+    let config = disobeying("v5:MQTT-3.3.1-1");
+    let mut seen = 0;
+    for seed in 0..count(600) {
+        let (_, transcript) = generate_and_play(&config, seed);
+        for verdict in judge(&transcript) {
+            let id = verdict.statement.id;
+            let is_dup = matches!(id, "MQTT-3.3.1-1" | "§2.1/dup-on-redelivery");
+            assert!(is_dup, "seed {seed}: {id} {}", verdict.text);
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+}
+
 #[test]
 fn a_fault_is_found_and_made_short() {
     for token in [

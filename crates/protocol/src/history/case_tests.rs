@@ -59,6 +59,25 @@ fn qos_2_is_exactly_once() {
     }
 }
 
+/// A subscriber is cut off before PUBREC. What is sent again under the same identifier is the same delivery, also
+/// without DUP, which is for another rule.
+#[test]
+fn a_repeat_without_dup_is_not_a_second_copy() {
+    for (version, once) in [(V3_1_1, "MQTT-4.3.3-2"), (V5, "MQTT-4.3.3-10")] {
+        let cut = [
+            &SUBSCRIBED.replace("session sub", "session sub keep"),
+            "1> pub t=a q2 #1\n1< pubrec #1\n2< pub t=a q2 #1\n2> rst\n3> session sub keep present\n",
+        ]
+        .concat();
+        holds(version, &[&cut, "3< pub t=a q2 #1 dup"].concat());
+        let again = [&cut, "3< pub t=a q2 #1"].concat();
+        assert_eq!(case(version, &again), [""; 0]);
+        // Twice on one connection, and under another identifier, it is a second one.
+        let twice = [&cut, "3< pub t=a q2 #1 dup\n3< pub t=a q2 #2"].concat();
+        assert_eq!(case(version, &twice), [format!("{once} broker 5→11")]);
+    }
+}
+
 #[test]
 fn a_subscription_brings_the_newest_retained_message() {
     for (version, replaced, removed) in [

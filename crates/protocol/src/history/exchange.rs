@@ -44,6 +44,8 @@ struct Exchange {
     newest: u32,
     /// 5.0: it has a Message Expiry Interval.
     expires: bool,
+    /// See [`Exchanges::may_end`].
+    may_have_ended: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +90,11 @@ impl Exchanges {
         self.open.clear();
     }
 
+    /// The client has set a limit of size: the broker may have ended exchanges whose packets are too large for it.
+    pub fn may_end(&mut self) {
+        self.open.values_mut().for_each(|known| known.may_have_ended = true);
+    }
+
     /// Forgets an identifier, since it is not clear any more what it is used for.
     pub fn forget(&mut self, id: u16) {
         self.open.remove(&id);
@@ -97,6 +104,15 @@ impl Exchanges {
     pub fn is_repeat(&self, p: &Publish, content: (u64, u64)) -> bool {
         let known = p.packet_id.and_then(|id| self.open.get(&id));
         p.dup && known.is_some_and(|k| k.qos == p.qos && k.content == content && k.stage != Stage::Released)
+    }
+
+    /// Whether a PUBLISH on this connection repeats one that is open since an earlier connection, whatever its DUP flag says.
+    pub fn goes_on(&self, p: &Publish, content: (u64, u64), here: u32) -> bool {
+        let known = p.packet_id.and_then(|id| self.open.get(&id));
+        known.is_some_and(|k| {
+            let is_same = k.qos == p.qos && k.content == content;
+            is_same && k.stage != Stage::Released && k.newest != here
+        })
     }
 
     /// The sender publishes. What it does on the connection on which the exchange began is for the rules.
@@ -115,7 +131,7 @@ impl Exchanges {
                 known.newest = here;
                 return None;
             }
-            if earlier {
+            if earlier && !known.may_have_ended {
                 found = self.misused(packet_id, same, sent);
             }
         }
@@ -126,6 +142,7 @@ impl Exchanges {
             began: sent.place,
             newest: here,
             expires: p.properties.number(id::MESSAGE_EXPIRY_INTERVAL).is_some(),
+            may_have_ended: false,
         };
         self.open.insert(packet_id, new);
         found
@@ -192,7 +209,7 @@ impl Exchanges {
         let left = || {
             self.open
                 .iter()
-                .filter(|(_, e)| e.newest != shown.connection && !e.expires)
+                .filter(|(_, e)| e.newest != shown.connection && !e.expires && !e.may_have_ended)
         };
         let (id, first) = left().min_by_key(|(_, e)| e.began.at)?;
         let what = match first.stage {

@@ -303,8 +303,14 @@ impl Checker {
             Packet::ConnAck(p) => return self.answers(p, place),
             Packet::Publish(p) => {
                 let topic = topic.unwrap_or(&p.topic);
+                let content = (digest(topic.as_bytes()), p.payload.hash());
+                let session = self.session_of(number).and_then(|id| self.sessions.get(id));
+                // With DUP 0 it breaks another statement, and is not a second copy.
+                let again = session.is_some_and(|s| s.exchanges[Side::Server as usize].goes_on(p, content, number));
                 let mut found: Vec<Finding> = self.broker_publishes(p, topic, place).into_iter().collect();
-                found.extend(self.delivered(p, topic, place));
+                if !again {
+                    found.extend(self.delivered(p, topic, place));
+                }
                 return found;
             }
             Packet::PubAck(a) | Packet::PubRec(a) | Packet::PubComp(a) => {

@@ -112,7 +112,7 @@ impl Checker {
         }
         // What is too large for this client is done, and its identifier is free (5.0, MQTT-3.1.2-25).
         if terms.limits_size {
-            session.exchanges[Side::Server as usize].clear();
+            session.exchanges[Side::Server as usize].may_end();
         }
         session.known &= !conn_hole;
         session.unclear |= early;

@@ -91,7 +91,8 @@ pub struct Got {
     pub payload: Bytes,
     pub topic: Text,
     pub qos: u8,
-    pub dup: bool,
+    /// It has DUP 1, or repeats a delivery whose exchange is open since an earlier connection.
+    pub again: bool,
     pub retain: bool,
     pub expiry: Option<u32>,
     pub forwarded: Vec<Property>,
@@ -518,7 +519,7 @@ impl Book {
                     payload,
                     topic: topic.unwrap_or(&p.topic).clone(),
                     qos: p.qos,
-                    dup: p.dup,
+                    again: p.dup,
                     retain: p.retain,
                     expiry: expiry(p),
                     forwarded: forwarded(&p.properties),
@@ -570,7 +571,7 @@ impl Book {
 }
 
 impl Book {
-    fn delivered(&mut self, number: u32, publish: &Publish, got: Got) {
+    fn delivered(&mut self, number: u32, publish: &Publish, mut got: Got) {
         let version = self.connections.get(&number).map_or(Version::V5, |c| c.version);
         let expires = self.expires(&got);
         let Some(session) = self.session_of.get(&number).and_then(|at| self.sessions.get_mut(*at)) else {
@@ -579,6 +580,7 @@ impl Book {
         if let Some(packet_id) = publish.packet_id
             && session.connections.last() == Some(&number)
         {
+            got.again |= session.exchanges.goes_on(publish, packet_id, &got.payload);
             let verdict = session.exchanges.read(&Read {
                 publish,
                 packet_id,

@@ -183,7 +183,7 @@ fn expired(book: &Book, got: &Got, publication: &Publication, version: Version, 
     }
     let waited = connection.asked.at.saturating_sub(taken.at);
     let interval = Duration::from_secs(expiry.into());
-    if !got.dup && waited > interval + book.terms.margin {
+    if !got.again && waited > interval + book.terms.margin {
         let text = format!(
             "this message expired {} s before the client connected",
             (waited - interval).as_secs()
@@ -259,7 +259,7 @@ fn altered(book: &Book, got: &Got, publication: &Publication, found: &mut Vec<Ve
 /// A message of QoS 2 that came more than once for each subscription.
 fn repeated(book: &Book, session: &Session, found: &mut Vec<Verdict>) {
     let mut copies: BTreeMap<usize, usize> = BTreeMap::new();
-    for got in session.got.iter().filter(|g| g.qos == 2 && !g.dup && !g.retain) {
+    for got in session.got.iter().filter(|g| g.qos == 2 && !g.again && !g.retain) {
         let Some(publication) = book.publication(&got.payload).filter(|p| !p.unsure && p.qos == 2) else {
             continue;
         };

@@ -94,6 +94,14 @@ impl Exchanges {
         self.repeated.clear();
     }
 
+    /// Whether a PUBLISH on the newest connection repeats one that is open since an earlier one, whatever its DUP flag says.
+    pub fn goes_on(&self, publish: &Publish, packet_id: u16, payload: &Bytes) -> bool {
+        self.open.iter().any(|e| {
+            let is_same = e.packet_id == packet_id && e.qos == publish.qos && e.payload == *payload;
+            is_same && e.connection != self.connection
+        })
+    }
+
     pub fn read(&mut self, read: &Read) -> Option<Verdict> {
         let Read {
             publish: p, packet_id, ..
