@@ -121,13 +121,9 @@ impl Live<'_> {
             tokio::time::sleep(STORING).await;
         }
         restart(how).await.map_err(CutShort::Restart)?;
-        for number in open {
-            let reads = self.party.links.get(&number).is_some_and(|link| !link.stalled);
-            self.read_to_end(number, reads).await?;
-            if self.party.ends(number).is_some() {
-                self.record(number, Author::Script, What::End(End::Reset));
-            }
-            self.wires.remove(&number);
+        for number in &open {
+            let reads = self.party.links.get(number).is_some_and(|link| !link.stalled);
+            self.read_to_end(*number, reads).await?;
         }
         let at = self.now();
         self.events.push(Event {
@@ -138,6 +134,13 @@ impl Live<'_> {
             author: Author::Script,
             what: What::Lifecycle(how),
         });
+        // A client that was not reading notices afterwards: it has not lost its connection before the broker ended.
+        for number in open {
+            if self.party.ends(number).is_some() {
+                self.record(number, Author::Script, What::End(End::Reset));
+            }
+            self.wires.remove(&number);
+        }
         Ok(true)
     }
 }
