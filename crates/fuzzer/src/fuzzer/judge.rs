@@ -3,7 +3,7 @@
 use super::ledger::{self, Terms};
 use crate::history;
 use crate::rules::{self, Outcome};
-use crate::statements::StatementId;
+use crate::statements::{StatementId, catalogue};
 use crate::transcript::Transcript;
 use crate::wire::Side;
 
@@ -24,9 +24,14 @@ impl Verdict {
     pub fn is_like(&self, other: &Verdict) -> bool {
         self.rule == other.rule && self.statement == other.statement
     }
+
+    /// What goes against a SHOULD is no violation.
+    fn is_of_must(&self) -> bool {
+        catalogue().level(self.statement).is_must()
+    }
 }
 
-/// Every violation by the broker, in the order of the events that show them. What is open is none.
+/// Every violation of a MUST by the broker, in the order of the events that show them. What is open is none.
 pub fn judge(transcript: &Transcript) -> Vec<Verdict> {
     judge_within(transcript, Terms::default())
 }
@@ -34,7 +39,7 @@ pub fn judge(transcript: &Transcript) -> Vec<Verdict> {
 /// The same with other times than those of virtual time.
 pub fn judge_within(transcript: &Transcript, terms: Terms) -> Vec<Verdict> {
     let mut found = certain(transcript);
-    found.extend(ledger::check(transcript, terms));
+    found.extend(ledger::check(transcript, terms).into_iter().filter(Verdict::is_of_must));
     found.sort_by_key(|v| v.event);
     found
 }
@@ -53,6 +58,7 @@ pub fn certain(transcript: &Transcript) -> Vec<Verdict> {
             event: f.event,
             text: f.text,
         })
+        .filter(Verdict::is_of_must)
         .collect();
     found.sort_by_key(|v| v.event);
     found

@@ -138,6 +138,23 @@ fn a_repeat_without_dup_breaks_one_statement() {
     assert!(seen > 0);
 }
 
+/// Bits that 3.1 leaves unused should be 0.
+#[test]
+fn what_goes_against_a_should_is_no_violation() {
+    const BITS: &str = "§2.6/unused-bits";
+    let config = disobeying("v3.1:§2.6/unused-bits");
+    let mut seen = 0;
+    for seed in 0..count(100) {
+        let (_, transcript) = generate_and_play(&config, seed);
+        seen += crate::rules::check(&transcript)
+            .iter()
+            .filter(|f| f.statement.id == BITS)
+            .count();
+        assert!(judge(&transcript).iter().all(|v| v.statement.id != BITS), "seed {seed}");
+    }
+    assert!(seen > 0);
+}
+
 #[test]
 fn a_fault_is_found_and_made_short() {
     for token in [
