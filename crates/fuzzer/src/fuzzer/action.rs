@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::violation::Violation;
 use crate::wire::Version;
 
 /// The topics of all sequences, below the namespace.
@@ -71,6 +72,8 @@ pub enum Act {
         code: u8,
         expiry: Option<u32>,
     },
+    /// Sends a packet that obliges the broker to close the connection. If it does not, the client closes it.
+    Violate(Violation),
     /// Time passes: this many seconds.
     Wait(u32),
     /// The broker stops gracefully and starts again with what it has stored.

@@ -84,6 +84,7 @@ fn class(act: &Act) -> u64 {
         Act::Wait(_) => 46,
         Act::Restart => 47,
         Act::Kill => 48,
+        Act::Violate(violation) => 64 | *violation as u64,
     }
 }
 

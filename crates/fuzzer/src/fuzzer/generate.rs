@@ -8,7 +8,9 @@ use std::sync::Arc;
 use fastrand::Rng;
 
 use super::action::{Act, Action, Connection, FILTERS, Kind, Message, Sequence, TOPICS, WillMessage};
+use super::client::{Client, Link};
 use super::party::{Party, owes};
+use super::violation::Violation;
 use super::world::World;
 use crate::reference::Config;
 use crate::transcript::Transcript;
@@ -107,10 +109,16 @@ impl Habits {
     }
 }
 
+/// One sequence of so many has violations, and there one of so many actions of connected clients is one.
+const VIOLATES: [u32; 2] = [10, 5];
+
 /// Chooses by chance.
 pub struct Choice {
     pub rng: Rng,
     habits: Habits,
+    /// Chooses violations, if the sequence has any. It has numbers of its own: without violations the sequence of a seed is the
+    /// same.
+    violates: Option<Rng>,
 }
 
 impl Choice {
@@ -118,7 +126,9 @@ impl Choice {
     pub fn new(seed: u64) -> Choice {
         let mut rng = Rng::with_seed(seed);
         let habits = Habits::choose(&mut rng);
-        Choice { rng, habits }
+        let mut own = Rng::with_seed(!seed);
+        let violates = (own.u32(0..VIOLATES[0]) == 0).then_some(own);
+        Choice { rng, habits, violates }
     }
 
     fn take(&mut self, world: &mut World, actions: &mut Vec<Action>, client: usize, act: Option<Act>) {
@@ -170,6 +180,9 @@ impl Choice {
                 _ => self.connect(party, client),
             };
         };
+        if let Some(violation) = self.violation(&party.clients[client], link) {
+            return Act::Violate(violation);
+        }
         let owed: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| owes(link, *kind)).collect();
         if !owed.is_empty() && self.habit(|h| h.acknowledgements) {
             let kind = self.one_of(&owed);
@@ -199,6 +212,16 @@ impl Choice {
         };
         let kind = self.habits.weights.iter().position(is_it).unwrap_or_default();
         self.act_of(party, client, kind)
+    }
+
+    fn violation(&mut self, client: &Client, link: &Link) -> Option<Violation> {
+        let own = self.violates.as_mut()?;
+        if own.u32(0..VIOLATES[1]) > 0 {
+            return None;
+        }
+        let fitting = Violation::ALL.into_iter().filter(|v| v.fits(client, link));
+        let fitting: Vec<Violation> = fitting.collect();
+        fitting.get(own.usize(0..fitting.len().max(1))).copied()
     }
 
     /// An action of a kind, by its place in [`WEIGHTS`].

@@ -6,6 +6,7 @@
 //! - `client` is a legal client: what it may send, and what it must answer;
 //! - `party` holds the clients of a sequence and their connections, whatever these lead to;
 //! - `packets` makes packets of actions;
+//! - `violation` makes packets that a client must not send, and `offence` says what the broker must do about them;
 //! - `world` plays a sequence on the reference core in virtual time and records both directions as a transcript;
 //! - `live` plays it over connections to any broker, and records the same;
 //! - `coverage` says which situations were reached;
@@ -36,6 +37,7 @@ mod ledger;
 pub mod live;
 #[cfg(all(test, feature = "measure"))]
 mod measure;
+mod offence;
 mod packets;
 mod party;
 mod scenario;
@@ -43,6 +45,7 @@ mod shrink;
 mod steer;
 #[cfg(test)]
 mod tests;
+mod violation;
 mod words;
 mod world;
 
@@ -54,4 +57,5 @@ pub use judge::{Verdict, judge};
 pub use scenario::{scenario, scenario_that_ends};
 pub use shrink::{shrink, shrink_while};
 pub use steer::{Explored, explore, replay, versions};
+pub use violation::Violation;
 pub use world::{NAMESPACE, World, play};

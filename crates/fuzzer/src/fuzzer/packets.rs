@@ -58,7 +58,7 @@ impl Party {
     }
 
     /// A payload that no other message of the sequence has.
-    fn payload(&mut self, size: usize) -> Vec<u8> {
+    pub(super) fn payload(&mut self, size: usize) -> Vec<u8> {
         self.published += 1;
         let mut payload = format!("m{}", self.published).into_bytes();
         payload.resize(payload.len().max(size), b'.');
@@ -204,7 +204,7 @@ impl Party {
     }
 
     /// A filter with its namespace.
-    fn filter(&self, index: usize) -> Text {
+    pub(super) fn filter(&self, index: usize) -> Text {
         let namespace = &self.namespace;
         match FILTERS[index % FILTERS.len()] {
             (None, plain) => format!("{namespace}/{plain}").into(),

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::action::{Act, Sequence};
 use super::judge::Verdict;
+use super::offence;
 use super::world::{NAMESPACE, play_noted};
 use crate::reference::Config;
 use crate::transcript::{Author, Event, Lifecycle, What};
@@ -55,6 +56,7 @@ pub fn scenario_that_ends(sequence: &Sequence, how: &str) -> String {
 /// The steps, as the broker of this configuration answers them. `asks`: also those of the client that asks for retained messages at the end.
 fn steps(config: &Arc<Config>, sequence: &Sequence, version: Version, asks: bool, waits: bool) -> Writer {
     let (transcript, notes) = play_noted(config, sequence);
+    let offences = offence::read(&transcript);
     let mut writer = Writer::new(version);
     let mut last = Duration::ZERO;
     let mut over = false;
@@ -77,6 +79,8 @@ fn steps(config: &Arc<Config>, sequence: &Sequence, version: Version, asks: bool
             if matches!(event.what, What::End(_)) {
                 writer.gone(event.connection);
             }
+        } else if offences.iter().any(|offence| offence.event == number) {
+            writer.offence(event);
         } else {
             writer.event(event);
         }
@@ -115,6 +119,8 @@ struct Named {
     name: String,
     client: String,
     open: bool,
+    /// It has sent a packet for which the broker closes the connection.
+    offends: bool,
 }
 
 impl Writer {
@@ -162,6 +168,9 @@ impl Writer {
                 };
                 let (name, client) = (named.name.clone(), named.client.clone());
                 let peer = event.author == Author::Peer;
+                if peer && named.offends && matches!(packet, Packet::Disconnect(_)) {
+                    return;
+                }
                 let fields = if peer {
                     self.expected(&client, packet, topic.as_ref().and_then(|t| t.as_str()))
                 } else {
@@ -184,17 +193,30 @@ impl Writer {
         }
     }
 
+    /// A packet for which the broker closes the connection, byte for byte.
+    fn offence(&mut self, event: &Event) {
+        let (What::Packet { raw, .. }, Some(named)) = (&event.what, self.names.get_mut(&event.connection)) else {
+            return;
+        };
+        named.offends = true;
+        let name = named.name.clone();
+        self.step(format!("{name} -> bytes: '{}'", hexadecimal(raw.head())));
+    }
+
     /// A packet that is read and not answered.
     fn unread(&mut self, number: u32, bytes: &Bytes) {
         let Some(named) = self.names.get(&number).filter(|n| n.open) else {
             return;
         };
+        let offends = named.offends;
         let (name, client) = (named.name.clone(), named.client.clone());
         let version = self.versions.get(&name).copied().unwrap_or(self.version);
         let Some(frame) = Frame::loose(bytes.clone()) else {
             return;
         };
-        if let Some(packet) = decode(&frame, version, Side::Server).packet {
+        let packet = decode(&frame, version, Side::Server).packet;
+        // A DISCONNECT before the close is part of the refusal.
+        if let Some(packet) = packet.filter(|p| !offends || !matches!(p, Packet::Disconnect(_))) {
             let topic = match &packet {
                 Packet::Publish(p) => p.topic.as_str().map(str::to_owned),
                 _ => None,
@@ -231,6 +253,7 @@ impl Writer {
                 name,
                 client,
                 open: true,
+                offends: false,
             },
         );
     }
@@ -242,6 +265,8 @@ impl Writer {
         named.open = false;
         let name = named.name.clone();
         match author {
+            // With DISCONNECT before the close, or without.
+            Author::Peer if named.offends => self.step(format!("{name} <- refused")),
             Author::Peer => self.step(format!("{name} <- closed")),
             // Also for RST: a close waits until the broker has noticed it.
             _ => self.step(format!("{name} -> close")),
@@ -366,6 +391,22 @@ impl Writer {
         }
         file + &self.steps
     }
+}
+
+/// Bytes in the notation of scenarios, with the namespace as a variable.
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut words = Vec::new();
+    let mut rest = bytes;
+    while let Some(first) = rest.first() {
+        if let Some(behind) = rest.strip_prefix(NAMESPACE.as_bytes()) {
+            words.push("\"$ns\"".to_owned());
+            rest = behind;
+        } else {
+            words.push(format!("{first:02x}"));
+            rest = &rest[1..];
+        }
+    }
+    words.join(" ")
 }
 
 /// Text with the namespace as a variable.

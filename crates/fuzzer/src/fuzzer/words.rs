@@ -54,6 +54,7 @@ fn words(act: &Act, version: Version) -> String {
         Act::Stall => "stops reading".to_owned(),
         Act::Read => "reads again".to_owned(),
         Act::Ping => "sends PINGREQ".to_owned(),
+        Act::Violate(violation) => format!("sends {}", violation.words()),
         Act::Cut { reset: true } => "ends its connection with RST".to_owned(),
         Act::Cut { reset: false } => "ends its connection with FIN, without DISCONNECT".to_owned(),
         Act::Disconnect { code, expiry } if v5 => {

@@ -11,11 +11,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::action::{Act, Action, Connection, Sequence};
-use super::client::Arrival;
+use super::client::{Arrival, Link};
 use super::party::{Party, asks_for_retained, lasting};
 use crate::reference::core::state::{Record, State};
 use crate::reference::core::{ConnectionId, Input, Received};
-use crate::reference::{Config, Engine, Outgoing, Output};
+use crate::reference::{Config, Engine, Frames, Outgoing, Output};
 use crate::transcript::{Aliases, Author, ClientName, End, Event, Lifecycle, Transcript, What};
 use crate::wire::{Chunk, Frame, Overrides, Packet, Side, Version, decode, encode, encode_bytes};
 
@@ -178,6 +178,10 @@ impl World {
                 self.party.clients[client].acknowledge(link, *kind, *code)?
             }
             Act::Ping => Packet::PingReq,
+            Act::Violate(violation) => {
+                let raw = self.party.violation(client, number, *violation)?;
+                return self.violate(number, raw);
+            }
             Act::Disconnect { code, expiry } => {
                 self.leave(client, number, *code, *expiry);
                 return Some(());
@@ -217,6 +221,23 @@ impl World {
         let disconnect = self.party.disconnect(client, code, expiry);
         self.send(number, disconnect);
         self.cut(number, End::Fin);
+    }
+
+    /// The client sends a packet for which the broker must close the connection. If it does not, the client does.
+    fn violate(&mut self, number: u32, raw: Bytes) -> Option<()> {
+        let version = self.wires.get(&number).filter(|w| !w.over)?.version;
+        self.packet(number, Side::Client, raw.clone());
+        if let Some(received) = Frames::read_one(&self.config, version, &raw) {
+            self.handle(Input::Received(ConnectionId(number.into()), received));
+        }
+        self.settle();
+        // A client that was not reading sees the end now, and nothing of what came before it.
+        let is_closed = |link: &Link| link.inbox.iter().any(|arrival| matches!(arrival, Arrival::Closed));
+        if self.party.links.get(&number).is_some_and(is_closed) {
+            self.take(number, Arrival::Closed);
+        }
+        self.cut(number, End::Fin);
+        Some(())
     }
 
     /// The client ends its connection. It reads nothing more.

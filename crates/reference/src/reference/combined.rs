@@ -254,6 +254,27 @@ combined! {
     RestartForgetsRelease = "restart-forgets-release",
         "forgets the client's PUBREC when it restarts, and repeats the PUBLISH",
         ids![v3_1_1: "MQTT-4.3.3-1", v5: "MQTT-4.3.3-6"];
+    ViolationDropsWill = "violation-drops-will",
+        "publishes no will of a lasting session whose connection it closes because of a violation",
+        ids![v3_1_1: "MQTT-3.1.2-8", v5: "MQTT-3.1.2-8"];
+    ViolationEndsSession = "violation-ends-session",
+        "ends a lasting session when it closes its connection because of a violation",
+        ids![v3_1_1: "MQTT-3.1.2-4", v5: "MQTT-3.1.2-5"];
+    ViolationForgetsReceived = "violation-forgets-received",
+        "forgets the client's open QoS 2 exchanges when it closes the connection because of a violation",
+        ids![v3_1_1: "MQTT-4.3.3-2", v5: "MQTT-4.3.3-10"];
+    ViolationUsesWindow = "violation-uses-window",
+        "never frees the places in the Receive Maximum that were taken when it closed a connection because of a violation",
+        ids![v5: "MQTT-4.9.0-2"];
+    MalformedPublishIsRetained = "malformed-publish-is-retained",
+        "retains the message of a malformed PUBLISH before it closes the connection",
+        ids![v3_1_1: "MQTT-3.3.1-4", v5: "MQTT-4.13.1-1"];
+    MalformedUnsubscribeCounts = "malformed-unsubscribe-counts",
+        "deletes the subscriptions of a malformed UNSUBSCRIBE before it closes the connection",
+        ids![v3_1_1: "MQTT-3.10.1-1", v5: "MQTT-3.10.1-1"];
+    SecondConnectEndsSession = "second-connect-ends-session",
+        "ends the session when a second CONNECT on its connection asks for a new one, before it closes the connection",
+        ids![v3_1_1: "MQTT-3.1.0-2", v5: "MQTT-3.1.0-2"];
 }
 
 impl Combined {

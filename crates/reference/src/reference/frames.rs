@@ -5,7 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::config::Limits;
+use super::config::{Config, Limits};
 use super::core::offence::Fault;
 use super::core::{Received, named_version, reason};
 use super::disobey::Disobey;
@@ -57,6 +57,14 @@ impl Frames {
             free: free.clone(),
             is_broken: false,
         }
+    }
+
+    /// What the broker reads of the bytes of one packet on a connection of `version`; `None` if it needs more of them.
+    pub fn read_one(config: &Config, version: Version, bytes: &[u8]) -> Option<Received> {
+        let mut frames = Frames::new(&config.limits, &config.disobey, &config.free);
+        frames.version = version;
+        frames.buffer.extend_from_slice(bytes);
+        frames.take().pop()
     }
 
     /// The packets that are complete by now. After one that cannot be framed there are no more.

@@ -31,6 +31,7 @@ pub use combined::Combined;
 pub use config::{AuthMethod, Config, Limits, Listen, User};
 pub use disobey::{Disobedience, Disobey, ParseDisobeyError, Seam, UNBREAKABLE};
 pub use engine::{Engine, Output};
+pub use frames::Frames;
 pub use freedom::{Free, ParseFreeError, packs, random_set};
 pub use places::{SourceLine, honoured_at};
 pub use proxy::Proxy;

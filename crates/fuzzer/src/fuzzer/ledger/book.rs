@@ -8,7 +8,9 @@ use bytes::Bytes;
 use super::Terms;
 use super::exchange::{Exchanges, Read};
 use super::message::{OVERHEAD, expiry, forwarded, size_of_properties};
+use super::wills::Will;
 use crate::fuzzer::judge::Verdict;
+use crate::fuzzer::offence::Offence;
 use crate::transcript::{Event, Lifecycle, Transcript, What};
 use crate::wire::filter::shared;
 use crate::wire::property::id;
@@ -113,7 +115,7 @@ pub struct Connection {
     pub present: bool,
     /// DISCONNECT of the client, with its reason code.
     pub goodbye: Option<u8>,
-    /// The client ended it, before the broker did.
+    /// The client ended it before the broker did, or the broker because of an offence.
     pub left: Option<When>,
     pub ended: Option<When>,
     /// The connection of the same client id that was open when this one asked, or came before.
@@ -133,16 +135,6 @@ pub struct Asked {
     pub when: When,
 }
 
-#[derive(Debug)]
-pub struct Will {
-    pub topic: Text,
-    pub payload: Bytes,
-    pub qos: u8,
-    pub retain: bool,
-    pub delay: u32,
-    pub expiry: Option<u32>,
-}
-
 /// Everything that the transcript shows.
 #[derive(Debug, Default)]
 pub struct Book {
@@ -155,6 +147,8 @@ pub struct Book {
     pub restarts: Vec<When>,
     /// What single deliveries show of the exchanges that they belong to.
     pub found: Vec<Verdict>,
+    /// The connections of offences so far.
+    offenders: Vec<u32>,
     by_payload: HashMap<Bytes, usize>,
     /// The session of each connection, and the newest connection of each client id.
     session_of: BTreeMap<u32, usize>,
@@ -166,7 +160,7 @@ pub struct Book {
 }
 
 impl Book {
-    pub fn read(transcript: &Transcript, terms: Terms) -> Book {
+    pub fn read(transcript: &Transcript, offences: &[Offence], terms: Terms) -> Book {
         let mut book = Book {
             terms,
             ..Book::default()
@@ -176,7 +170,11 @@ impl Book {
                 event: number,
                 at: event.at,
             };
-            book.take(event, event.side(transcript.scripted), when);
+            if offences.iter().any(|offence| offence.event == number) {
+                book.offenders.push(event.connection);
+            } else {
+                book.take(event, event.side(transcript.scripted), when);
+            }
         }
         book
     }
@@ -221,7 +219,8 @@ impl Book {
 
     fn ends(&mut self, number: u32, side: Side, when: When) {
         if let Some(connection) = self.connections.get_mut(&number) {
-            if connection.ended.is_none() && side == Side::Client {
+            let is_lost = side == Side::Client || self.offenders.contains(&number);
+            if connection.ended.is_none() && is_lost {
                 connection.left = Some(when);
             }
             connection.ended.get_or_insert(when);
@@ -304,14 +303,7 @@ impl Book {
         if let Some(before) = before.and_then(|n| self.connections.get_mut(&n)) {
             before.superseded |= before.ended.is_none();
         }
-        let will = connect.will.as_ref().map(|w| Will {
-            topic: w.topic.clone(),
-            payload: w.payload.clone(),
-            qos: w.qos,
-            retain: w.retain,
-            delay: w.properties.number(id::WILL_DELAY_INTERVAL).unwrap_or(0),
-            expiry: w.properties.number(id::MESSAGE_EXPIRY_INTERVAL),
-        });
+        let will = connect.will.as_ref().map(Will::of);
         let expiry = match version {
             Version::V5 => connect.properties.number(id::SESSION_EXPIRY_INTERVAL).unwrap_or(0),
             _ if connect.clean_start => 0,

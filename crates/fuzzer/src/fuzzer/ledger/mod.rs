@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::transcript::Transcript;
 
 use super::judge::Verdict;
+use super::offence::Offence;
 
 /// How long a broker may take. No version states a time for a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +48,8 @@ impl Default for Terms {
     }
 }
 
-/// What the transcript shows, in no order.
-pub fn check(transcript: &Transcript, terms: Terms) -> Vec<Verdict> {
-    let book = book::Book::read(transcript, terms);
+/// What the transcript shows, in no order. Offences have no effect, and end their connections as the loss of a connection does.
+pub fn check(transcript: &Transcript, offences: &[Offence], terms: Terms) -> Vec<Verdict> {
+    let book = book::Book::read(transcript, offences, terms);
     check::all(&book)
 }

@@ -2,16 +2,45 @@
 
 use std::time::Duration;
 
-use super::book::{Book, Connection, Session, When, Will};
+use bytes::Bytes;
+
+use super::book::{Book, Connection, Session, When};
 use super::check::{ADDED, REMAINING, is_owed, verdict};
 use super::loss;
 use crate::fuzzer::judge::Verdict;
 use crate::statements::{PerVersion, ids};
-use crate::wire::Version;
+use crate::wire::property::id;
+use crate::wire::{self, Text, Version};
 
 const PUBLISHED: PerVersion = ids![v3_1: "§2.2/will-published", v3_1_1: "MQTT-3.1.2-8", v5: "MQTT-3.1.2-8"];
 const LATER: PerVersion = ids![v5: "MQTT-3.1.3-9"];
 const RETAINED: PerVersion = ids![v3_1_1: "MQTT-3.1.2-17", v5: "MQTT-3.1.2-15"];
+
+/// The will of a CONNECT.
+#[derive(Debug)]
+pub struct Will {
+    pub topic: Text,
+    pub payload: Bytes,
+    pub qos: u8,
+    pub retain: bool,
+    /// The Will Delay Interval in seconds.
+    pub delay: u32,
+    /// The Message Expiry Interval in seconds.
+    pub expiry: Option<u32>,
+}
+
+impl Will {
+    pub fn of(will: &wire::Will) -> Will {
+        Will {
+            topic: will.topic.clone(),
+            payload: will.payload.clone(),
+            qos: will.qos,
+            retain: will.retain,
+            delay: will.properties.number(id::WILL_DELAY_INTERVAL).unwrap_or(0),
+            expiry: will.properties.number(id::MESSAGE_EXPIRY_INTERVAL),
+        }
+    }
+}
 
 /// What becomes of the will of a connection.
 enum Fate {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::play::Live;
 use super::{CutShort, terms};
 use crate::fuzzer::action::{Act, Connection, TOPICS};
-use crate::fuzzer::ledger;
 use crate::fuzzer::party::{asks_for_retained, lasting};
+use crate::fuzzer::{ledger, offence};
 use crate::transcript::{Author, Event, Transcript};
 use crate::wire::{Packet, Publish, Side, Version};
 
@@ -104,7 +104,8 @@ impl Live<'_> {
             local: Vec::new(),
             bindings: Vec::new(),
         };
-        let at = |patience| ledger::check(&transcript, terms(patience)).len();
+        let offences = offence::read(&transcript);
+        let at = |patience| ledger::check(&transcript, &offences, terms(patience)).len();
         let lacks = at(Duration::ZERO) > at(self.broker.patience);
         self.events = std::mem::take(&mut transcript.events);
         lacks

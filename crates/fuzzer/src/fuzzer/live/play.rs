@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::time::timeout_at;
 
 use super::wire::{Came, Wire};
@@ -208,6 +209,7 @@ impl<'b> Live<'b> {
             }
             Act::Stall => return Ok(!std::mem::replace(&mut link.stalled, true)),
             Act::Read => return Ok(std::mem::replace(&mut link.stalled, false)),
+            Act::Violate(violation) => return self.violate(client, number, *violation).await,
             _ => {}
         }
         if !link.connected {
@@ -405,9 +407,17 @@ impl<'b> Live<'b> {
         let Some(wire) = self.wires.get_mut(&number) else {
             return;
         };
-        let raw = encode_bytes(packet, wire.version);
-        wire.put(&raw);
         wire.pings += usize::from(matches!(packet, Packet::PingReq));
+        let raw = encode_bytes(packet, wire.version);
+        self.put_bytes(number, raw, author);
+    }
+
+    /// The same for the bytes of a packet.
+    fn put_bytes(&mut self, number: u32, raw: Bytes, author: Author) {
+        let Some(wire) = self.wires.get_mut(&number) else {
+            return;
+        };
+        wire.put(&raw);
         if let Some(frame) = Frame::loose(raw) {
             self.packet(number, Side::Client, frame, author);
         }

@@ -10,7 +10,7 @@ use super::{Broker, ConnectionId};
 use crate::reference::combined::Combined;
 use crate::reference::config::Config;
 use crate::wire::property::id;
-use crate::wire::{Properties, PropertyValue, Text, Version, Will};
+use crate::wire::{Connect, Packet, Properties, PropertyValue, Text, Version, Will};
 
 /// The time of sending of what a takeover makes the broker forget: not zero, which a restart leaves.
 const FORGOTTEN: Duration = Duration::from_nanos(1);
@@ -69,6 +69,63 @@ impl Broker {
             // 5.0 can be read as if it allowed this.
             let keeps = connection.version == Version::V5;
             connection.will = connection.will.take().filter(|_| keeps);
+        }
+    }
+
+    /// Before a connection ends because of a violation by its client.
+    pub(super) fn disturb_offender(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let client = connection.client.clone();
+        let Some(session) = self.state.sessions.get(&client).filter(|s| s.is_persistent()) else {
+            return;
+        };
+        let received: Vec<u16> = session.received.keys().copied().collect();
+        let open = session.in_flight.len() as u16;
+        if self.config.disobey.has(Combined::ViolationDropsWill) {
+            connection.will = None;
+        }
+        if self.wrong(Combined::ViolationForgetsReceived) {
+            for packet_id in received {
+                self.record(Record::Forget {
+                    client: client.clone(),
+                    packet_id,
+                });
+            }
+        }
+        if self.wrong(Combined::ViolationUsesWindow) && open > 0 {
+            self.lost_window.insert(client.clone(), open);
+        }
+        if self.wrong(Combined::ViolationEndsSession) {
+            self.end_session(&client);
+        }
+    }
+
+    /// Does part of what a malformed packet asks for.
+    pub(super) fn obey_malformed(&mut self, id: ConnectionId, packet: Option<Packet>) {
+        let client = self.connections[&id].client.clone();
+        match packet {
+            Some(Packet::Publish(publish)) if self.wrong(Combined::MalformedPublishIsRetained) && publish.retain => {
+                let topic = publish.topic.clone();
+                self.retain(&Arc::new(Message::from_publish(publish, topic, client, self.now)));
+            }
+            Some(Packet::Unsubscribe(unsubscribe)) if self.wrong(Combined::MalformedUnsubscribeCounts) => {
+                for filter in unsubscribe.filters {
+                    self.record(Record::Unsubscribe {
+                        client: client.clone(),
+                        filter,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn obey_second_connect(&mut self, id: ConnectionId, connect: &Connect) {
+        if connect.clean_start && self.wrong(Combined::SecondConnectEndsSession) {
+            let client = self.connections[&id].client.clone();
+            self.end_session(&client);
         }
     }
 
@@ -136,6 +193,11 @@ impl Broker {
 
     /// Before anything is sent to a session that has a connection again.
     pub(super) fn disturb_resumed(&mut self, client: &Text, resumed: bool) {
+        let lost = self.lost_window.remove(client).filter(|_| resumed);
+        let connection = self.state.sessions.get(client).and_then(|s| s.connection);
+        if let (Some(lost), Some(id)) = (lost, connection) {
+            (0..lost).for_each(|_| self.shrink_window(id));
+        }
         if self.wrong(Combined::ResumeReversesQueue) {
             let session = self.state.sessions.get(client);
             let waiting: Vec<Delivery> = session

@@ -71,6 +71,9 @@ impl Broker {
         }
         self.effects.push(Effect::Close(id, cause));
         if was_connected {
+            if cause == Cause::Fault {
+                self.disturb_offender(id);
+            }
             self.leave(id);
         }
         if let Some(connection) = self.connections.get_mut(&id) {

@@ -101,6 +101,8 @@ pub struct Broker {
     /// Empty, unless a fault makes the limits of a client's CONNECT outlive its connection: Receive Maximum and Maximum Packet
     /// Size.
     kept_limits: BTreeMap<Text, (u16, Option<u32>)>,
+    /// Empty, unless a fault makes the places in the Receive Maximum outlive a connection: how many each client has lost.
+    lost_window: BTreeMap<Text, u16>,
     /// Empty, unless a fault makes aliases outlive their connection (v5:MQTT-3.3.2-7).
     kept_aliases: BTreeMap<(Text, u16), Text>,
 }
@@ -119,6 +121,7 @@ impl Broker {
             stopping: false,
             used: BTreeSet::new(),
             kept_limits: BTreeMap::new(),
+            lost_window: BTreeMap::new(),
             kept_aliases: BTreeMap::new(),
         };
         broker.restore();
@@ -249,12 +252,14 @@ impl Broker {
         }
         let is_wrong = received.faults.iter().any(|fault| !fault.is_about_filter());
         if let Some(fault) = self.unforgiven(received.faults) {
+            self.obey_malformed(id, received.packet);
             return self.end(id, Cause::Fault, Some(&fault));
         }
         match received.packet {
             // A wrong DISCONNECT that is let through would close the connection anyway, so it is ignored instead.
             Some(Packet::Disconnect(_)) if is_wrong => {}
-            Some(Packet::Connect(_)) => {
+            Some(Packet::Connect(connect)) => {
+                self.obey_second_connect(id, &connect);
                 self.punish(id, Offence::SecondConnect);
             }
             Some(Packet::Publish(publish)) => self.publish(id, publish),

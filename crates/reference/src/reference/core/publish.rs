@@ -303,7 +303,7 @@ impl Broker {
     }
 
     /// v3.1.1:MQTT-3.3.1-5, -7, -10 and -11, v5:MQTT-3.3.1-5, -6 and -7.
-    fn retain(&mut self, message: &Arc<Message>) {
+    pub(super) fn retain(&mut self, message: &Arc<Message>) {
         // Section 3.3.1.3 of both: a retained message of QoS 0 may be discarded at any time.
         let is_dropped = message.qos == 0 && self.config.free.value(Choice::RetainedQos0Dropped).is_some();
         let is_kept = !is_dropped && (!message.payload.is_empty() || !self.must(Duty::NeverRetainEmpty));

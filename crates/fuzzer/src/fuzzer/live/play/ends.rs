@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout_at;
 
 use super::{CutShort, FLOOD, Live};
+use crate::fuzzer::violation::Violation;
 use crate::transcript::{Author, End, Event, Lifecycle, What};
 use crate::wire::{Frame, Packet, encode_bytes};
 
@@ -24,9 +25,14 @@ impl Live<'_> {
         if !link.stalled {
             return self.fence(&[number]).await;
         }
+        self.discard_to_answer(number).await.map(drop)
+    }
+
+    /// Sends PINGREQ, and reads for its answer what the client never gets. Whether the broker has closed the connection.
+    async fn discard_to_answer(&mut self, number: u32) -> Result<bool, CutShort> {
         let deadline = tokio::time::Instant::now() + self.broker.timeout;
         let Some(wire) = self.wires.get_mut(&number) else {
-            return Ok(());
+            return Ok(true);
         };
         wire.put(&encode_bytes(&Packet::PingReq, wire.version));
         wire.flush().await;
@@ -42,10 +48,10 @@ impl Live<'_> {
             let answers = |frame: &&Frame| frame.first_byte >> 4 == 13;
             left = left.saturating_sub(came.frames.iter().filter(answers).count());
             if came.over {
-                break;
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     pub(super) async fn reset(&mut self, number: u32) -> Result<(), CutShort> {
@@ -83,6 +89,49 @@ impl Live<'_> {
         self.party.ends(number);
         self.wires.remove(&number);
         Ok(())
+    }
+
+    /// Sends a packet for which the broker must close the connection, and waits until it does. If it goes on with the connection, the
+    /// client closes it.
+    pub(super) async fn violate(&mut self, client: usize, number: u32, violation: Violation) -> Result<bool, CutShort> {
+        let fits = |live: &Self| {
+            let link = live.party.links.get(&number);
+            link.is_some_and(|link| violation.fits(&live.party.clients[client], link))
+        };
+        if !fits(self) {
+            return Ok(false);
+        }
+        // Nothing of the client's is on its way then that the broker might answer.
+        self.processed(number).await?;
+        let Some(raw) = self.party.violation(client, number, violation) else {
+            return Ok(false);
+        };
+        self.put_bytes(number, raw, Author::Script);
+        self.flush(number).await;
+        let reads = self.party.links.get_mut(&number).is_some_and(|link| {
+            // It answers nothing more.
+            link.automatic = false;
+            link.connected = false;
+            !link.stalled
+        });
+        self.read_to_end(number, reads).await?;
+        // A broker that answers PINGREQ goes on with the connection.
+        if !reads {
+            if self.discard_to_answer(number).await? && self.party.ends(number).is_some() {
+                // The client sees the end now, and nothing of what came before it.
+                self.record(number, Author::Peer, What::End(End::Fin));
+                self.wires.remove(&number);
+            }
+        } else if self.wires.contains_key(&number) {
+            self.put(number, &Packet::PingReq, Author::Fence);
+            self.flush(number).await;
+            let deadline = tokio::time::Instant::now() + self.broker.timeout;
+            while self.wires.get(&number).is_some_and(|wire| wire.pings > 0) {
+                self.read(number, deadline).await?;
+            }
+        }
+        self.close(number).await?;
+        Ok(true)
     }
 
     /// Reads until the broker has closed a connection, for at most [`CLOSING`].
