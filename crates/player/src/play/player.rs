@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::scenario::{Case, ScenarioLevel, Which};
 use crate::statements::Version;
 use crate::sut::{Address, Answer, Instance, ProbeError, ask};
+use crate::transcript::Transcript;
 use crate::wire::Side;
 
 use super::cleanup::{Lost, greeting, look_in};
@@ -13,7 +14,7 @@ use super::driver::{clean_up, play_exchange};
 use super::namespace::Namespaces;
 use super::outcome::NOT_PROVOKED;
 use super::serving::serve_exchange;
-use super::{Lateness, PlayEnd, Played, Seen, Settings};
+use super::{Advice, Lateness, PlayEnd, Played, Seen, Settings};
 
 /// A timing experiment is void if the harness was later than this.
 const TIMED_LATENESS: Duration = Duration::from_millis(250);
@@ -38,6 +39,16 @@ pub struct Player {
     pub settings: Arc<Settings>,
     pub lateness: Lateness,
     pub namespaces: Arc<Namespaces>,
+}
+
+/// One exchange of a case, as it was played.
+struct Exchange {
+    /// When it began. The adapter of a client was there by then: how busy the machine was while it started says nothing of the
+    /// exchange.
+    began: Instant,
+    transcript: Transcript,
+    end: PlayEnd,
+    advice: Vec<Advice>,
 }
 
 impl Player {
@@ -119,8 +130,12 @@ impl Player {
 
     /// The case, and its control if that has something to say.
     async fn with_control(&self, case: &Case, instance: &dyn Instance) -> Played {
-        let began = Instant::now();
-        let (transcript, mut end, advice) = self.one(case, Which::Case, instance).await;
+        let Exchange {
+            began,
+            transcript,
+            mut end,
+            advice,
+        } = self.one(case, Which::Case, instance).await;
         let mut control = None;
         let mut control_advice = Vec::new();
         let mut missed = None;
@@ -128,11 +143,11 @@ impl Player {
         let met = matches!(end, PlayEnd::Met);
         let is_should = case.level() == ScenarioLevel::Should && matches!(end, PlayEnd::Failed(_));
         if (met || is_should) && case.script.control.is_some() {
-            let (transcript, control_end, advice) = self.one(case, Which::Control, instance).await;
-            control = Some(transcript);
-            control_advice = advice;
-            if met || !matches!(control_end, PlayEnd::Met) {
-                missed = match std::mem::replace(&mut end, control_end) {
+            let played = self.one(case, Which::Control, instance).await;
+            control = Some(played.transcript);
+            control_advice = played.advice;
+            if met || !matches!(played.end, PlayEnd::Met) {
+                missed = match std::mem::replace(&mut end, played.end) {
                     PlayEnd::Failed(failure) => Some(failure),
                     _ => None,
                 };
@@ -152,12 +167,7 @@ impl Player {
     }
 
     /// One exchange, with the side under test.
-    async fn one(
-        &self,
-        case: &Case,
-        which: Which,
-        instance: &dyn Instance,
-    ) -> (crate::transcript::Transcript, PlayEnd, Vec<super::Advice>) {
+    async fn one(&self, case: &Case, which: Which, instance: &dyn Instance) -> Exchange {
         match case.header.tests {
             Side::Client => self.serve(case, which, instance).await,
             Side::Server => self.exchange(case, which, instance).await,
@@ -166,23 +176,20 @@ impl Player {
 
     /// Plays an exchange with one of the adapters of `instance`. One that is of no more use is ended, and replaced by a
     /// new one when the next case needs it.
-    async fn serve(
-        &self,
-        case: &Case,
-        which: Which,
-        instance: &dyn Instance,
-    ) -> (crate::transcript::Transcript, PlayEnd, Vec<super::Advice>) {
+    async fn serve(&self, case: &Case, which: Which, instance: &dyn Instance) -> Exchange {
         let namespace = self.namespaces.next();
-        let unplayed = |end: PlayEnd| {
-            let transcript = crate::transcript::Transcript {
+        let unplayed = |end: PlayEnd| Exchange {
+            began: Instant::now(),
+            transcript: Transcript {
                 scripted: Side::Server,
                 version: case.version,
                 namespace: namespace.clone(),
                 events: Vec::new(),
                 local: Vec::new(),
                 bindings: Vec::new(),
-            };
-            (transcript, end, Vec::new())
+            },
+            end,
+            advice: Vec::new(),
         };
         let Some(adapters) = instance.adapters() else {
             return unplayed(PlayEnd::Skipped("the target is a broker".to_owned()));
@@ -194,13 +201,19 @@ impl Player {
         if let Some(onlooker) = &self.settings.onlooker {
             let _ = onlooker.send(Seen::Began(which));
         }
+        let began = Instant::now();
         let (transcript, end, advice, adapter) = serve_exchange(case, which, &namespace, adapter, &self.settings).await;
         match adapter {
             Some(adapter) => adapters.give_back(adapter),
             None if matches!(end, PlayEnd::BrokerGone(_)) => adapters.lose(),
             None => {}
         }
-        (transcript, end, advice)
+        Exchange {
+            began,
+            transcript,
+            end,
+            advice,
+        }
     }
 
     /// How a broker of our own ended; `None` if it is there. A process that ends closes its connections and ports before
@@ -229,13 +242,16 @@ impl Player {
         }
     }
 
-    async fn exchange(
-        &self,
-        case: &Case,
-        which: Which,
-        instance: &dyn Instance,
-    ) -> (crate::transcript::Transcript, PlayEnd, Vec<super::Advice>) {
-        play_exchange(case, which, &self.namespaces.next(), instance, &self.settings).await
+    async fn exchange(&self, case: &Case, which: Which, instance: &dyn Instance) -> Exchange {
+        let began = Instant::now();
+        let (transcript, end, advice) =
+            play_exchange(case, which, &self.namespaces.next(), instance, &self.settings).await;
+        Exchange {
+            began,
+            transcript,
+            end,
+            advice,
+        }
     }
 
     /// Why the experiment proves nothing: the harness itself was too late for its bounds.
