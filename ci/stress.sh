@@ -2,7 +2,7 @@
 # Are verdicts stable? Plays the suite repeatedly: on an idle machine, with every core kept busy, and
 # with a network delay of 50 ms each way between harness and broker. It names every case whose verdict differs from that of the very
 # first run. A difference is a race: in a scenario, in the harness or in the broker. Find its cause; do not repeat the run until
-# it disappears.
+# it disappears. A play that is void, because the machine was too busy for its timers, has no verdict; their number is printed.
 #
 #   ci/stress.sh [N] [TARGET...]
 #
@@ -127,11 +127,11 @@ from_afar() {
   serve delay target/release/examples/delay 127.0.0.1:0 "$address" 50
 }
 
-cargo build --quiet --release --locked --example delay || exit 2
 ways=${WAYS:-quiet busy afar}
 for how in $ways; do
   case $how in quiet | busy | afar) ;; *) echo "WAYS are quiet, busy and afar, not $how" >&2; exit 2 ;; esac
 done
+[[ " $ways " != *' afar '* ]] || cargo build --quiet --release --locked --example delay || exit 2
 printf '%s on %s cores, %s times each way: %s\n' "$("$program" --version)" "$cores" "$times" "$ways"
 for how in quiet busy; do
   [[ " $ways " == *" $how "* ]] || continue
@@ -167,7 +167,7 @@ for target in "${targets[@]}"; do
   [ ${#reports[@]} -gt 0 ] || continue
   found=$(ci/results.py changes "${reports[@]}")
   case $? in
-    0) ;;
+    0) [ -z "$found" ] || printf '%s\n%s\n' "$target" "$found" ;;
     3) changed=1; printf '%s\n%s\n' "$target" "$found" ;;
     *) exit 2 ;;
   esac
