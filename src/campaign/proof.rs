@@ -72,7 +72,7 @@ fn ways() -> [Free; 2] {
 }
 
 /// The scenario with the answers of the reference broker that takes this freedom.
-fn written(cause: &Cause, free: Free) -> String {
+pub(super) fn written(cause: &Cause, free: Free) -> String {
     let config = Config {
         free,
         ..Config::default()

@@ -1,14 +1,16 @@
 //! What came of a campaign as the results of a run, so that every report of a run can show it.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::cause::{Cause, Outcome};
 use super::fatal::Fatal;
-use super::proof::{name_of, read_back};
+use super::proof::{name_of, read_back, written};
 use super::report::{Report, outcome};
-use crate::fuzzer::{scenario, scenario_that_ends};
+use crate::fuzzer::scenario_that_ends;
+use crate::reference::Free;
 use crate::report::plural;
 use crate::scenario::{Case, Header, SnapshotForm, Which};
 use crate::source::Source;
@@ -81,7 +83,8 @@ fn of_cause(cause: &Cause, cases: &mut Vec<Arc<Case>>) -> CaseResult {
         (None, _) => cause.verdict.text.clone(),
     };
     let statement = cause.key.statement;
-    let text = scenario(&cause.sequence, &cause.verdict);
+    let file = cause.proof.file().and_then(|file| fs::read_to_string(file).ok());
+    let text = file.unwrap_or_else(|| written(cause, Free::default()));
     let header = header(&name_of(cause.key), cause.proof.file(), &text, cases);
     let id = cause.key.to_string();
     CaseResult {
@@ -162,7 +165,7 @@ mod tests {
     use crate::campaign::tests::options;
     use crate::fuzzer::{Act, Action, Connection, Sequence, Verdict as Seen, play};
     use crate::harness;
-    use crate::reference::{Config, Disobey, Free};
+    use crate::reference::{Config, Disobey};
     use crate::statements::StatementId;
     use crate::transport::Transport;
 
