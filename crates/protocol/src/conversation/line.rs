@@ -49,6 +49,9 @@ const ROOM: usize = 256;
 /// How many reads may wait to be looked at: what a broker can make the harness hold is bounded.
 const QUEUE: usize = 16;
 
+/// Chunks of a write are joined up to this size.
+const JOINED: usize = 64 * 1024;
+
 /// What the lines of one exchange report to, and where it is taken from.
 pub fn queue() -> (mpsc::Sender<Arrival>, mpsc::Receiver<Arrival>) {
     mpsc::channel(QUEUE)
@@ -147,7 +150,8 @@ impl Line {
     pub async fn write(&mut self, chunks: &[Chunk], text: bool) {
         let Some(writer) = &mut self.writer else { return };
         writer.announce(chunks.iter().map(Chunk::len).sum(), text);
-        for chunk in chunks {
+        let joined = joined(chunks);
+        for chunk in joined.as_ref().map_or(chunks, |one| one.as_slice()) {
             let done = match chunk {
                 Chunk::Bytes(bytes) => writer.write_all(bytes).await,
                 Chunk::Fill { len, byte } => fill(writer, *len, *byte).await,
@@ -187,6 +191,23 @@ impl Drop for Line {
     fn drop(&mut self) {
         self.reader.abort();
     }
+}
+
+/// The chunks of a write as one, so that they go out in one call: with a call for each packet, the other side could read the
+/// first one alone. `None` if they are one chunk already, or if they are long: then no single read takes them anyway.
+fn joined(chunks: &[Chunk]) -> Option<[Chunk; 1]> {
+    let total: u64 = chunks.iter().map(Chunk::len).sum();
+    if chunks.len() < 2 || total > JOINED as u64 {
+        return None;
+    }
+    let mut all = BytesMut::with_capacity(total as usize);
+    for chunk in chunks {
+        match chunk {
+            Chunk::Bytes(bytes) => all.extend_from_slice(bytes),
+            Chunk::Fill { len, byte } => all.resize(all.len() + *len as usize, *byte),
+        }
+    }
+    Some([Chunk::Bytes(all.freeze())])
 }
 
 async fn fill(writer: &mut Writer, len: u64, byte: u8) -> io::Result<()> {
@@ -364,6 +385,16 @@ mod tests {
         assert_eq!(ear.ends, [(7, End::Reset)]);
         // To write to who has gone is no error.
         line.write(&[Chunk::Bytes(Bytes::from_static(b"x"))], false).await;
+    }
+
+    #[test]
+    fn packets_of_one_write_go_out_in_one_call() {
+        let bytes = |text: &'static [u8]| Chunk::Bytes(Bytes::from_static(text));
+        let fill = |len| Chunk::Fill { len, byte: b'x' };
+        assert_eq!(joined(&[bytes(b"ab"), fill(2), bytes(b"c")]), Some([bytes(b"abxxc")]));
+        assert_eq!(joined(&[bytes(b"ab")]), None);
+        assert!(joined(&[fill(JOINED as u64 - 1), bytes(b"c")]).is_some());
+        assert_eq!(joined(&[fill(JOINED as u64), bytes(b"c")]), None);
     }
 
     #[tokio::test]
