@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::command::mqttspec_in;
 use crate::support::peers::{Kind, Peer};
@@ -245,6 +245,109 @@ fn a_peer_that_is_no_broker_is_reported_and_never_judged() {
         }
         assert!(!text.contains("FOUND  fuzz/kept"), "{kind:?}: {text}");
     }
+}
+
+/// A profile of the reference broker as a process that stores what it promises to keep.
+fn stored(folder: &Path, supports: &str, fault: Option<&str>) {
+    let program = serde_json::to_string(env!("CARGO_BIN_EXE_mqttspec")).expect("text");
+    let fault = fault.map_or(String::new(), |fault| format!(", --fault, 'combined:{fault}'"));
+    let profile = format!(
+        "name: stored\nprocess:\n  command: [{program}, broker, --listen, '127.0.0.1:$port', --store, $dir/store{fault}]\n\
+         mqtt: mqtt://127.0.0.1:$port\nversions: [v5]\nsupports: [{supports}]\n"
+    );
+    fs::write(folder.join("stored.yaml"), profile).expect("a file");
+}
+
+/// A corpus of one sequence: a message is on its way to a client when this happens to the broker.
+fn corpus_with(folder: &Path, end: &str) {
+    let connection = |clean: bool, expiry: u32, automatic: bool| {
+        json!({ "Connect": {
+            "clean": clean, "expiry": expiry, "receive_maximum": null, "maximum_packet_size": null, "alias_maximum": 0,
+            "will": null, "automatic": automatic,
+        } })
+    };
+    let message = json!({ "Publish": {
+        "topic": 0, "qos": 1, "retain": false, "expiry": null, "alias": null, "properties": false, "size": 1,
+    } });
+    let subscribe = json!({ "Subscribe": { "filters": [[0, 1]], "id": null } });
+    let action = |client: usize, act: Value| json!({ "client": client, "act": act });
+    let sequence = json!({
+        "versions": ["v5", "v5"],
+        "actions": [
+            action(0, connection(false, 300, false)),
+            action(1, connection(true, 0, true)),
+            action(0, subscribe),
+            action(1, message),
+            action(0, end.into()),
+        ],
+    });
+    fs::create_dir_all(folder.join("corpus")).expect("a folder");
+    fs::write(folder.join("corpus/a.json"), sequence.to_string()).expect("a file");
+}
+
+#[test]
+fn a_fault_at_a_restart_is_found_where_the_profile_has_restarts() {
+    let fault = Some("restart-forgets-sending");
+    for (supports, end, restarts, is_found) in [
+        ("restart, persistence", "Restart", "2", true),
+        ("restart, persistence, durable", "Kill", "2", true),
+        // A broker that does not promise to survive a kill is not killed.
+        ("restart, persistence", "Kill", "0", false),
+        ("restart, persistence", "Restart", "0", false),
+    ] {
+        let folder = folder();
+        stored(folder.path(), supports, fault);
+        corpus_with(folder.path(), end);
+        let common = [
+            "stored.yaml",
+            "--corpus",
+            "corpus",
+            "--count",
+            "6",
+            "--jobs",
+            "2",
+            "--waits",
+            "0",
+        ];
+        let (exit, text, json) = fuzz(folder.path(), &[&common[..], &["--restarts", restarts]].concat());
+        assert_eq!(exit, i32::from(is_found), "{end}, {restarts} brokers: {text}");
+        let cause = "fuzz/repeat-has-dup@v5";
+        assert_eq!(
+            causes(&json).contains(&cause),
+            is_found,
+            "{end}, {restarts} brokers: {text}"
+        );
+        if is_found {
+            assert!(text.contains("confirmed") && !found(folder.path()).is_empty(), "{text}");
+            assert_eq!(run_found(folder.path(), &["stored.yaml"]), 1, "the fault is seen");
+            stored(folder.path(), supports, None);
+            assert_eq!(
+                run_found(folder.path(), &["stored.yaml"]),
+                0,
+                "the reference broker passes"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_is_found_in_a_broker_that_keeps_all_over_restarts_and_kills() {
+    let folder = folder();
+    stored(folder.path(), "restart, persistence, durable", None);
+    let arguments = [
+        "stored.yaml",
+        "--count",
+        "60",
+        "--jobs",
+        "1",
+        "--waits",
+        "0",
+        "--restarts",
+        "4",
+    ];
+    let (exit, text, json) = fuzz(folder.path(), &arguments);
+    assert_eq!((exit, causes(&json).len()), (0, 0), "{text}");
+    assert_eq!(json["sequences"].as_u64(), Some(60), "{text}");
 }
 
 #[test]
