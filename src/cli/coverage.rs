@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use crate::coverage::{self, Coverage, Evidence, Exceptions};
+use crate::coverage::{self, Coverage, Evidence, Exceptions, Pairs};
 use crate::harness;
+use crate::reference::{Disobey, Free};
 use crate::scenario::Case;
+use crate::transport::Transport;
 use crate::wire::Side;
 
 use super::args::CoverageArgs;
@@ -22,6 +24,9 @@ pub fn coverage(args: &CoverageArgs) -> Exit {
     let cases: Vec<Arc<Case>> = scenarios.into_iter().flat_map(|s| s.cases).map(Arc::new).collect();
     if args.walk_free {
         return super::freely::walk(args, of_brokers(&cases));
+    }
+    if args.pairs {
+        return pairs(args, &of_brokers(&cases));
     }
     let is_embedded = args.set.scenarios.is_none() && args.set.also.is_empty();
     let list = Exceptions::embedded();
@@ -68,6 +73,25 @@ pub fn coverage(args: &CoverageArgs) -> Exit {
         "not noticed (a claim, or a fault that no scenario notices):\n{lines}"
     ));
     Exit::Bad
+}
+
+/// Prints which features meet in the cases, and in generated sequences.
+fn pairs(args: &CoverageArgs, cases: &[Arc<Case>]) -> Exit {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(Exit::Unreachable, error),
+    };
+    let (target, settings) = harness::reference_as(Disobey::default(), Free::default(), Transport::Mqtt);
+    let pairs = match runtime.block_on(Pairs::play(cases, &target, &settings, harness::seed())) {
+        Ok(pairs) => pairs,
+        Err(error) => return fail(Exit::Unreachable, error),
+    };
+    print(&match (args.json, args.markdown) {
+        (true, _) => format!("{:#}\n", pairs.json()),
+        (_, true) => pairs.markdown(),
+        _ => pairs.terminal(args.gaps),
+    });
+    Exit::Ok
 }
 
 /// The cases that test brokers.

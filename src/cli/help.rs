@@ -132,6 +132,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ),
             ("coverage --markdown", "as in docs/coverage.md"),
             ("coverage --also mine --walk", "with scenarios of your own"),
+            ("coverage --pairs --gaps", "which features meet nowhere"),
         ],
     ),
     (

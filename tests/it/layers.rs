@@ -116,8 +116,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "statements",
             "wire",
+            "transcript",
             "reference",
             "client",
+            "fuzzer",
             "scenario",
             "sut",
             "play",

@@ -42,6 +42,10 @@ pub struct CoverageArgs {
     /// Only statements that a test could show and none does: those without a case, and those whose faults no case notices
     #[arg(long, conflicts_with_all = ["markdown", "walk_free"])]
     pub gaps: bool,
+    /// Count which features meet: for each two, in how many cases and in how many generated sequences both are used. With --gaps only
+    /// those that no case or no sequence has
+    #[arg(long, conflicts_with_all = ["walk", "walk_free", "statement"])]
+    pub pairs: bool,
     /// Measure which faults the scenarios notice; takes a minute. Needed for scenarios of your own
     #[arg(long)]
     pub walk: bool,
