@@ -486,3 +486,36 @@ fn a_new_connection_may_remove_a_will_that_waits_for_its_delay() {
     assert!(found(0));
     assert!(!found(3));
 }
+
+#[test]
+fn a_broker_may_notice_late_that_the_delay_of_a_will_has_passed() {
+    let connect = |will| {
+        Act::Connect(Connection {
+            expiry: 300,
+            will,
+            automatic: true,
+            ..Connection::default()
+        })
+    };
+    let found = |seconds| {
+        let will = WillMessage {
+            qos: 1,
+            delay: 3,
+            ..WillMessage::default()
+        };
+        let subscribe = Act::Subscribe {
+            filters: vec![(0, 1)],
+            id: None,
+        };
+        let mut actions = vec![(0, connect(None)), (0, subscribe), (1, connect(Some(will)))];
+        actions.extend([
+            (1, Act::Cut { reset: false }),
+            (0, Act::Wait(seconds)),
+            (1, connect(None)),
+        ]);
+        let sequence = sequence([Version::V5; 2], actions);
+        rules(&play(&disobeying("v5:MQTT-3.1.2-8"), &sequence)).contains(&"will-comes")
+    };
+    assert!(!found(3));
+    assert!(found(8));
+}

@@ -12,8 +12,9 @@ use crate::scenario::Case;
 use super::known::Expected;
 use super::{About, CaseResult, LookLimit, Rigour, RunEvent, RunResult, Session, Target, Verdict, order};
 
-/// Heavy cases may begin beside so many others: those begin first that wait the longest, so what is left mostly waits.
-const BESIDE: usize = 4;
+/// Heavy cases may begin beside so many others, of those that are still played: those begin first that wait the longest, so what is
+/// left mostly waits.
+const BESIDE: usize = 24;
 /// How often a run looks whether a heavy case may begin.
 const LOOK: Duration = Duration::from_millis(250);
 

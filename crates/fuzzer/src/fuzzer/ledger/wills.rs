@@ -84,7 +84,9 @@ fn fate(book: &Book, connection: &Connection, will: &Will) -> Fate {
     // id within the delay remove it, whatever became of the session.
     let interval = Duration::from_secs(if v5 { will.delay.into() } else { 0 });
     let may_be_removed = next.is_some_and(|next| next.asked.at < left.at + interval);
-    match next.filter(|next| next.asked.at < due) {
+    // A broker may notice a little late that the delay has passed, and a connection that comes first removes the will.
+    let noticed = if delay > 0 { due + book.terms.margin } else { due };
+    match next.filter(|next| next.asked.at < noticed) {
         None if may_be_removed => Fate::NotBefore(due),
         None => Fate::Due {
             since: left,
