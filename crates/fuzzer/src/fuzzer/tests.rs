@@ -519,3 +519,46 @@ fn a_broker_may_notice_late_that_the_delay_of_a_will_has_passed() {
     assert!(!found(3));
     assert!(found(8));
 }
+
+#[test]
+fn another_member_of_the_same_share_may_get_what_was_left_open() {
+    let connect = |expiry, automatic| {
+        Act::Connect(Connection {
+            clean: expiry == 0,
+            expiry,
+            automatic,
+            ..Connection::default()
+        })
+    };
+    let subscribe = |filter, options| Act::Subscribe {
+        filters: vec![(filter, options)],
+        id: None,
+    };
+    let publish = |retain| {
+        Act::Publish(Message {
+            qos: 1,
+            retain,
+            ..Message::default()
+        })
+    };
+    let holds = |actions: Vec<(usize, Act)>| {
+        let sequence = sequence([Version::V5; 2], actions);
+        let played = play(&free("share-redistributed"), &sequence);
+        assert_eq!(rules(&played), [""; 0], "{}", show(&played));
+    };
+    // A delivery of another subscription, and one of another share, come again to the same session.
+    for (filter, options) in [(0, 1), (7, 1)] {
+        let mut actions = vec![(0, connect(300, false)), (0, subscribe(filter, options))];
+        actions.extend([(1, connect(0, true)), (1, subscribe(10, 1)), (1, publish(false))]);
+        actions.extend([
+            (0, Act::Unsubscribe(vec![0])),
+            (0, Act::Disconnect { code: 0, expiry: None }),
+        ]);
+        holds(actions);
+    }
+    // One that was published with RETAIN 1 keeps it for a member with Retain As Published, and may be older than what is retained.
+    let mut actions = vec![(0, connect(300, false)), (0, subscribe(7, 1)), (1, connect(0, true))];
+    actions.extend([(1, publish(true)), (1, publish(true)), (1, subscribe(7, 0x19))]);
+    actions.extend([(0, Act::Cut { reset: false })]);
+    holds(actions);
+}

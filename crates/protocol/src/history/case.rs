@@ -297,6 +297,12 @@ impl Published {
     /// Whether a newer retained message was there when the session first asked for this topic.
     fn outdated(&self, came: &Arrived) -> Option<Finding> {
         let writes = self.retained.get(&came.content.0)?;
+        // A shared subscription gets no retained messages. One that comes with RETAIN 1 is as it was published, and may have
+        // waited for another member (5.0, section 4.8.2).
+        let mut filters = self.asked.get(&came.session).into_iter().flatten();
+        if filters.any(|(filter, _)| shared(filter).is_some() && is_match(filter, came.topic)) {
+            return None;
+        }
         let asked = self.filters(came.session, came.topic).min()?;
         let this = writes.iter().find(|w| w.payload == came.content.1)?;
         let newer = writes.iter().find(|w| {

@@ -108,6 +108,9 @@ fn a_subscription_brings_the_newest_retained_message() {
             .replace("old q1", "old q2")
             .replace("1< puback #1", "1< pubrec #1");
         holds(version, &[&released, "2< pub t=old retain"].concat());
+        // A shared subscription has none. With Retain As Published, an older message that waited for another member has RETAIN 1.
+        let shared = written.replace("2> sub t q0", "2> sub $share/g/t q0");
+        holds(version, &[&shared, "2< pub t=old retain"].concat());
         let restarted = written.replace("1< puback #2", "1< puback #2\nrestart");
         holds(version, &[&restarted, "2< pub t=old retain"].concat());
     }

@@ -422,20 +422,20 @@ impl Broker {
         let Some(session) = self.state.sessions.get(client) else {
             return;
         };
-        let is_shared = |delivery: &Delivery| {
+        // The share that a delivery belongs to, if it can only be one.
+        let share_of = |delivery: &Delivery| {
             let mut matching =
                 (session.subscriptions.iter()).filter(|held| self.matches(held, &delivery.message.topic));
-            delivery.qos == 1 && matching.all(|held| held.shared.is_some())
+            let held = matching.next().filter(|held| held.shared.is_some())?;
+            (delivery.qos == 1 && matching.next().is_none()).then(|| held.filter.clone())
         };
-        let unfinished: Vec<(u16, Delivery)> = (session.in_flight.iter())
-            .filter(|m| is_shared(&m.delivery))
-            .map(|m| (m.packet_id, m.delivery.clone()))
+        let unfinished: Vec<(u16, Delivery, Text)> = (session.in_flight.iter())
+            .filter_map(|m| Some((m.packet_id, m.delivery.clone(), share_of(&m.delivery)?)))
             .collect();
-        for (packet_id, delivery) in unfinished {
-            let topic = &delivery.message.topic;
+        for (packet_id, delivery, share) in unfinished {
             let other = self.state.sessions.iter().find_map(|(other, session)| {
-                let mut shared = session.subscriptions.iter().filter(|held| held.shared.is_some());
-                let held = shared.find(|held| self.matches(held, topic) && held.qos() > 0)?;
+                let mut members = session.subscriptions.iter().filter(|held| held.filter == share);
+                let held = members.find(|held| held.qos() > 0)?;
                 (other != client && session.connection.is_some()).then(|| (other.clone(), held.clone()))
             });
             if let Some((other, held)) = other {
