@@ -264,7 +264,11 @@ impl Player {
         let bound = match end {
             // A failure may be one of ours: an answer that was there, and that we saw too late.
             PlayEnd::Failed(failure) if failure.timed_out() => self.settings.patience / PATIENCE_PARTS,
-            // So may an end of the connection: the other side does not wait forever for what we send.
+            // So may an end of the connection: the other side does not wait forever for what we send. Where a case depends on its
+            // times, it waits less.
+            PlayEnd::Failed(failure) if failure.lost_connection() && case.is_timed() => {
+                TIMED_LATENESS.min(self.settings.patience / PATIENCE_PARTS)
+            }
             PlayEnd::Failed(failure) if failure.lost_connection() => self.settings.patience / PATIENCE_PARTS,
             // What an application was told to send may be on its way.
             PlayEnd::Skipped(reason) if reason.starts_with(NOT_PROVOKED) => self.settings.patience / PATIENCE_PARTS,
